@@ -1,0 +1,55 @@
+// What is known of an accepted message besides its bytes. It travels from the door to the queue and is a row there.
+import type { EpochMs } from "../base/clock.ts";
+import type { MessageId } from "./id.ts";
+
+/** 0: a person waits (codes, receipts). 1: normal. 2: bulk. Sets speed, not life (DESIGN 7). */
+export type Priority = 0 | 1 | 2;
+export const priorities = [0, 1, 2] as const;
+
+/** Where the RFC 5322 bytes are. Inline ones lie in the batch's buffer; a spooled file is already synced. */
+export type BodyPlace =
+  | { readonly kind: "inline"; readonly offset: number; readonly length: number }
+  | { readonly kind: "spool"; readonly file: string };
+
+export interface MessageHead {
+  readonly id: MessageId;
+  readonly acceptedAt: EpochMs;
+  /** MAIL FROM without angle brackets; empty is the null reverse-path. */
+  readonly from: string;
+  /** RCPT TO addresses without angle brackets, unique, in wire form (A-label domain, lower-case domain). */
+  readonly recipients: readonly string[];
+  readonly priority: Priority;
+  /** Not before: the acceptance, or the scheduled time. */
+  readonly dueAt: EpochMs;
+  /** The sender's own limit; null: the lifetime of the priority. */
+  readonly expiresAt: EpochMs | null;
+  readonly sizeBytes: number;
+  /** SHA-256 of the bytes, base64url without padding; checked before bytes that were read back are sent. */
+  readonly sha256: string;
+  /** The bytes hold octets above 127 (RFC 6152). */
+  readonly eightBit: boolean;
+  /** Envelope or header need SMTPUTF8 (RFC 6531). */
+  readonly utf8: boolean;
+  /** `MessageFacts` as JSON: opaque to the queue, read by search and by the API. */
+  readonly facts: string;
+  readonly body: BodyPlace;
+}
+
+/** What the API shows of a message. Strings are as the caller gave them. */
+export interface MessageFacts {
+  readonly message_id: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly cc: readonly string[] | null;
+  readonly bcc: readonly string[] | null;
+  readonly reply_to: readonly string[] | null;
+  readonly subject: string;
+  readonly tags: readonly { readonly name: string; readonly value: string }[];
+  readonly metadata: Readonly<Record<string, string>> | null;
+  readonly reference: string | null;
+}
+
+/** The domain of an address in wire form. */
+export function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf("@") + 1);
+}

@@ -1,0 +1,91 @@
+// What may be asked of the reader, and the shapes it answers with: those of the API (INTERFACE 5), so that nothing is translated twice.
+import type { StateName } from "./state.ts";
+
+export type Query =
+  | { readonly ask: "email"; readonly id: string }
+  | { readonly ask: "events"; readonly id: string }
+  | { readonly ask: "raw"; readonly id: string }
+  | { readonly ask: "list"; readonly filter: ListFilter }
+  | { readonly ask: "queue" };
+
+export interface ListFilter {
+  readonly status?: StateName | "dead";
+  readonly to?: string;
+  readonly from?: string;
+  readonly domain?: string;
+  readonly tag?: string;
+  readonly reference?: string;
+  readonly message_id?: string;
+  /** RFC 3339. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly limit: number;
+  readonly after?: string;
+  readonly before?: string;
+}
+
+export interface RecipientView {
+  readonly address: string;
+  readonly state: StateName;
+  readonly attempts: number;
+  readonly next_attempt_at: string | null;
+  /** The last word on it: the remote's reply or our reason. */
+  readonly last: string | null;
+}
+
+export interface EmailView {
+  readonly object: "email";
+  readonly id: string;
+  readonly message_id: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly cc: readonly string[] | null;
+  readonly bcc: readonly string[] | null;
+  readonly reply_to: readonly string[] | null;
+  readonly subject: string;
+  readonly html: string | null;
+  readonly text: string | null;
+  readonly tags: readonly { readonly name: string; readonly value: string }[];
+  readonly created_at: string;
+  readonly scheduled_at: string | null;
+  /** Without `email.`; the least advanced recipient's. */
+  readonly last_event: string;
+  readonly recipients: readonly RecipientView[];
+  readonly priority: "p0" | "p1" | "p2";
+  readonly reference: string | null;
+  readonly metadata: Readonly<Record<string, string>> | null;
+}
+
+export interface ListView<T> {
+  readonly object: "list";
+  readonly has_more: boolean;
+  readonly data: readonly T[];
+}
+
+export interface QueueView {
+  readonly object: "queue";
+  /** Recipients by state and priority, finished ones included. */
+  readonly counts: readonly {
+    readonly state: StateName;
+    readonly priority: "p0" | "p1" | "p2";
+    readonly recipients: number;
+  }[];
+  /** Age of the oldest recipient that is not final, by priority; null when there is none. */
+  readonly oldest_age_seconds: Readonly<Record<"p0" | "p1" | "p2", number | null>>;
+  readonly sites: readonly {
+    readonly site: string;
+    readonly waiting: number;
+    readonly next_attempt_at: string | null;
+    readonly last_error: string | null;
+  }[];
+  /** How far search.db lags behind, in events. */
+  readonly search_lag: number;
+}
+
+/** `gone`: it existed and the bytes were dropped, as with the body of delivered mail. */
+export type Answer =
+  | { readonly kind: "found"; readonly view: unknown }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "missing" }
+  | { readonly kind: "gone" }
+  | { readonly kind: "invalid"; readonly field: string; readonly detail: string };

@@ -1,0 +1,115 @@
+// The road of one recipient, step by step, with the remote server's own words. Kept packed beside the recipient: each step is a
+// JSON array and a timeline is its steps joined by commas, so that the writer appends without reading.
+import type { EpochMs } from "../base/clock.ts";
+import type { TroubleClass, VerdictKind } from "./verdict.ts";
+
+export interface TlsFacts {
+  readonly version: string;
+  readonly cipher: string;
+  readonly verified: boolean;
+  readonly resumed: boolean;
+  readonly handshakeMs: number;
+}
+
+/** One attempt as the operator reads it. Texts are sanitised and bounded before they come here. */
+export interface AttemptStep {
+  readonly kind: "attempt";
+  readonly at: EpochMs;
+  readonly durationMs: number;
+  readonly outcome: VerdictKind;
+  readonly class: TroubleClass;
+  readonly doubt: boolean;
+  readonly via: "mx" | "relay" | "sink";
+  /** Site, host name, its address and our own; empty when no connection was made. */
+  readonly site: string;
+  readonly host: string;
+  readonly address: string;
+  readonly source: string;
+  readonly session: string;
+  /** SMTP phase in which it was decided, such as `rcpt` or `dot`; `connect` and `route` come before SMTP. */
+  readonly phase: string;
+  /** 0: no reply. */
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
+  readonly tls: TlsFacts | null;
+}
+
+/** A step that is no attempt: the queue's own doing. */
+export interface NoteStep {
+  readonly kind: "note";
+  readonly at: EpochMs;
+  readonly note: "released" | "expired" | "canceled" | "held" | "requeued" | "suppressed";
+  /** A lease that ended without a verdict, perhaps past the dot. */
+  readonly doubt: boolean;
+  readonly text: string;
+}
+
+export type Step = AttemptStep | NoteStep;
+
+export function packStep(step: Step): string {
+  if (step.kind === "note")
+    return JSON.stringify(["n", step.at, step.note, step.doubt ? 1 : 0, step.text]);
+  const { tls } = step;
+  return JSON.stringify([
+    "a",
+    step.at,
+    step.durationMs,
+    step.outcome,
+    step.class,
+    step.doubt ? 1 : 0,
+    step.via,
+    step.site,
+    step.host,
+    step.address,
+    step.source,
+    step.session,
+    step.phase,
+    step.code,
+    step.enhanced,
+    step.text,
+    tls === null
+      ? 0
+      : [tls.version, tls.cipher, tls.verified ? 1 : 0, tls.resumed ? 1 : 0, tls.handshakeMs],
+  ]);
+}
+
+/** The reverse of `packStep` for a whole timeline; what was written by us is not checked again. */
+export function unpackTimeline(timeline: string): Step[] {
+  const rows = JSON.parse(`[${timeline}]`) as unknown[][];
+  return rows.map((row): Step => {
+    if (row[0] === "n") {
+      const [, at, note, doubt, text] = row as [string, number, NoteStep["note"], number, string];
+      return { kind: "note", at, note, doubt: doubt === 1, text };
+    }
+    const tls = row[16] as 0 | [string, string, number, number, number];
+    return {
+      kind: "attempt",
+      at: row[1] as number,
+      durationMs: row[2] as number,
+      outcome: row[3] as VerdictKind,
+      class: row[4] as TroubleClass,
+      doubt: row[5] === 1,
+      via: row[6] as AttemptStep["via"],
+      site: row[7] as string,
+      host: row[8] as string,
+      address: row[9] as string,
+      source: row[10] as string,
+      session: row[11] as string,
+      phase: row[12] as string,
+      code: row[13] as number,
+      enhanced: row[14] as string,
+      text: row[15] as string,
+      tls:
+        tls === 0
+          ? null
+          : {
+              version: tls[0],
+              cipher: tls[1],
+              verified: tls[2] === 1,
+              resumed: tls[3] === 1,
+              handshakeMs: tls[4],
+            },
+    };
+  });
+}

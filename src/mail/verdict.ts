@@ -1,0 +1,49 @@
+// What an attempt concluded for one recipient. Made in deliver/trouble.ts only; acted on in queue/ only.
+import type { MessageId } from "./id.ts";
+
+/** Whom a failure concerns: decides who is retried and whether a site slows down (Postfix's smtp_trouble). */
+export type Scope = "recipient" | "message" | "host" | "site";
+
+/** What kind of trouble it was; the whole table of rules comes with the delivery issue. */
+export const troubleClasses = [
+  "none",
+  "mailbox",
+  "full",
+  "policy",
+  "spam",
+  "authentication",
+  "greylist",
+  "rate",
+  "network",
+  "tls",
+  "dns",
+  "protocol",
+  "relay",
+  "size",
+  "other",
+  "local",
+] as const;
+export type TroubleClass = (typeof troubleClasses)[number];
+
+/**
+ * - `delivered`: the next server took it.
+ * - `deferred`: try again later.
+ * - `failed`: the remote server said no for good.
+ * - `interrupted`: we stopped, or gave the job back before anything was tried: no attempt is counted (DESIGN 5).
+ */
+export type VerdictKind = "delivered" | "deferred" | "failed" | "interrupted";
+
+export interface Verdict {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly claim: number;
+  readonly kind: VerdictKind;
+  readonly scope: Scope;
+  readonly class: TroubleClass;
+  /** The connection ended between the final dot and its reply: the server may have taken the message. */
+  readonly doubt: boolean;
+  /** A server's "try again in N", already bounded. */
+  readonly retryAfterMs?: number;
+  /** The attempt, packed (mail/timeline.ts); stored as it is. */
+  readonly step: string;
+}

@@ -1,0 +1,166 @@
+// The few verbs of a queue that survives. `sqlite.ts` is the one that is shipped, `memory.ts` the one that the simulator crashes;
+// both pass tests/queue/store.conformance.ts. All verbs are synchronous, and all that write run inside `transaction`.
+import type { EpochMs } from "../base/clock.ts";
+import type { EventType } from "../mail/event.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
+import type { MessageHead, Priority } from "../mail/message.ts";
+import type { StateName } from "../mail/state.ts";
+import type { RecipientState } from "./lifecycle.ts";
+
+/** A site's number in this database; names are interned by `siteId`. */
+export type SiteId = number;
+
+/** The site of recipients whose domain has not been routed yet. */
+export const UNROUTED: SiteId = 0;
+
+export interface NewRecipient {
+  readonly n: number;
+  readonly address: string;
+  readonly site: SiteId;
+  readonly state: RecipientState;
+}
+
+export interface NewMessage {
+  readonly head: MessageHead;
+  /** Null when the head names a spool file. */
+  readonly body: Uint8Array | null;
+  readonly recipients: readonly NewRecipient[];
+}
+
+/** A change of one recipient's state, and the event that tells it, which stand or fall together. */
+export interface Settlement {
+  readonly message: MessageId;
+  readonly n: number;
+  /** The lease under which it was decided; null for changes that hold no lease (they apply to waiting states only). */
+  readonly claim: number | null;
+  readonly next: RecipientState;
+  /** The site may become known, or change, while a job waits. */
+  readonly site?: SiteId;
+  /** Packed step to append to the timeline. */
+  readonly step: string | null;
+  readonly event: EventType | null;
+  readonly at: EpochMs;
+}
+
+export interface ClaimRequest {
+  readonly site: SiteId;
+  readonly priority: Priority;
+  /** At most so many recipients, and no further one once their messages hold so many bytes. */
+  readonly limit: number;
+  readonly bytesMax: number;
+  readonly now: EpochMs;
+  readonly leaseUntil: EpochMs;
+}
+
+/** A leased recipient with all that its job needs. The bytes are read apart, once a message. */
+export interface Claimed {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly address: string;
+  readonly claim: number;
+  readonly attempts: number;
+  readonly site: SiteId;
+  readonly priority: Priority;
+  readonly from: string;
+  readonly acceptedAt: EpochMs;
+  /** What the sender of the message asked for; null: the lifetime of the priority. */
+  readonly expiresAt: EpochMs | null;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly eightBit: boolean;
+  readonly utf8: boolean;
+  /** The spool file's name, or null when the bytes are in the store. */
+  readonly spool: string | null;
+}
+
+/** A lease found in the store, for the sweep at start and for leases that ran out. */
+export interface Lease {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly claim: number;
+  readonly leaseUntil: EpochMs;
+  readonly attempts: number;
+  readonly site: SiteId;
+  readonly priority: Priority;
+}
+
+/** Recipients in a state, counted in the same transactions that change them, so that a count costs nothing at start. */
+export interface Tally {
+  readonly state: StateName;
+  readonly priority: Priority;
+  readonly recipients: number;
+}
+
+/**
+ * - `full`: the disk or a size limit; nothing of the transaction stands, and it may be tried again later.
+ * - `io`: a write or a sync failed. What is on the disk is not known: the process must end and open anew (DESIGN 11).
+ */
+export type Committed<T> =
+  | { readonly kind: "committed"; readonly value: T }
+  | { readonly kind: "failed"; readonly why: "full" | "io"; readonly text: string };
+
+/** What a store says when it is opened. */
+export interface StoreFacts {
+  readonly tag: HostTag;
+  /** Greatest message id ever accepted; 0 for none. */
+  readonly lastId: MessageId;
+  /** Claims of this opening are above this number: any lease at or below it belongs to a process that is gone. */
+  readonly claimBase: number;
+  /** True when the last process did not close the store. */
+  readonly unclean: boolean;
+}
+
+export interface StoreSize {
+  /** Bytes of all messages that are not final, spooled ones included. */
+  readonly pendingBytes: number;
+  readonly databaseBytes: number;
+  readonly walBytes: number;
+}
+
+export interface QueueStore {
+  readonly facts: StoreFacts;
+  /** Runs `run` and makes its changes durable before it returns, or leaves none of them. */
+  transaction<T>(run: () => T): Committed<T>;
+
+  // Inside a transaction:
+  accept(message: NewMessage): void;
+  /** False when the lease was lost: nothing has changed. Drops the body when the last recipient becomes final. */
+  settle(settlement: Settlement): boolean;
+  /** Leases due recipients of a site and lane, earliest due first. Their `attempts` are not raised: a verdict does that. */
+  claim(request: ClaimRequest): Claimed[];
+  /** A new claim number, for recipients that are inserted already leased. */
+  nextClaim(): number;
+  siteId(name: string): SiteId;
+  remember(rows: readonly KeptAnswer[]): void;
+  /** Removes finished history older than `before`, oldest first, at most `limit` messages; returns how many went. */
+  forget(before: EpochMs, limit: number): number;
+
+  // Reading, in or out of a transaction:
+  body(message: MessageId): Uint8Array | null;
+  siteName(id: SiteId): string;
+  /** Sites that have waiting recipients, due or not. */
+  sitesWaiting(): readonly SiteId[];
+  /** The earliest due time among the waiting recipients of a site's lane. */
+  nextDue(site: SiteId, priority: Priority): EpochMs | undefined;
+  /** Leases with `claim` at most `claimMax`, or that ended before `now`; in order of message. */
+  leases(options: {
+    readonly claimMax: number;
+    readonly now: EpochMs;
+    readonly limit: number;
+  }): Lease[];
+  tally(): readonly Tally[];
+  size(): StoreSize;
+  recall(): Iterable<KeptAnswer>;
+
+  /** Small steps of upkeep for an idle moment: checkpoint, incremental vacuum. True when there is more to do. */
+  tidy(): boolean;
+  close(): void;
+}
+
+/** A row of the DNS cache's second level: survives a restart and serves while the resolver is down. */
+export interface KeptAnswer {
+  /** For example `MX example.com`. */
+  readonly key: string;
+  readonly answer: string;
+  readonly expiresAt: EpochMs;
+}
