@@ -6,9 +6,9 @@ import type { MessageId } from "./id.ts";
 export type Priority = 0 | 1 | 2;
 export const priorities = [0, 1, 2] as const;
 
-/** Where the RFC 5322 bytes are. Inline ones lie in the batch's buffer; a spooled file is already synced. */
+/** Where the RFC 5322 bytes are. Inline ones travel beside the head; a spooled file is already synced. */
 export type BodyPlace =
-  | { readonly kind: "inline"; readonly offset: number; readonly length: number }
+  | { readonly kind: "inline"; readonly length: number }
   | { readonly kind: "spool"; readonly file: string };
 
 export interface MessageHead {
