@@ -1,0 +1,46 @@
+// How threads hand over batches: one JSON string for all heads and one buffer, transferred, for all bodies. Measured on the way to
+// this: 5 us a message in batches of 8 and more, where structured clone takes 11 and CBOR 16 (scripts/bench wire).
+
+/** A batch as it is posted. `lengths` has one entry a head; -1 says that the head has no body here. */
+export interface Packed {
+  readonly heads: string;
+  readonly lengths: readonly number[];
+  readonly bodies: Uint8Array<ArrayBuffer>;
+}
+
+export interface Piece<Head> {
+  readonly head: Head;
+  readonly body: Uint8Array | null;
+}
+
+export function pack<Head>(pieces: readonly Piece<Head>[]): Packed {
+  let sizeBytes = 0;
+  for (const { body } of pieces) sizeBytes += body?.length ?? 0;
+  const bodies = new Uint8Array(sizeBytes);
+  const lengths: number[] = [];
+  let offset = 0;
+  for (const { body } of pieces) {
+    lengths.push(body === null ? -1 : body.length);
+    if (body === null) continue;
+    bodies.set(body, offset);
+    offset += body.length;
+  }
+  return { heads: JSON.stringify(pieces.map((piece) => piece.head)), lengths, bodies };
+}
+
+/** The bodies are views of the batch's buffer: nothing is copied. */
+export function unpack<Head>({ heads, lengths, bodies }: Packed): Piece<Head>[] {
+  let offset = 0;
+  return (JSON.parse(heads) as Head[]).map((head, i) => {
+    const length = lengths[i] ?? -1;
+    if (length < 0) return { head, body: null };
+    const body = bodies.subarray(offset, offset + length);
+    offset += length;
+    return { head, body };
+  });
+}
+
+/** What `postMessage` must transfer so that the bodies are moved, not cloned. */
+export function transferOf(packed: Packed): ArrayBuffer[] {
+  return packed.bodies.length === 0 ? [] : [packed.bodies.buffer];
+}
