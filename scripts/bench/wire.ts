@@ -16,7 +16,7 @@ interface Head {
 }
 
 type Said =
-  | { readonly kind: "packed"; readonly packed: Packed }
+  | { readonly kind: "packed"; readonly packed: Packed<Head> }
   | { readonly kind: "clone"; readonly pieces: readonly Piece<Head>[] };
 
 function head(id: number): Head {
@@ -70,7 +70,7 @@ if (isMainThread) {
   await worker.terminate();
 } else {
   parentPort?.on("message", (said: Said) => {
-    const pieces = said.kind === "packed" ? unpack<Head>(said.packed) : said.pieces;
+    const pieces = said.kind === "packed" ? unpack(said.packed) : said.pieces;
     parentPort?.postMessage(pieces.map((piece) => piece.head.id));
   });
 }

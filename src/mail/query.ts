@@ -82,10 +82,14 @@ export interface QueueView {
   readonly search_lag: number;
 }
 
-/** `gone`: it existed and the bytes were dropped, as with the body of delivered mail. */
+/**
+ * - `gone`: it existed and the bytes were dropped, as with the body of delivered mail.
+ * - `busy`: the reader did not answer in time, or too many questions are open: 503 with `Retry-After`.
+ */
 export type Answer =
   | { readonly kind: "found"; readonly view: unknown }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "missing" }
   | { readonly kind: "gone" }
+  | { readonly kind: "busy" }
   | { readonly kind: "invalid"; readonly field: string; readonly detail: string };

@@ -1,0 +1,112 @@
+// The closed union of what threads may say to each other. The door talks to all; the queue and each sender have a channel of their own,
+// so that no message passes through the door twice.
+import type { LogFields, LogLevel } from "../base/log.ts";
+import type { Sample } from "../base/meter.ts";
+import type { Config } from "../config.ts";
+import type { Job } from "../mail/job.ts";
+import type { MessageHead } from "../mail/message.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
+import type { Answer, Query } from "../mail/query.ts";
+import type { AcceptAnswer } from "../mail/submission.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Route } from "../route/route.ts";
+import type { Packed } from "./wire.ts";
+
+/** What a new thread is told before it runs its first line. */
+export type ThreadStart =
+  | { readonly role: "queue"; readonly config: Config; readonly workers: number }
+  | { readonly role: "sender"; readonly config: Config; readonly index: number }
+  | { readonly role: "reader"; readonly config: Config };
+
+/** What every thread may say to the door besides its own matters. */
+export type Common =
+  | {
+      readonly say: "log";
+      readonly level: LogLevel;
+      readonly event: string;
+      readonly fields: LogFields;
+    }
+  | { readonly say: "samples"; readonly samples: readonly Sample[] }
+  | { readonly say: "stopped" };
+
+/** Heads are `MessageHead`s; `groups` tells how many of them belong to each call, since a call is stored whole or not at all. */
+export interface AcceptBatch {
+  readonly say: "accept";
+  readonly batch: number;
+  readonly packed: Packed<MessageHead>;
+  readonly groups: readonly number[];
+}
+
+export type DoorToQueue =
+  | AcceptBatch
+  /** A sender thread, new or in the place of one that died. */
+  | { readonly say: "sender"; readonly index: number; readonly port: MessagePort }
+  | { readonly say: "senderLost"; readonly index: number }
+  | { readonly say: "diskFree"; readonly freeBytes: number }
+  /** Takes no more mail and starts no more attempts. */
+  | { readonly say: "drain" }
+  | { readonly say: "stop" };
+
+/** What the door needs to know of the queue to answer before it asks. */
+export interface QueueHealth {
+  readonly pendingRecipients: number;
+  readonly pendingBytes: number;
+  readonly leased: number;
+}
+
+export interface QueueReady {
+  readonly say: "ready";
+  readonly tag: HostTag;
+  readonly lastId: MessageId;
+  readonly health: QueueHealth;
+}
+
+/** Why a store could not be opened; each has an exit code of its own (INTERFACE 3). */
+export interface QueueUnable {
+  readonly say: "unable";
+  readonly why: "in_use" | "newer" | "io" | "damaged";
+  readonly text: string;
+}
+
+export type QueueToDoor =
+  | Common
+  | QueueReady
+  | QueueUnable
+  | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
+  | { readonly say: "health"; readonly health: QueueHealth }
+  /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
+  | { readonly say: "fatal"; readonly text: string };
+
+/** One job as it travels: its route is a place in the batch's list, since many jobs share one. */
+export interface JobHead {
+  readonly job: Job;
+  readonly route: number;
+}
+
+export type QueueToSender = {
+  readonly say: "jobs";
+  readonly routes: readonly Route[];
+  readonly packed: Packed<JobHead>;
+};
+
+/** `verdicts` is JSON of `Verdict[]`: cheaper than a clone of the same objects. */
+export type SenderToQueue = { readonly say: "verdicts"; readonly verdicts: string };
+
+export type DoorToSender =
+  | { readonly say: "queue"; readonly port: MessagePort }
+  | { readonly say: "stop"; readonly graceMs: number };
+export type SenderToDoor = Common;
+
+export type DoorToReader =
+  | { readonly say: "ask"; readonly number: number; readonly query: Query }
+  | { readonly say: "stop" };
+export type ReaderToDoor =
+  Common | { readonly say: "answer"; readonly number: number; readonly answer: Answer };
+
+export function packVerdicts(verdicts: readonly Verdict[]): SenderToQueue {
+  return { say: "verdicts", verdicts: JSON.stringify(verdicts) };
+}
+
+export function unpackVerdicts(said: SenderToQueue): Verdict[] {
+  return JSON.parse(said.verdicts) as Verdict[];
+}

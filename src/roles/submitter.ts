@@ -1,0 +1,80 @@
+// The door's end of the wire to the queue. Batches form by themselves: while two are under way, what arrives waits for the next one;
+// an idle daemon posts at once. Two, so that the queue thread never waits for the door between commits.
+import type { Clock } from "../base/clock.ts";
+import type { MessageHead } from "../mail/message.ts";
+import type { Accept, AcceptAnswer, Submission } from "../mail/submission.ts";
+import type { DoorToQueue } from "./protocol.ts";
+import { type Piece, pack, transferOf } from "./wire.ts";
+
+const UNDER_WAY_MAX = 2;
+/** Messages in one batch, so that one commit stays short; a larger call still travels whole. */
+const BATCH_MESSAGES_MAX = 512;
+
+interface Waiting {
+  readonly messages: readonly Submission[];
+  readonly settle: (answer: AcceptAnswer) => void;
+}
+
+export interface Submitter {
+  readonly accept: Accept;
+  /** The queue's answers to one batch, in the order of its calls. */
+  answered(batch: number, answers: readonly AcceptAnswer[]): void;
+  /** Calls that have no answer yet. */
+  open(): number;
+}
+
+export function createSubmitter(deps: {
+  readonly clock: Pick<Clock, "soon">;
+  post(message: DoorToQueue, transfer: readonly ArrayBuffer[]): void;
+}): Submitter {
+  const underWay = new Map<number, readonly Waiting[]>();
+  let waiting: Waiting[] = [];
+  let lastBatch = 0;
+  let woken = false;
+
+  const post = (): void => {
+    woken = false;
+    while (waiting.length > 0 && underWay.size < UNDER_WAY_MAX) {
+      const calls = nextCalls(waiting);
+      waiting = waiting.slice(calls.length);
+      const pieces: Piece<MessageHead>[] = [];
+      for (const call of calls) pieces.push(...call.messages);
+      const packed = pack(pieces);
+      const batch = ++lastBatch;
+      underWay.set(batch, calls);
+      const groups = calls.map((call) => call.messages.length);
+      deps.post({ say: "accept", batch, packed, groups }, transferOf(packed));
+    }
+  };
+
+  return {
+    accept: (messages) =>
+      new Promise((settle) => {
+        waiting.push({ messages, settle });
+        if (woken || underWay.size >= UNDER_WAY_MAX) return;
+        woken = true;
+        deps.clock.soon(post);
+      }),
+    answered(batch, answers) {
+      const calls = underWay.get(batch);
+      if (calls === undefined || calls.length !== answers.length)
+        throw new Error(`the queue answered batch ${batch}, which it was not given so`);
+      underWay.delete(batch);
+      calls.forEach((call, i) => call.settle(answers[i] as AcceptAnswer));
+      post();
+    },
+    open: () =>
+      waiting.length + [...underWay.values()].reduce((sum, calls) => sum + calls.length, 0),
+  };
+}
+
+function nextCalls(waiting: readonly Waiting[]): Waiting[] {
+  let count = 0;
+  let messages = 0;
+  for (const call of waiting) {
+    if (count > 0 && messages + call.messages.length > BATCH_MESSAGES_MAX) break;
+    messages += call.messages.length;
+    count++;
+  }
+  return waiting.slice(0, count);
+}
