@@ -137,6 +137,8 @@ export interface QueueStore {
 
   // Reading, in or out of a transaction:
   body(message: MessageId): Uint8Array | null;
+  /** How many recipients of a message are not final; 0 for an unknown one. At 0 its spool file may go. */
+  openRecipients(message: MessageId): number;
   siteName(id: SiteId): string;
   /** Sites that have waiting recipients, due or not. */
   sitesWaiting(): readonly SiteId[];
