@@ -89,8 +89,11 @@ export type QueueToSender = {
   readonly packed: Packed<JobHead>;
 };
 
-/** `verdicts` is JSON of `Verdict[]`: cheaper than a clone of the same objects. */
-export type SenderToQueue = { readonly say: "verdicts"; readonly verdicts: string };
+export type SenderToQueue =
+  /** `verdicts` is JSON of `Verdict[]`: cheaper than a clone of the same objects. */
+  | { readonly say: "verdicts"; readonly verdicts: string }
+  /** The last word of a sender that stops: it and the door's `stop` travel on different channels. */
+  | { readonly say: "bye" };
 
 export type DoorToSender =
   | { readonly say: "queue"; readonly port: MessagePort }
@@ -107,6 +110,6 @@ export function packVerdicts(verdicts: readonly Verdict[]): SenderToQueue {
   return { say: "verdicts", verdicts: JSON.stringify(verdicts) };
 }
 
-export function unpackVerdicts(said: SenderToQueue): Verdict[] {
-  return JSON.parse(said.verdicts) as Verdict[];
+export function unpackVerdicts(verdicts: string): Verdict[] {
+  return JSON.parse(verdicts) as Verdict[];
 }

@@ -1,0 +1,41 @@
+// Threads are few, fixed and long-lived (worker churn has crashed the runtime). All of them enter by main.ts, which finds its role in
+// the data it is started with: so the binary has one entry and nothing can be forgotten in the build line.
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { Common, ThreadStart } from "./protocol.ts";
+
+export interface Spawned<In, Out> {
+  say(message: In, transfer?: readonly (ArrayBuffer | MessagePort)[]): void;
+  hear(handle: (message: Out | Common) => void): void;
+  /** Once, when the thread is gone: with the reason when it died, without after it said `stopped`. */
+  gone(handle: (why: string | undefined) => void): void;
+}
+
+export function spawn<In, Out>(start: ThreadStart): Spawned<In, Out> {
+  const name = start.role === "sender" ? `sender-${start.index}` : start.role;
+  const worker = new Worker(new URL(Bun.main, "file:///"), { workerData: start, name });
+  let whenGone: ((why: string | undefined) => void) | undefined;
+  let stopped = false;
+  const end = (why: string | undefined): void => {
+    const tell = whenGone;
+    whenGone = undefined;
+    tell?.(why);
+  };
+  worker.on("message", (message: Common | { readonly say: string }) => {
+    if (message.say === "stopped") stopped = true;
+  });
+  // Without this listener an error in a thread would end the process without a word.
+  worker.on("error", (error: Error) => end(`${name}: ${error.stack ?? error.message}`));
+  worker.on("exit", (code) => end(stopped ? undefined : `${name}: ended with code ${code}`));
+  return {
+    say: (message, transfer = []) =>
+      worker.postMessage(message, transfer as (ArrayBuffer & MessagePort)[]),
+    hear: (handle) => void worker.on("message", handle),
+    gone: (handle) => void (whenGone = handle),
+  };
+}
+
+/** Two ends of a channel that goes past the door. */
+export function channel(): { readonly one: MessagePort; readonly other: MessagePort } {
+  const { port1, port2 } = new MessageChannel();
+  return { one: port1 as unknown as MessagePort, other: port2 as unknown as MessagePort };
+}

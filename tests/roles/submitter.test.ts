@@ -1,0 +1,86 @@
+import { expect, test } from "bun:test";
+import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
+import type { AcceptBatch, DoorToQueue } from "../../src/roles/protocol.ts";
+import { createSubmitter } from "../../src/roles/submitter.ts";
+import { unpack } from "../../src/roles/wire.ts";
+
+const accepted: AcceptAnswer = { kind: "accepted" };
+
+function message(id: number): Submission {
+  return {
+    head: {
+      id,
+      acceptedAt: 0,
+      from: "a@sender.test",
+      recipients: ["b@rcpt.test"],
+      priority: 1,
+      dueAt: 0,
+      expiresAt: null,
+      sizeBytes: 1,
+      sha256: "",
+      eightBit: false,
+      utf8: false,
+      facts: "{}",
+      body: { kind: "inline", length: 1 },
+    },
+    body: new Uint8Array([id]),
+  };
+}
+
+function setUp() {
+  const posted: AcceptBatch[] = [];
+  const soon: (() => void)[] = [];
+  const submitter = createSubmitter({
+    clock: { soon: (run) => void soon.push(run) },
+    post: (said: DoorToQueue) => void posted.push(said as AcceptBatch),
+  });
+  const turn = (): void => soon.splice(0).forEach((run) => run());
+  const idsOf = (batch: AcceptBatch | undefined): number[] =>
+    batch === undefined ? [] : unpack(batch.packed).map((piece) => piece.head.id);
+  return { submitter, posted, turn, idsOf };
+}
+
+test("what arrives in one turn travels in one batch", () => {
+  const { submitter, posted, turn, idsOf } = setUp();
+  void submitter.accept([message(1)]);
+  void submitter.accept([message(2), message(3)]);
+  expect(posted).toEqual([]);
+  turn();
+  expect(posted.map(idsOf)).toEqual([[1, 2, 3]]);
+  expect(posted[0]?.groups).toEqual([1, 2]);
+});
+
+test("while two batches are under way the rest waits, and goes with the next answer", () => {
+  const { submitter, posted, turn, idsOf } = setUp();
+  for (const id of [1, 2]) {
+    void submitter.accept([message(id)]);
+    turn();
+  }
+  void submitter.accept([message(3)]);
+  void submitter.accept([message(4)]);
+  turn();
+  expect(posted.map(idsOf)).toEqual([[1], [2]]);
+  expect(submitter.open()).toBe(4);
+  submitter.answered(posted[0]?.batch as number, [accepted]);
+  expect(posted.map(idsOf)).toEqual([[1], [2], [3, 4]]);
+});
+
+test("each call gets its own answer", async () => {
+  const { submitter, posted, turn } = setUp();
+  const first = submitter.accept([message(1)]);
+  const second = submitter.accept([message(2)]);
+  turn();
+  const refused: AcceptAnswer = { kind: "refused", why: "queue_full", retryAfterS: 5 };
+  submitter.answered(posted[0]?.batch as number, [accepted, refused]);
+  expect(await first).toEqual(accepted);
+  expect(await second).toEqual(refused);
+  expect(submitter.open()).toBe(0);
+});
+
+test("a call with many messages is never split", () => {
+  const { submitter, posted, turn } = setUp();
+  void submitter.accept(Array.from({ length: 500 }, (_, i) => message(i)));
+  void submitter.accept(Array.from({ length: 700 }, (_, i) => message(i)));
+  turn();
+  expect(posted.map((batch) => batch.groups)).toEqual([[500], [700]]);
+});

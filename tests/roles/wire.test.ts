@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { pack, transferOf, unpack } from "../../src/roles/wire.ts";
+
+test("a batch comes out as it went in", () => {
+  const piece = fc.record({
+    head: fc.record({ id: fc.nat(), text: fc.string() }),
+    body: fc.option(fc.uint8Array({ maxLength: 40 })),
+  });
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
+      expect(unpack(pack(pieces))).toEqual(pieces);
+    }),
+  );
+});
+
+test("bodies are views of the one buffer that is transferred", () => {
+  const packed = pack([
+    { head: 1, body: new Uint8Array([1, 2]) },
+    { head: 2, body: new Uint8Array([3]) },
+  ]);
+  const [first, second] = unpack(packed);
+  expect(transferOf(packed)).toEqual([packed.bodies.buffer]);
+  expect(first?.body?.buffer).toBe(packed.bodies.buffer);
+  expect(second?.body).toEqual(new Uint8Array([3]));
+});
+
+test("a batch without bodies transfers nothing", () => {
+  expect(transferOf(pack([{ head: 1, body: null }]))).toEqual([]);
+});
