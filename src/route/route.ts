@@ -8,6 +8,17 @@ export interface RouteHost {
   readonly preference: number;
   /** IPv6 first, each family in the resolver's order; empty only while a relay's name has no address. */
   readonly addresses: readonly string[];
+  /** Of several relays, each may have a port and a login of its own; without it the route's hold. */
+  readonly endpoint?: Endpoint;
+}
+
+/** How to speak to a host, once it is reached. */
+export interface Endpoint {
+  readonly port: number;
+  readonly tls: TlsPolicy;
+  /** TLS from the first byte (RFC 8314), as with `smtps://`. */
+  readonly implicitTls: boolean;
+  readonly login: RelayLogin | null;
 }
 
 /** `opportunistic`: encrypt if offered. The whole ladder comes with the delivery issue. */
@@ -18,16 +29,11 @@ export interface RelayLogin {
   readonly pass: string;
 }
 
-export interface Route {
+export interface Route extends Endpoint {
   /** What pacing is kept for: the same name for all domains that share their MX hosts; bounded in length. */
   readonly site: string;
   readonly via: "mx" | "relay" | "sink";
   readonly hosts: readonly RouteHost[];
-  readonly port: number;
-  readonly tls: TlsPolicy;
-  /** TLS from the first byte (RFC 8314), as with `smtps://`. */
-  readonly implicitTls: boolean;
-  readonly login: RelayLogin | null;
 }
 
 /**
