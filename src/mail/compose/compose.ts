@@ -1,0 +1,143 @@
+// Writes a message (RFC 5322, RFC 2045 ff.). What is written is 7-bit clean and has no line above 998 octets, so that it needs
+// nothing from any server; only a mailbox whose local part is not ASCII makes it need SMTPUTF8.
+import type { EpochMs } from "../../base/clock.ts";
+import type { Mailbox } from "../address.ts";
+import { base64Lines, createBase64Stream } from "./base64.ts";
+import { callerField, formatDate, mailboxField, textField } from "./headers.ts";
+import type { HeaderName, HeaderText } from "./headerText.ts";
+import { attachmentPart, multipart, textPart } from "./part.ts";
+import type { Attachment, Content, Part, Segment } from "./part.ts";
+
+export interface Draft {
+  readonly from: Mailbox;
+  readonly to: readonly Mailbox[];
+  readonly cc: readonly Mailbox[];
+  readonly replyTo: readonly Mailbox[];
+  readonly subject: HeaderText;
+  /** Null for none; a draft without text and html gets an empty text. */
+  readonly text: string | null;
+  readonly html: string | null;
+  /** The caller's own fields. The door refuses names that this writer sets itself. */
+  readonly headers: readonly { readonly name: HeaderName; readonly value: HeaderText }[];
+  readonly attachments: readonly Attachment[];
+  readonly date: EpochMs;
+  /** Without angle brackets. */
+  readonly messageId: HeaderText;
+  /** Random letters and digits, at least 16 and at most 40: the stem of all boundaries. */
+  readonly boundary: string;
+  /** The value of our trace field (RFC 5321 4.4); null for none. */
+  readonly received: HeaderText | null;
+}
+
+export interface Composed {
+  readonly bytes: Uint8Array;
+  /** Octets above 127, which only a UTF-8 address in the header can bring. */
+  readonly eightBit: boolean;
+  /** A header needs SMTPUTF8. */
+  readonly utf8: boolean;
+}
+
+/** The whole message at once; every attachment must be octets that are there already. */
+export function composeMessage(draft: Draft): Composed {
+  const utf8 = draftNeedsUtf8(draft);
+  const segments = plan(draft);
+  return { bytes: join(segments, utf8), eightBit: utf8, utf8 };
+}
+
+/** The same octets piece by piece; sources are read in turn and no attachment is held whole. */
+export async function* composeStream(draft: Draft): AsyncGenerator<Uint8Array, void, void> {
+  for (const segment of plan(draft)) {
+    if (segment.kind === "text") yield Buffer.from(segment.text);
+    else if (segment.kind === "bytes") yield segment.bytes;
+    else yield* encodeSource(segment.content);
+  }
+}
+
+export function draftNeedsUtf8(draft: Draft): boolean {
+  const has = (mailbox: Mailbox): boolean => mailbox.utf8;
+  return draft.from.utf8 || draft.to.some(has) || draft.cc.some(has) || draft.replyTo.some(has);
+}
+
+function plan(draft: Draft): readonly Segment[] {
+  const root = rootPart(draft);
+  return [{ kind: "text", text: `${topHeader(draft)}${root.header}\r\n` }, ...root.body];
+}
+
+function topHeader(draft: Draft): string {
+  let header = draft.received === null ? "" : callerField("Received", draft.received);
+  header += `Date: ${formatDate(draft.date)}\r\n`;
+  header += mailboxField("From", [draft.from]);
+  if (draft.to.length > 0 || draft.cc.length === 0) header += mailboxField("To", draft.to);
+  if (draft.cc.length > 0) header += mailboxField("Cc", draft.cc);
+  if (draft.replyTo.length > 0) header += mailboxField("Reply-To", draft.replyTo);
+  header += textField("Subject", draft.subject);
+  header += `Message-ID: <${draft.messageId}>\r\n`;
+  for (const { name, value } of draft.headers) header += callerField(name, value);
+  return `${header}MIME-Version: 1.0\r\n`;
+}
+
+/** mixed(alternative(text, related(html, inline parts)), attachments), without the levels that would hold one part. */
+function rootPart(draft: Draft): Part {
+  const { text, html, attachments } = draft;
+  if (html === null && attachments.length === 0) return textPart("plain", text ?? "");
+  const boundary = freeBoundary(draft);
+  const inline = html === null ? [] : attachments.filter((one) => one.contentId !== null);
+  const apart = html === null ? attachments : attachments.filter((one) => one.contentId === null);
+  const plain = text === null && html !== null ? null : textPart("plain", text ?? "");
+  let rich = html === null ? null : textPart("html", html);
+  if (rich !== null && inline.length > 0)
+    rich = multipart("related", `${boundary}r`, [
+      rich,
+      ...inline.map((one) => attachmentPart(one, true)),
+    ]);
+  let root = rich ?? plain;
+  if (rich !== null && plain !== null)
+    root = multipart("alternative", `${boundary}a`, [plain, rich]);
+  if (root === null) throw new Error("a message has a text or an html part");
+  if (apart.length === 0) return root;
+  return multipart("mixed", `${boundary}m`, [
+    root,
+    ...apart.map((one) => attachmentPart(one, false)),
+  ]);
+}
+
+/**
+ * A stem that no part holds. "=_" cannot stand in quoted-printable or base64 (RFC 2045 6.7 (1)), so only text that is sent as it
+ * is could hold it; there it is looked for, and lengthened until it is not found.
+ */
+function freeBoundary(draft: Draft): string {
+  let stem = `=_${draft.boundary}`;
+  while (draft.text?.includes(stem) || draft.html?.includes(stem)) stem += "x";
+  return stem;
+}
+
+function join(segments: readonly Segment[], utf8: boolean): Uint8Array {
+  let text = "";
+  const pieces: Uint8Array[] = [];
+  const flush = (): void => {
+    if (text !== "") pieces.push(Buffer.from(text, utf8 ? "utf8" : "latin1"));
+    text = "";
+  };
+  for (const segment of segments) {
+    if (segment.kind === "text") text += segment.text;
+    else {
+      flush();
+      pieces.push(segment.kind === "bytes" ? segment.bytes : base64Lines(bytesOf(segment.content)));
+    }
+  }
+  flush();
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
+}
+
+function bytesOf(content: Content): Uint8Array {
+  if (content instanceof Uint8Array) return content;
+  throw new Error("an attachment with a source is composed by composeStream");
+}
+
+async function* encodeSource(content: Content): AsyncGenerator<Uint8Array, void, void> {
+  const stream = createBase64Stream();
+  if (content instanceof Uint8Array) yield* stream.push(content);
+  else for await (const chunk of content) yield* stream.push(chunk);
+  const last = stream.end();
+  if (last.length > 0) yield last;
+}

@@ -1,0 +1,134 @@
+// The parts of a message and how each is written: which encoding its content gets, which headers tell it, and how parts nest.
+// What comes out is a list of segments, so that small mail becomes one buffer and a large attachment is never held whole.
+import type { ContentId, MediaType } from "./contentType.ts";
+import { octetStream } from "./contentType.ts";
+import { LINE_MUST, foldWords } from "./headers.ts";
+import type { HeaderText } from "./headerText.ts";
+import { legacyNameWords, parameterWords } from "./parameters.ts";
+import { base64Lines } from "./base64.ts";
+import { quotedPrintable } from "./quotedPrintable.ts";
+
+/** Octets as they are, or a source that is read when its turn comes. */
+export type Content = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface Attachment {
+  readonly filename: HeaderText;
+  /** Null: unknown. */
+  readonly contentType: MediaType | null;
+  /** Shown within the HTML by `cid:`; null: an attachment of its own. */
+  readonly contentId: ContentId | null;
+  readonly content: Content;
+}
+
+export type Segment =
+  /** Octets to write as they are; as text it is of header kind, in UTF-8. */
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** To be written in base64 lines, each with its CRLF. */
+  | { readonly kind: "base64"; readonly content: Content };
+
+/** A part: its own header fields, and what stands below the empty line, which ends with CRLF. */
+export interface Part {
+  readonly header: string;
+  readonly body: readonly Segment[];
+}
+
+/** Text as a part of the type `text/plain` or `text/html`. */
+export function textPart(subtype: "plain" | "html", text: string): Part {
+  const lines = withCrlf(text);
+  const type = `Content-Type: text/${subtype}; charset=utf-8\r\n`;
+  const bytesLength = Buffer.byteLength(lines);
+  if (bytesLength === lines.length && isPlainText(lines)) {
+    return {
+      header: `${type}Content-Transfer-Encoding: 7bit\r\n`,
+      body: [{ kind: "text", text: lines.endsWith("\r\n") ? lines : `${lines}\r\n` }],
+    };
+  }
+  const bytes = Buffer.from(lines);
+  if (qpIsShorter(bytes)) {
+    const body: Segment[] = [{ kind: "bytes", bytes: quotedPrintable(bytes) }];
+    if (!lines.endsWith("\r\n")) body.push({ kind: "text", text: "\r\n" });
+    return { header: `${type}Content-Transfer-Encoding: quoted-printable\r\n`, body };
+  }
+  return {
+    header: `${type}Content-Transfer-Encoding: base64\r\n`,
+    body: [{ kind: "bytes", bytes: base64Lines(bytes) }],
+  };
+}
+
+/** Every line end becomes CRLF. Most text has bare LF only, or CRLF only. */
+function withCrlf(text: string): string {
+  if (!text.includes("\r")) return text.includes("\n") ? text.replaceAll("\n", "\r\n") : text;
+  return text.replace(/\r\n|\r|\n/g, "\r\n");
+}
+
+/** ASCII that 7bit can carry (RFC 2045 2.7): no NUL, no line longer than 998. Line by line, since that search is the runtime's. */
+function isPlainText(text: string): boolean {
+  if (text.includes("\0")) return false;
+  let start = 0;
+  while (text.length - start > LINE_MUST) {
+    const end = text.indexOf("\r\n", start);
+    if (end < 0 || end - start > LINE_MUST) return false;
+    start = end + 2;
+  }
+  return true;
+}
+
+function qpIsShorter(bytes: Uint8Array): boolean {
+  let escaped = 0;
+  for (const byte of bytes) if (byte > 126 || byte === 0x3d) escaped++;
+  return bytes.length + 2 * escaped < (bytes.length / 3) * 4;
+}
+
+export function attachmentPart(attachment: Attachment, inline: boolean): Part {
+  const { content, contentId } = attachment;
+  const type = mediaTypeFor(attachment);
+  const typeWords: string[] = [type.essence];
+  for (const [name, value] of type.parameters) typeWords.push(...parameterWords(name, value));
+  const placeWords: string[] = [inline ? "inline" : "attachment"];
+  if (attachment.filename !== "") {
+    typeWords.push(...legacyNameWords(attachment.filename));
+    placeWords.push(...parameterWords("filename", attachment.filename));
+  }
+  return {
+    header:
+      parameterField("Content-Type", typeWords) +
+      "Content-Transfer-Encoding: base64\r\n" +
+      parameterField("Content-Disposition", placeWords) +
+      (contentId === null ? "" : `Content-ID: <${contentId}>\r\n`),
+    body: [{ kind: "base64", content }],
+  };
+}
+
+/** RFC 2046 5.2 allows no base64 in `message/*`: a mail as an attachment travels as a file. */
+function mediaTypeFor(attachment: Attachment): MediaType {
+  const type = attachment.contentType ?? octetStream;
+  return type.essence.startsWith("message/") ? octetStream : type;
+}
+
+/** Semicolons between the words, except within a value that encoded words have split. */
+function parameterField(name: string, words: readonly string[]): string {
+  return foldWords(
+    name,
+    words.map((word, i) => {
+      const next = words[i + 1];
+      return next === undefined || next.startsWith("=?") ? word : `${word};`;
+    }),
+  );
+}
+
+/** `boundary` occurs in none of the parts: see `freeBoundary`. */
+export function multipart(subtype: string, boundary: string, parts: readonly Part[]): Part {
+  const body: Segment[] = [];
+  let glue = `--${boundary}\r\n`;
+  for (const part of parts) {
+    body.push({ kind: "text", text: `${glue}${part.header}\r\n` }, ...part.body);
+    // A part's own last CRLF stays with it, so that text keeps its last line end: the delimiter brings another one.
+    glue = `\r\n--${boundary}\r\n`;
+  }
+  body.push({ kind: "text", text: `\r\n--${boundary}--\r\n` });
+  return {
+    header: foldWords("Content-Type", [`multipart/${subtype};`, `boundary="${boundary}"`]),
+    body,
+  };
+}

@@ -1,0 +1,98 @@
+import { expect, test } from "bun:test";
+import { parseAddress, parseMailbox, parseMailboxes } from "../../src/mail/address.ts";
+import { must } from "./build.ts";
+
+const refused = (text: string): string => {
+  const parsed = parseMailbox(text);
+  return parsed.kind === "refused" ? parsed.why : `taken as ${JSON.stringify(parsed.value)}`;
+};
+
+test.each([
+  ["a@b", "", "a@b"],
+  ["a.b+c@Example.COM", "", "a.b+c@example.com"],
+  ["<a@b>", "", "a@b"],
+  ["Name <a@b>", "Name", "a@b"],
+  ["  Dr. No  <no@b>  ", "Dr. No", "no@b"],
+  ['"Quoted, Name" <a@b>', "Quoted, Name", "a@b"],
+  ['"a \\"b\\" \\\\c" <a@b>', 'a "b" \\c', "a@b"],
+  ["李雷 <a@b>", "李雷", "a@b"],
+  ['"a b"@b', "", '"a b"@b'],
+  ['<"a>@,b"@b>', "", '"a>@,b"@b'],
+  ['"john"@b', "", "john@b"],
+  ["a@[127.0.0.1]", "", "a@[127.0.0.1]"],
+  ["a@[ipv6:2001:DB8::1]", "", "a@[IPv6:2001:db8::1]"],
+  ["a@münchen.de", "", "a@xn--mnchen-3ya.de"],
+  ["a@faß.de", "", "a@xn--fa-hia.de"],
+  ["a@例え。テスト", "", "a@xn--r8jz45g.xn--zckzah"],
+])("%s is read as one mailbox", (text, name, address) => {
+  const found = must(parseMailbox(text));
+  expect([found.name as string, found.address as string, found.utf8]).toEqual([
+    name,
+    address,
+    false,
+  ]);
+});
+
+test.each([
+  ["", "empty"],
+  ["a", "local@domain"],
+  ["@b", "local@domain"],
+  ["a@", "the domain is empty"],
+  ["a@b.", "empty label"],
+  ["a@b..c", "empty label"],
+  ["a..b@c", "quoted"],
+  [".a@c", "quoted"],
+  ["a@b@c", "the domain holds"],
+  ["a@-b", "hyphen"],
+  ["a@b_c", "the domain holds"],
+  ["a@1.2.3.4", "square brackets"],
+  ["a@[1.2.3.256]", "address literal"],
+  ["a@[IPv6:1::2::3]", "address literal"],
+  ["a@xn--zz", "A-label"],
+  ["a@b>,<c@d", "bracket"],
+  ["<a@b", "bracket"],
+  ["<<a@b>>", "bracket"],
+  ["<a@b> c", "behind"],
+  ["<>", "empty"],
+  ["<@route.example:a@b>", "local@domain"],
+  ["a@b (comment)", "the domain holds"],
+  ["Name (x) <a@b>", "double quotes"],
+  ["Group: a@b;", "quoted"],
+  ["a@b, c@d", "exactly one"],
+  ["Doe, John <a@b>", "local@domain"],
+  ['"Doe <a@b>', "does not close"],
+  ["=?utf-8?q?a=40b?=@c", "encoded words"],
+  ["a@b\r\nRCPT TO:<c@d>", "double quotes"],
+  ["a\r\n@b", "control"],
+  ["a\0@b", "control"],
+  ["a\u2028b@c", "invisible"],
+  ["x\nBcc: y <a@b>", "quotes"],
+  ["x\ny <a@b>", "line feed"],
+  ["\ud800 <a@b>", "surrogate"],
+  [`${"a".repeat(65)}@b`, "64 octets"],
+  [`a@${"b".repeat(64)}.c`, "63 octets"],
+  [`a@${"b.".repeat(128)}c`, "255 octets"],
+  [`${"a".repeat(60)}@${"b.".repeat(97)}c`, "254 octets"],
+])("%j is refused with a reason", (text, reason) => {
+  expect(refused(text)).toContain(reason);
+});
+
+test("a local part beyond ASCII says that it needs SMTPUTF8", () => {
+  expect(must(parseMailbox("Jörg <jörg@münchen.de>"))).toMatchObject({
+    address: "jörg@xn--mnchen-3ya.de" as never,
+    utf8: true,
+  });
+});
+
+test("lists keep their order and their quoted commas", () => {
+  const list = must(parseMailboxes('a@b, "Doe, John" <c@d> ,E <e@f>'));
+  expect(list.map((one) => one.address as string)).toEqual(["a@b", "c@d", "e@f"]);
+  expect(parseMailboxes("a@b,,c@d").kind).toBe("refused");
+});
+
+test("an address of exactly the limits is taken", () => {
+  const local = "a".repeat(64);
+  const domain = `${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(61)}`;
+  expect(parseAddress(`${local}@${domain}`).kind).toBe("ok");
+  expect(parseAddress(`${local}@${domain}e`).kind).toBe("refused");
+});
