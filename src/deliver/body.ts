@@ -1,0 +1,41 @@
+// The octets of a message on their way out, and the proof that they are those that were accepted.
+import { createHash } from "node:crypto";
+
+export type Body =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** `sha256` is checked while the chunks pass, and before the dot. */
+  | {
+      readonly kind: "stream";
+      readonly open: () => AsyncIterable<Uint8Array>;
+      readonly sizeBytes: number;
+      readonly sha256: string | undefined;
+    };
+
+/** SHA-256 as a message head has it: base64url without padding. */
+export function matches(bytes: Uint8Array, sha256: string): boolean {
+  return createHash("sha256").update(bytes).digest("base64url") === sha256;
+}
+
+export interface Checker {
+  add(chunk: Uint8Array): void;
+  /** What is wrong with all that was added; undefined when nothing is. */
+  fault(): string | undefined;
+}
+
+export function createChecker(body: Extract<Body, { kind: "stream" }>): Checker {
+  const hash = body.sha256 === undefined ? null : createHash("sha256");
+  let sizeBytes = 0;
+  return {
+    add(chunk) {
+      hash?.update(chunk);
+      sizeBytes += chunk.length;
+    },
+    fault() {
+      if (sizeBytes !== body.sizeBytes)
+        return `the spool file has ${sizeBytes} octets, the message had ${body.sizeBytes}`;
+      if (hash !== null && hash.digest("base64url") !== body.sha256)
+        return "the spool file is not what was accepted (SHA-256)";
+      return undefined;
+    },
+  };
+}

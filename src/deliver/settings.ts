@@ -1,0 +1,38 @@
+// The numbers that delivery is tuned by. Each is a limit with a name; the defaults are INTERFACE 2's.
+import { rfcDeadlines, type Deadlines } from "../smtp/phases.ts";
+
+export interface DeliverSettings {
+  /** Our name for EHLO. */
+  readonly helo: string;
+  /** Open connections of this sender, all sites together. */
+  readonly maxConnections: number;
+  /** Per site; a relay is expected to take more. */
+  readonly siteConnections: number;
+  readonly relayConnections: number;
+  /** Transactions on one connection before it is replaced. */
+  readonly connectionMessages: number;
+  /** Recipients in one transaction; RFC 5321 4.5.3.1.8 lets every server refuse more than 100. */
+  readonly transactionRecipients: number;
+  /** How long a connection waits for more mail. Many servers close after 10 s and more. */
+  readonly idleMs: number;
+  readonly connectMs: number;
+  /** Addresses that one attempt tries (Postfix: smtp_mx_address_limit). */
+  readonly attemptAddresses: number;
+  /** All addresses of one attempt together, until one of them is ready for mail. */
+  readonly openingMs: number;
+  readonly deadlines: Deadlines;
+}
+
+export const deliverDefaults: DeliverSettings = {
+  helo: "localhost",
+  maxConnections: 1000,
+  siteConnections: 10,
+  relayConnections: 20,
+  connectionMessages: 100,
+  transactionRecipients: 100,
+  idleMs: 5_000,
+  connectMs: 30_000,
+  attemptAddresses: 5,
+  openingMs: 900_000,
+  deadlines: rfcDeadlines,
+};

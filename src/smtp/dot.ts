@@ -1,0 +1,79 @@
+// Dot-stuffing (RFC 5321 4.5.2): a line that begins with a dot gets a second one, so that the lone dot ends the message.
+
+export interface DotStuffer {
+  /** The chunk as it goes on the wire; the same array when nothing had to be added. */
+  stuff(chunk: Uint8Array): Uint8Array;
+  /** What ends the message: the dot, and a CRLF before it when the body did not end in one. */
+  end(): Uint8Array;
+}
+
+const LF = 10;
+const CR = 13;
+const DOT = 46;
+
+const closing = Uint8Array.of(DOT, CR, LF);
+const closingAfterText = Uint8Array.of(CR, LF, DOT, CR, LF);
+const closingAfterCr = Uint8Array.of(LF, DOT, CR, LF);
+
+/** For a body that comes in chunks. */
+export function createDotStuffer(): DotStuffer {
+  /** The last two octets; the beginning counts as the start of a line. */
+  let before = CR;
+  let last = LF;
+  return {
+    stuff(chunk) {
+      if (chunk.length === 0) return chunk;
+      const dots = countDots(chunk, last === LF);
+      const startsLine = last === LF;
+      before = chunk.length > 1 ? (chunk[chunk.length - 2] as number) : last;
+      last = chunk[chunk.length - 1] as number;
+      if (dots === 0) return chunk;
+      const out = new Uint8Array(chunk.length + dots);
+      copyStuffed(chunk, startsLine, out);
+      return out;
+    },
+    end() {
+      if (before === CR && last === LF) return closing;
+      return last === CR ? closingAfterCr : closingAfterText;
+    },
+  };
+}
+
+/** A whole body with its dot, in one buffer for one write. */
+export function dotted(body: Uint8Array): Uint8Array {
+  const dots = countDots(body, true);
+  const end = endingOf(body);
+  const out = Buffer.allocUnsafe(body.length + dots + end.length);
+  if (dots === 0) out.set(body, 0);
+  else copyStuffed(body, true, out);
+  out.set(end, body.length + dots);
+  return out;
+}
+
+function endingOf(body: Uint8Array): Uint8Array {
+  const last = body.length === 0 ? LF : body[body.length - 1];
+  const before = body.length === 0 ? CR : body[body.length - 2];
+  if (before === CR && last === LF) return closing;
+  return last === CR ? closingAfterCr : closingAfterText;
+}
+
+/** Dots at the start of a line. They are rare, so the search is for dots, not for lines, and is the runtime's own. */
+function countDots(chunk: Uint8Array, startsLine: boolean): number {
+  let count = 0;
+  for (let at = chunk.indexOf(DOT); at !== -1; at = chunk.indexOf(DOT, at + 1))
+    if (at === 0 ? startsLine : chunk[at - 1] === LF) count++;
+  return count;
+}
+
+function copyStuffed(chunk: Uint8Array, startsLine: boolean, out: Uint8Array): void {
+  let from = 0;
+  let to = 0;
+  for (let at = chunk.indexOf(DOT); at !== -1; at = chunk.indexOf(DOT, at + 1)) {
+    if (!(at === 0 ? startsLine : chunk[at - 1] === LF)) continue;
+    out.set(chunk.subarray(from, at), to);
+    to += at - from;
+    out[to++] = DOT;
+    from = at;
+  }
+  out.set(chunk.subarray(from), to);
+}

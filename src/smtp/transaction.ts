@@ -1,0 +1,203 @@
+// One mail transaction (RFC 5321 3.3) on a connection that stands: MAIL, any number of RCPT, DATA, the message, the dot. With
+// PIPELINING the commands travel as one group (RFC 2920); the rules by which replies are judged are the same.
+import { DATA, DOT, mailLine, rcptLine, RSET, type Line } from "./command.ts";
+import type { Offer } from "./extensions.ts";
+import type { Phase } from "./phases.ts";
+import { classOf, type Reply } from "./reply.ts";
+import { accepted, lossOf, type Dialogue, type Happened, type LossReason } from "./session.ts";
+
+export interface Envelope {
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly sizeBytes: number;
+  readonly eightBit: boolean;
+  readonly utf8: boolean;
+}
+
+/** What became of one recipient. */
+export type Fate =
+  | { readonly fate: "taken"; readonly reply: Reply }
+  | { readonly fate: "refused"; readonly phase: Phase; readonly reply: Reply }
+  | {
+      readonly fate: "lost";
+      readonly phase: Phase;
+      readonly why: LossReason;
+      readonly text: string;
+      readonly doubt: boolean;
+    }
+  /** Found before a word was said: this server cannot take this message. */
+  | { readonly fate: "unfit"; readonly enhanced: string; readonly text: string }
+  | { readonly fate: "spoiled"; readonly text: string };
+
+export interface TransactionEnd {
+  /** In the order of the envelope's recipients. */
+  readonly fates: readonly Fate[];
+  /** Another MAIL may follow on this connection. */
+  readonly clean: boolean;
+}
+
+/** What is known while the dialogue runs. A recipient without a fate has been accepted, or not been asked for yet. */
+interface Course {
+  readonly fates: (Fate | undefined)[];
+  /** The transaction as a whole is over: no further command belongs to it. */
+  over: boolean;
+  clean: boolean;
+  /** MAIL was accepted and nothing has ended the transaction since. */
+  open: boolean;
+}
+
+export function* transaction(envelope: Envelope, offer: Offer): Dialogue<TransactionEnd> {
+  const commands = commandsOf(envelope, offer);
+  if ("fate" in commands) return { fates: envelope.to.map(() => commands), clean: true };
+  const course: Course = {
+    fates: new Array<Fate | undefined>(envelope.to.length).fill(undefined),
+    over: false,
+    clean: true,
+    open: false,
+  };
+  if (offer.pipelining) yield* inOneGroup(commands, course);
+  else yield* oneByOne(commands, course);
+  if (course.open && course.clean) yield* reset(course);
+  return { fates: course.fates as Fate[], clean: course.clean };
+}
+
+interface Commands {
+  readonly mail: Line;
+  readonly rcpt: readonly Line[];
+}
+
+function commandsOf(envelope: Envelope, offer: Offer): Commands | Fate {
+  const misfit = misfitOf(envelope, offer);
+  if (misfit !== undefined) return misfit;
+  const mail = mailLine(envelope.from, {
+    sizeOctets: offer.size ? envelope.sizeBytes : undefined,
+    eightBit: (envelope.eightBit || envelope.utf8) && offer.eightBitMime,
+    utf8: envelope.utf8,
+  });
+  if (mail === undefined) return unfit("5.1.7", "the sender's address cannot be written in SMTP");
+  const rcpt: Line[] = [];
+  for (const to of envelope.to) {
+    const made = rcptLine(to);
+    if (made === undefined) return unfit("5.1.3", "an address cannot be written in SMTP");
+    rcpt.push(made);
+  }
+  return { mail, rcpt };
+}
+
+function misfitOf({ sizeBytes, eightBit, utf8 }: Envelope, offer: Offer): Fate | undefined {
+  if (offer.sizeMax > 0 && sizeBytes > offer.sizeMax)
+    return unfit(
+      "5.3.4",
+      `the message has ${sizeBytes} octets, the server takes at most ${offer.sizeMax}`,
+    );
+  if (utf8 && !offer.smtpUtf8)
+    return unfit(
+      "5.6.7",
+      "the message has non-ASCII addresses or headers and the server does not offer SMTPUTF8",
+    );
+  if (eightBit && !offer.eightBitMime)
+    return unfit("5.6.3", "the message has 8-bit octets and the server does not offer 8BITMIME");
+  return undefined;
+}
+
+const unfit = (enhanced: string, text: string): Fate => ({ fate: "unfit", enhanced, text });
+
+/** The group's phases by its number of recipients; made once for the usual small numbers. */
+const groups: (readonly Phase[])[] = [];
+function groupOf(recipients: number): readonly Phase[] {
+  return (groups[recipients] ??= [
+    "mail",
+    ...new Array<Phase>(recipients).fill("rcpt"),
+    "data",
+  ] as const);
+}
+
+function* inOneGroup({ mail, rcpt }: Commands, course: Course): Dialogue<void> {
+  const group = groupOf(rcpt.length);
+  const happened = yield { want: "replies", phases: group, send: [mail, ...rcpt, DATA] };
+  const replies = happened.got === "replies" ? happened.replies : [];
+  const loss = happened.got === "replies" ? happened.lost : happened;
+  let i = 0;
+  for (const reply of replies) judge(course, group[i] ?? "data", i++ - 1, reply);
+  if (loss !== null) return endAll(course, lostFate(group[i] ?? "data", loss));
+  const data = replies[i - 1];
+  if (data === undefined || classOf(data) !== 3) return;
+  // The server waits for a message. If nobody is left to get it, a lone dot ends it (RFC 2920 3.1).
+  if (course.fates.includes(undefined)) yield* message(course);
+  else if (course.clean) yield* nothing(course);
+}
+
+function* oneByOne({ mail, rcpt }: Commands, course: Course): Dialogue<void> {
+  yield* step(course, "mail", -1, mail);
+  for (let i = 0; i < rcpt.length && !course.over; i++)
+    yield* step(course, "rcpt", i, rcpt[i] ?? null);
+  if (course.over || !course.fates.includes(undefined)) return;
+  yield* step(course, "data", rcpt.length, DATA);
+  if (!course.over) yield* message(course);
+}
+
+function* step(course: Course, phase: Phase, i: number, send: Line | null): Dialogue<void> {
+  const happened = yield { want: "reply", phase, send };
+  if (happened.got === "reply") judge(course, phase, i, happened.reply);
+  else endAll(course, lostFate(phase, happened));
+}
+
+/** One reply before the message. `i` is the recipient's place; it says nothing in the other phases. */
+function judge(course: Course, phase: Phase, i: number, reply: Reply): void {
+  if (course.over) return;
+  if (accepted(phase, reply)) {
+    if (phase === "mail") course.open = true;
+    return;
+  }
+  const kind = classOf(reply);
+  // 421 ends the session (RFC 5321 3.8). A reply that is neither yes nor no means that we no longer understand each other.
+  if (reply.code === 421 || kind < 4) course.clean = false;
+  const fate: Fate = { fate: "refused", phase, reply };
+  if (phase !== "rcpt" || !course.clean) return endAll(course, fate);
+  course.fates[i] = fate;
+}
+
+/** The fate of all that have none yet. */
+function endAll(course: Course, fate: Fate): void {
+  for (let i = 0; i < course.fates.length; i++) course.fates[i] ??= fate;
+  course.over = true;
+  if (fate.fate === "lost" || fate.fate === "spoiled") course.clean = false;
+}
+
+function lostFate(phase: Phase, happened: Happened, doubt = false): Fate {
+  return { fate: "lost", phase, doubt, ...lossOf(happened) };
+}
+
+function* message(course: Course): Dialogue<void> {
+  const written = yield { want: "body" };
+  // From here on every road ends the transaction, so there is nothing to reset.
+  course.open = false;
+  if (written.got === "early") {
+    // The body is cut off in the middle: the connection cannot be used again.
+    course.clean = false;
+    const phase = classOf(written.reply) < 4 ? "body" : "dot";
+    return endAll(course, { fate: "refused", phase, reply: written.reply });
+  }
+  if (written.got === "spoiled") return endAll(course, { fate: "spoiled", text: written.text });
+  if (written.got !== "done") return endAll(course, lostFate("body", written));
+  const happened = yield { want: "reply", phase: "dot", send: null };
+  if (happened.got !== "reply") return endAll(course, lostFate("dot", happened, true));
+  const { reply } = happened;
+  if (accepted("dot", reply)) return endAll(course, { fate: "taken", reply });
+  if (reply.code === 421) course.clean = false;
+  if (classOf(reply) >= 4) return endAll(course, { fate: "refused", phase: "dot", reply });
+  const text = `the server said ${reply.code} to the end of the message`;
+  endAll(course, { fate: "lost", phase: "dot", why: "protocol", text, doubt: true });
+}
+
+/** An empty message to nobody. Its reply does not matter, but there must be one. */
+function* nothing(course: Course): Dialogue<void> {
+  course.open = false;
+  const happened = yield { want: "reply", phase: "void", send: DOT };
+  if (happened.got !== "reply" || happened.reply.code === 421) course.clean = false;
+}
+
+function* reset(course: Course): Dialogue<void> {
+  const happened = yield { want: "reply", phase: "rset", send: RSET };
+  course.clean = happened.got === "reply" && accepted("rset", happened.reply);
+}
