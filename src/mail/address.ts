@@ -127,7 +127,8 @@ function splitList(text: string, reading: Reading): Parsed<Item[]> {
 }
 
 function readItem(item: Item, reading: Reading): Parsed<Mailbox> {
-  const found = parseAddress(item.angle ?? item.before);
+  const written = item.angle ?? item.before;
+  const found = parseAddress(reading === "header" ? withoutSpaces(written) : written);
   if (found.kind === "refused") return found;
   const name = item.angle === null ? { kind: "ok" as const, value: "" } : readName(item, reading);
   if (name.kind === "refused") return name;
@@ -185,6 +186,20 @@ function closingComment(text: string, start: number): number {
     else if (text[i] === ")" && --depth === 0) return i;
   }
   return -1;
+}
+
+/** Drops comments and spaces outside of quotation marks, as RFC 5322 4.4 lets old mail have them around the dots and the @. */
+function withoutSpaces(text: string): string {
+  let kept = "";
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i] as string;
+    if (char === " " || char === "\t") continue;
+    const ends = char === '"' ? closingQuote(text, i) : char === "(" ? closingComment(text, i) : i;
+    const end = ends < 0 ? text.length : ends;
+    if (char !== "(") kept += text.slice(i, end + 1);
+    i = end;
+  }
+  return kept;
 }
 
 function unquote(text: string): string {

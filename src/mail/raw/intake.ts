@@ -1,0 +1,180 @@
+// Takes a message that somebody else composed, chunk by chunk in constant memory, and makes it fit to send: line ends, Bcc away,
+// trace line on top, a missing Date or Message-ID added. All else stays as it came, to the octet, for signatures' sake.
+import { createHash } from "node:crypto";
+import type { EpochMs } from "../../base/clock.ts";
+import { LINE_MUST, callerField, formatDate } from "../compose/headers.ts";
+import type { HeaderText } from "../compose/headerText.ts";
+import { cutHeader, fault } from "./header.ts";
+import type { RawFault, RawField } from "./header.ts";
+import { createLineNormaliser } from "./lines.ts";
+import { readHeader } from "./readHeader.ts";
+import type { RawHeader } from "./readHeader.ts";
+
+export const HEADER_BYTES_MAX = 256 * 1024;
+
+export interface RawOptions {
+  /** The value of our trace field (RFC 5321 4.4); null for none. */
+  readonly received: HeaderText | null;
+  /** For a message without Date. */
+  readonly date: EpochMs;
+  /** For a message without Message-ID; without angle brackets. */
+  readonly messageId: HeaderText;
+}
+
+/** Octets to keep, in order; they may be views of what was written. */
+export interface RawBytes {
+  readonly kind: "bytes";
+  readonly bytes: readonly Uint8Array[];
+}
+
+export interface RawTaken {
+  readonly kind: "taken";
+  /** The last octets. */
+  readonly bytes: readonly Uint8Array[];
+  readonly header: RawHeader;
+  /** Of all that was given out. */
+  readonly sizeBytes: number;
+  /** Base64url without padding, as `MessageHead` wants it. */
+  readonly sha256: string;
+  readonly eightBit: boolean;
+}
+
+/** After a fault every call answers the same fault. */
+export interface RawIntake {
+  write(chunk: Uint8Array): RawBytes | RawFault;
+  end(): RawTaken | RawFault;
+  /** Known as soon as the empty line has come. */
+  readonly header: RawHeader | null;
+}
+
+export function createRawIntake(options: RawOptions): RawIntake {
+  const lines = createLineNormaliser();
+  const hash = createHash("sha256");
+  const block = createHeaderBlock();
+  let header: RawHeader | null = null;
+  let failed: RawFault | null = null;
+  let sizeBytes = 0;
+
+  const give = (pieces: readonly Uint8Array[]): readonly Uint8Array[] => {
+    for (const piece of pieces) {
+      hash.update(piece);
+      sizeBytes += piece.length;
+    }
+    return pieces;
+  };
+  /** Body octets pass; header octets are held until the block is whole. */
+  const pass = (bytes: Uint8Array): readonly Uint8Array[] | RawFault => {
+    if (lines.longestLine > LINE_MUST)
+      return fault("line_too_long", `A line is longer than ${LINE_MUST} octets (RFC 5322 2.1.1).`);
+    if (bytes.length === 0) return [];
+    if (header !== null) return give([bytes]);
+    const whole = block.push(bytes);
+    if (block.sizeBytes > HEADER_BYTES_MAX)
+      return fault("header_too_large", `The header is larger than ${HEADER_BYTES_MAX} octets.`);
+    return whole === null ? [] : open(whole.header, whole.body);
+  };
+  const open = (bytes: Uint8Array, body: Uint8Array): readonly Uint8Array[] | RawFault => {
+    const fields = cutHeader(bytes);
+    if ("kind" in fields) return fields;
+    const read = readHeader(fields, options.messageId);
+    if (read.kind === "fault") return read;
+    header = read;
+    const edited = editHeader(fields, options);
+    return give(body.length === 0 ? [edited] : [edited, body]);
+  };
+
+  return {
+    get header() {
+      return header;
+    },
+    write(chunk) {
+      const pieces = failed ?? pass(lines.push(chunk));
+      if (!("kind" in pieces)) return { kind: "bytes", bytes: pieces };
+      failed = pieces;
+      return pieces;
+    },
+    end() {
+      let last = failed ?? pass(lines.end());
+      // A message may end within its header: then it has no body.
+      if (!("kind" in last) && header === null) last = open(block.rest(), new Uint8Array(0));
+      if ("kind" in last) {
+        failed = last;
+        return last;
+      }
+      if (header === null) throw new Error("an opened message has a header");
+      const sha256 = hash.digest("base64url");
+      return { kind: "taken", bytes: last, header, sizeBytes, sha256, eightBit: lines.eightBit };
+    },
+  };
+}
+
+/** A message that is there already, in one piece. */
+export function takeRaw(
+  message: Uint8Array,
+  options: RawOptions,
+): (Omit<RawTaken, "bytes"> & { readonly bytes: Uint8Array }) | RawFault {
+  const intake = createRawIntake(options);
+  const first = intake.write(message);
+  if (first.kind === "fault") return first;
+  const last = intake.end();
+  if (last.kind === "fault") return last;
+  return { ...last, bytes: Buffer.concat([...first.bytes, ...last.bytes]) };
+}
+
+/** Never sent on: recipients that nobody may see, and what only the last server of all may write (RFC 5321 4.4). */
+const REMOVED = new Set(["bcc", "resent-bcc", "return-path", "idempotency-key"]);
+const OWN_PREFIX = "x-postrider-";
+
+function editHeader(fields: readonly RawField[], options: RawOptions): Uint8Array {
+  const has = (name: string): boolean => fields.some((field) => field.name === name);
+  const kept = fields.filter(({ name }) => !REMOVED.has(name) && !name.startsWith(OWN_PREFIX));
+  const top = options.received === null ? "" : callerField("Received", options.received);
+  let added = has("date") ? "" : `Date: ${formatDate(options.date)}\r\n`;
+  if (!has("message-id")) added += `Message-ID: <${options.messageId}>\r\n`;
+  return Buffer.concat([
+    Buffer.from(top),
+    ...kept.map((field) => field.bytes),
+    Buffer.from(`${added}\r\n`),
+  ]);
+}
+
+interface HeaderBlock {
+  /** The block without its empty line, and what follows that line, once it has come. */
+  push(bytes: Uint8Array): { readonly header: Uint8Array; readonly body: Uint8Array } | null;
+  rest(): Uint8Array;
+  /** Octets of the header so far. */
+  readonly sizeBytes: number;
+}
+
+const BLOCK_START_BYTES = 4096;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** Grows by doubling, so that a header that comes octet by octet costs no more than one that comes whole. */
+function createHeaderBlock(): HeaderBlock {
+  let held = Buffer.alloc(BLOCK_START_BYTES);
+  let length = 0;
+  let sizeBytes = 0;
+  return {
+    push(bytes) {
+      const from = Math.max(0, length - 3);
+      if (length + bytes.length > held.length) {
+        const grown = Buffer.alloc(Math.max(held.length * 2, length + bytes.length));
+        held.copy(grown, 0, 0, length);
+        held = grown;
+      }
+      held.set(bytes, length);
+      length += bytes.length;
+      const filled = held.subarray(0, length);
+      // An empty line first of all: there is no header.
+      const at = filled[0] === CR && filled[1] === LF ? -2 : filled.indexOf("\r\n\r\n", from);
+      sizeBytes = at === -1 ? length : at + 2;
+      if (at === -1) return null;
+      return { header: filled.subarray(0, at + 2), body: filled.subarray(at + 4) };
+    },
+    rest: () => held.subarray(0, length),
+    get sizeBytes() {
+      return sizeBytes;
+    },
+  };
+}
