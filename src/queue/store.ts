@@ -1,7 +1,7 @@
 // The few verbs of a queue that survives. `sqlite.ts` is the one that is shipped, `memory.ts` the one that the simulator crashes;
 // both pass tests/queue/store.conformance.ts. All verbs are synchronous, and all that write run inside `transaction`.
 import type { EpochMs } from "../base/clock.ts";
-import type { EventType } from "../mail/event.ts";
+import type { EventRow, EventType } from "../mail/event.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { MessageHead, Priority } from "../mail/message.ts";
 import type { StateName } from "../mail/state.ts";
@@ -108,6 +108,20 @@ export interface StoreFacts {
   readonly claimBase: number;
   /** True when the last process did not close the store. */
   readonly unclean: boolean;
+  /** What does not add up in the file, in words for the operator: gaps in the events, counts that differ. Empty is well. */
+  readonly faults: readonly string[];
+}
+
+/** A recipient as it is stored. */
+export interface RecipientRow {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly address: string;
+  readonly state: RecipientState;
+  readonly site: SiteId;
+  readonly priority: Priority;
+  /** Packed steps (mail/timeline.ts). */
+  readonly timeline: string;
 }
 
 export interface StoreSize {
@@ -132,11 +146,18 @@ export interface QueueStore {
   nextClaim(): number;
   siteId(name: string): SiteId;
   remember(rows: readonly KeptAnswer[]): void;
-  /** Removes finished history older than `before`, oldest first, at most `limit` messages; returns how many went. */
+  /**
+   * Removes finished messages that were accepted before `before`, oldest first, at most `limit`; returns how many went. Events
+   * of that time go with them, but never the last one. One call looks at a bounded stretch of unfinished ones and the next goes
+   * on from there, so 0 says that this stretch held nothing.
+   */
   forget(before: EpochMs, limit: number): number;
 
   // Reading, in or out of a transaction:
   body(message: MessageId): Uint8Array | null;
+  recipients(message: MessageId): readonly RecipientRow[];
+  /** Events after `after`, in order. */
+  events(after: number, limit: number): readonly EventRow[];
   /** How many recipients of a message are not final; 0 for an unknown one. At 0 its spool file may go. */
   openRecipients(message: MessageId): number;
   siteName(id: SiteId): string;
@@ -153,6 +174,10 @@ export interface QueueStore {
   tally(): readonly Tally[];
   size(): StoreSize;
   recall(): Iterable<KeptAnswer>;
+  /** Spool files that messages still need; what else lies in the folder at start is an orphan. */
+  spooled(): Iterable<string>;
+  /** Spool files that committed transactions made needless since the last call: to be deleted by the caller. */
+  takeDropped(): readonly string[];
 
   /** Small steps of upkeep for an idle moment: checkpoint, incremental vacuum. True when there is more to do. */
   tidy(): boolean;

@@ -1,0 +1,452 @@
+// The queue store over Maps: what the simulator crashes, and the other side of the property test of `sqlite.ts`. It has the same
+// verbs and the same answers in the same order; its disk outlives it, as a file outlives a process.
+import type { EpochMs } from "../base/clock.ts";
+import { type EventRow, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
+import { type Priority, priorities } from "../mail/message.ts";
+import { isFinal, recipientStates } from "../mail/state.ts";
+import type { RecipientState } from "./lifecycle.ts";
+import {
+  type Claimed,
+  type ClaimRequest,
+  type Committed,
+  type KeptAnswer,
+  type Lease,
+  type NewMessage,
+  type QueueStore,
+  type RecipientRow,
+  type Settlement,
+  type SiteId,
+  type Tally,
+} from "./store.ts";
+
+/** What a commit is told to do: fail and leave nothing, or fail after it stands, as a sync whose answer was lost. */
+export type CommitFault = "full" | "io_before" | "io_after";
+
+export interface MemoryDisk {
+  /** Ends the store that is open, as a kill would: what was not committed is gone, and its verbs throw from then on. */
+  crash(): void;
+  open(): QueueStore;
+  /** The next commits meet these faults, in order; undefined is a good one. */
+  fail(faults: readonly (CommitFault | undefined)[]): void;
+}
+
+const CLAIMS_PER_OPENING = 2 ** 32;
+
+interface Row {
+  readonly address: string;
+  readonly site: SiteId;
+  readonly state: RecipientState;
+  readonly steps: readonly string[];
+}
+
+interface Entry {
+  readonly head: NewMessage["head"];
+  readonly body: Uint8Array | null;
+  readonly spool: string | null;
+  /** In order of their number. */
+  readonly rows: readonly (Row & { readonly n: number })[];
+}
+
+/** Everything durable. Values are replaced, never changed, so that an undo is the old value put back. */
+interface Image {
+  readonly messages: Map<MessageId, Entry>;
+  readonly sites: string[];
+  readonly answers: Map<string, KeptAnswer>;
+  /** In order of their number, without gaps. */
+  readonly events: EventRow[];
+  readonly waiting: Set<MessageId>;
+  readonly leased: Set<MessageId>;
+}
+
+export function createMemoryDisk(tag: HostTag): MemoryDisk {
+  const image: Image = {
+    messages: new Map(),
+    sites: [""],
+    answers: new Map(),
+    events: [],
+    waiting: new Set(),
+    leased: new Set(),
+  };
+  let epoch = 0;
+  let unclean = false;
+  let faults: (CommitFault | undefined)[] = [];
+  let session: Session | undefined;
+  return {
+    crash() {
+      session?.end();
+      session = undefined;
+      unclean = true;
+    },
+    fail: (next) => void (faults = [...next]),
+    open() {
+      if (session !== undefined) throw new Error("the memory store is open already");
+      epoch++;
+      const lastId = Math.max(0, ...image.messages.keys());
+      const facts = { tag, lastId, claimBase: epoch * CLAIMS_PER_OPENING, unclean, faults: [] };
+      session = createSession(image, facts, () => faults.shift());
+      const { store } = session;
+      return {
+        ...store,
+        close() {
+          session?.end();
+          session = undefined;
+          unclean = false;
+        },
+      };
+    },
+  };
+}
+
+interface Session {
+  readonly store: QueueStore;
+  end(): void;
+}
+
+function createSession(
+  image: Image,
+  facts: QueueStore["facts"],
+  nextFault: () => CommitFault | undefined,
+): Session {
+  let alive = true;
+  let claims = facts.claimBase;
+  /** Undoes the open transaction, last change first; undefined outside of one. */
+  let journal: (() => void)[] | undefined;
+  let dropping: string[] = [];
+  let dropped: string[] = [];
+  let forgetAfter: MessageId = 0;
+
+  const living = (): void => {
+    if (!alive) throw new Error("the memory store has ended");
+  };
+  const changed = (undo: () => void): void => {
+    living();
+    if (journal === undefined) throw new Error("a change outside of a transaction");
+    journal.push(undo);
+  };
+  const put = (id: MessageId, entry: Entry | undefined): void => {
+    const old = image.messages.get(id);
+    changed(() => place(image, id, old));
+    place(image, id, entry);
+  };
+  const tell = (
+    message: MessageId,
+    n: number,
+    type: EventType,
+    at: EpochMs,
+    step: number,
+  ): void => {
+    const seq = (image.events.at(-1)?.seq ?? 0) + 1;
+    changed(() => void image.events.pop());
+    image.events.push({ seq, message, n, type, at, step });
+  };
+  const undoAll = (): void => {
+    for (const undo of (journal ?? []).reverse()) undo();
+    journal = undefined;
+    dropping = [];
+  };
+  const commit = (): void => {
+    journal = undefined;
+    dropped.push(...dropping);
+    dropping = [];
+  };
+
+  function transaction<T>(run: () => T): Committed<T> {
+    living();
+    if (journal !== undefined) throw new Error("a transaction within a transaction");
+    journal = [];
+    let value: T;
+    try {
+      value = run();
+    } catch (error) {
+      undoAll();
+      throw error;
+    }
+    const fault = nextFault();
+    if (fault === "full" || fault === "io_before") undoAll();
+    else commit();
+    if (fault === undefined) return { kind: "committed", value };
+    return { kind: "failed", why: fault === "full" ? "full" : "io", text: `simulated ${fault}` };
+  }
+
+  function accept({ head, body, recipients }: NewMessage): void {
+    if (image.messages.has(head.id)) throw new Error(`message ${head.id} is there already`);
+    const open = recipients.some((one) => !isFinal(one.state.at));
+    const spool = head.body.kind === "spool" ? head.body.file : null;
+    const rows = recipients
+      .map(({ n, address, site, state }) => ({ n, address, site, state, steps: [] }))
+      .sort((a, b) => a.n - b.n);
+    put(head.id, {
+      head,
+      body: open && body !== null ? body.slice() : null,
+      spool: open ? spool : null,
+      rows,
+    });
+    if (!open && spool !== null) dropping.push(spool);
+    const scheduled = recipients.some((one) => one.state.at === "scheduled");
+    const type = scheduled ? "email.scheduled" : "email.sent";
+    tell(head.id, WHOLE_MESSAGE, type, head.acceptedAt, -1);
+    for (const { n, state } of recipients) {
+      if (state.at === "suppressed") tell(head.id, n, "email.suppressed", head.acceptedAt, -1);
+    }
+  }
+
+  function settle({ message, n, claim, next, site, step, event, at }: Settlement): boolean {
+    living();
+    const entry = image.messages.get(message);
+    const row = entry?.rows.find((one) => one.n === n);
+    if (entry === undefined || row === undefined) return false;
+    const { state } = row;
+    if (claim === null ? state.at === "sending" || isFinal(state.at) : !holds(state, claim)) {
+      return false;
+    }
+    const steps = step === null ? row.steps : [...row.steps, step];
+    const changedRow = { ...row, state: next, site: site ?? row.site, steps };
+    const rows = entry.rows.map((one) => (one === row ? changedRow : one));
+    const open = rows.some((one) => !isFinal(one.state.at));
+    if (!open && entry.spool !== null) dropping.push(entry.spool);
+    put(message, open ? { ...entry, rows } : { ...entry, rows, body: null, spool: null });
+    if (event !== null) tell(message, n, event, at, step === null ? -1 : row.steps.length);
+    return true;
+  }
+
+  function claim(request: ClaimRequest): Claimed[] {
+    const { site, priority, limit, bytesMax, now, leaseUntil } = request;
+    const due = waitingRows(image)
+      .filter(({ entry, row }) => row.site === site && entry.head.priority === priority)
+      .filter(({ dueAt }) => dueAt <= now)
+      .sort((a, b) => a.dueAt - b.dueAt || a.entry.head.id - b.entry.head.id || a.row.n - b.row.n);
+    const claimed: Claimed[] = [];
+    const counted = new Set<MessageId>();
+    let bytes = 0;
+    for (const { entry, row } of due.slice(0, limit)) {
+      if (bytes >= bytesMax) break;
+      const { head } = entry;
+      if (!counted.has(head.id)) bytes += head.sizeBytes;
+      counted.add(head.id);
+      const number = ++claims;
+      const attempts = attemptsOf(row.state);
+      const leased: RecipientState = { at: "sending", claim: number, leaseUntil, attempts };
+      const current = image.messages.get(head.id) as Entry;
+      const rows = current.rows.map((one) => (one.n === row.n ? { ...one, state: leased } : one));
+      put(head.id, { ...current, rows });
+      claimed.push(claimedOf(entry, row, number));
+    }
+    return claimed;
+  }
+
+  function forget(before: EpochMs, limit: number): number {
+    const stretch = Math.max(1000, limit * 16);
+    const ids = [...image.messages.keys()]
+      .filter((id) => id > forgetAfter && acceptedAtOf(id) < before)
+      .sort((a, b) => a - b)
+      .slice(0, stretch);
+    let gone = 0;
+    let reached = 0;
+    for (const id of ids) {
+      if (gone === limit) break;
+      reached = id;
+      const entry = image.messages.get(id) as Entry;
+      if (entry.rows.some((one) => !isFinal(one.state.at))) continue;
+      put(id, undefined);
+      gone++;
+    }
+    forgetAfter = gone < limit && ids.length < stretch ? 0 : reached;
+    forgetEvents(before, limit * 8);
+    return gone;
+  }
+
+  function forgetEvents(before: EpochMs, limit: number): void {
+    const rows = image.events.slice(0, limit + 1).slice(0, -1);
+    const end = rows.findIndex((one) => one.at >= before);
+    const removed = image.events.splice(0, end === -1 ? rows.length : end);
+    changed(() => void image.events.unshift(...removed));
+  }
+
+  const store: QueueStore = {
+    facts,
+    transaction,
+    accept,
+    settle,
+    claim,
+    forget,
+    nextClaim: () => ++claims,
+    siteId(name) {
+      const known = image.sites.indexOf(name);
+      if (known !== -1) return known;
+      changed(() => void image.sites.pop());
+      return image.sites.push(name) - 1;
+    },
+    siteName: (id) => image.sites[id] ?? "",
+    remember(rows) {
+      for (const row of rows) {
+        const old = image.answers.get(row.key);
+        changed(() => {
+          if (old === undefined) image.answers.delete(row.key);
+          else image.answers.set(row.key, old);
+        });
+        image.answers.set(row.key, row);
+      }
+    },
+    ...createReads(image),
+    takeDropped() {
+      const taken = dropped;
+      dropped = [];
+      return taken;
+    },
+    tidy: () => false,
+    close() {},
+  };
+  return {
+    store,
+    end() {
+      undoAll();
+      alive = false;
+    },
+  };
+}
+
+function createReads(image: Image) {
+  return {
+    body: (id: MessageId) => image.messages.get(id)?.body ?? null,
+    recipients(id: MessageId): RecipientRow[] {
+      const entry = image.messages.get(id);
+      if (entry === undefined) return [];
+      return entry.rows.map(({ n, address, site, state, steps }) => ({
+        message: id,
+        n,
+        address,
+        state,
+        site,
+        priority: entry.head.priority,
+        timeline: steps.join(","),
+      }));
+    },
+    openRecipients: (id: MessageId) =>
+      image.messages.get(id)?.rows.filter((one) => !isFinal(one.state.at)).length ?? 0,
+    events: (after: number, limit: number) => {
+      const first = image.events[0]?.seq ?? 1;
+      const from = Math.max(0, after + 1 - first);
+      return image.events.slice(from, from + limit);
+    },
+    sitesWaiting: () =>
+      [...new Set(waitingRows(image).map(({ row }) => row.site))].sort((a, b) => a - b),
+    nextDue(site: SiteId, priority: Priority): EpochMs | undefined {
+      const due = waitingRows(image)
+        .filter(({ entry, row }) => row.site === site && entry.head.priority === priority)
+        .map(({ dueAt }) => dueAt);
+      return due.length === 0 ? undefined : Math.min(...due);
+    },
+    leases(options: { claimMax: number; now: EpochMs; limit: number }): Lease[] {
+      const found: Lease[] = [];
+      for (const id of [...image.leased].sort((a, b) => a - b)) {
+        const entry = image.messages.get(id) as Entry;
+        for (const { n, state, site } of entry.rows) {
+          if (state.at !== "sending") continue;
+          const { claim, leaseUntil, attempts } = state;
+          if (claim > options.claimMax && leaseUntil >= options.now) continue;
+          const { priority } = entry.head;
+          found.push({ message: id, n, claim, leaseUntil, attempts, site, priority });
+        }
+      }
+      return found.slice(0, options.limit);
+    },
+    tally(): Tally[] {
+      const rows = [...image.messages.values()].flatMap((entry) =>
+        entry.rows.map((row) => ({ state: row.state.at, priority: entry.head.priority })),
+      );
+      return recipientStates
+        .flatMap((state) =>
+          priorities.map((priority) => ({
+            state,
+            priority,
+            recipients: rows.filter((row) => row.state === state && row.priority === priority)
+              .length,
+          })),
+        )
+        .filter((row) => row.recipients > 0);
+    },
+    size() {
+      const open = [...image.messages.values()].filter((entry) =>
+        entry.rows.some((one) => !isFinal(one.state.at)),
+      );
+      const pendingBytes = open.reduce((sum, { head }) => sum + head.sizeBytes, 0);
+      return { pendingBytes, databaseBytes: 0, walBytes: 0 };
+    },
+    recall: () => [...image.answers.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    spooled: () =>
+      [...image.messages.values()].flatMap(({ spool }) => (spool === null ? [] : [spool])).sort(),
+  };
+}
+
+/** Puts a message in its place and keeps the two sets that stand for the indexes. */
+function place(image: Image, id: MessageId, entry: Entry | undefined): void {
+  if (entry === undefined) image.messages.delete(id);
+  else image.messages.set(id, entry);
+  const states = entry?.rows.map((one) => one.state) ?? [];
+  keep(
+    image.leased,
+    id,
+    states.some((state) => state.at === "sending"),
+  );
+  keep(
+    image.waiting,
+    id,
+    states.some((state) => waitsUntil(state) !== undefined),
+  );
+}
+
+function keep(set: Set<MessageId>, id: MessageId, there: boolean): void {
+  if (there) set.add(id);
+  else set.delete(id);
+}
+
+function waitingRows(image: Image) {
+  return [...image.waiting].flatMap((id) => {
+    const entry = image.messages.get(id) as Entry;
+    return entry.rows.flatMap((row) => {
+      const dueAt = waitsUntil(row.state);
+      return dueAt === undefined ? [] : [{ entry, row, dueAt }];
+    });
+  });
+}
+
+/** Undefined: it does not wait for time. */
+function waitsUntil(state: RecipientState): EpochMs | undefined {
+  switch (state.at) {
+    case "scheduled":
+    case "queued":
+    case "deferred":
+      return state.dueAt;
+    default:
+      return undefined;
+  }
+}
+
+function holds(state: RecipientState, claim: number): boolean {
+  return state.at === "sending" && state.claim === claim;
+}
+
+function attemptsOf(state: RecipientState): number {
+  return state.at === "scheduled" ? 0 : state.attempts;
+}
+
+function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: number): Claimed {
+  return {
+    message: head.id,
+    n: row.n,
+    address: row.address,
+    claim,
+    attempts: attemptsOf(row.state),
+    site: row.site,
+    priority: head.priority,
+    from: head.from,
+    acceptedAt: acceptedAtOf(head.id),
+    expiresAt: head.expiresAt,
+    sizeBytes: head.sizeBytes,
+    sha256: head.sha256,
+    eightBit: head.eightBit,
+    utf8: head.utf8,
+    spool,
+  };
+}

@@ -1,0 +1,105 @@
+// The schema of postrider.db as numbered steps, each applied once, in order, in one transaction of its own. A step that was
+// released is never edited: what must change is said by a further step. There is no way back: an older program refuses the file.
+
+export interface Migration {
+  readonly version: number;
+  readonly sql: string;
+}
+
+/**
+ * States, priorities and event types are numbers: their places in mail/state.ts, mail/message.ts, mail/event.ts. The CHECKs of
+ * `recipient` say what the union `RecipientState` says (queue/lifecycle.ts); instants are milliseconds since 1970.
+ *
+ * - `recipient.due`: waiting: not before; sending: the end of the lease; held: null; final: when it ended.
+ * - `recipient.steps` counts the steps in `timeline`, so that an event can name its step and nobody parses to append.
+ * - `ready` is the one scattered index of the hot path, and only waiting recipients are in it: a recipient that is inserted
+ *   already leased never enters it. `leased` grows at its end and stays as small as the window.
+ */
+const first = `
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY,
+  sender TEXT NOT NULL,
+  priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
+  due INTEGER NOT NULL,
+  expires INTEGER,
+  size INTEGER NOT NULL CHECK (size >= 0),
+  sha256 TEXT NOT NULL,
+  flags INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 3),
+  recipients INTEGER NOT NULL CHECK (recipients > 0),
+  facts TEXT NOT NULL,
+  spool TEXT
+) STRICT;
+CREATE UNIQUE INDEX spooled ON message (spool) WHERE spool IS NOT NULL;
+
+CREATE TABLE body (
+  message INTEGER PRIMARY KEY,
+  bytes BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE recipient (
+  message INTEGER NOT NULL,
+  n INTEGER NOT NULL CHECK (n >= 0),
+  address TEXT NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 9),
+  priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
+  site INTEGER NOT NULL,
+  due INTEGER,
+  claim INTEGER NOT NULL,
+  attempts INTEGER NOT NULL CHECK (attempts >= 0),
+  steps INTEGER NOT NULL CHECK (steps >= 0),
+  timeline TEXT NOT NULL,
+  PRIMARY KEY (message, n),
+  CHECK ((state = 2) = (due IS NULL)),
+  CHECK ((state = 3) = (claim > 0)),
+  CHECK (state <> 0 OR attempts = 0)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ready ON recipient (site, priority, due) WHERE state IN (0, 1, 4);
+CREATE INDEX leased ON recipient (message, n) WHERE state = 3;
+
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY,
+  message INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  type INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  step INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE site (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE tally (
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 9),
+  priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
+  recipients INTEGER NOT NULL CHECK (recipients >= 0),
+  PRIMARY KEY (state, priority)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pending (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  bytes INTEGER NOT NULL CHECK (bytes >= 0)
+) STRICT;
+
+CREATE TABLE dns (
+  key TEXT PRIMARY KEY,
+  answer TEXT NOT NULL,
+  expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO site (id, name) VALUES (0, '');
+INSERT INTO pending (one, bytes) VALUES (1, 0);
+INSERT INTO tally (state, priority, recipients)
+  WITH s(state) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)), p(priority) AS (VALUES (0), (1), (2))
+  SELECT state, priority, 0 FROM s, p;
+`;
+
+export const migrations: readonly Migration[] = [{ version: 1, sql: first }];
+
+export const SCHEMA_VERSION = Math.max(...migrations.map((one) => one.version));

@@ -1,0 +1,138 @@
+// Opening the data folder: the lock, the pragmas, the schema. Everything that can be wrong with a folder is an answer.
+import { Database, SQLiteError } from "bun:sqlite";
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { migrations, SCHEMA_VERSION } from "./migrations.ts";
+
+/** Before it, two connections that wrote and checkpointed at once could corrupt the file (fixed 2026-03). */
+const SQLITE_OLDEST = [3, 51, 3] as const;
+
+/** In pages. 4000 stalled the writer for 42 ms at a time. */
+const WAL_CHECKPOINT_PAGES = 1000;
+/** What a WAL is cut back to once it has been written to the database. */
+const WAL_KEPT_BYTES = 64 * 1024 * 1024;
+/** In KiB, filled by use only. Holds the pages that the messages in flight share, bodies included. */
+const CACHE_KIB = 32 * 1024;
+
+export type RefusedWhy = "in_use" | "newer_schema" | "old_sqlite" | "not_a_database" | "io";
+
+export type Opening =
+  | { readonly kind: "opened"; readonly db: Database; readonly lock: Database }
+  | { readonly kind: "refused"; readonly why: RefusedWhy; readonly text: string };
+
+export function openDatabase(dataDir: string, maxPages: number | undefined): Opening {
+  if (!newEnough(sqliteVersion())) {
+    return refused("old_sqlite", `SQLite ${sqliteVersion()}; ${SQLITE_OLDEST.join(".")} is needed`);
+  }
+  let lock: Database | undefined;
+  let db: Database | undefined;
+  try {
+    makeFolder(dataDir);
+    lock = takeLock(join(dataDir, "lock"));
+    if (lock === undefined) return refused("in_use", `${dataDir} is in use by another daemon`);
+    const file = join(dataDir, "postrider.db");
+    db = new Database(file, { create: true, readwrite: true });
+    chmodSync(file, 0o600);
+    prepare(db, maxPages);
+    const found = userVersion(db);
+    if (found > SCHEMA_VERSION) {
+      db.close();
+      lock.close();
+      return refused("newer_schema", `schema ${found}; this program knows ${SCHEMA_VERSION}`);
+    }
+    migrate(db, found);
+    return { kind: "opened", db, lock };
+  } catch (error) {
+    db?.close();
+    lock?.close();
+    const { code, message } = error as Error & { readonly code?: string };
+    if (code === "SQLITE_NOTADB") return refused("not_a_database", message);
+    return refused("io", message);
+  }
+}
+
+/** Applies what the file lacks; a step that fails leaves the file as it was before that step. */
+export function migrate(db: Database, from: number, steps = migrations): void {
+  for (const step of steps) {
+    if (step.version <= from) continue;
+    db.run("BEGIN IMMEDIATE");
+    try {
+      db.exec(step.sql);
+      db.run(`PRAGMA user_version = ${step.version}`);
+      db.run("COMMIT");
+    } catch (error) {
+      if (db.inTransaction) db.run("ROLLBACK");
+      throw error;
+    }
+  }
+}
+
+function prepare(db: Database, maxPages: number | undefined): void {
+  // These two count only while the file is empty, and before it becomes a WAL file.
+  db.run("PRAGMA page_size = 4096");
+  db.run("PRAGMA auto_vacuum = INCREMENTAL");
+  db.run("PRAGMA journal_mode = WAL");
+  // NORMAL lost acknowledged rows in each of 90 simulated power cuts, FULL in none.
+  db.run("PRAGMA synchronous = FULL");
+  db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
+  db.run(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`);
+  db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
+  db.run("PRAGMA temp_store = MEMORY");
+  // The writer waits for nobody; a checkpoint that a reader is in the way of is tried again later.
+  db.run("PRAGMA busy_timeout = 0");
+  if (maxPages !== undefined) db.run(`PRAGMA max_page_count = ${maxPages}`);
+}
+
+/**
+ * A transaction held for the life of the process on a file of its own: the kernel drops it with the process, however that ends.
+ * The database itself cannot be held so, since the reader opens it too.
+ */
+function takeLock(file: string): Database | undefined {
+  const lock = new Database(file, { create: true, readwrite: true });
+  try {
+    chmodSync(file, 0o600);
+    lock.run("PRAGMA busy_timeout = 0");
+    lock.run("PRAGMA locking_mode = EXCLUSIVE");
+    lock.run("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (error instanceof SQLiteError && error.code === "SQLITE_BUSY") return undefined;
+    throw error;
+  }
+}
+
+function makeFolder(dataDir: string): void {
+  const fresh = !existsSync(dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  chmodSync(dataDir, 0o700);
+  if (!fresh) return;
+  // SQLite syncs the folder of its files; that the folder itself is there is ours to make sure.
+  const parent = openSync(dirname(dataDir), "r");
+  fsyncSync(parent);
+  closeSync(parent);
+}
+
+function sqliteVersion(): string {
+  const db = new Database(":memory:");
+  const row = db.query("SELECT sqlite_version() AS version").get() as { version: string };
+  db.close();
+  return row.version;
+}
+
+export function newEnough(version: string): boolean {
+  const parts = version.split(".").map(Number);
+  for (const [i, least] of SQLITE_OLDEST.entries()) {
+    const part = parts[i] ?? 0;
+    if (part !== least) return part > least;
+  }
+  return true;
+}
+
+function userVersion(db: Database): number {
+  return (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
+function refused(why: RefusedWhy, text: string): Opening {
+  return { kind: "refused", why, text };
+}

@@ -1,0 +1,147 @@
+// What is done beside the hot path: removing history, keeping the files small, and the ballast for the day the disk is full.
+import type { Database } from "bun:sqlite";
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, statSync } from "node:fs";
+import { writeSync } from "node:fs";
+import { dirname } from "node:path";
+import type { EpochMs } from "../base/clock.ts";
+import { IDS_PER_MS, type MessageId } from "../mail/id.ts";
+import { FIRST_FINAL, type StateNumber } from "../mail/state.ts";
+import type { Priority } from "../mail/message.ts";
+import type { Books } from "./sqlite-books.ts";
+
+/** Messages looked at by one `forget` for each that it may remove. */
+const FORGET_STRETCH = 16;
+const FORGET_STRETCH_MIN = 1000;
+/** Events removed by one `forget` for each message that it may remove: accepted, attempts, outcome. */
+const FORGET_EVENTS = 8;
+
+const READ_STRETCH = `SELECT m.id,
+    (SELECT count(*) FROM recipient r WHERE r.message = m.id AND r.state < ${FIRST_FINAL}) AS open
+  FROM message m WHERE m.id > ?1 AND m.id < ?2 ORDER BY m.id LIMIT ?3`;
+
+export function createForget(db: Database, books: Books) {
+  const readStretch = db.prepare(READ_STRETCH);
+  const readStates = db.prepare("SELECT state, priority FROM recipient WHERE message = ?1");
+  const deleteRecipients = db.prepare("DELETE FROM recipient WHERE message = ?1");
+  const deleteMessage = db.prepare("DELETE FROM message WHERE id = ?1");
+  const readEvents = db.prepare("SELECT seq, at FROM event ORDER BY seq LIMIT ?1");
+  const deleteEvents = db.prepare("DELETE FROM event WHERE seq <= ?1");
+  // The last message that was looked at; 0 starts again from the oldest.
+  let after: MessageId = 0;
+
+  const remove = (message: MessageId): void => {
+    for (const [state, priority] of readStates.values(message) as [StateNumber, Priority][]) {
+      books.move(state, null, priority);
+    }
+    deleteRecipients.run(message);
+    deleteMessage.run(message);
+  };
+
+  const removeEvents = (before: EpochMs, limit: number): void => {
+    const rows = readEvents.values(limit + 1) as [number, EpochMs][];
+    let last = 0;
+    // The numbering goes on from the last event: it stays, whatever its age.
+    for (const [seq, at] of rows.slice(0, -1)) {
+      if (at >= before) break;
+      last = seq;
+    }
+    if (last > 0) deleteEvents.run(last);
+  };
+
+  return function forget(before: EpochMs, limit: number): number {
+    const stretch = Math.max(FORGET_STRETCH_MIN, limit * FORGET_STRETCH);
+    const rows = readStretch.values(after, before * IDS_PER_MS, stretch) as [MessageId, number][];
+    let gone = 0;
+    let reached = 0;
+    for (const [message, open] of rows) {
+      if (gone === limit) break;
+      reached = message;
+      if (open > 0) continue;
+      remove(message);
+      gone++;
+    }
+    // A short stretch came to its end: the next call starts from the oldest again.
+    after = gone < limit && rows.length < stretch ? 0 : reached;
+    removeEvents(before, limit * FORGET_EVENTS);
+    return gone;
+  };
+}
+
+/** Free pages that are kept for what comes next, and how many go back to the disk in one step. */
+const FREE_PAGES_KEPT = 2048;
+const VACUUM_PAGES = 512;
+/** From here on the WAL is written back and cut to nothing, as soon as no reader is in the way. */
+export const WAL_BYTES_MAX = 256 * 1024 * 1024;
+const DNS_ROWS_MAX = 50_000;
+
+export function createTidy(db: Database, walFile: string) {
+  const trimDns = db.prepare(`DELETE FROM dns WHERE key IN
+    (SELECT key FROM dns ORDER BY expires DESC LIMIT -1 OFFSET ${DNS_ROWS_MAX})`);
+  const countDns = db.prepare("SELECT count(*) FROM dns");
+  const pragma = (name: string): number => (db.query(`PRAGMA ${name}`).values()[0] as [number])[0];
+  return {
+    databaseBytes: () => pragma("page_count") * pragma("page_size"),
+    walBytes: () => statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
+    truncateWal: () => void db.run("PRAGMA wal_checkpoint(TRUNCATE)"),
+    vacuumStep(): boolean {
+      const free = pragma("freelist_count");
+      if (free <= FREE_PAGES_KEPT) return false;
+      const pages = Math.min(VACUUM_PAGES, free - FREE_PAGES_KEPT);
+      db.exec(`PRAGMA incremental_vacuum(${pages})`);
+      return pages === VACUUM_PAGES;
+    },
+    trimDns(): void {
+      const [rows] = countDns.values()[0] as [number];
+      if (rows > DNS_ROWS_MAX) trimDns.run();
+    },
+  };
+}
+
+/** Bytes on the disk that are given up when it is full, so that the deliveries under way can still be recorded. */
+export interface Ballast {
+  free(): void;
+  /** Makes it again once there is ample room. */
+  restore(): void;
+}
+
+/** The disk has room again when this many times the ballast is free. */
+const BALLAST_ROOM = 8;
+
+export function createBallast(file: string, bytes: number): Ballast {
+  let there = existsSync(file) && statSync(file).size === bytes;
+  return {
+    free() {
+      rmSync(file, { force: true });
+      there = false;
+    },
+    restore() {
+      if (there || bytes === 0) return;
+      const disk = statfsSync(dirname(file));
+      if (disk.bavail * disk.bsize < bytes * BALLAST_ROOM) return;
+      there = fill(file, bytes);
+    },
+  };
+}
+
+/** Real bytes that are not zero: a file with holes, or one that the file system packs, would free nothing. */
+function fill(file: string, bytes: number): boolean {
+  const chunk = new Uint8Array(64 * 1024);
+  let noise = 0x9e3779b9;
+  for (let i = 0; i < chunk.length; i++) {
+    noise = (Math.imul(noise, 1664525) + 1013904223) >>> 0;
+    chunk[i] = noise >>> 24;
+  }
+  const handle = openSync(file, "w", 0o600);
+  try {
+    for (let left = bytes; left > 0; left -= chunk.length) {
+      writeSync(handle, chunk, 0, Math.min(left, chunk.length));
+    }
+    fsyncSync(handle);
+    return true;
+  } catch {
+    rmSync(file, { force: true });
+    return false;
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,239 @@
+// The two verbs of the hot path: accept a message, settle a recipient. Each is a handful of prepared statements whose rows are
+// appended, or still lie in the pages that were appended last.
+import type { Database } from "bun:sqlite";
+import { eventNumber, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import type { MessageId } from "../mail/id.ts";
+import type { Priority } from "../mail/message.ts";
+import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
+import type { RecipientState } from "./lifecycle.ts";
+import type { Books } from "./sqlite-books.ts";
+import type { NewMessage, NewRecipient, Settlement } from "./store.ts";
+
+/** What settling needs to know of a recipient; none of it changes while its lease lasts. */
+export interface Held {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly state: StateNumber;
+  readonly priority: Priority;
+  readonly steps: number;
+  /** Recipients of the whole message. */
+  readonly recipients: number;
+  readonly sizeBytes: number;
+  readonly spool: string | null;
+}
+
+/** Leases given by this process, by claim number. Only a cache: what is not in it is read from the tables. */
+export interface HeldLeases {
+  get(claim: number): Held | undefined;
+  set(claim: number, held: Held): void;
+  delete(claim: number): void;
+}
+
+const HELD_LEASES_MAX = 65_536;
+
+export function createHeldLeases(): HeldLeases {
+  const held = new Map<number, Held>();
+  return {
+    get: (claim) => held.get(claim),
+    delete: (claim) => void held.delete(claim),
+    set(claim, one) {
+      held.set(claim, one);
+      if (held.size <= HELD_LEASES_MAX) return;
+      for (const oldest of held.keys()) {
+        held.delete(oldest);
+        return;
+      }
+    },
+  };
+}
+
+const INSERT_MESSAGE = `INSERT INTO message
+  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
+const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
+const INSERT_RECIPIENT = `INSERT INTO recipient
+  (message, n, address, state, priority, site, due, claim, attempts, steps, timeline)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '')`;
+const INSERT_EVENT =
+  "INSERT INTO event (seq, message, n, type, at, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+export function createAccept(db: Database, books: Books, leases: HeldLeases) {
+  const insertMessage = db.prepare(INSERT_MESSAGE);
+  const insertBody = db.prepare(INSERT_BODY);
+  const insertRecipient = db.prepare(INSERT_RECIPIENT);
+  const insertEvent = db.prepare(INSERT_EVENT);
+
+  const addRecipient = ({ head, recipients }: NewMessage, one: NewRecipient): void => {
+    const { state } = one;
+    const number = stateNumber[state.at];
+    const claim = state.at === "sending" ? state.claim : 0;
+    insertRecipient.run(
+      head.id,
+      one.n,
+      one.address,
+      number,
+      head.priority,
+      one.site,
+      dueOf(state),
+      claim,
+      attemptsOf(state),
+    );
+    books.move(null, number, head.priority);
+    if (claim === 0) return;
+    leases.set(claim, {
+      message: head.id,
+      n: one.n,
+      state: number,
+      priority: head.priority,
+      steps: 0,
+      recipients: recipients.length,
+      sizeBytes: head.sizeBytes,
+      spool: head.body.kind === "spool" ? head.body.file : null,
+    });
+  };
+
+  return function accept(message: NewMessage): void {
+    const { head, body, recipients } = message;
+    const open = recipients.some((one) => stateNumber[one.state.at] < FIRST_FINAL);
+    const spool = head.body.kind === "spool" ? head.body.file : null;
+    insertMessage.run(
+      head.id,
+      head.from,
+      head.priority,
+      head.dueAt,
+      head.expiresAt,
+      head.sizeBytes,
+      head.sha256,
+      (head.eightBit ? EIGHT_BIT : 0) | (head.utf8 ? UTF8 : 0),
+      recipients.length,
+      head.facts,
+      open ? spool : null,
+    );
+    if (open) {
+      books.owe(head.sizeBytes);
+      if (body !== null) insertBody.run(head.id, body);
+    } else if (spool !== null) {
+      books.drop(spool);
+    }
+    for (const one of recipients) addRecipient(message, one);
+    const type = eventNumber[acceptEvent(message)];
+    insertEvent.run(books.nextSeq(), head.id, WHOLE_MESSAGE, type, head.acceptedAt, -1);
+    for (const { n, state } of recipients) {
+      if (state.at !== "suppressed") continue;
+      const suppressed = eventNumber["email.suppressed"];
+      insertEvent.run(books.nextSeq(), head.id, n, suppressed, head.acceptedAt, -1);
+    }
+  };
+}
+
+export const EIGHT_BIT = 1;
+export const UTF8 = 2;
+
+const READ_HELD = `SELECT r.state, r.priority, r.steps, m.recipients, m.size, m.spool
+  FROM recipient r JOIN message m ON m.id = r.message WHERE r.message = ?1 AND r.n = ?2`;
+/** A claim is part of the condition: a verdict of a lost lease finds no row. */
+const UPDATE_RECIPIENT = `UPDATE recipient
+  SET state = ?5, due = ?6, claim = ?7, attempts = ?8, steps = ?9, timeline = timeline || ?10
+  WHERE message = ?1 AND n = ?2 AND state = ?3 AND claim = ?4`;
+const UPDATE_SITE = "UPDATE recipient SET site = ?3 WHERE message = ?1 AND n = ?2 AND site <> ?3";
+const READ_OPEN = `SELECT 1 FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL} LIMIT 1`;
+
+export function createSettle(db: Database, books: Books, leases: HeldLeases) {
+  const readHeld = db.prepare(READ_HELD);
+  const update = db.prepare(UPDATE_RECIPIENT);
+  const updateSite = db.prepare(UPDATE_SITE);
+  const readOpen = db.prepare(READ_OPEN);
+  const deleteBody = db.prepare("DELETE FROM body WHERE message = ?1");
+  const forgetSpool = db.prepare("UPDATE message SET spool = NULL WHERE id = ?1");
+  const insertEvent = db.prepare(INSERT_EVENT);
+
+  const find = (message: MessageId, n: number): Held | undefined => {
+    const row = readHeld.values(message, n)[0] as
+      [number, Priority, number, number, number, string | null] | undefined;
+    if (row === undefined) return undefined;
+    const [state, priority, steps, recipients, sizeBytes, spool] = row;
+    return { message, n, state, priority, steps, recipients, sizeBytes, spool };
+  };
+
+  /** Undefined when there is nothing that this settlement may change. */
+  const heldBy = ({ message, n, claim }: Settlement): Held | undefined => {
+    if (claim === null) {
+      const found = find(message, n);
+      const waits =
+        found !== undefined && found.state !== stateNumber.sending && found.state < FIRST_FINAL;
+      return waits ? found : undefined;
+    }
+    const known = leases.get(claim);
+    if (known !== undefined) return known.message === message && known.n === n ? known : undefined;
+    const found = find(message, n);
+    return found?.state === stateNumber.sending ? found : undefined;
+  };
+
+  const dropBody = (held: Held): void => {
+    if (held.recipients > 1 && readOpen.values(held.message).length > 0) return;
+    books.owe(-held.sizeBytes);
+    if (held.spool === null) {
+      deleteBody.run(held.message);
+    } else {
+      forgetSpool.run(held.message);
+      books.drop(held.spool);
+    }
+  };
+
+  return function settle(settlement: Settlement): boolean {
+    const { message, n, claim, next, step, event, at, site } = settlement;
+    const held = heldBy(settlement);
+    if (held === undefined) return false;
+    const number = stateNumber[next.at];
+    const nextClaim = next.at === "sending" ? next.claim : 0;
+    const steps = step === null ? held.steps : held.steps + 1;
+    const text = step === null ? "" : held.steps === 0 ? step : `,${step}`;
+    const { changes } = update.run(
+      message,
+      n,
+      held.state,
+      claim ?? 0,
+      number,
+      dueOf(next),
+      nextClaim,
+      attemptsOf(next),
+      steps,
+      text,
+    );
+    if (changes === 0) return false;
+    if (site !== undefined) updateSite.run(message, n, site);
+    books.move(held.state, number, held.priority);
+    if (claim !== null) leases.delete(claim);
+    if (nextClaim !== 0) leases.set(nextClaim, { ...held, state: number, steps });
+    if (number >= FIRST_FINAL) dropBody(held);
+    if (event !== null) {
+      const place = step === null ? -1 : held.steps;
+      insertEvent.run(books.nextSeq(), message, n, eventNumber[event], at, place);
+    }
+    return true;
+  };
+}
+
+export function acceptEvent({ recipients }: NewMessage): EventType {
+  return recipients.some((one) => one.state.at === "scheduled") ? "email.scheduled" : "email.sent";
+}
+
+/** The one instant that belongs to a state: the table's `due`. */
+export function dueOf(state: RecipientState): number | null {
+  switch (state.at) {
+    case "scheduled":
+    case "queued":
+    case "deferred":
+      return state.dueAt;
+    case "sending":
+      return state.leaseUntil;
+    case "held":
+      return null;
+    default:
+      return state.endedAt;
+  }
+}
+
+export function attemptsOf(state: RecipientState): number {
+  return state.at === "scheduled" ? 0 : state.attempts;
+}

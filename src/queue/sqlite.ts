@@ -1,0 +1,331 @@
+// The queue store that is shipped: SQLite in WAL with a sync at every commit. One connection writes, and it is this one.
+import { type Database, SQLiteError } from "bun:sqlite";
+import { join } from "node:path";
+import type { Random } from "../base/random.ts";
+import { type EventRow, eventTypes } from "../mail/event.ts";
+import { hostTag, type HostTag, type MessageId } from "../mail/id.ts";
+import type { Priority } from "../mail/message.ts";
+import { FIRST_FINAL, recipientStates, type StateNumber } from "../mail/state.ts";
+import type { RecipientState } from "./lifecycle.ts";
+import { createBooks } from "./sqlite-books.ts";
+import { createClaim, createWaiting } from "./sqlite-claim.ts";
+import { openDatabase, type RefusedWhy } from "./sqlite-open.ts";
+import {
+  type Ballast,
+  createBallast,
+  createForget,
+  createTidy,
+  WAL_BYTES_MAX,
+} from "./sqlite-upkeep.ts";
+import { createAccept, createHeldLeases, createSettle } from "./sqlite-write.ts";
+import {
+  type Committed,
+  type KeptAnswer,
+  type QueueStore,
+  type RecipientRow,
+  type SiteId,
+  type StoreFacts,
+  UNROUTED,
+} from "./store.ts";
+
+export interface SqliteOptions {
+  readonly dataDir: string;
+  readonly random: Random;
+  /** Given up when the disk is full. 0: none. */
+  readonly ballastBytes?: number;
+  /** Tests: the database refuses to grow beyond so many pages, as on a full disk. */
+  readonly maxPages?: number;
+}
+
+export type OpenResult =
+  | { readonly kind: "opened"; readonly store: QueueStore }
+  | { readonly kind: "refused"; readonly why: RefusedWhy; readonly text: string };
+
+const BALLAST_BYTES = 16 * 1024 * 1024;
+/** Claims that one opening can give: enough for 13 years at 10,000 a second. */
+const CLAIMS_PER_OPENING = 2 ** 32;
+/** How many of the last events are counted at start. */
+const EVENTS_CHECKED = 10_000;
+/** Commits between two looks at the size of the WAL. */
+const WAL_LOOK_COMMITS = 256;
+
+export function openSqliteStore(options: SqliteOptions): OpenResult {
+  const { dataDir, random, ballastBytes = BALLAST_BYTES, maxPages } = options;
+  const opening = openDatabase(dataDir, maxPages);
+  if (opening.kind === "refused") return opening;
+  const { db, lock } = opening;
+  try {
+    const ballast = createBallast(join(dataDir, "ballast"), ballastBytes);
+    ballast.restore();
+    const facts = readFacts(db, random);
+    const walFile = join(dataDir, "postrider.db-wal");
+    return { kind: "opened", store: createStore({ db, lock, facts, ballast, walFile }) };
+  } catch (error) {
+    db.close();
+    lock.close();
+    if (!(error instanceof SQLiteError)) throw error;
+    return { kind: "refused", why: "io", text: error.message };
+  }
+}
+
+interface StoreParts {
+  readonly db: Database;
+  readonly lock: Database;
+  readonly facts: StoreFacts;
+  readonly ballast: Ballast;
+  readonly walFile: string;
+}
+
+function createStore({ db, lock, facts, ballast, walFile }: StoreParts): QueueStore {
+  const books = createBooks(db);
+  const leases = createHeldLeases();
+  const sites = createSites(db);
+  const tidying = createTidy(db, walFile);
+  let claims = facts.claimBase;
+  const nextClaim = (): number => ++claims;
+  const putAnswer = db.prepare(
+    "INSERT OR REPLACE INTO dns (key, answer, expires) VALUES (?1, ?2, ?3)",
+  );
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const commit = db.prepare("COMMIT");
+  let commits = 0;
+
+  const undo = (): void => {
+    if (db.inTransaction) db.run("ROLLBACK");
+    books.undo();
+    sites.undo();
+  };
+
+  const transaction = <T>(run: () => T): Committed<T> => {
+    begin.run();
+    let value: T;
+    try {
+      value = run();
+      books.flush();
+      commit.run();
+    } catch (error) {
+      undo();
+      const failed = failureOf(error);
+      if (failed === undefined) throw error;
+      if (failed.why === "full") ballast.free();
+      return failed;
+    }
+    books.keep();
+    sites.keep();
+    if (++commits % WAL_LOOK_COMMITS === 0 && tidying.walBytes() > WAL_BYTES_MAX) {
+      tidying.truncateWal();
+    }
+    return { kind: "committed", value };
+  };
+
+  return {
+    facts,
+    transaction,
+    accept: createAccept(db, books, leases),
+    settle: createSettle(db, books, leases),
+    claim: createClaim({ db, books, leases, nextClaim }),
+    nextClaim,
+    siteId: sites.id,
+    siteName: sites.name,
+    remember(rows) {
+      for (const { key, answer, expiresAt } of rows) putAnswer.run(key, answer, expiresAt);
+    },
+    forget: createForget(db, books),
+    ...createReads(db),
+    ...createWaiting(db),
+    tally: books.tally,
+    size: () => ({
+      pendingBytes: books.owedBytes(),
+      databaseBytes: tidying.databaseBytes(),
+      walBytes: tidying.walBytes(),
+    }),
+    takeDropped: books.takeDropped,
+    tidy() {
+      ballast.restore();
+      tidying.trimDns();
+      if (tidying.walBytes() > WAL_BYTES_MAX) tidying.truncateWal();
+      return tidying.vacuumStep();
+    },
+    close() {
+      db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
+      db.close();
+      lock.close();
+    },
+  };
+}
+
+function createReads(db: Database) {
+  const readBody = db.prepare("SELECT bytes FROM body WHERE message = ?1");
+  const readRecipients =
+    db.prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
+    FROM recipient WHERE message = ?1 ORDER BY n`);
+  const countOpen = db.prepare(
+    `SELECT count(*) FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL}`,
+  );
+  const readEvents = db.prepare(
+    "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+  );
+  return {
+    body: (message: MessageId): Uint8Array | null =>
+      (readBody.values(message)[0] as [Uint8Array] | undefined)?.[0] ?? null,
+    recipients: (message: MessageId): RecipientRow[] =>
+      (readRecipients.values(message) as StoredRecipient[]).map((row) => asRow(message, row)),
+    openRecipients: (message: MessageId): number => (countOpen.values(message)[0] as [number])[0],
+    events: (after: number, limit: number): EventRow[] =>
+      (readEvents.values(after, limit) as [number, number, number, number, number, number][]).map(
+        ([seq, message, n, type, at, step]) => ({
+          seq,
+          message,
+          n,
+          type: eventTypes[type] ?? "email.attempted",
+          at,
+          step,
+        }),
+      ),
+    *recall(): Generator<KeptAnswer> {
+      const rows = db.query("SELECT key, answer, expires FROM dns ORDER BY key").values();
+      for (const [key, answer, expiresAt] of rows as [string, string, number][]) {
+        yield { key, answer, expiresAt };
+      }
+    },
+    *spooled(): Generator<string> {
+      const rows = db.query("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
+      for (const [file] of rows.values() as [string][]) yield file;
+    },
+  };
+}
+
+type StoredRecipient = [
+  n: number,
+  address: string,
+  state: StateNumber,
+  priority: Priority,
+  site: SiteId,
+  due: number | null,
+  claim: number,
+  attempts: number,
+  timeline: string,
+];
+
+function asRow(message: MessageId, row: StoredRecipient): RecipientRow {
+  const [n, address, number, priority, site, due, claim, attempts, timeline] = row;
+  const at = due ?? 0;
+  return {
+    message,
+    n,
+    address,
+    site,
+    priority,
+    timeline,
+    state: stateOf(number, at, claim, attempts),
+  };
+}
+
+/** The reverse of the columns' meaning; the CHECKs of the table see to it that nothing else is there. */
+function stateOf(
+  number: StateNumber,
+  due: number,
+  claim: number,
+  attempts: number,
+): RecipientState {
+  const at = recipientStates[number];
+  switch (at) {
+    case "scheduled":
+      return { at, dueAt: due };
+    case "queued":
+    case "deferred":
+      return { at, dueAt: due, attempts };
+    case "held":
+      return { at, attempts };
+    case "sending":
+      return { at, claim, leaseUntil: due, attempts };
+    case undefined:
+      throw new Error(`state ${number} of a recipient does not exist`);
+    default:
+      return { at, endedAt: due, attempts };
+  }
+}
+
+/** Site names by number and back, read once: there are as many as there are sets of mail servers. */
+function createSites(db: Database) {
+  const insert = db.prepare("INSERT INTO site (id, name) VALUES (?1, ?2)");
+  const ids = new Map<string, SiteId>();
+  const names = new Map<SiteId, string>();
+  let last: SiteId = UNROUTED;
+  for (const [id, name] of db.query("SELECT id, name FROM site ORDER BY id").values() as [
+    SiteId,
+    string,
+  ][]) {
+    ids.set(name, id);
+    names.set(id, name);
+    last = id;
+  }
+  let fresh: string[] = [];
+  return {
+    id(name: string): SiteId {
+      const known = ids.get(name);
+      if (known !== undefined) return known;
+      const id = last + 1;
+      insert.run(id, name);
+      last = id;
+      ids.set(name, id);
+      names.set(id, name);
+      fresh.push(name);
+      return id;
+    },
+    name: (id: SiteId): string => names.get(id) ?? "",
+    keep: () => void (fresh.length > 0 && (fresh = [])),
+    undo() {
+      for (const name of fresh) {
+        names.delete(ids.get(name) ?? UNROUTED);
+        ids.delete(name);
+        last--;
+      }
+      fresh = [];
+    },
+  };
+}
+
+/** Reads what the last process left, and takes the next block of claim numbers before anything else happens. */
+function readFacts(db: Database, random: Random): StoreFacts {
+  const read = db.prepare("SELECT value FROM meta WHERE key = ?1");
+  const write = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
+  const value = (key: string): string | undefined =>
+    (read.values(key)[0] as [string] | undefined)?.[0];
+  const epoch = Number(value("epoch") ?? "0") + 1;
+  const unclean = value("clean") === "0";
+  const tag: HostTag = value("tag") ?? hostTag(random.bytes(8));
+  db.run("BEGIN IMMEDIATE");
+  write.run("tag", tag);
+  write.run("epoch", String(epoch));
+  write.run("clean", "0");
+  db.run("COMMIT");
+  const [lastId] = db.query("SELECT coalesce(max(id), 0) FROM message").values()[0] as [number];
+  return { tag, lastId, claimBase: epoch * CLAIMS_PER_OPENING, unclean, faults: findFaults(db) };
+}
+
+/** Bounded: the last events are counted, since a gap there says that commits were lost (a flipped bit in the WAL does that). */
+function findFaults(db: Database): string[] {
+  const [first, last] = db.query("SELECT min(seq), max(seq) FROM event").values()[0] as [
+    number | null,
+    number | null,
+  ];
+  if (first === null || last === null) return [];
+  const from = Math.max(first, last - EVENTS_CHECKED + 1);
+  const [found] = db.query("SELECT count(*) FROM event WHERE seq >= ?1").values(from)[0] as [
+    number,
+  ];
+  const missing = last - from + 1 - found;
+  return missing === 0 ? [] : [`${missing} of the last ${last - from + 1} events are missing`];
+}
+
+type Failed = Extract<Committed<never>, { kind: "failed" }>;
+
+/** Undefined: no fault of the disk, but a bug, which must not be answered as if it were one. */
+function failureOf(error: unknown): Failed | undefined {
+  if (!(error instanceof SQLiteError)) return undefined;
+  const code = error.code ?? "";
+  if (code === "SQLITE_FULL") return { kind: "failed", why: "full", text: error.message };
+  const broken = /^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN|READONLY|PROTOCOL)/.test(code);
+  return broken ? { kind: "failed", why: "io", text: `${code}: ${error.message}` } : undefined;
+}
