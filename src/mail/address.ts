@@ -55,7 +55,7 @@ export function parseMailbox(text: string): Parsed<Mailbox> {
 
 /** One or more mailboxes with commas between. In a `header` reading the list may be empty, as in `undisclosed-recipients:;`. */
 export function parseMailboxes(text: string, reading: Reading = "strict"): Parsed<Mailbox[]> {
-  const items = splitList(text, reading);
+  const items = splitList(reading === "header" ? withoutComments(text) : text, reading);
   if (items.kind === "refused") return no(text, items.why);
   const mailboxes: Mailbox[] = [];
   for (const item of items.value) {
@@ -81,48 +81,44 @@ interface Item {
 
 function splitList(text: string, reading: Reading): Parsed<Item[]> {
   const items: Item[] = [];
-  let before = "";
-  let angle: string | null = null;
-  let blank = true;
-  const push = (): string | null => {
-    if (blank && angle === null) return reading === "strict" ? "an address is empty" : null;
-    items.push({ before: before.trim(), angle });
-    before = "";
-    angle = null;
-    blank = true;
+  /** Where the present item begins, and where its angle bracket opened and closed; -1 for not yet. */
+  let start = 0;
+  let opened = -1;
+  let closed = -1;
+  let inGroup = false;
+  const push = (end: number): string | null => {
+    const before = text.slice(start, opened < 0 ? end : opened).trim();
+    const angle = opened < 0 ? null : text.slice(opened + 1, closed);
+    start = end + 1;
+    [opened, closed] = [-1, -1];
+    // RFC 5322 4.4 lets a list have empty places.
+    if (before === "" && angle === null) return reading === "strict" ? "it is empty" : null;
+    items.push({ before, angle });
     return items.length > MAILBOXES_MAX ? `it holds more than ${MAILBOXES_MAX} addresses` : null;
   };
-  let inGroup = false;
   for (let i = 0; i < text.length; i++) {
     const char = text[i] as string;
     let fault: string | null = null;
-    if (char === ",") fault = push();
-    else if (char === " " || char === "\t") before += char;
-    else if (reading === "header" && char === "(") {
-      i = closingComment(text, i);
-      if (i < 0) return refused("a comment does not end");
-      before += " ";
-    } else if (reading === "header" && char === ":" && !inGroup && angle === null) {
-      [before, blank, inGroup] = ["", true, true];
+    if (char === ",") fault = push(i);
+    else if (char === " " || char === "\t") continue;
+    else if (reading === "header" && char === ":" && !inGroup && opened < 0) {
+      // The group's name is of no use to anybody here.
+      [start, inGroup] = [i + 1, true];
     } else if (reading === "header" && char === ";" && inGroup) {
       inGroup = false;
-      fault = push();
-    } else if (angle !== null) fault = "something stands behind the angle bracket";
+      fault = push(i);
+    } else if (closed >= 0) fault = "something stands behind the angle bracket";
     else if (char === "<") {
-      const end = closingAngle(text, i);
-      if (end < 0) return refused("an angle bracket does not close");
-      angle = text.slice(i + 1, end);
-      i = end;
-    } else {
-      const end = char === '"' ? closingQuote(text, i) : char === "[" ? text.indexOf("]", i) : i;
-      if (end < 0) return refused("a quotation mark or bracket does not close");
-      before += text.slice(i, end + 1);
-      blank = false;
-      i = end;
+      [opened, closed] = [i, closingAngle(text, i)];
+      if (closed < 0) return refused("an angle bracket does not close");
+      i = closed;
+    } else if (char === '"' || char === "[") {
+      i = char === '"' ? closingQuote(text, i) : text.indexOf("]", i);
+      if (i < 0) return refused("a quotation mark or a bracket does not close");
     }
     if (fault !== null) return refused(fault);
   }
-  const fault = push();
+  const fault = push(text.length);
   return fault === null ? { kind: "ok", value: items } : refused(fault);
 }
 
@@ -188,18 +184,23 @@ function closingComment(text: string, start: number): number {
   return -1;
 }
 
-/** Drops comments and spaces outside of quotation marks, as RFC 5322 4.4 lets old mail have them around the dots and the @. */
-function withoutSpaces(text: string): string {
+/** Comments may stand wherever spaces may (RFC 5322 3.2.2); one that does not end takes the rest with it. */
+function withoutComments(text: string): string {
+  if (!text.includes("(")) return text;
   let kept = "";
   for (let i = 0; i < text.length; i++) {
     const char = text[i] as string;
-    if (char === " " || char === "\t") continue;
     const ends = char === '"' ? closingQuote(text, i) : char === "(" ? closingComment(text, i) : i;
     const end = ends < 0 ? text.length : ends;
-    if (char !== "(") kept += text.slice(i, end + 1);
+    kept += char === "(" ? " " : text.slice(i, end + 1);
     i = end;
   }
   return kept;
+}
+
+/** Old mail has spaces around the dots and the @ (RFC 5322 4.4). */
+function withoutSpaces(text: string): string {
+  return text.includes('"') ? text.trim() : text.replace(/[ \t]+/g, "");
 }
 
 function unquote(text: string): string {
@@ -213,11 +214,15 @@ function parseLocal(text: string): Parsed<string> {
     return refused("encoded words have no place in an address");
   const quoted = text.startsWith('"');
   const content = quoted ? unquote(text.slice(1, -1)) : text;
-  if (octets(content) > LOCAL_PART_MAX)
+  const size = octets(content);
+  if (size > LOCAL_PART_MAX)
     return refused(`the part before the @ is longer than ${LOCAL_PART_MAX} octets`);
-  if (forbiddenAt(content) >= 0 || INVISIBLE.test(content))
+  const dotAtom = isDotAtom(content);
+  // No control character is `atext`, so that ASCII needs no second look.
+  const plain = dotAtom && size === content.length;
+  if (!plain && (forbiddenAt(content) >= 0 || INVISIBLE.test(content)))
     return refused("it holds a control character or an invisible one");
-  if (isDotAtom(content)) return { kind: "ok", value: content };
+  if (dotAtom) return { kind: "ok", value: content };
   if (!quoted) return refused("the part before the @ holds a character or dot that must be quoted");
   if (content === "") return refused("the part before the @ is empty");
   const escaped = content.replace(/["\\]/g, "\\$&");

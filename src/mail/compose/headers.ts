@@ -43,6 +43,7 @@ export function textField(name: string, text: HeaderText): string {
 
 /** A field that the caller wrote, perhaps structured: only folded, and encoded only when it could not stand otherwise. */
 export function callerField(name: string, text: HeaderText): string {
+  if (name.length + 2 + text.length <= LINE_SHOULD && isPlain(text)) return `${name}: ${text}\r\n`;
   const words = text.trim().split(/[ \t]+/);
   if (isAscii(text) && words.every((word) => word.length <= WORD_MAX))
     return foldWords(name, words);
@@ -53,7 +54,13 @@ export function callerField(name: string, text: HeaderText): string {
 export function mailboxField(name: string, mailboxes: readonly Mailbox[]): string {
   const only = mailboxes[0];
   if (only === undefined) return `${name}: undisclosed-recipients:;\r\n`;
-  if (mailboxes.length === 1 && only.name === "") return `${name}: ${only.address}\r\n`;
+  if (mailboxes.length === 1) {
+    // One plain mailbox on one line, as in most mail.
+    if (only.name === "") return `${name}: ${only.address}\r\n`;
+    const length = name.length + only.name.length + only.address.length + ":  <>".length;
+    if (length <= LINE_SHOULD && isPlain(only.name) && isAtoms(only.name))
+      return `${name}: ${only.name} <${only.address}>\r\n`;
+  }
   const words: string[] = [];
   for (const [i, mailbox] of mailboxes.entries()) {
     const end = i === mailboxes.length - 1 ? "" : ",";

@@ -76,7 +76,11 @@ function isPlainText(text: string): boolean {
 
 function qpIsShorter(bytes: Uint8Array): boolean {
   let escaped = 0;
-  for (const byte of bytes) if (byte > 126 || byte === 0x3d) escaped++;
+  // By index: an iterator over bytes costs ten times as much.
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (byte > 126 || byte === 0x3d) escaped++;
+  }
   return bytes.length + 2 * escaped < (bytes.length / 3) * 4;
 }
 
