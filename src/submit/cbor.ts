@@ -1,0 +1,111 @@
+// CBOR (RFC 8949) in and out. Hostile bytes meet our own scanner first: it bounds depth and lengths and takes no tags, so the
+// decoder is never asked for a huge list, a cyclic value or a class of its own. The import is the build of cbor-x that has
+// neither generated code nor the native addon, which corrupts memory when several threads use it (DESIGN 10).
+import { Decoder, Encoder } from "cbor-x/index-no-eval";
+import { type Parsed, refused } from "../mail/compose/headerText.ts";
+import { DEPTH_MAX } from "./shape.ts";
+
+const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
+const encoder = new Encoder({ useRecords: false, mapsAsObjects: true, tagUint8Array: false });
+
+export function encodeCbor(value: unknown): Uint8Array {
+  // The encoder reuses its buffer.
+  return new Uint8Array(encoder.encode(value));
+}
+
+export function decodeCbor(bytes: Uint8Array): Parsed<unknown> {
+  const fault = scan(bytes);
+  if (fault !== undefined) return refused(fault);
+  try {
+    return { kind: "ok", value: decoder.decode(bytes) as unknown };
+  } catch (error) {
+    return refused(`It cannot be decoded: ${error instanceof Error ? error.message : "?"}.`);
+  }
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+const INDEFINITE = -1;
+
+interface Scan {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
+/** What is wrong with the bytes as one well-formed item (RFC 8949 5.3.1) of the kinds that JSON has, and byte strings. */
+function scan(bytes: Uint8Array): string | undefined {
+  const state: Scan = { bytes, at: 0 };
+  const fault = scanItem(state, 0);
+  if (fault !== undefined) return `${fault} (at byte ${state.at}).`;
+  return state.at === bytes.length ? undefined : "Bytes stand behind the end of the item.";
+}
+
+function scanItem(state: Scan, depth: number): string | undefined {
+  if (depth > DEPTH_MAX) return `It is nested deeper than ${DEPTH_MAX} levels`;
+  const first = state.bytes[state.at++];
+  if (first === undefined) return "It ends too early";
+  const major = first >> 5;
+  const length = readLength(state, first & 31);
+  if (typeof length === "string") return length;
+  switch (major) {
+    case 0:
+    case 1:
+      return length === INDEFINITE ? "An integer has no such form" : undefined;
+    case 2:
+    case 3:
+      return scanString(state, length, major === 3);
+    case 4:
+    case 5:
+      return scanItems(state, length, major === 5, depth + 1);
+    case 6:
+      return "Tags are not taken";
+    default:
+      return (first & 31) === 24 || length === INDEFINITE ? "A simple value is unknown" : undefined;
+  }
+}
+
+/** The argument behind the first byte; floats use the same lengths. */
+function readLength(state: Scan, info: number): number | string {
+  if (info < 24) return info;
+  if (info === 31) return INDEFINITE;
+  if (info > 27) return "A length is reserved";
+  const size = 1 << (info - 24);
+  let value = 0;
+  for (let i = 0; i < size; i++) {
+    const byte = state.bytes[state.at++];
+    if (byte === undefined) return "It ends too early";
+    value = value * 256 + byte;
+  }
+  return value;
+}
+
+function scanString(state: Scan, length: number, isText: boolean): string | undefined {
+  if (length === INDEFINITE) return "Strings must have a length";
+  const end = state.at + length;
+  if (end > state.bytes.length) return "A string ends too early";
+  if (isText && !isUtf8(state.bytes.subarray(state.at, end))) return "A text is not UTF-8";
+  state.at = end;
+  return undefined;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    UTF8.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function scanItems(state: Scan, length: number, isMap: boolean, depth: number): string | undefined {
+  if (length === INDEFINITE) return "Lists and maps must have a length";
+  // Every item takes a byte at least, so the decoder is never asked for a longer list than the body could hold.
+  const count = isMap ? length * 2 : length;
+  if (count > state.bytes.length - state.at) return "A list or map ends too early";
+  for (let i = 0; i < count; i++) {
+    const first = state.bytes[state.at] ?? 0;
+    if (isMap && i % 2 === 0 && first >> 5 !== 3) return "The keys of a map must be text";
+    const fault = scanItem(state, depth);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}

@@ -1,0 +1,41 @@
+// The content of an attachment in each spelling that callers use: base64, a byte string (CBOR), and what Node's Buffer becomes
+// in JSON, which older versions of Resend's package send.
+import { type Parsed, refused } from "../mail/compose/headerText.ts";
+
+export function contentBytes(content: unknown): Parsed<Uint8Array> {
+  if (typeof content === "string") return fromBase64(content);
+  if (content instanceof Uint8Array) return { kind: "ok", value: content };
+  if (isBufferJson(content)) return fromNumbers(content.data);
+  return refused(
+    content === undefined
+      ? "An attachment needs its content, as base64."
+      : "The content must be base64 text (in CBOR also a byte string).",
+  );
+}
+
+/** The runtime's decoder skips what is not base64, so what it took is counted. */
+function fromBase64(text: string): Parsed<Uint8Array> {
+  const flat = /\s/.test(text) ? text.replace(/\s+/g, "") : text;
+  const padding = flat.endsWith("==") ? 2 : flat.endsWith("=") ? 1 : 0;
+  const bytes = Buffer.from(flat, "base64");
+  if (bytes.length === Math.floor(((flat.length - padding) * 3) / 4) && flat.length % 4 !== 1)
+    return { kind: "ok", value: bytes };
+  return refused("The content is no valid base64.");
+}
+
+function isBufferJson(content: unknown): content is { readonly data: readonly unknown[] } {
+  if (typeof content !== "object" || content === null) return false;
+  return "type" in content && content.type === "Buffer" && "data" in content
+    ? Array.isArray(content.data)
+    : false;
+}
+
+function fromNumbers(data: readonly unknown[]): Parsed<Uint8Array> {
+  const bytes = new Uint8Array(data.length);
+  for (const [i, value] of data.entries()) {
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 255)
+      return refused("The data of a Buffer must be whole numbers from 0 to 255.");
+    bytes[i] = value;
+  }
+  return { kind: "ok", value: bytes };
+}

@@ -1,0 +1,219 @@
+// The HTTP API as one function from request to response. Sockets are served elsewhere (serve.ts), so every path of the door runs in
+// a test without a network.
+import { type Context, Hono } from "hono";
+import type { Clock, EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { Random } from "../base/random.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
+import type { Accept, Refusal } from "../mail/submission.ts";
+import { type Refuse, answer, createRefuse } from "./answer.ts";
+import { type ApiKey, createGate } from "./auth.ts";
+import { createBodyReader } from "./body.ts";
+import { createBudget } from "./budget.ts";
+import { createPreparer } from "./draft.ts";
+import { ok, type Problem, type Result, problem } from "./problem.ts";
+import { type Ask, answerQuery, readFilter } from "./read.ts";
+import { createMessageSchema } from "./schema.ts";
+import { createSender, refusals } from "./send.ts";
+import type { Spool } from "./spool.ts";
+
+/** JSON and CBOR bodies being parsed at once, all together (DESIGN 3). */
+const PARSING_MAX_BYTES = 48_000_000;
+
+export interface DoorLimits {
+  readonly messageBytes: number;
+  readonly recipientsPerField: number;
+  readonly batchMessages: number;
+}
+
+export const defaultLimits: DoorLimits = {
+  messageBytes: 40_000_000,
+  recipientsPerField: 50,
+  batchMessages: 1000,
+};
+
+export type Health =
+  | { readonly kind: "accepting" }
+  | { readonly kind: "refusing"; readonly why: Refusal; readonly retryAfterS: number };
+
+/** The listener that a request came by. */
+export interface Peer {
+  /** A socket that only the owner of the data folder can open: full access without a key. */
+  readonly trusted: boolean;
+  /** The client's address; null where there is none. */
+  addressOf(request: Request): string | null;
+}
+
+export interface MetricsPage {
+  readonly type: string;
+  readonly text: string;
+}
+
+export interface DoorDeps {
+  readonly accept: Accept;
+  readonly ask: Ask;
+  readonly ids: (now: EpochMs) => MessageId;
+  readonly tag: HostTag;
+  readonly hostname: string;
+  readonly keys: () => readonly ApiKey[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: DoorLimits;
+  readonly health: () => Health;
+  readonly spool: Spool;
+  readonly meter: Meter;
+  /** `accept` is the header of the request. */
+  readonly metrics: (accept: string) => MetricsPage;
+  readonly version: string;
+  readonly log: Log;
+}
+
+export interface Door {
+  fetch(request: Request, peer: Peer): Promise<Response>;
+}
+
+type Env = { Bindings: { readonly peer: Peer } };
+type Handler = (
+  request: Request,
+  context: Context<Env>,
+) => Result<Response> | Promise<Result<Response>>;
+
+export function createDoor(deps: DoorDeps): Door {
+  const gate = createGate(deps);
+  const refuse = createRefuse(deps.random, (problem) =>
+    deps.meter.counter("postrider_rejected_total", { reason: problem.name }).add(),
+  );
+  const app = new Hono<Env>();
+
+  const run = async (context: Context<Env>, handler: Handler): Promise<Response> => {
+    const request = context.req.raw;
+    const result = await handler(request, context);
+    return result.kind === "ok" ? result.value : refuse(request, result.problem);
+  };
+  const open = (handler: Handler) => (context: Context<Env>) => run(context, handler);
+  const keyed = (handler: Handler) => (context: Context<Env>) => {
+    const { peer } = context.env;
+    if (!peer.trusted) {
+      const request = context.req.raw;
+      const header = request.headers.get("authorization");
+      const key = gate.check(header, () => peer.addressOf(request));
+      if (key.kind === "problem") return refuse(request, key.problem);
+    }
+    return run(context, handler);
+  };
+
+  addSending(app, deps, keyed);
+  addReading(app, deps, keyed);
+  addStatus(app, deps, open, keyed);
+  addRest(app, refuse, deps.log);
+  return { fetch: async (request, peer) => app.fetch(request, { peer }) };
+}
+
+type Wrap = (handler: Handler) => (context: Context<Env>) => Response | Promise<Response>;
+
+function addSending(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
+  const { limits, clock } = deps;
+  const budget = createBudget(PARSING_MAX_BYTES);
+  const sender = createSender({
+    accept: deps.accept,
+    clock,
+    reader: createBodyReader({ limitBytes: limits.messageBytes, budget, clock }),
+    schema: createMessageSchema(limits),
+    preparer: createPreparer({ ...deps, messageBytesMax: limits.messageBytes }),
+    batchMax: limits.batchMessages,
+    accepted: deps.meter.counter("postrider_messages_accepted_total", { door: "http" }),
+    duration: deps.meter.histogram("postrider_accept_duration_seconds"),
+    raw: async () => problem({ name: "unsupported_media_type", detail: "message/rfc822" }),
+  });
+  const accepting =
+    (handler: Handler): Handler =>
+    (request, context) => {
+      const health = deps.health();
+      return health.kind === "accepting" ? handler(request, context) : problem(refusing(health));
+    };
+  app.post("/send", keyed(accepting(sender.send)));
+  app.post("/send/batch", keyed(accepting(sender.batch)));
+}
+
+function refusing(health: Extract<Health, { kind: "refusing" }>): Problem {
+  return { name: health.why, detail: refusals[health.why], retryAfterS: health.retryAfterS };
+}
+
+function addReading(app: Hono<Env>, { ask }: DoorDeps, keyed: Wrap): void {
+  app.get(
+    "/emails",
+    keyed((request) => {
+      const filter = readFilter(new URL(request.url).searchParams);
+      if (filter.kind === "problem") return filter;
+      return answerQuery(request, ask, { ask: "list", filter: filter.value });
+    }),
+  );
+  const one = (kind: "email" | "events" | "raw") =>
+    keyed((request, context) =>
+      answerQuery(request, ask, { ask: kind, id: context.req.param("id") ?? "" }),
+    );
+  app.get("/emails/:id", one("email"));
+  app.get("/emails/:id/events", one("events"));
+  app.get("/emails/:id/raw", one("raw"));
+  app.get(
+    "/queue",
+    keyed((request) => answerQuery(request, ask, { ask: "queue" })),
+  );
+}
+
+function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): void {
+  app.get(
+    "/livez",
+    open((request) => ok(answer(request, 200, { status: "alive", version: deps.version }))),
+  );
+  app.get(
+    "/readyz",
+    open((request) => {
+      const health = deps.health();
+      if (health.kind === "refusing") return problem(refusing(health));
+      return ok(answer(request, 200, { status: "ready" }));
+    }),
+  );
+  const metrics: Handler = (request) => {
+    const page = deps.metrics(request.headers.get("accept") ?? "");
+    return ok(new Response(page.text, { headers: { "content-type": page.type } }));
+  };
+  const [free, guarded] = [open(metrics), keyed(metrics)];
+  app.get("/metrics", (context) =>
+    isLocal(context.env.peer, context.req.raw) ? free(context) : guarded(context),
+  );
+}
+
+/** A request that a proxy on this host passes on is not local, wherever it came from. */
+function isLocal(peer: Peer, request: Request): boolean {
+  const { headers } = request;
+  for (const name of ["forwarded", "x-forwarded-for", "x-real-ip", "via"])
+    if (headers.get(name) !== null) return false;
+  const address = peer.addressOf(request);
+  return address !== null && /^(127\.|::1$|::ffff:127\.)/.test(address);
+}
+
+function addRest(app: Hono<Env>, refuse: Refuse, log: Log): void {
+  const allowed = new Map<string, string[]>();
+  for (const { path, method } of app.routes)
+    allowed.set(path, [...(allowed.get(path) ?? []), method === "GET" ? "GET, HEAD" : method]);
+  for (const [path, methods] of allowed)
+    app.all(path, (context) =>
+      refuse(context.req.raw, {
+        name: "method_not_allowed",
+        detail: `${context.req.method} is not taken here; ${methods.join(", ")} is.`,
+        allow: methods.join(", "),
+      }),
+    );
+  app.notFound((context) =>
+    refuse(context.req.raw, { name: "not_found", detail: "There is nothing at this address." }),
+  );
+  app.onError((error, context) => {
+    log("error", "door.failed", { error: error.stack ?? error.message });
+    return refuse(context.req.raw, {
+      name: "internal_server_error",
+      detail: "Something went wrong here. The log says more.",
+    });
+  });
+}

@@ -1,0 +1,203 @@
+// From the fields of a request to what the queue takes: what the fields mean together, the envelope, the facts, and the composed
+// message - in memory when it is small, in a spool file when it is large.
+import { hash, createHash } from "node:crypto";
+import type { EpochMs } from "../base/clock.ts";
+import type { Address } from "../mail/address.ts";
+import { composeMessage, composeStream, draftNeedsUtf8 } from "../mail/compose/compose.ts";
+import type { Draft } from "../mail/compose/compose.ts";
+import { parseHeaderText } from "../mail/compose/headerText.ts";
+import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
+import type { MessageFacts, MessageHead } from "../mail/message.ts";
+import type { Submission } from "../mail/submission.ts";
+import { tooLarge } from "./body.ts";
+import { noHeaders } from "./headers.ts";
+import { type Problem, type Result, ok, problem } from "./problem.ts";
+import type { Fields, Given } from "./schema.ts";
+import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
+
+/** A message up to this size travels with its head; a larger one lies in the spool (DESIGN 3). */
+export const INLINE_MAX_BYTES = 262_144;
+
+/** A message that is ready for the queue. */
+export interface Prepared {
+  readonly uuid: string;
+  readonly submission: Submission;
+  /** To be discarded when the queue does not take the message. */
+  readonly file: SpoolFile | null;
+}
+
+export interface Preparer {
+  prepare(fields: Fields, now: EpochMs): Prepared | Promise<Result<Prepared>>;
+}
+
+export interface PrepareDeps {
+  readonly ids: (now: EpochMs) => MessageId;
+  readonly tag: HostTag;
+  readonly hostname: string;
+  readonly spool: Spool;
+  readonly messageBytesMax: number;
+}
+
+type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
+
+export function createPreparer(deps: PrepareDeps): Preparer {
+  return {
+    prepare(fields, now) {
+      const id = deps.ids(now);
+      const uuid = uuidOf(id, deps.tag);
+      const draft = draftOf(fields, uuid, deps.hostname, now);
+      const envelope = envelopeOf(fields, draft, id, uuid, now);
+      const estimate = estimateBytes(draft);
+      if (estimate > INLINE_MAX_BYTES) return spooled(deps, draft, envelope, uuid, estimate);
+      const { bytes, eightBit } = composeMessage(draft);
+      const head: MessageHead = {
+        ...envelope,
+        sizeBytes: bytes.length,
+        sha256: hash("sha256", bytes, "base64url"),
+        eightBit,
+        body: { kind: "inline", length: bytes.length },
+      };
+      return { uuid, submission: { head, body: bytes }, file: null };
+    },
+  };
+}
+
+function draftOf(fields: Fields, uuid: string, hostname: string, now: EpochMs): Draft {
+  const headers = fields.headers ?? noHeaders;
+  const mailboxes = (list: readonly Given[] | undefined) => list?.map((one) => one.mailbox) ?? [];
+  return {
+    from: fields.from.mailbox,
+    to: mailboxes(fields.to),
+    cc: mailboxes(fields.cc),
+    replyTo: headers.replyTo ?? mailboxes(fields.reply_to),
+    subject: fields.subject,
+    text: fields.text ?? null,
+    html: fields.html ?? null,
+    headers: headers.fields,
+    attachments: fields.attachments ?? [],
+    // Scheduled mail carries the time of its release (DESIGN 7).
+    date: headers.date ?? Math.max(now, fields.scheduled_at ?? now),
+    messageId: headers.messageId ?? ownMessageId(uuid, hostname),
+    // Unique is enough: the writer makes sure that no part holds it.
+    boundary: uuid.replaceAll("-", ""),
+    received: null,
+  };
+}
+
+function ownMessageId(uuid: string, hostname: string) {
+  const id = parseHeaderText("Message-ID", `${uuid}@${hostname}`);
+  if (id.kind === "refused") throw new Error(`the host name cannot stand in a header: ${id.why}`);
+  return id.value;
+}
+
+function envelopeOf(
+  fields: Fields,
+  draft: Draft,
+  id: MessageId,
+  uuid: string,
+  now: EpochMs,
+): Envelope {
+  const recipients = new Set<Address>();
+  let utf8 = draftNeedsUtf8(draft);
+  for (const list of [fields.to, fields.cc, fields.bcc])
+    for (const { mailbox } of list ?? []) {
+      recipients.add(mailbox.address);
+      utf8 ||= mailbox.utf8;
+    }
+  const path = fields.return_path;
+  const dueAt = Math.max(now, fields.scheduled_at ?? now);
+  return {
+    id,
+    acceptedAt: now,
+    from: path === undefined ? draft.from.address : path.for(uuid),
+    recipients: [...recipients],
+    priority: fields.priority ?? 1,
+    dueAt,
+    expiresAt:
+      fields.expires_at ?? (fields.expires_in === undefined ? null : dueAt + fields.expires_in),
+    utf8: utf8 || path?.utf8 === true,
+    facts: factsOf(fields, draft.messageId),
+  };
+}
+
+function factsOf(fields: Fields, messageId: string): string {
+  const texts = (list: readonly Given[] | undefined) => list?.map((one) => one.text) ?? null;
+  const facts: MessageFacts = {
+    message_id: `<${messageId}>`,
+    from: fields.from.text,
+    to: texts(fields.to) ?? [],
+    cc: texts(fields.cc),
+    bcc: texts(fields.bcc),
+    reply_to: texts(fields.reply_to),
+    subject: fields.subject,
+    tags: fields.tags ?? [],
+    metadata: fields.metadata ?? null,
+    reference: fields.reference ?? null,
+  };
+  return JSON.stringify(facts);
+}
+
+/** At least as large as what is composed, or nearly so: decides where it is composed, not whether it is taken. */
+function estimateBytes(draft: Draft): number {
+  let bytes = 1024 + 3 * ((draft.text?.length ?? 0) + (draft.html?.length ?? 0));
+  // Most mail is ASCII and far below the bound: only a large text is measured.
+  if (bytes > INLINE_MAX_BYTES)
+    bytes = 1024 + Buffer.byteLength(draft.text ?? "") + Buffer.byteLength(draft.html ?? "");
+  for (const { content } of draft.attachments)
+    if (content instanceof Uint8Array) bytes += 512 + Math.ceil(content.length * 1.37);
+  return bytes;
+}
+
+async function spooled(
+  deps: PrepareDeps,
+  draft: Draft,
+  envelope: Envelope,
+  uuid: string,
+  estimate: number,
+): Promise<Result<Prepared>> {
+  if (estimate > deps.messageBytesMax * 1.01)
+    return problem(composedTooLarge(deps.messageBytesMax, estimate));
+  const file = await diskProblem(deps.spool.create());
+  if (file.kind === "problem") return file;
+  const stored = await diskProblem(store(file.value, draft, deps.messageBytesMax));
+  if (stored.kind === "problem" || stored.value.kind === "problem") {
+    await file.value.discard();
+    return stored.kind === "problem" ? stored : (stored.value as Result<never>);
+  }
+  const { sizeBytes, sha256 } = stored.value.value;
+  const head: MessageHead = {
+    ...envelope,
+    sizeBytes,
+    sha256,
+    eightBit: draftNeedsUtf8(draft),
+    body: { kind: "spool", file: file.value.name },
+  };
+  return ok({ uuid, submission: { head, body: null }, file: file.value });
+}
+
+async function store(
+  file: SpoolFile,
+  draft: Draft,
+  limitBytes: number,
+): Promise<Result<{ readonly sizeBytes: number; readonly sha256: string }>> {
+  const sha256 = createHash("sha256");
+  let sizeBytes = 0;
+  for await (const chunk of composeStream(draft)) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > limitBytes) return problem(composedTooLarge(limitBytes, sizeBytes));
+    sha256.update(chunk);
+    await file.write(chunk);
+  }
+  await file.seal();
+  return ok({ sizeBytes, sha256: sha256.digest("base64url") });
+}
+
+function composedTooLarge(limitBytes: number, actualBytes: number): Problem {
+  return {
+    ...tooLarge(limitBytes, actualBytes, false),
+    detail:
+      `The message has at least ${actualBytes} bytes once it is encoded; ` +
+      `the limit is ${limitBytes} bytes (max_message_bytes).`,
+    close: false,
+  };
+}

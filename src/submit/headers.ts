@@ -1,0 +1,120 @@
+// The caller's own header fields: which names are refused, and which the writer of messages sets itself, so that a caller's value
+// replaces ours instead of standing beside it.
+import type { EpochMs } from "../base/clock.ts";
+import { type Mailbox, parseMailboxes } from "../mail/address.ts";
+import {
+  type HeaderName,
+  type HeaderText,
+  type Parsed,
+  parseHeaderName,
+  parseHeaderText,
+  refused,
+} from "../mail/compose/headerText.ts";
+
+/** Bytes of all fields together, as RFC 5322 servers commonly bound a header. */
+export const HEADER_BLOCK_MAX_BYTES = 65_536;
+const FIELDS_MAX = 200;
+
+/** Set by fields of the body, by us, or by servers on the way. */
+const forbidden = new Set([
+  "from",
+  "to",
+  "cc",
+  "bcc",
+  "subject",
+  "received",
+  "return-path",
+  "dkim-signature",
+  "authentication-results",
+  "mime-version",
+]);
+
+export interface ReadHeaders {
+  readonly fields: readonly { readonly name: HeaderName; readonly value: HeaderText }[];
+  /** Without angle brackets. */
+  readonly messageId: HeaderText | null;
+  readonly date: EpochMs | null;
+  readonly replyTo: readonly Mailbox[] | null;
+  /** `key` is empty for a fault of the whole block. */
+  readonly faults: readonly { readonly key: string; readonly why: string }[];
+}
+
+export const noHeaders: ReadHeaders = {
+  fields: [],
+  messageId: null,
+  date: null,
+  replyTo: null,
+  faults: [],
+};
+
+export function readHeaders(record: Readonly<Record<string, string>>): ReadHeaders {
+  const fields: { name: HeaderName; value: HeaderText }[] = [];
+  const faults: { key: string; why: string }[] = [];
+  const own: {
+    messageId: HeaderText | null;
+    date: EpochMs | null;
+    replyTo: readonly Mailbox[] | null;
+  } = { messageId: null, date: null, replyTo: null };
+  const entries = Object.entries(record);
+  const sizeBytes = entries.reduce((sum, [key, value]) => sum + key.length + value.length + 4, 0);
+  if (sizeBytes > HEADER_BLOCK_MAX_BYTES || entries.length > FIELDS_MAX) {
+    const why =
+      `The headers hold ${entries.length} fields and ${sizeBytes} bytes; ` +
+      `at most ${FIELDS_MAX} fields and ${HEADER_BLOCK_MAX_BYTES} bytes are taken.`;
+    return { ...noHeaders, faults: [{ key: "", why }] };
+  }
+  for (const [key, given] of entries) {
+    const name = readName(key);
+    const value = parseHeaderText(`The header ${JSON.stringify(key)}`, given);
+    const fault = name.kind === "refused" ? name : value;
+    if (name.kind === "refused" || value.kind === "refused") {
+      if (fault.kind === "refused") faults.push({ key, why: fault.why });
+      continue;
+    }
+    const taken = takeOwn(own, name.value, value.value);
+    if (taken === "other") fields.push({ name: name.value, value: value.value });
+    else if (taken.kind === "refused") faults.push({ key, why: taken.why });
+  }
+  return { fields, faults, ...own };
+}
+
+function readName(key: string): Parsed<HeaderName> {
+  const lower = key.toLowerCase();
+  if (forbidden.has(lower) || lower.startsWith("content-"))
+    return refused(`${JSON.stringify(key)} may not be set here. Remove it.`);
+  return parseHeaderName(key);
+}
+
+type Own = {
+  messageId: HeaderText | null;
+  date: EpochMs | null;
+  replyTo: readonly Mailbox[] | null;
+};
+
+/** Fields that the writer sets: taken out of the list. Given twice in different spellings, the second is refused. */
+function takeOwn(own: Own, name: HeaderName, value: HeaderText): Parsed<true> | "other" {
+  switch (name.toLowerCase()) {
+    case "message-id": {
+      const id = /^<?([^\s<>@]+@[^\s<>@]+)>?$/.exec(value)?.[1];
+      if (id === undefined) return refused("A Message-ID has the form <left@right>.");
+      if (own.messageId !== null) return refused("The Message-ID is given twice.");
+      own.messageId = id as HeaderText;
+      return { kind: "ok", value: true };
+    }
+    case "date": {
+      const at = Date.parse(value);
+      if (Number.isNaN(at)) return refused("The Date cannot be read. Leave it out: it is set.");
+      own.date = at;
+      return { kind: "ok", value: true };
+    }
+    case "reply-to": {
+      const list = parseMailboxes(value);
+      if (list.kind === "refused") return list;
+      if (own.replyTo !== null) return refused("The Reply-To is given twice.");
+      own.replyTo = list.value;
+      return { kind: "ok", value: true };
+    }
+    default:
+      return "other";
+  }
+}

@@ -1,0 +1,134 @@
+// Every refusal of the door in one shape: problem+json (RFC 9457) with Resend's members beside it, so that its package shows our
+// words. All faults of a body are told at once, each with the place, a code and what to do.
+
+/** One error name, its status and its title. The names are fixed by the API's contract. */
+const errors = {
+  invalid_json: { status: 400, title: "The body cannot be read" },
+  invalid_parameter: { status: 400, title: "A parameter of the address is not valid" },
+  missing_api_key: { status: 401, title: "No API key" },
+  invalid_api_key: { status: 403, title: "Unknown API key" },
+  not_found: { status: 404, title: "Not found" },
+  method_not_allowed: { status: 405, title: "Method not allowed" },
+  request_timeout: { status: 408, title: "The body came too slowly" },
+  gone: { status: 410, title: "No longer kept" },
+  message_too_large: { status: 413, title: "Message too large" },
+  unsupported_media_type: { status: 415, title: "Unsupported content type" },
+  validation_error: { status: 422, title: "Validation failed" },
+  missing_required_field: { status: 422, title: "A required field is missing" },
+  invalid_attachment: { status: 422, title: "An attachment is not valid" },
+  unsupported_field: { status: 422, title: "A field is not supported" },
+  rate_limit_exceeded: { status: 429, title: "Too many requests" },
+  internal_server_error: { status: 500, title: "Internal error" },
+  busy: { status: 503, title: "Too busy to answer" },
+  queue_full: { status: 503, title: "The queue is full" },
+  disk_low: { status: 503, title: "The disk is full" },
+  draining: { status: 503, title: "The daemon is stopping" },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>;
+
+export type ErrorName = keyof typeof errors;
+
+export const errorNames = Object.keys(errors) as readonly ErrorName[];
+
+export function statusOf(name: ErrorName): number {
+  return errors[name].status;
+}
+
+/** One thing that is wrong with a body: where (a JSON pointer, RFC 6901), what kind, and what to do. */
+export interface Fault {
+  readonly pointer: string;
+  readonly code: FaultCode;
+  readonly detail: string;
+}
+
+export type FaultCode =
+  | "missing_required_field"
+  | "unknown_field"
+  | "unsupported_field"
+  | "invalid_type"
+  | "invalid_value"
+  | "invalid_address"
+  | "invalid_header"
+  | "invalid_attachment"
+  | "invalid_time"
+  | "conflict"
+  | "too_long"
+  | "too_many";
+
+export interface Problem {
+  readonly name: ErrorName;
+  /** A sentence, with the remedy. */
+  readonly detail: string;
+  readonly faults?: readonly Fault[];
+  readonly retryAfterS?: number;
+  /** The methods that a path takes, for 405. */
+  readonly allow?: string;
+  /** The connection is of no use afterwards: a body was left unread. */
+  readonly close?: boolean;
+}
+
+/** How many faults are told; a hostile body may hold a million. */
+export const FAULTS_MAX = 100;
+
+/** The name that says most: a kind of its own when all faults are of that kind. */
+export function problemOf(faults: readonly Fault[]): Problem {
+  const first = faults[0] as Fault;
+  const own =
+    first.code === "missing_required_field" ||
+    first.code === "invalid_attachment" ||
+    first.code === "unsupported_field";
+  const name =
+    own && faults.every((fault) => fault.code === first.code)
+      ? (first.code as ErrorName)
+      : "validation_error";
+  const more = faults.length === 1 ? "" : ` (and ${faults.length - 1} more)`;
+  return { name, detail: `${first.detail}${more}`, faults: faults.slice(0, FAULTS_MAX) };
+}
+
+/** The body of the answer; `instance` is the path that was asked. */
+export function problemBody(problem: Problem, instance: string, requestId: string): object {
+  const { status, title } = errors[problem.name];
+  return {
+    type: `/docs#${problem.name}`,
+    title,
+    status,
+    detail: problem.detail,
+    instance,
+    request_id: requestId,
+    name: problem.name,
+    message: problem.detail,
+    statusCode: status,
+    ...(problem.faults === undefined ? {} : { errors: problem.faults }),
+  };
+}
+
+export function problemHeaders(problem: Problem): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (problem.retryAfterS !== undefined) headers["retry-after"] = String(problem.retryAfterS);
+  if (problem.allow !== undefined) headers["allow"] = problem.allow;
+  if (problem.close === true) headers["connection"] = "close";
+  if (statusOf(problem.name) === 401) headers["www-authenticate"] = 'Bearer realm="postrider"';
+  return headers;
+}
+
+/** What a step of the door gives back when it may fail. */
+export type Result<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  | { readonly kind: "problem"; readonly problem: Problem };
+
+export function ok<T>(value: T): Result<T> {
+  return { kind: "ok", value };
+}
+
+export function problem(problem: Problem): {
+  readonly kind: "problem";
+  readonly problem: Problem;
+} {
+  return { kind: "problem", problem };
+}
+
+/** One step of a JSON pointer, escaped (RFC 6901 3). */
+export function pointerOf(path: readonly PropertyKey[]): string {
+  return path
+    .map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`)
+    .join("");
+}

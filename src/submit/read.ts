@@ -1,0 +1,111 @@
+// What may be asked of mail that was taken: lists, one message, its timeline, its source, the queue. The reader thread answers
+// in the API's own shapes; here the answer only gets its status.
+import { type Answer, type ListFilter, type Query } from "../mail/query.ts";
+import { type StateName, recipientStates } from "../mail/state.ts";
+import { RAW_TYPE, answer } from "./answer.ts";
+import { type Problem, type Result, ok, problem } from "./problem.ts";
+
+const LIMIT_DEFAULT = 20;
+const LIMIT_MAX = 100;
+const PARAMETER_MAX = 1024;
+const BUSY_RETRY_S = 2;
+
+export type Ask = (query: Query) => Promise<Answer>;
+
+export async function answerQuery(
+  request: Request,
+  ask: Ask,
+  query: Query,
+): Promise<Result<Response>> {
+  const said = await ask(query);
+  switch (said.kind) {
+    case "found":
+      return ok(answer(request, 200, said.view));
+    case "bytes":
+      return ok(
+        new Response(said.bytes as Uint8Array<ArrayBuffer>, {
+          headers: {
+            "content-type": RAW_TYPE,
+            // Foreign content: never shown as a page of ours.
+            "content-disposition": "attachment",
+            "x-content-type-options": "nosniff",
+          },
+        }),
+      );
+    case "missing":
+      return problem(noSuchEmail);
+    case "gone":
+      return problem(gone);
+    case "busy":
+      return problem(busy);
+    case "invalid":
+      return problem(badParameter(said.field, said.detail));
+  }
+}
+
+const texts = [
+  "to",
+  "from",
+  "domain",
+  "tag",
+  "reference",
+  "message_id",
+  "after",
+  "before",
+] as const;
+const times = ["since", "until"] as const;
+const known: ReadonlySet<string> = new Set([...texts, ...times, "status", "limit"]);
+
+/** The query of GET /emails. A parameter that is not known is refused: it would silently widen the list. */
+export function readFilter(search: URLSearchParams): Result<ListFilter> {
+  const filter: { -readonly [K in keyof ListFilter]: ListFilter[K] } = { limit: LIMIT_DEFAULT };
+  for (const [name, value] of search) {
+    if (!known.has(name)) return problem(badParameter(name, "It is not known."));
+    if (value.length > PARAMETER_MAX) return problem(badParameter(name, "It is too long."));
+  }
+  for (const name of texts) {
+    const value = search.get(name);
+    if (value !== null) filter[name] = value;
+  }
+  for (const name of times) {
+    const value = search.get(name);
+    if (value === null) continue;
+    if (Number.isNaN(Date.parse(value)))
+      return problem(badParameter(name, "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."));
+    filter[name] = value;
+  }
+  const status = search.get("status");
+  if (status !== null) {
+    if (status !== "dead" && !(recipientStates as readonly string[]).includes(status))
+      return problem(badParameter("status", `It must be one of ${recipientStates.join(", ")}.`));
+    filter.status = status as StateName | "dead";
+  }
+  const limit = search.get("limit");
+  if (limit !== null) {
+    filter.limit = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+    if (filter.limit < 1 || filter.limit > LIMIT_MAX)
+      return problem(badParameter("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
+  }
+  return ok(filter);
+}
+
+function badParameter(name: string, detail: string): Problem {
+  return {
+    name: "validation_error",
+    detail: `The parameter ${JSON.stringify(name.slice(0, 60))} is not valid. ${detail}`,
+  };
+}
+
+const noSuchEmail: Problem = {
+  name: "not_found",
+  detail: "There is no message with this id: it never was, or its history has been cleared.",
+};
+const gone: Problem = {
+  name: "gone",
+  detail: "The bytes of this message are no longer kept: they go with the last final state.",
+};
+const busy: Problem = {
+  name: "busy",
+  detail: "The reader did not answer in time. Try again.",
+  retryAfterS: BUSY_RETRY_S,
+};

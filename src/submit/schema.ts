@@ -1,0 +1,221 @@
+// The fields of a message as callers write them: one definition that checks, converts and documents (openapi.ts). What comes out
+// is in the words of `mail/`, so nothing is parsed twice. A field-level fault never hides another field's.
+import { z } from "zod";
+import type { EpochMs } from "../base/clock.ts";
+import { type Mailbox, parseMailbox } from "../mail/address.ts";
+import { parseContentId, parseMediaType } from "../mail/compose/contentType.ts";
+import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
+import type { Priority } from "../mail/message.ts";
+import { contentBytes } from "./content.ts";
+import { readHeaders } from "./headers.ts";
+import type { FaultCode } from "./problem.ts";
+
+export interface MessageLimits {
+  readonly recipientsPerField: number;
+}
+
+/** RFC 5322 2.1.1 allows 998 octets in a line; a longer subject is a mistake. */
+const SUBJECT_MAX = 998;
+const ATTACHMENTS_MAX = 100;
+const FILENAME_MAX = 255;
+const TAGS_MAX = 50;
+const TAG_MAX = 256;
+const METADATA_MAX = 50;
+const METADATA_KEY_MAX = 64;
+const METADATA_VALUE_MAX = 1024;
+const REFERENCE_MAX = 256;
+const RETURN_PATH_MAX = 320;
+const DURATION_MAX_MS = 366 * 86_400_000;
+
+/** A mailbox, and how the caller wrote it. */
+export interface Given {
+  readonly text: string;
+  readonly mailbox: Mailbox;
+}
+
+export interface ReturnPath {
+  readonly utf8: boolean;
+  /** MAIL FROM of the message with this id. */
+  for(uuid: string): string;
+}
+
+type Context = { readonly issues: unknown[] };
+
+function fault(
+  context: Context,
+  code: FaultCode,
+  message: string,
+  path: PropertyKey[] = [],
+): never {
+  context.issues.push({ code: "custom", message, path, input: undefined, params: { code } });
+  return z.NEVER;
+}
+
+function take<T>(context: Context, parsed: Parsed<T>, code: FaultCode, path?: PropertyKey[]): T {
+  return parsed.kind === "ok" ? parsed.value : fault(context, code, parsed.why, path);
+}
+
+const mailbox = z
+  .string()
+  .transform((text, context): Given => {
+    return { text, mailbox: take(context, parseMailbox(text), "invalid_address") };
+  })
+  .meta({ example: "Ada <ada@example.com>" });
+
+function mailboxes(max: number) {
+  return z.union([mailbox.transform((one) => [one]), z.array(mailbox).min(1).max(max)]);
+}
+
+const text = z.string().transform((value, context) => {
+  // Half a surrogate pair has no UTF-8: sending it on would silently change the message.
+  if (value.isWellFormed()) return value;
+  return fault(context, "invalid_value", "The text holds half of a surrogate pair.");
+});
+
+const headers = z.record(z.string(), z.string()).transform((record, context) => {
+  const read = readHeaders(record);
+  for (const { key, why } of read.faults) fault(context, "invalid_header", why, [key]);
+  return read;
+});
+
+const attachment = z
+  .strictObject({
+    filename: z.string().max(FILENAME_MAX).optional(),
+    content: z.unknown().meta({ type: "string", description: "Base64; a byte string in CBOR." }),
+    content_type: z.string().optional(),
+    content_id: z.string().optional(),
+  })
+  .transform((given, context) => {
+    const bad = "invalid_attachment";
+    const content = contentBytes(given.content);
+    const type = given.content_type;
+    const id = given.content_id;
+    const name = parseHeaderText("The filename", given.filename ?? "");
+    return {
+      filename: take(context, name, bad, ["filename"]),
+      content: take(context, content, bad, ["content"]),
+      contentType:
+        type === undefined
+          ? null
+          : take(context, parseMediaType("The content_type", type), bad, ["content_type"]),
+      contentId:
+        id === undefined
+          ? null
+          : take(context, parseContentId("The content_id", id), bad, ["content_id"]),
+    };
+  });
+
+const tagPattern = /^[A-Za-z0-9_-]+$/;
+const tagText = z.string().min(1).max(TAG_MAX).regex(tagPattern);
+const tag = z.strictObject({ name: tagText, value: tagText });
+
+const metadata = z.record(z.string(), z.string()).transform((record, context) => {
+  const entries = Object.entries(record);
+  if (entries.length > METADATA_MAX)
+    fault(context, "too_many", `metadata holds more than ${METADATA_MAX} entries.`);
+  for (const [key, value] of entries.slice(0, METADATA_MAX)) {
+    if (key.length > METADATA_KEY_MAX || value.length > METADATA_VALUE_MAX)
+      fault(context, "too_long", METADATA_LONG, [key]);
+    if (!key.isWellFormed() || !value.isWellFormed())
+      fault(context, "invalid_value", "The text holds half of a surrogate pair.", [key]);
+  }
+  return record;
+});
+const METADATA_LONG =
+  `A key of metadata has at most ${METADATA_KEY_MAX} characters ` +
+  `and a value at most ${METADATA_VALUE_MAX}.`;
+
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** NaN when the text is no time. */
+export function readInstant(value: string): EpochMs {
+  return rfc3339.test(value) ? Date.parse(value.replace(" ", "T").toUpperCase()) : NaN;
+}
+
+const instant = z
+  .string()
+  .transform((value, context): EpochMs => {
+    const at = readInstant(value);
+    if (!Number.isNaN(at)) return at;
+    return fault(context, "invalid_time", "Write the time as 2026-12-31T18:30:00Z (RFC 3339).");
+  })
+  .meta({ format: "date-time" });
+
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const duration = z
+  .string()
+  .transform((value, context): number => {
+    const match = /^(\d{1,9})([smhd])$/.exec(value);
+    const ms = match === null ? 0 : Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
+    if (ms > 0 && ms <= DURATION_MAX_MS) return ms;
+    return fault(context, "invalid_time", "Write a duration such as 90s, 10m, 72h or 5d.");
+  })
+  .meta({ example: "10m" });
+
+const lanes: Readonly<Record<"p0" | "p1" | "p2", Priority>> = { p0: 0, p1: 1, p2: 2 };
+
+const subject = z
+  .string()
+  .max(SUBJECT_MAX)
+  .transform((value, context): HeaderText => {
+    return take(context, parseHeaderText("The subject", value), "invalid_value");
+  });
+
+const reference = z
+  .string()
+  .min(1)
+  .max(REFERENCE_MAX)
+  .transform((value, context): string => {
+    return take(context, parseHeaderText("The reference", value), "invalid_value");
+  });
+
+/** Stands in for the message's id while the path is checked: it is not yet known. */
+const SAMPLE_ID = "00000000-0000-7000-8000-000000000000";
+
+const returnPath = z
+  .string()
+  .max(RETURN_PATH_MAX)
+  .transform((value, context): ReturnPath => {
+    // The null reverse-path (RFC 5321 4.5.5), for mail that must never cause a bounce.
+    if (value === "" || value === "<>") return { utf8: false, for: () => "" };
+    const parsed = parseMailbox(value.replaceAll("{id}", SAMPLE_ID));
+    const { address, utf8 } = take(context, parsed, "invalid_address");
+    return { utf8, for: (uuid) => address.replaceAll(SAMPLE_ID, uuid) };
+  })
+  .meta({ example: "bounces+{id}@example.com" });
+
+/** Fields that the API knows and this version cannot honour: said, never ignored. */
+export const unsupportedFields: ReadonlySet<string> = new Set(["require_tls", "dsn", "path"]);
+
+export function createMessageSchema(limits: MessageLimits) {
+  const people = mailboxes(limits.recipientsPerField);
+  return z.strictObject({
+    from: mailbox,
+    to: people,
+    subject,
+    cc: people.optional(),
+    bcc: people.optional(),
+    reply_to: people.optional(),
+    html: text.optional(),
+    text: text.optional(),
+    headers: headers.optional(),
+    attachments: z.array(attachment).max(ATTACHMENTS_MAX).optional(),
+    tags: z.array(tag).max(TAGS_MAX).optional(),
+    metadata: metadata.optional(),
+    reference: reference.optional(),
+    scheduled_at: instant.optional(),
+    expires_at: instant.optional(),
+    expires_in: duration.optional(),
+    priority: z
+      .enum(["p0", "p1", "p2"])
+      .transform((lane) => lanes[lane])
+      .optional(),
+    return_path: returnPath.optional(),
+  });
+}
+
+export type MessageSchema = ReturnType<typeof createMessageSchema>;
+/** A message whose fields are each right; what they mean together is checked in `draft.ts`. */
+export type Fields = z.output<MessageSchema>;
+export type GivenAttachment = z.output<typeof attachment>;

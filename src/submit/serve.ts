@@ -1,0 +1,81 @@
+// The door's sockets: the runtime's own HTTP server on TCP addresses and on local sockets. The only file of this room that may use
+// `Bun`.
+import { chmodSync, unlinkSync } from "node:fs";
+import type { Door, Peer } from "./door.ts";
+
+/** Seconds that a connection may stay silent; a slow body is bounded by its own rate (body.ts). */
+const IDLE_TIMEOUT_S = 60;
+/** Requests say their limit themselves (413 with both numbers); the server's own bound only has to lie above it. */
+const BODY_SLACK_BYTES = 1_048_576;
+
+export interface Listener {
+  /** `http://127.0.0.1:8250`, or the path of a local socket. */
+  readonly url: string;
+  readonly port: number;
+  /** Takes no new connections; resolves once the open requests are answered. */
+  stop(): Promise<void>;
+  /** Also ends what is open. */
+  stopNow(): Promise<void>;
+}
+
+interface ServeOptions {
+  readonly bodyBytesMax: number;
+}
+
+/** Throws what the system says, such as EADDRINUSE. */
+export function serveTcp(
+  door: Door,
+  at: { readonly hostname: string; readonly port: number },
+  options: ServeOptions,
+): Listener {
+  const server = Bun.serve({
+    hostname: at.hostname,
+    port: at.port,
+    idleTimeout: IDLE_TIMEOUT_S,
+    maxRequestBodySize: options.bodyBytesMax + BODY_SLACK_BYTES,
+    development: false,
+    fetch: (request) => door.fetch(request, peer),
+  });
+  const peer: Peer = {
+    trusted: false,
+    addressOf: (request) => server.requestIP(request)?.address ?? null,
+  };
+  return {
+    url: server.url.origin,
+    port: server.port ?? at.port,
+    stop: () => server.stop(false),
+    stopNow: () => server.stop(true),
+  };
+}
+
+/** A local socket that only this user may open, so no key is asked for. A file that a dead process left is replaced. */
+export function serveLocal(door: Door, path: string, options: ServeOptions): Listener {
+  remove(path);
+  const peer: Peer = { trusted: true, addressOf: () => null };
+  // The mask closes the moment between the socket's creation and its chmod.
+  const mask = process.umask(0o177);
+  try {
+    const server = Bun.serve({
+      unix: path,
+      maxRequestBodySize: options.bodyBytesMax + BODY_SLACK_BYTES,
+      development: false,
+      fetch: (request) => door.fetch(request, peer),
+    });
+    chmodSync(path, 0o600);
+    const stop = async (now: boolean): Promise<void> => {
+      await server.stop(now);
+      remove(path);
+    };
+    return { url: path, port: 0, stop: () => stop(false), stopNow: () => stop(true) };
+  } finally {
+    process.umask(mask);
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+}

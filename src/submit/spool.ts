@@ -1,0 +1,80 @@
+// Large messages lie in files of their own, synced with their folder before anybody is told of them (DESIGN 3). Written under their
+// final name: a file that no row names is an orphan, whatever is in it, and is swept at start.
+import { open, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Random } from "../base/random.ts";
+import { type Result, ok, problem } from "./problem.ts";
+
+export interface SpoolFile {
+  /** Name within the spool folder. */
+  readonly name: string;
+  write(chunk: Uint8Array): Promise<void>;
+  /** Everything written is on stable storage, and so is the name. */
+  seal(): Promise<void>;
+  /** Nobody owns the message: the file goes. Also after `seal`. */
+  discard(): Promise<void>;
+}
+
+export interface Spool {
+  create(): Promise<SpoolFile>;
+}
+
+const NAME_BYTES = 16;
+
+export function createSpool(folder: string, random: Random): Spool {
+  return {
+    async create() {
+      const name = `${Buffer.from(random.bytes(NAME_BYTES)).toString("hex")}.eml`;
+      const path = join(folder, name);
+      const file = await open(path, "wx", 0o600);
+      let isOpen = true;
+      const close = async (): Promise<void> => {
+        if (!isOpen) return;
+        isOpen = false;
+        await file.close();
+      };
+      return {
+        name,
+        async write(chunk) {
+          // A short write is not an error to the system, so it is repeated until all is taken.
+          for (let done = 0; done < chunk.length;)
+            done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
+        },
+        async seal() {
+          await file.sync();
+          await close();
+          await syncFolder(folder);
+        },
+        async discard() {
+          await close();
+          await unlink(path);
+        },
+      };
+    },
+  };
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** No room: a bound of the disk or of a quota. Anything else that a disk says is not expected here. */
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
+const FULL_RETRY_S = 30;
+
+/** A full disk as an answer; whatever else failed is thrown on. */
+export async function diskProblem<T>(work: Promise<T>): Promise<Result<T>> {
+  try {
+    return ok(await work);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (!FULL.has(code)) throw error;
+    const detail = "The disk is full: the message was not stored. Try again later.";
+    return problem({ name: "disk_low", detail, retryAfterS: FULL_RETRY_S });
+  }
+}

@@ -1,0 +1,128 @@
+// A door with every neighbour replaced by something that can be looked at: what the queue was handed, what the reader was asked.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../src/base/clock.ts";
+import { createMeter } from "../../src/base/meter.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { createIds, hostTag } from "../../src/mail/id.ts";
+import { boundsOf } from "../../src/mail/metrics.ts";
+import type { Answer, Query } from "../../src/mail/query.ts";
+import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
+import { digestOf } from "../../src/submit/auth.ts";
+import { type DoorDeps, type Health, type Peer } from "../../src/submit/door.ts";
+import { createDoor, defaultLimits } from "../../src/submit/door.ts";
+import { createSpool } from "../../src/submit/spool.ts";
+
+export const KEY = "pr_test_key";
+export const tag = hostTag(new Uint8Array(8).fill(7));
+export const network: Peer = { trusted: false, addressOf: () => "192.0.2.7" };
+export const loopback: Peer = { trusted: false, addressOf: () => "127.0.0.1" };
+export const owner: Peer = { trusted: true, addressOf: () => null };
+
+export interface Fixture {
+  readonly door: ReturnType<typeof createDoor>;
+  /** Everything that was accepted, in order. */
+  readonly taken: Submission[];
+  /** Calls of `accept`. */
+  readonly calls: (readonly Submission[])[];
+  readonly asked: Query[];
+  readonly logged: string[];
+  readonly spoolFolder: string;
+  readonly meter: ReturnType<typeof createMeter>;
+  answer: AcceptAnswer;
+  reply: Answer;
+  health: Health;
+  /** With the key, as JSON unless it is bytes already. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  close(): void;
+}
+
+export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
+  const folder = mkdtempSync(join(tmpdir(), "postrider-door-"));
+  const random = seededRandom(1);
+  const meter = createMeter(boundsOf);
+  const ids = createIds(0);
+  const fixture: Fixture = {
+    taken: [],
+    calls: [],
+    asked: [],
+    logged: [],
+    spoolFolder: folder,
+    meter,
+    answer: { kind: "accepted" },
+    reply: { kind: "missing" },
+    health: { kind: "accepting" },
+    door: createDoor({
+      accept: async (messages) => {
+        fixture.calls.push(messages);
+        if (fixture.answer.kind === "accepted") fixture.taken.push(...messages);
+        return fixture.answer;
+      },
+      ask: async (query) => {
+        fixture.asked.push(query);
+        return fixture.reply;
+      },
+      ids,
+      tag,
+      hostname: "mail.example.com",
+      keys: () => [{ id: "first", digest: digestOf(KEY) }],
+      clock: systemClock,
+      random,
+      limits: defaultLimits,
+      health: () => fixture.health,
+      spool: createSpool(folder, random),
+      meter,
+      metrics: () => ({ type: "text/plain", text: "# nothing\n" }),
+      version: "0.0.0-test",
+      log: (_level, event, fields) => void fixture.logged.push(`${event} ${fields?.["error"]}`),
+      ...change,
+    }),
+    post: (path, body, headers = {}) =>
+      fixture.door.fetch(
+        new Request(`http://door.test${path}`, {
+          method: "POST",
+          headers: {
+            authorization: `Bearer ${KEY}`,
+            "content-type": "application/json",
+            ...headers,
+          },
+          body:
+            typeof body === "string" || body instanceof Uint8Array
+              ? (body as string)
+              : JSON.stringify(body),
+        }),
+        network,
+      ),
+    get: (path, headers = {}) =>
+      fixture.door.fetch(
+        new Request(`http://door.test${path}`, {
+          headers: { authorization: `Bearer ${KEY}`, ...headers },
+        }),
+        network,
+      ),
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+  return fixture;
+}
+
+export const message = {
+  from: "Shop <shop@example.com>",
+  to: ["Ada <ada@example.org>"],
+  subject: "Your order",
+  text: "It is on its way.",
+};
+
+/** The parts of a problem that tests look at. */
+export interface ProblemBody {
+  readonly status: number;
+  readonly name: string;
+  readonly detail: string;
+  readonly request_id: string;
+  readonly errors?: readonly { pointer: string; code: string; detail: string }[];
+}
+
+export async function problemOf(response: Response): Promise<ProblemBody> {
+  return (await response.json()) as ProblemBody;
+}
