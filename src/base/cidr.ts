@@ -1,6 +1,9 @@
 // Addresses and ranges of addresses as bytes: who may connect, and where no delivery may go. An IPv4 address that hides in an
 // IPv6 one (mapped, NAT64, 6to4, Teredo) is also matched as itself, or a ban on 127.0.0.0/8 would be left by ::ffff:127.0.0.1.
 
+/** 16-bit groups of an IPv6 address. Stands first, since a constant below parses addresses while this file loads. */
+const GROUPS = 8;
+
 export interface Cidr {
   /** As it was written. */
   readonly text: string;
@@ -118,8 +121,6 @@ function parseIpv4(text: string): Uint8Array | undefined {
   }
   return bytes;
 }
-
-const GROUPS = 8;
 
 function parseIpv6(text: string): Uint8Array | undefined {
   const halves = text.split("::");
