@@ -55,6 +55,9 @@ export type Lookup = <K extends RecordType>(
 ) => AnswerOf<K> | Promise<AnswerOf<K>>;
 
 /** Runs `then` at once if the value is there, else when it is. */
-export function whenKnown<T, R>(value: T | Promise<T>, then: (value: T) => R): R | Promise<R> {
+export function whenKnown<T, R>(
+  value: T | Promise<T>,
+  then: (value: T) => R | Promise<R>,
+): R | Promise<R> {
   return value instanceof Promise ? value.then(then) : then(value);
 }

@@ -1,0 +1,242 @@
+// Where the mail of a domain goes, as a function that answers at once for a domain it has met: routes are kept here as long as the
+// shortest-lived DNS answer they were made of, on top of the DNS cache.
+import { hostOnlyRanges, ipFamily, type Cidr } from "../base/cidr.ts";
+import type { Clock, EpochMs } from "../base/clock.ts";
+import { whenKnown, type Answer, type Lookup } from "../dns/answer.ts";
+import { createRecent } from "../dns/recent.ts";
+import type { Relay } from "./relay.ts";
+import type { Endpoint, Route, RouteFor, RouteHost, Routing, TlsPolicy } from "./route.ts";
+import {
+  candidatesOf,
+  enhanced,
+  isMailHost,
+  literalOf,
+  locate,
+  refused,
+  refuseNowhere,
+  type Candidate,
+  type HostAnswers,
+} from "./select.ts";
+import { relaySite, siteOf } from "./site.ts";
+
+/** The reserved domain that the built-in sink takes, also without internet. */
+export const SINK_DOMAIN = "postrider.test";
+
+export interface RouterSettings {
+  /** Empty: straight to the MX. */
+  readonly relays: readonly Relay[];
+  readonly denyDestinations: readonly Cidr[];
+  /** The setting `smtp_port`. */
+  readonly smtpPort: number;
+  /** The setting `tls_policy`, for everything but relays. */
+  readonly tls: TlsPolicy;
+  /** Where the built-in sink listens. */
+  readonly sink: { readonly address: string; readonly port: number };
+  /** The setting `capture`: everything goes to the sink. */
+  readonly capture: boolean;
+  readonly entriesMax: number;
+}
+
+export const defaultRouterSettings: RouterSettings = {
+  relays: [],
+  denyDestinations: hostOnlyRanges,
+  smtpPort: 25,
+  tls: "opportunistic",
+  sink: { address: "127.0.0.1", port: 0 },
+  capture: false,
+  entriesMax: 10_000,
+};
+
+export interface RouterDeps {
+  readonly lookup: Lookup;
+  readonly clock: Clock;
+  readonly settings: RouterSettings;
+}
+
+export interface Router {
+  readonly routeFor: RouteFor;
+  /** New settings, and everything that was known under the old ones forgotten. */
+  configure(settings: RouterSettings): void;
+}
+
+/** A route of fixed parts, such as a literal address, is made anew after so long. */
+const FIXED_MS = 3_600_000;
+/** Bytes of routes that are kept, by a rough count. */
+const ROUTE_BYTES = 2_048;
+
+export function createRouter({ lookup, clock, settings: initial }: RouterDeps): Router {
+  let settings = initial;
+  let known = knownRoutes();
+  let inFlight = new Map<string, Promise<Routing>>();
+
+  function knownRoutes() {
+    return createRecent<Exclude<Routing, { kind: "unknown" }>>({
+      entriesMax: settings.entriesMax,
+      weightMax: settings.entriesMax * ROUTE_BYTES,
+    });
+  }
+
+  function routeFor(domain: string): Routing | Promise<Routing> {
+    const key = cacheKey(domain);
+    const kept = known.get(key);
+    if (kept !== undefined && clock.now() < kept.freshUntil) return kept;
+    const flight = inFlight.get(key);
+    if (flight !== undefined) return flight;
+    const into = known;
+    const flights = inFlight;
+    const routing = whenKnown(find(domain), (found) => {
+      flights.delete(key);
+      if (found.kind !== "unknown") into.set(key, found, weigh(key, found));
+      return found;
+    });
+    if (routing instanceof Promise) flights.set(key, routing);
+    return routing;
+  }
+
+  /** With a relay or `capture`, all domains but the sink's share one route, and one entry. */
+  function cacheKey(domain: string): string {
+    const isShared = settings.relays.length > 0 || settings.capture;
+    return isShared && domain !== SINK_DOMAIN ? "" : domain;
+  }
+
+  function find(domain: string): Routing | Promise<Routing> {
+    if (settings.capture || domain === SINK_DOMAIN) return sinkRouting();
+    if (settings.relays.length > 0) return relayRouting(settings.relays);
+    const literal = literalOf(domain);
+    if (literal !== undefined) return literalRouting(domain, literal);
+    if (!isMailHost(domain))
+      return refused(enhanced.badSystem, `${domain} is no mail domain`, clock.now() + FIXED_MS);
+    return whenKnown(lookup("MX", domain), (mx) => {
+      const candidates = candidatesOf(domain, mx);
+      if (candidates.kind !== "candidates") return candidates;
+      return whenKnown(addressesOf(candidates.hosts), (answers) =>
+        mxRouting(domain, candidates, answers),
+      );
+    });
+  }
+
+  function mxRouting(
+    domain: string,
+    candidates: Extract<ReturnType<typeof candidatesOf>, { kind: "candidates" }>,
+    answers: readonly HostAnswers[],
+  ): Routing {
+    const located = locate(answers, settings.denyDestinations);
+    if (located.kind === "unknown") return located;
+    const freshUntil = Math.min(located.freshUntil, candidates.freshUntil);
+    if (located.kind === "nowhere") {
+      if (candidates.cut)
+        return { kind: "unknown", text: `The first hosts of ${domain} are unusable` };
+      return refuseNowhere(domain, located.denied, freshUntil);
+    }
+    // By all hosts that the MX records name: which of them have an address just now changes more often.
+    const site = siteOf(candidates.hosts.map((host) => host.name));
+    return routing({ site, via: "mx", hosts: located.hosts, ...straight() }, freshUntil);
+  }
+
+  function literalRouting(domain: string, address: string): Routing {
+    const freshUntil = clock.now() + FIXED_MS;
+    if (address === "")
+      return refused(enhanced.badSystem, `${domain} is no address literal`, freshUntil);
+    const located = locate(
+      [literalAnswers(domain, address, freshUntil)],
+      settings.denyDestinations,
+    );
+    if (located.kind !== "hosts") return refuseNowhere(domain, address, freshUntil);
+    return routing({ site: domain, via: "mx", hosts: located.hosts, ...straight() }, freshUntil);
+  }
+
+  function sinkRouting(): Routing {
+    const { address, port } = settings.sink;
+    const hosts = [{ name: SINK_DOMAIN, preference: 0, addresses: [address] }];
+    const endpoint: Endpoint = { port, tls: "off", implicitTls: false, login: null };
+    return routing({ site: SINK_DOMAIN, via: "sink", hosts, ...endpoint }, clock.now() + FIXED_MS);
+  }
+
+  /** A smarthost is the operator's word: it is exempt from `deny_destinations`, and its absence is never a bounce. */
+  function relayRouting(relays: readonly Relay[]): Routing | Promise<Routing> {
+    const candidates = relays.map(({ host }, i) => ({ name: host, preference: i }));
+    return whenKnown(addressesOf(candidates), (answers) => {
+      const located = locate(answers, []);
+      const first = relays[0] as Relay;
+      if (located.kind === "unknown") return located;
+      if (located.kind === "nowhere")
+        return { kind: "unknown", text: `The relay ${first.host} has no address` };
+      const hosts = located.hosts.map((host): RouteHost => {
+        const { port, tls, implicitTls, login } = relays[host.preference] ?? first;
+        return { ...host, endpoint: { port, tls, implicitTls, login } };
+      });
+      const { port, tls, implicitTls, login } = first;
+      const site = relaySite(first.host, first.port);
+      return routing(
+        { site, via: "relay", hosts, port, tls, implicitTls, login },
+        located.freshUntil,
+      );
+    });
+  }
+
+  function addressesOf(
+    hosts: readonly Candidate[],
+  ): readonly HostAnswers[] | Promise<readonly HostAnswers[]> {
+    const asked = hosts.map((host) => {
+      if (ipFamily(host.name) !== 0)
+        return literalAnswers(host.name, host.name, clock.now() + FIXED_MS, host.preference);
+      return { host, v6: lookup("AAAA", host.name), v4: lookup("A", host.name) };
+    });
+    return allKnown(asked);
+  }
+
+  function straight(): Endpoint {
+    return { port: settings.smtpPort, tls: settings.tls, implicitTls: false, login: null };
+  }
+
+  return {
+    routeFor,
+    configure(next) {
+      settings = next;
+      known = knownRoutes();
+      inFlight = new Map();
+    },
+  };
+}
+
+function routing(route: Route, freshUntil: EpochMs): Routing {
+  return { kind: "route", route, freshUntil };
+}
+
+function literalAnswers(
+  name: string,
+  address: string,
+  freshUntil: EpochMs,
+  preference = 0,
+): HostAnswers {
+  const found: Answer<string> = { kind: "found", records: [address], freshUntil, secure: false };
+  const none: Answer<string> = { kind: "none", why: "nodata", freshUntil, secure: false };
+  const isV6 = address.includes(":");
+  return { host: { name, preference }, v6: isV6 ? found : none, v4: isV6 ? none : found };
+}
+
+interface AskedHost {
+  readonly host: Candidate;
+  readonly v6: Answer<string> | Promise<Answer<string>>;
+  readonly v4: Answer<string> | Promise<Answer<string>>;
+}
+
+function allKnown(
+  asked: readonly AskedHost[],
+): readonly HostAnswers[] | Promise<readonly HostAnswers[]> {
+  const isKnown = (one: AskedHost): one is HostAnswers =>
+    !(one.v6 instanceof Promise) && !(one.v4 instanceof Promise);
+  if (asked.every(isKnown)) return asked;
+  return Promise.all(
+    asked.map(async ({ host, v6, v4 }) => {
+      const [six, four] = await Promise.all([v6, v4]);
+      return { host, v6: six, v4: four };
+    }),
+  );
+}
+
+function weigh(key: string, routing: Routing): number {
+  if (routing.kind !== "route") return 200 + key.length + routing.text.length;
+  const hostBytes = routing.route.hosts.map((host) => 150 + host.addresses.length * 50);
+  return hostBytes.reduce((sum, bytes) => sum + bytes, 300 + key.length);
+}
