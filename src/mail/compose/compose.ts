@@ -60,18 +60,34 @@ export function draftNeedsUtf8(draft: Draft): boolean {
 
 function plan(draft: Draft): readonly Segment[] {
   const root = rootPart(draft);
-  return [{ kind: "text", text: `${topHeader(draft)}${root.header}\r\n` }, ...root.body];
+  const segments: Segment[] = [{ kind: "text", text: `${topHeader(draft)}${root.header}\r\n` }];
+  segments.push(...root.body);
+  // SMTP ends a message with CRLF; to add it here keeps what is stored, signed and sent the same.
+  if (!endsLine(root.body.at(-1))) segments.push({ kind: "text", text: "\r\n" });
+  return segments;
 }
 
+function endsLine(last: Segment | undefined): boolean {
+  if (last === undefined || last.kind === "base64") return true;
+  if (last.kind === "text") return last.text === "" || last.text.endsWith("\r\n");
+  return last.bytes.length === 0 || last.bytes.at(-1) === LF;
+}
+
+const LF = 0x0a;
+
 function topHeader(draft: Draft): string {
+  // RFC 5322 3.6 allows these once: the caller's own wins.
+  const own = (name: string): boolean =>
+    draft.headers.length === 0 || draft.headers.every((one) => one.name.toLowerCase() !== name);
   let header = draft.received === null ? "" : callerField("Received", draft.received);
-  header += `Date: ${formatDate(draft.date)}\r\n`;
+  if (own("date")) header += `Date: ${formatDate(draft.date)}\r\n`;
   header += mailboxField("From", [draft.from]);
   if (draft.to.length > 0 || draft.cc.length === 0) header += mailboxField("To", draft.to);
   if (draft.cc.length > 0) header += mailboxField("Cc", draft.cc);
-  if (draft.replyTo.length > 0) header += mailboxField("Reply-To", draft.replyTo);
+  if (draft.replyTo.length > 0 && own("reply-to"))
+    header += mailboxField("Reply-To", draft.replyTo);
   header += textField("Subject", draft.subject);
-  header += `Message-ID: <${draft.messageId}>\r\n`;
+  if (own("message-id")) header += callerField("Message-ID", `<${draft.messageId}>` as HeaderText);
   for (const { name, value } of draft.headers) header += callerField(name, value);
   return `${header}MIME-Version: 1.0\r\n`;
 }

@@ -1,5 +1,5 @@
-// Encoded words (RFC 2047): how text beyond ASCII stands in a header. Always UTF-8, whole code points, and never a letter with
-// its combining marks apart when that can be had: each word is shown by itself until its neighbours are joined to it.
+// Encoded words (RFC 2047): how text beyond ASCII stands in a header. Always UTF-8, and every word holds whole characters, since
+// readers may decode each by itself (section 5). A sequence of several code points, as many emoji are, may cross a border.
 
 /** RFC 2047 2: a word and its delimiters. */
 export const ENCODED_WORD_MAX = 75;

@@ -73,7 +73,10 @@ export function mailboxField(name: string, mailboxes: readonly Mailbox[]): strin
 function phraseWords(field: string, name: HeaderText): readonly string[] {
   if (needsWords(name)) return encodedWords(field, name, "phrase");
   if (isAtoms(name)) return name.split(" ");
-  return `"${name.replace(/["\\]/g, "\\$&")}"`.split(" ");
+  const words = `"${name.replace(/["\\]/g, "\\$&")}"`.split(" ");
+  return words.every((word) => word.length <= WORD_MAX)
+    ? words
+    : encodedWords(field, name, "phrase");
 }
 
 function encodedWords(field: string, text: string, place: WordPlace): string[] {

@@ -27,7 +27,7 @@ export type Segment =
   /** To be written in base64 lines, each with its CRLF. */
   | { readonly kind: "base64"; readonly content: Content };
 
-/** A part: its own header fields, and what stands below the empty line, which ends with CRLF. */
+/** A part: its own header fields, and what stands below the empty line. Text that does not end its last line is left so. */
 export interface Part {
   readonly header: string;
   readonly body: readonly Segment[];
@@ -41,14 +41,15 @@ export function textPart(subtype: "plain" | "html", text: string): Part {
   if (bytesLength === lines.length && isPlainText(lines)) {
     return {
       header: `${type}Content-Transfer-Encoding: 7bit\r\n`,
-      body: [{ kind: "text", text: lines.endsWith("\r\n") ? lines : `${lines}\r\n` }],
+      body: [{ kind: "text", text: lines }],
     };
   }
   const bytes = Buffer.from(lines);
   if (qpIsShorter(bytes)) {
-    const body: Segment[] = [{ kind: "bytes", bytes: quotedPrintable(bytes) }];
-    if (!lines.endsWith("\r\n")) body.push({ kind: "text", text: "\r\n" });
-    return { header: `${type}Content-Transfer-Encoding: quoted-printable\r\n`, body };
+    return {
+      header: `${type}Content-Transfer-Encoding: quoted-printable\r\n`,
+      body: [{ kind: "bytes", bytes: quotedPrintable(bytes) }],
+    };
   }
   return {
     header: `${type}Content-Transfer-Encoding: base64\r\n`,
@@ -127,7 +128,7 @@ export function multipart(subtype: string, boundary: string, parts: readonly Par
   let glue = `--${boundary}\r\n`;
   for (const part of parts) {
     body.push({ kind: "text", text: `${glue}${part.header}\r\n` }, ...part.body);
-    // A part's own last CRLF stays with it, so that text keeps its last line end: the delimiter brings another one.
+    // RFC 2046 5.1.1: the CRLF before a delimiter belongs to it, so that text keeps or lacks its own last line end.
     glue = `\r\n--${boundary}\r\n`;
   }
   body.push({ kind: "text", text: `\r\n--${boundary}--\r\n` });

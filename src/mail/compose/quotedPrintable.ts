@@ -12,10 +12,7 @@ const HEX = Buffer.from("0123456789ABCDEF", "latin1");
 
 /** `text` has CRLF line ends only; so has the result, which never holds an octet above 126. */
 export function quotedPrintable(text: Uint8Array): Uint8Array {
-  // Every octet escaped, and a soft line break of three octets within each 75.
-  const out = new Uint8Array(
-    text.length * 3 + Math.ceil((text.length * 3) / (LINE_MAX - 3)) * 3 + 3,
-  );
+  const out = new Uint8Array(lengthMax(text));
   let length = 0;
   let column = 0;
   for (let i = 0; i < text.length; i++) {
@@ -45,6 +42,17 @@ export function quotedPrintable(text: Uint8Array): Uint8Array {
     } else out[length++] = byte;
   }
   return out.subarray(0, length);
+}
+
+/** Counted rather than assumed: text that is all escapes is three times as long, most text hardly longer. */
+function lengthMax(text: Uint8Array): number {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text[i] as number;
+    if (byte <= SPACE || byte > 0x7e || byte === EQUALS || byte === DOT || byte === LETTER_F)
+      length += 2;
+  }
+  return length + Math.ceil(length / (LINE_MAX - 3)) * 3;
 }
 
 const DOT = 0x2e;
