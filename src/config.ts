@@ -1,0 +1,167 @@
+// Settings: flags over environment over file over default become a Config, or the list of all problems at once.
+import { resolve } from "node:path";
+import { maskUrls } from "./config/relay.ts";
+import {
+  type Layer,
+  type LoadInput,
+  type Origin,
+  type Problem,
+  readEnvironment,
+  readFile,
+  readFlags,
+} from "./config/layers.ts";
+import type { Machine } from "./config/machine.ts";
+import {
+  type Config,
+  type Setting,
+  type SettingKey,
+  defaultDataDir,
+  rowOf,
+  settingKeys,
+} from "./config/table.ts";
+import { ipFamily, inRanges, parseCidr } from "./base/cidr.ts";
+
+export type { Config } from "./config/table.ts";
+export { type LoadInput, type Origin, type Problem, scalarNames } from "./config/layers.ts";
+export { realSurroundings, type Surroundings } from "./config/machine.ts";
+
+export type Origins = Readonly<Record<SettingKey, Origin>>;
+
+export type LoadedConfig =
+  | {
+      readonly kind: "ok";
+      readonly config: Config;
+      readonly warnings: readonly string[];
+      readonly origins: Origins;
+      /** The file that was read; null: none was there. */
+      readonly file: string | null;
+    }
+  | { readonly kind: "bad"; readonly problems: readonly Problem[] };
+
+/** Bun runs what these name before our first line, inside the compiled binary too (DESIGN 11). */
+const FOREIGN_CODE = ["BUN_OPTIONS", "BUN_BE_BUN"];
+
+export function loadConfig(input: LoadInput): LoadedConfig {
+  const problems: Problem[] = FOREIGN_CODE.filter((name) => input.env[name] !== undefined).map(
+    (name) => ({
+      setting: name,
+      from: "environment",
+      found: input.env[name] ?? "",
+      allowed: "not set: it makes the runtime execute foreign code",
+    }),
+  );
+  const environment = readEnvironment(input);
+  const file = readFile(input, environment);
+  const flags = readFlags(input);
+  const layers: readonly Layer[] = [flags, environment, file];
+  problems.push(...layers.flatMap((layer) => layer.problems));
+
+  const machine = machineFor(input, layers);
+  const values: Partial<Record<SettingKey, unknown>> = {};
+  const origins: Partial<Record<SettingKey, Origin>> = {};
+  for (const key of settingKeys) {
+    const row = rowOf(key);
+    const given = layers
+      .map((layer) => layer.values.get(row.name))
+      .find((one) => one !== undefined);
+    const value =
+      given === undefined ? defaultOf(row, machine) : row.kind.parse(given.raw, machine);
+    if (given !== undefined && value === undefined) {
+      problems.push({
+        setting: row.name,
+        from: given.origin.text,
+        found: shown(row, given.raw),
+        allowed: row.kind.allowed,
+      });
+    }
+    values[key] = value;
+    origins[key] = given?.origin ?? { from: "default", text: "default" };
+  }
+  if (typeof values.dataDir === "string") {
+    const folder = values.dataDir === "" ? defaultDataDir(input.env, input.home) : values.dataDir;
+    values.dataDir = resolve(input.cwd, folder);
+  }
+  problems.push(...contradictions(values, origins as Origins));
+  if (problems.length > 0) return { kind: "bad", problems };
+  const config = values as Config;
+  const warnings = [...environment.warnings, ...doubts(config)];
+  return { kind: "ok", config, warnings, origins: origins as Origins, file: file.path };
+}
+
+/** Shares are reckoned from the volume that will hold the data, so its folder is needed before all else. */
+function machineFor(input: LoadInput, layers: readonly Layer[]): Machine {
+  const given = layers
+    .map((layer) => layer.values.get("data_dir"))
+    .find((one) => one !== undefined);
+  const dataDir = given === undefined ? defaultDataDir(input.env, input.home) : String(given.raw);
+  return { ...input.machine, volumeBytes: input.volumeBytes(resolve(input.cwd, dataDir)) };
+}
+
+function defaultOf(row: Setting<unknown>, machine: Machine): unknown {
+  return typeof row.default === "function"
+    ? (row.default as (machine: Machine) => unknown)(machine)
+    : row.default;
+}
+
+/** Long values are cut: a problem is one line. */
+const SHOWN_MAX = 120;
+
+function shown(row: Setting<unknown>, raw: unknown): string {
+  const text = typeof raw === "string" ? raw : JSON.stringify(raw);
+  const masked = row.secret === true ? mask(text) : text;
+  return masked.length > SHOWN_MAX ? `${masked.slice(0, SHOWN_MAX)}...` : masked;
+}
+
+function mask(text: string): string {
+  return text.includes("://") ? maskUrls(text) : "***";
+}
+
+const loopback = ["127.0.0.0/8", "::1"].flatMap((range) => parseCidr(range) ?? []);
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || (ipFamily(host) !== 0 && inRanges(loopback, host));
+}
+
+/** Settings that are each allowed, but not together. */
+function contradictions(values: Partial<Record<SettingKey, unknown>>, origins: Origins): Problem[] {
+  const { listen, insecureHttp } = values as Partial<Config>;
+  if (listen === undefined || insecureHttp !== false || isLoopback(listen.host)) return [];
+  return [
+    {
+      setting: "listen",
+      from: origins.listen.text,
+      found: listen.host,
+      allowed: "a loopback address, since keys and mail would travel unencrypted, or insecure_http",
+    },
+  ];
+}
+
+/** What is allowed, but hardly meant. */
+function doubts(config: Config): string[] {
+  if (config.hostname.includes(".")) return [];
+  return [
+    `hostname: ${config.hostname} has no domain, so EHLO says the address literal, which many servers refuse; set hostname`,
+  ];
+}
+
+/** A line for people: setting, where from, what was found, what is allowed. */
+export function problemLine({ setting, from, found, allowed }: Problem): string {
+  return `${setting} (${from}): found ${found === "" ? "nothing" : found}; allowed: ${allowed}`;
+}
+
+export interface ShownSetting {
+  readonly name: string;
+  readonly value: string;
+  readonly from: string;
+}
+
+/** All settings as `config show` prints them, secrets masked. */
+export function shownSettings(config: Config, origins: Origins): ShownSetting[] {
+  return settingKeys.map((key) => {
+    const row = rowOf(key);
+    const value = row.kind.show(config[key]);
+    const hidden = row.secret === true && config[key] !== null;
+    return { name: row.name, value: hidden ? mask(value) : value, from: origins[key].text };
+  });
+}
+export { didYouMean } from "./config/suggest.ts";

@@ -1,0 +1,30 @@
+// The shape of the `relay` setting. What the URLs mean is read by route/relay.ts; here a slip is told together with all others.
+import type { Kind } from "./kinds.ts";
+
+const POLICIES = ["opportunistic", "required", "verify", "off"];
+
+export const relayList: Kind<string | null> = {
+  allowed:
+    "smtp://user:pass@host:587?tls=required or smtps://host:465, several separated by commas; " +
+    `tls is one of ${POLICIES.join(", ")}; or none`,
+  parse(raw) {
+    if (typeof raw !== "string") return undefined;
+    if (raw.trim() === "" || raw.trim() === "none") return null;
+    return raw.split(",").every((part) => isRelay(part.trim())) ? raw : undefined;
+  },
+  show: (value) => value ?? "none",
+};
+
+function isRelay(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^smtps?:$/.test(url.protocol) || url.hostname === "") return false;
+  if (url.pathname.replace("/", "") !== "" || url.hash !== "") return false;
+  const tls = url.searchParams.get("tls");
+  if ([...url.searchParams.keys()].some((key) => key !== "tls")) return false;
+  return tls === null || POLICIES.includes(tls);
+}
+
+/** Passwords in URLs are replaced, the rest stays readable. */
+export function maskUrls(text: string): string {
+  return text.replace(/(:\/\/[^:/@\s]*):[^\s,]*@/g, "$1:***@");
+}

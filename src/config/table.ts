@@ -1,0 +1,306 @@
+// Every setting, one row each: its name, what may be written, its default and what it is for. Flags, variables, the file's keys,
+// `config show`, the README's table and the type `Config` all come from here.
+import { join } from "node:path";
+import { hostOnlyRanges } from "../base/cidr.ts";
+import { logLevels } from "../base/log.ts";
+import {
+  type Endpoint,
+  type Kind,
+  type PerPriority,
+  choice,
+  duration,
+  endpoint,
+  flag,
+  integer,
+  list,
+  nameServer,
+  orNull,
+  perPriority,
+  range,
+  share,
+  size,
+  text,
+} from "./kinds.ts";
+import type { Machine } from "./machine.ts";
+import { relayList } from "./relay.ts";
+
+export interface Setting<T> {
+  readonly name: string;
+  readonly kind: Kind<T>;
+  /** A value, or what follows from the machine. */
+  readonly default: T | ((machine: Machine) => T);
+  /** The default in words, where it depends on the machine. */
+  readonly usually?: string;
+  readonly help: string;
+  /** Masked wherever it is shown, and may come from a file or a credential. */
+  readonly secret?: boolean;
+  /** In the file only: a table. */
+  readonly table?: boolean;
+}
+
+const setting = <T>(row: Setting<T>): Setting<T> => row;
+
+const MB = 1e6;
+const GB = 1e9;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const stepDefaults: PerPriority<readonly number[]> = [
+  [15 * SECOND, 45 * SECOND, 2 * MINUTE, 135 * SECOND, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE],
+  [MINUTE, 255 * SECOND, 10 * MINUTE, 20 * MINUTE, 40 * MINUTE, HOUR],
+  [10 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR],
+];
+const lifetimeDefaults: PerPriority<number> = [5 * DAY, 5 * DAY, 3 * DAY];
+
+export const settings = {
+  listen: setting<Endpoint>({
+    name: "listen",
+    kind: endpoint,
+    default: { host: "127.0.0.1", port: 8250 },
+    help: "Address of the HTTP API and the metrics. A public one needs `insecure_http`",
+  }),
+  metricsListen: setting<Endpoint | null>({
+    name: "metrics_listen",
+    kind: orNull(endpoint, "none"),
+    default: null,
+    usually: "as `listen`",
+    help: "A separate address for `/metrics`",
+  }),
+  insecureHttp: setting({
+    name: "insecure_http",
+    kind: flag,
+    default: false,
+    help: "Lets `listen` be a public address although keys and mail travel unencrypted",
+  }),
+  dataDir: setting({
+    name: "data_dir",
+    kind: text("a path", /^[^\0]+$/),
+    default: "",
+    usually: "`$STATE_DIRECTORY`, else `$XDG_DATA_HOME/postrider`, else `~/.local/share/postrider`",
+    help: "Folder of the database, `spool/`, `api-key` and `control.sock`",
+  }),
+  hostname: setting({
+    name: "hostname",
+    kind: text("a host name such as mail.example.com", /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i),
+    default: ({ hostname }) => hostname,
+    usually: "the host's full name",
+    help: "Name for EHLO and Message-IDs. Without a dot, EHLO says the address literal",
+  }),
+  apiKey: setting<string | null>({
+    name: "api_key",
+    kind: orNull(text("16 to 256 printable characters without spaces", /^[!-~]{16,256}$/), "none"),
+    default: null,
+    usually: "made at the first start, in `data_dir/api-key`",
+    help: "The first full-access key",
+    secret: true,
+  }),
+  relay: setting<string | null>({
+    name: "relay",
+    kind: relayList,
+    default: null,
+    usually: "none: straight to the MX",
+    help: "Smarthosts in order, such as `smtp://user:pass@host:587?tls=required`",
+    secret: true,
+  }),
+  smtpPort: setting({
+    name: "smtp_port",
+    kind: integer({ min: 1, max: 65_535 }),
+    default: 25,
+    help: "Remote port when going straight to the MX",
+  }),
+  dnsServers: setting<readonly Endpoint[]>({
+    name: "dns_servers",
+    kind: list(nameServer, 16),
+    default: [],
+    usually: "those of `/etc/resolv.conf`",
+    help: "Resolvers, such as `127.0.0.1:5353, [::1]:53`",
+  }),
+  dnsTimeoutMs: setting({
+    name: "dns_timeout",
+    kind: duration({ min: 50, max: MINUTE }),
+    default: 2 * SECOND,
+    help: "How long one question to one resolver may take",
+  }),
+  dnsCacheEntries: setting({
+    name: "dns_cache_entries",
+    kind: integer({ min: 10, max: 1_000_000 }),
+    default: 10_000,
+    help: "Answers kept in memory",
+  }),
+  denyDestinations: setting<readonly string[]>({
+    name: "deny_destinations",
+    kind: list(range, 1000),
+    default: hostOnlyRanges.map((one) => one.text),
+    usually: "loopback, link-local, unspecified and multicast",
+    help: "Address ranges that no delivery connects to. An explicit `relay` is exempt",
+  }),
+  tlsPolicy: setting({
+    name: "tls_policy",
+    kind: choice(["opportunistic", "required", "verify", "off"]),
+    default: "opportunistic",
+    help: "`opportunistic`: encrypt if offered; `required`: encrypt or defer; `verify`: valid certificate or defer; `off`",
+  }),
+  workers: setting({
+    name: "workers",
+    kind: integer({ min: 1, max: 64 }),
+    default: ({ cores }) => Math.min(64, Math.max(1, cores)),
+    usually: "number of cores",
+    help: "Sender threads",
+  }),
+  maxConnections: setting({
+    name: "max_connections",
+    kind: integer({ min: 1, max: 60_000 }),
+    default: ({ fileLimit }) => Math.max(1, Math.min(4000, Math.floor(fileLimit / 2))),
+    usually: "4000, or half the file limit if that is less",
+    help: "Open SMTP connections, all sites together",
+  }),
+  siteConnections: setting<number | null>({
+    name: "site_connections",
+    kind: orNull(integer({ min: 1, max: 1000 }), "auto"),
+    default: null,
+    usually: "10; an explicit `relay` 20",
+    help: "Open SMTP connections per site",
+  }),
+  connectionMessages: setting({
+    name: "connection_messages",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 100,
+    help: "Messages on one connection before it is replaced",
+  }),
+  queueMaxMessages: setting({
+    name: "queue_max_messages",
+    kind: integer({ min: 1, max: 100_000_000 }),
+    default: 1_000_000,
+    help: "Messages waiting; beyond it requests are answered 503",
+  }),
+  queueMaxBytes: setting({
+    name: "queue_max_bytes",
+    kind: share({ min: MB, max: 2 ** 50 }),
+    default: ({ volumeBytes }) => Math.floor(volumeBytes / 2),
+    usually: "50% of the volume",
+    help: "Bytes of the messages waiting",
+  }),
+  diskReserveBytes: setting({
+    name: "disk_reserve",
+    kind: share({ min: 0, max: 2 ** 50 }),
+    default: ({ volumeBytes }) => Math.min(512 * MB, Math.floor(volumeBytes / 10)),
+    usually: "512MB, or 10% of the volume if that is less",
+    help: "Free space below which no mail is accepted",
+  }),
+  memoryLimitBytes: setting({
+    name: "memory_limit",
+    kind: size({ min: 64 * MB, max: 1024 * GB }),
+    default: 512 * MB,
+    help: "Resident memory beyond which no mail is accepted",
+  }),
+  maxMessageBytes: setting({
+    name: "max_message_bytes",
+    kind: size({ min: 10_000, max: GB }),
+    default: 40 * MB,
+    help: "Largest message; larger ones are answered 413",
+  }),
+  maxRecipients: setting({
+    name: "max_recipients",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 50,
+    help: "Addresses in each of `to`, `cc` and `bcc`",
+  }),
+  maxBatch: setting({
+    name: "max_batch",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 1000,
+    help: "Messages in one batch",
+  }),
+  retryStepsMs: setting<PerPriority<readonly number[]>>({
+    name: "retry",
+    kind: perPriority(notEmpty(list(duration({ min: SECOND, max: 5 * DAY }), 100)), stepDefaults),
+    default: stepDefaults,
+    help: "Waits after the first, second ... attempt; the last one repeats",
+    table: true,
+  }),
+  lifetimeMs: setting<PerPriority<number>>({
+    name: "lifetime",
+    kind: perPriority(duration({ min: MINUTE, max: 30 * DAY }), lifetimeDefaults),
+    default: lifetimeDefaults,
+    help: "How long delivery is tried",
+    table: true,
+  }),
+  historyDays: setting({
+    name: "history_days",
+    kind: integer({ min: 0, max: 3650 }),
+    default: 30,
+    help: "How long finished mail can be looked up",
+  }),
+  historyMaxBytes: setting({
+    name: "history_max_bytes",
+    kind: share({ min: MB, max: 2 ** 50 }),
+    default: ({ volumeBytes }) => Math.min(5 * GB, Math.floor(volumeBytes / 10)),
+    usually: "5GB, or 10% of the volume if that is less",
+    help: "Beyond it the oldest finished mail goes first",
+  }),
+  deadLetterDays: setting({
+    name: "dead_letter_days",
+    kind: integer({ min: 0, max: 3650 }),
+    default: 7,
+    help: "How long the bodies of bounced and expired mail are kept",
+  }),
+  keepBodies: setting({
+    name: "keep_bodies",
+    kind: flag,
+    default: false,
+    help: "Keeps the bodies of delivered mail as long as its history",
+  }),
+  logLevel: setting({
+    name: "log_level",
+    kind: choice(logLevels),
+    default: "info",
+    help: "The least important lines that are written",
+  }),
+  logFormat: setting<"json" | "text">({
+    name: "log_format",
+    kind: choice(["json", "text"]),
+    default: ({ terminal }) => (terminal ? "text" : "json"),
+    usually: "`json` unless a terminal",
+    help: "One JSON object a line, or text for people",
+  }),
+} as const;
+
+function notEmpty<T>(kind: Kind<readonly T[]>): Kind<readonly T[]> {
+  return {
+    ...kind,
+    parse(raw, machine) {
+      const values = kind.parse(raw, machine);
+      return values?.length === 0 ? undefined : values;
+    },
+  };
+}
+
+type Table = typeof settings;
+
+/** All settings as plain data, so that threads can be handed a copy. */
+export type Config = {
+  readonly [Key in keyof Table]: Table[Key] extends Setting<infer Value> ? Value : never;
+};
+
+export type SettingKey = keyof Config;
+
+export const settingKeys = Object.keys(settings) as readonly SettingKey[];
+
+/** The same rows without their types, for code that treats all alike. */
+export function rowOf(key: SettingKey): Setting<unknown> {
+  return settings[key] as unknown as Setting<unknown>;
+}
+
+/** The folder for data when none is set (systemd's StateDirectory=, then the XDG base directories). */
+export function defaultDataDir(
+  env: Readonly<Record<string, string | undefined>>,
+  home: string,
+): string {
+  // systemd separates several state directories by colons; the first one is ours.
+  const state = env["STATE_DIRECTORY"]?.split(":")[0];
+  if (state !== undefined && state !== "") return state;
+  const xdg = env["XDG_DATA_HOME"];
+  return join(xdg === undefined || xdg === "" ? join(home, ".local", "share") : xdg, "postrider");
+}
