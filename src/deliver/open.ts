@@ -1,0 +1,193 @@
+// From a route to a connection that is ready for mail: tries its addresses in order until one has greeted us, is encrypted as the
+// policy wants it, and knows who we are.
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Route } from "../route/route.ts";
+import type { Offer } from "../smtp/extensions.ts";
+import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
+import type { Connect, Target } from "./connection.ts";
+import { createTalk, type Talk } from "./drive.ts";
+import type { DeliverMeter } from "./metering.ts";
+import type { DeliverSettings } from "./settings.ts";
+import type { Setback } from "./trouble.ts";
+
+/** A connection that is ready for mail. */
+export interface Link {
+  readonly talk: Talk;
+  readonly target: Target;
+  readonly offer: Offer;
+  /** Names this connection in timelines and logs. */
+  readonly session: string;
+  readonly source: string;
+  /** Transactions so far. */
+  served: number;
+}
+
+/** One address that was tried in vain. */
+export interface Tried {
+  readonly target: Target;
+  readonly session: string;
+  readonly setback: Setback;
+}
+
+export type Opened =
+  | { readonly kind: "ready"; readonly link: Link }
+  | { readonly kind: "failed"; readonly tried: readonly Tried[] };
+
+export interface OpenDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connect: Connect;
+  readonly meter: DeliverMeter;
+  settings(): DeliverSettings;
+  order(route: Route, random: Random): readonly Pick<Target, "host" | "address">[];
+}
+
+export interface OpenRequest {
+  readonly route: Route;
+  /** Addresses that just failed are tried last. */
+  avoid(address: string): boolean;
+  readonly signal: AbortSignal;
+}
+
+export type Open = (request: OpenRequest) => Promise<Opened>;
+
+/** How long a host whose handshake failed is spoken to in clear, and how many such hosts are remembered. */
+const CLEAR_MS = 3_600_000;
+const CLEAR_HOSTS_MAX = 1000;
+
+export function createOpen(deps: OpenDeps): Open {
+  const clear = createMemory(deps.clock);
+  return async (request) => {
+    const settings = deps.settings();
+    const tried: Tried[] = [];
+    const endAt = deps.clock.monotonicMs() + settings.openingMs;
+    for (const target of targetsOf(deps, request, settings.attemptAddresses)) {
+      for (let manner: Manner | null = mannerOf(request.route, clear.has(target.host)); manner;) {
+        const result = await openOne(deps, request, { target, manner });
+        if (result.kind === "ready") return result;
+        tried.push(result.tried);
+        manner = mannerAfter(manner, result.tried.setback, request.route);
+        if (manner?.encrypt === "never") clear.add(target.host);
+      }
+      if (request.signal.aborted || deps.clock.monotonicMs() > endAt) break;
+    }
+    return { kind: "failed", tried };
+  };
+}
+
+function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): Target[] {
+  const { via, port, implicitTls } = request.route;
+  const all = deps
+    .order(request.route, deps.random)
+    .map(({ host, address }): Target => ({ host, address, port, via, implicitTls }));
+  const good = all.filter((target) => !request.avoid(target.address));
+  const rest = all.filter((target) => request.avoid(target.address));
+  return [...good, ...rest].slice(0, limit);
+}
+
+/** How to speak to a host; it changes when the host cannot bear the first way. */
+type Manner = Pick<OpeningOptions, "encrypt"> & { readonly heloOnly: boolean };
+
+function mannerOf(route: Route, knownBroken: boolean): Manner {
+  const { tls } = route;
+  if (tls === "off" || (tls === "opportunistic" && knownBroken))
+    return { encrypt: "never", heloOnly: false };
+  return { encrypt: tls === "opportunistic" ? "offered" : "always", heloOnly: false };
+}
+
+/** The same host once more on a new connection, in another way; null to go on to the next. */
+function mannerAfter(manner: Manner, setback: Setback, route: Route): Manner | null {
+  if (!("end" in setback) || setback.end !== "lost") return null;
+  // RFC 7435: encryption that nobody insists on gives way when it does not work.
+  if (setback.phase === "tls" && setback.why !== "stopped" && manner.encrypt === "offered")
+    return { ...manner, encrypt: "never" };
+  const mayBeOld = setback.phase === "ehlo" && setback.why === "closed" && !manner.heloOnly;
+  return mayBeOld && manner.encrypt !== "always" && route.login === null
+    ? { encrypt: "never", heloOnly: true }
+    : null;
+}
+
+type OneResult = Extract<Opened, { kind: "ready" }> | { readonly kind: "failed"; tried: Tried };
+
+async function openOne(
+  deps: OpenDeps,
+  { route, signal }: OpenRequest,
+  { target, manner }: { readonly target: Target; readonly manner: Manner },
+): Promise<OneResult> {
+  const settings = deps.settings();
+  const session = sessionName(deps.random);
+  const connection = await deps.connect(target, settings.connectMs, signal);
+  if (connection.kind === "failure") {
+    deps.meter.failed(route.site, "connect", connection.why);
+    return { kind: "failed", tried: { target, session, setback: connection } };
+  }
+  const talk = createTalk({
+    connection,
+    clock: deps.clock,
+    deadlines: settings.deadlines,
+    verifiedOnly: route.tls === "verify",
+    timed: deps.meter.timed,
+    secured: deps.meter.secured,
+  });
+  deps.meter.sessions(+1);
+  const end = await greet(talk, signal, {
+    helo: settings.helo,
+    encrypt: manner.encrypt,
+    heloOnly: manner.heloOnly,
+    secured: connection.tls !== null,
+    login: route.login,
+    loopback: target.via === "sink" || isLoopback(target.address),
+  });
+  if (end.end === "ready") {
+    const { offer } = end;
+    const { source } = connection;
+    return { kind: "ready", link: { talk, target, offer, session, source, served: 0 } };
+  }
+  talk.quit();
+  deps.meter.sessions(-1);
+  deps.meter.failed(
+    route.site,
+    end.end === "unfit" ? "ehlo" : end.phase,
+    end.end === "lost" ? end.why : end.end,
+  );
+  return { kind: "failed", tried: { target, session, setback: end } };
+}
+
+function greet(talk: Talk, signal: AbortSignal, options: OpeningOptions): Promise<OpeningEnd> {
+  return new Promise((resolve) => {
+    const stop = (): void => talk.close("stopped", "the daemon stops");
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    talk.run(opening(options), null, (end) => {
+      signal.removeEventListener("abort", stop);
+      resolve(end);
+    });
+  });
+}
+
+export function isLoopback(address: string): boolean {
+  return address === "::1" || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
+}
+
+function sessionName(random: Random): string {
+  return [...random.bytes(6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+interface Memory {
+  has(key: string): boolean;
+  add(key: string): void;
+}
+
+function createMemory(clock: Clock): Memory {
+  const until = new Map<string, number>();
+  return {
+    has: (key) => (until.get(key) ?? 0) > clock.monotonicMs(),
+    add(key) {
+      until.delete(key);
+      until.set(key, clock.monotonicMs() + CLEAR_MS);
+      const [oldest] = until.keys();
+      if (until.size > CLEAR_HOSTS_MAX && oldest !== undefined) until.delete(oldest);
+    },
+  };
+}

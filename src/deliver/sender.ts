@@ -1,0 +1,115 @@
+// The room's door: jobs and their routes go in, one verdict per recipient comes out. What is between them is wired here.
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { Random } from "../base/random.ts";
+import type { Job } from "../mail/job.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Route } from "../route/route.ts";
+import { attempt, giveVerdicts, type Place, type Work } from "./attempt.ts";
+import type { Body } from "./body.ts";
+import type { Connect, Target } from "./connection.ts";
+import { createDeliverMeter } from "./metering.ts";
+import { createOpen, type Tried } from "./open.ts";
+import { createPool, type PoolGauges } from "./pool.ts";
+import type { DeliverSettings } from "./settings.ts";
+import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
+
+export interface SenderDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connect: Connect;
+  readonly meter: Meter;
+  readonly log: Log;
+  readonly settings: DeliverSettings;
+  verdict(verdict: Verdict): void;
+  readSpool(file: string): AsyncIterable<Uint8Array>;
+  /** The addresses of a route in the order in which this attempt tries them. */
+  order(route: Route, random: Random): readonly Pick<Target, "host" | "address">[];
+}
+
+export interface Sender {
+  /** A null body means that `job.body` names a spool file. */
+  submit(job: Job, route: Route, body: Uint8Array | null): void;
+  configure(settings: DeliverSettings): void;
+  gauges(): PoolGauges;
+  /** Gives waiting jobs back as `interrupted`, lets running ones end for `graceMs`, then breaks them. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export function createSender(deps: SenderDeps): Sender {
+  let { settings } = deps;
+  let stopping = false;
+  const meter = createDeliverMeter(deps.meter);
+  const open = createOpen({ ...deps, meter, settings: () => settings });
+  const giveBack = (work: Work, judged: Judgement, where: Place = nowhere): void =>
+    giveVerdicts(deps, work, where, judged);
+  const attemptDeps = {
+    clock: deps.clock,
+    log: deps.log,
+    verdict: deps.verdict,
+    recipientsMax: settings.transactionRecipients,
+    addressesMax: settings.attemptAddresses,
+  };
+  const pool = createPool({
+    clock: deps.clock,
+    meter,
+    open,
+    settings: () => settings,
+    attempt: (link, work, siteMeter, done) => attempt(attemptDeps, link, work, siteMeter, done),
+    interrupted: (work) => giveBack(work, interrupted("the daemon stops")),
+    unopened: (work, tried) => giveBack(work, judgeTried(tried), placeOf(tried)),
+  });
+  return {
+    submit(job, route, bytes) {
+      const body = bodyOf(deps, job, bytes);
+      const left = job.recipients;
+      const work: Work = { job, route, body, left, checked: false, breaks: 0, stale: 0 };
+      if (stopping) giveBack(work, interrupted("the daemon stops"));
+      else pool.submit(work);
+    },
+    configure(next) {
+      settings = next;
+      attemptDeps.recipientsMax = next.transactionRecipients;
+      attemptDeps.addressesMax = next.attemptAddresses;
+      pool.review();
+    },
+    gauges: pool.gauges,
+    async stop(graceMs) {
+      stopping = true;
+      for (const work of pool.drain()) giveBack(work, interrupted("the daemon stops"));
+      const timer = deps.clock.after(graceMs, pool.abort);
+      await pool.empty();
+      timer.cancel();
+    },
+  };
+}
+
+function bodyOf(deps: SenderDeps, job: Job, bytes: Uint8Array | null): Body {
+  if (bytes !== null) return { kind: "bytes", bytes };
+  const { body, sizeBytes, sha256 } = job;
+  if (body.kind !== "spool") throw new Error("a job came without its bytes");
+  const { file } = body;
+  return { kind: "stream", open: () => deps.readSpool(file), sizeBytes, sha256 };
+}
+
+const nowhere: Place = {
+  at: 0,
+  durationMs: 0,
+  host: "",
+  address: "",
+  source: "",
+  session: "",
+  tls: null,
+};
+
+function judgeTried(tried: readonly Tried[]): Judgement {
+  return judgeOpening(tried.map((one) => one.setback));
+}
+
+function placeOf(tried: readonly Tried[]): Place {
+  const last = tried.at(-1);
+  if (last === undefined) return nowhere;
+  const { host, address } = last.target;
+  return { ...nowhere, host, address, session: last.session };
+}
