@@ -1,8 +1,8 @@
 // The numbers that every transaction moves: recipients by state and priority, bytes owed, the last event. They are kept in
 // memory, staged by a transaction and written once per commit, so that a count costs a row neither on the way in nor at start.
-import type { Database } from "bun:sqlite";
 import { type Priority, priorities } from "../mail/message.ts";
 import { recipientStates, type StateNumber } from "../mail/state.ts";
+import type { Prepare } from "./sqlite-open.ts";
 import type { Tally } from "./store.ts";
 
 export interface Books {
@@ -23,25 +23,25 @@ export interface Books {
 
 const CELLS = recipientStates.length * priorities.length;
 
-export function createBooks(db: Database): Books {
+export function createBooks(prepare: Prepare): Books {
   const total = new Float64Array(CELLS);
   const delta = new Int32Array(CELLS);
-  for (const [state, priority, recipients] of db
-    .query("SELECT state, priority, recipients FROM tally")
-    .values() as [number, number, number][]) {
+  for (const [state, priority, recipients] of prepare(
+    "SELECT state, priority, recipients FROM tally",
+  ).values() as [number, number, number][]) {
     total[state * priorities.length + priority] = recipients;
   }
-  let owed = (db.query("SELECT bytes FROM pending").get() as { bytes: number }).bytes;
+  let owed = (prepare("SELECT bytes FROM pending").get() as { bytes: number }).bytes;
   let owedDelta = 0;
-  let seq = (db.query("SELECT coalesce(max(seq), 0) AS seq FROM event").get() as { seq: number })
+  let seq = (prepare("SELECT coalesce(max(seq), 0) AS seq FROM event").get() as { seq: number })
     .seq;
   let keptSeq = seq;
   let dropped: string[] = [];
   let dropping: string[] = [];
-  const writeCell = db.prepare(
+  const writeCell = prepare(
     "UPDATE tally SET recipients = recipients + ?3 WHERE state = ?1 AND priority = ?2",
   );
-  const writeOwed = db.prepare("UPDATE pending SET bytes = bytes + ?1");
+  const writeOwed = prepare("UPDATE pending SET bytes = bytes + ?1");
   const shift = (cell: number, by: number): void => {
     delta[cell] = (delta[cell] as number) + by;
   };

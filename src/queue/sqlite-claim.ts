@@ -1,10 +1,10 @@
 // Leasing what waits, and finding leases again. All of it runs on the two partial indexes, whatever the history.
-import type { Database } from "bun:sqlite";
 import type { EpochMs } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { stateNumber, type StateNumber } from "../mail/state.ts";
 import type { Books } from "./sqlite-books.ts";
+import type { Prepare } from "./sqlite-open.ts";
 import { EIGHT_BIT, type HeldLeases, UTF8 } from "./sqlite-write.ts";
 import type { Claimed, ClaimRequest, Lease, SiteId } from "./store.ts";
 
@@ -36,15 +36,15 @@ const LEASE = `UPDATE recipient SET state = ${stateNumber.sending}, due = ?3, cl
   WHERE message = ?1 AND n = ?2`;
 
 export interface ClaimDeps {
-  readonly db: Database;
+  readonly prepare: Prepare;
   readonly books: Books;
   readonly leases: HeldLeases;
   readonly nextClaim: () => number;
 }
 
-export function createClaim({ db, books, leases, nextClaim }: ClaimDeps) {
-  const readReady = db.prepare(READ_READY);
-  const lease = db.prepare(LEASE);
+export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
+  const readReady = prepare(READ_READY);
+  const lease = prepare(LEASE);
 
   return function claim(request: ClaimRequest): Claimed[] {
     const { site, priority, limit, bytesMax, now, leaseUntil } = request;
@@ -106,10 +106,10 @@ const READ_NEXT_SITE = `SELECT site FROM recipient INDEXED BY ready
 const READ_LEASES = `SELECT message, n, claim, due, attempts, site, priority FROM recipient INDEXED BY leased
   WHERE state = 3 AND (claim <= ?1 OR due < ?2) ORDER BY message, n LIMIT ?3`;
 
-export function createWaiting(db: Database) {
-  const readNextDue = db.prepare(READ_NEXT_DUE);
-  const readNextSite = db.prepare(READ_NEXT_SITE);
-  const readLeases = db.prepare(READ_LEASES);
+export function createWaiting(prepare: Prepare) {
+  const readNextDue = prepare(READ_NEXT_DUE);
+  const readNextSite = prepare(READ_NEXT_SITE);
+  const readLeases = prepare(READ_LEASES);
   return {
     nextDue(site: SiteId, priority: Priority): EpochMs | undefined {
       return (readNextDue.values(site, priority)[0] as [number] | undefined)?.[0];

@@ -1,5 +1,5 @@
 // Opening the data folder: the lock, the pragmas, the schema. Everything that can be wrong with a folder is an answer.
-import { Database, SQLiteError } from "bun:sqlite";
+import { Database, SQLiteError, type Statement } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { migrations, SCHEMA_VERSION } from "./migrations.ts";
@@ -16,8 +16,18 @@ const CACHE_KIB = 32 * 1024;
 
 export type RefusedWhy = "in_use" | "newer_schema" | "old_sqlite" | "not_a_database" | "io";
 
+/** The database's connection, with the statements that live as long as it does. */
+export interface StoreFile {
+  readonly db: Database;
+  readonly prepare: Prepare;
+  /** Ends the statements too: a connection that has one left stays open, and its WAL with it. */
+  close(): void;
+}
+
+export type Prepare = (sql: string) => Statement;
+
 export type Opening =
-  | { readonly kind: "opened"; readonly db: Database; readonly lock: Database }
+  | { readonly kind: "opened"; readonly file: StoreFile }
   | { readonly kind: "refused"; readonly why: RefusedWhy; readonly text: string };
 
 export function openDatabase(dataDir: string, maxPages: number | undefined): Opening {
@@ -41,7 +51,7 @@ export function openDatabase(dataDir: string, maxPages: number | undefined): Ope
       return refused("newer_schema", `schema ${found}; this program knows ${SCHEMA_VERSION}`);
     }
     migrate(db, found);
-    return { kind: "opened", db, lock };
+    return { kind: "opened", file: createFile(db, lock) };
   } catch (error) {
     db?.close();
     lock?.close();
@@ -49,6 +59,23 @@ export function openDatabase(dataDir: string, maxPages: number | undefined): Ope
     if (code === "SQLITE_NOTADB") return refused("not_a_database", message);
     return refused("io", message);
   }
+}
+
+function createFile(db: Database, lock: Database): StoreFile {
+  const statements: Statement[] = [];
+  return {
+    db,
+    prepare(sql) {
+      const statement = db.prepare(sql);
+      statements.push(statement);
+      return statement;
+    },
+    close() {
+      for (const statement of statements) statement.finalize();
+      db.close(true);
+      lock.close(true);
+    },
+  };
 }
 
 /** Applies what the file lacks; a step that fails leaves the file as it was before that step. */

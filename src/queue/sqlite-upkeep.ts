@@ -1,13 +1,22 @@
 // What is done beside the hot path: removing history, keeping the files small, and the ballast for the day the disk is full.
-import type { Database } from "bun:sqlite";
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, statSync } from "node:fs";
-import { writeSync } from "node:fs";
+import type { Statement } from "bun:sqlite";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import type { EpochMs } from "../base/clock.ts";
 import { IDS_PER_MS, type MessageId } from "../mail/id.ts";
 import { FIRST_FINAL, type StateNumber } from "../mail/state.ts";
 import type { Priority } from "../mail/message.ts";
 import type { Books } from "./sqlite-books.ts";
+import type { Prepare, StoreFile } from "./sqlite-open.ts";
 
 /** Messages looked at by one `forget` for each that it may remove. */
 const FORGET_STRETCH = 16;
@@ -19,13 +28,13 @@ const READ_STRETCH = `SELECT m.id,
     (SELECT count(*) FROM recipient r WHERE r.message = m.id AND r.state < ${FIRST_FINAL}) AS open
   FROM message m WHERE m.id > ?1 AND m.id < ?2 ORDER BY m.id LIMIT ?3`;
 
-export function createForget(db: Database, books: Books) {
-  const readStretch = db.prepare(READ_STRETCH);
-  const readStates = db.prepare("SELECT state, priority FROM recipient WHERE message = ?1");
-  const deleteRecipients = db.prepare("DELETE FROM recipient WHERE message = ?1");
-  const deleteMessage = db.prepare("DELETE FROM message WHERE id = ?1");
-  const readEvents = db.prepare("SELECT seq, at FROM event ORDER BY seq LIMIT ?1");
-  const deleteEvents = db.prepare("DELETE FROM event WHERE seq <= ?1");
+export function createForget(prepare: Prepare, books: Books) {
+  const readStretch = prepare(READ_STRETCH);
+  const readStates = prepare("SELECT state, priority FROM recipient WHERE message = ?1");
+  const deleteRecipients = prepare("DELETE FROM recipient WHERE message = ?1");
+  const deleteMessage = prepare("DELETE FROM message WHERE id = ?1");
+  const readEvents = prepare("SELECT seq, at FROM event ORDER BY seq LIMIT ?1");
+  const deleteEvents = prepare("DELETE FROM event WHERE seq <= ?1");
   // The last message that was looked at; 0 starts again from the oldest.
   let after: MessageId = 0;
 
@@ -74,17 +83,19 @@ const VACUUM_PAGES = 512;
 export const WAL_BYTES_MAX = 256 * 1024 * 1024;
 const DNS_ROWS_MAX = 50_000;
 
-export function createTidy(db: Database, walFile: string) {
-  const trimDns = db.prepare(`DELETE FROM dns WHERE key IN
+export function createTidy({ db, prepare }: StoreFile, walFile: string) {
+  const trimDns = prepare(`DELETE FROM dns WHERE key IN
     (SELECT key FROM dns ORDER BY expires DESC LIMIT -1 OFFSET ${DNS_ROWS_MAX})`);
-  const countDns = db.prepare("SELECT count(*) FROM dns");
-  const pragma = (name: string): number => (db.query(`PRAGMA ${name}`).values()[0] as [number])[0];
+  const countDns = prepare("SELECT count(*) FROM dns");
+  const readPageCount = prepare("PRAGMA page_count");
+  const readPageSize = prepare("PRAGMA page_size");
+  const readFree = prepare("PRAGMA freelist_count");
   return {
-    databaseBytes: () => pragma("page_count") * pragma("page_size"),
+    databaseBytes: () => numberOf(readPageCount) * numberOf(readPageSize),
     walBytes: () => statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
     truncateWal: () => void db.run("PRAGMA wal_checkpoint(TRUNCATE)"),
     vacuumStep(): boolean {
-      const free = pragma("freelist_count");
+      const free = numberOf(readFree);
       if (free <= FREE_PAGES_KEPT) return false;
       const pages = Math.min(VACUUM_PAGES, free - FREE_PAGES_KEPT);
       db.exec(`PRAGMA incremental_vacuum(${pages})`);
@@ -95,6 +106,10 @@ export function createTidy(db: Database, walFile: string) {
       if (rows > DNS_ROWS_MAX) trimDns.run();
     },
   };
+}
+
+function numberOf(statement: Statement): number {
+  return (statement.values()[0] as [number])[0];
 }
 
 /** Bytes on the disk that are given up when it is full, so that the deliveries under way can still be recorded. */

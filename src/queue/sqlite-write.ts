@@ -1,12 +1,12 @@
 // The two verbs of the hot path: accept a message, settle a recipient. Each is a handful of prepared statements whose rows are
 // appended, or still lie in the pages that were appended last.
-import type { Database } from "bun:sqlite";
 import { eventNumber, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type { Books } from "./sqlite-books.ts";
+import type { Prepare } from "./sqlite-open.ts";
 import type { NewMessage, NewRecipient, Settlement } from "./store.ts";
 
 /** What settling needs to know of a recipient; none of it changes while its lease lasts. */
@@ -57,11 +57,11 @@ const INSERT_RECIPIENT = `INSERT INTO recipient
 const INSERT_EVENT =
   "INSERT INTO event (seq, message, n, type, at, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-export function createAccept(db: Database, books: Books, leases: HeldLeases) {
-  const insertMessage = db.prepare(INSERT_MESSAGE);
-  const insertBody = db.prepare(INSERT_BODY);
-  const insertRecipient = db.prepare(INSERT_RECIPIENT);
-  const insertEvent = db.prepare(INSERT_EVENT);
+export function createAccept(prepare: Prepare, books: Books, leases: HeldLeases) {
+  const insertMessage = prepare(INSERT_MESSAGE);
+  const insertBody = prepare(INSERT_BODY);
+  const insertRecipient = prepare(INSERT_RECIPIENT);
+  const insertEvent = prepare(INSERT_EVENT);
 
   const addRecipient = ({ head, recipients }: NewMessage, one: NewRecipient): void => {
     const { state } = one;
@@ -138,14 +138,14 @@ const UPDATE_RECIPIENT = `UPDATE recipient
 const UPDATE_SITE = "UPDATE recipient SET site = ?3 WHERE message = ?1 AND n = ?2 AND site <> ?3";
 const READ_OPEN = `SELECT 1 FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL} LIMIT 1`;
 
-export function createSettle(db: Database, books: Books, leases: HeldLeases) {
-  const readHeld = db.prepare(READ_HELD);
-  const update = db.prepare(UPDATE_RECIPIENT);
-  const updateSite = db.prepare(UPDATE_SITE);
-  const readOpen = db.prepare(READ_OPEN);
-  const deleteBody = db.prepare("DELETE FROM body WHERE message = ?1");
-  const forgetSpool = db.prepare("UPDATE message SET spool = NULL WHERE id = ?1");
-  const insertEvent = db.prepare(INSERT_EVENT);
+export function createSettle(prepare: Prepare, books: Books, leases: HeldLeases) {
+  const readHeld = prepare(READ_HELD);
+  const update = prepare(UPDATE_RECIPIENT);
+  const updateSite = prepare(UPDATE_SITE);
+  const readOpen = prepare(READ_OPEN);
+  const deleteBody = prepare("DELETE FROM body WHERE message = ?1");
+  const forgetSpool = prepare("UPDATE message SET spool = NULL WHERE id = ?1");
+  const insertEvent = prepare(INSERT_EVENT);
 
   const find = (message: MessageId, n: number): Held | undefined => {
     const row = readHeld.values(message, n)[0] as

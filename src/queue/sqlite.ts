@@ -1,5 +1,5 @@
 // The queue store that is shipped: SQLite in WAL with a sync at every commit. One connection writes, and it is this one.
-import { type Database, SQLiteError } from "bun:sqlite";
+import { SQLiteError } from "bun:sqlite";
 import { join } from "node:path";
 import type { Random } from "../base/random.ts";
 import { type EventRow, eventTypes } from "../mail/event.ts";
@@ -9,7 +9,7 @@ import { FIRST_FINAL, recipientStates, type StateNumber } from "../mail/state.ts
 import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
-import { openDatabase, type RefusedWhy } from "./sqlite-open.ts";
+import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import {
   type Ballast,
   createBallast,
@@ -53,41 +53,40 @@ export function openSqliteStore(options: SqliteOptions): OpenResult {
   const { dataDir, random, ballastBytes = BALLAST_BYTES, maxPages } = options;
   const opening = openDatabase(dataDir, maxPages);
   if (opening.kind === "refused") return opening;
-  const { db, lock } = opening;
+  const { file } = opening;
   try {
     const ballast = createBallast(join(dataDir, "ballast"), ballastBytes);
     ballast.restore();
-    const facts = readFacts(db, random);
+    const facts = readFacts(file, random);
     const walFile = join(dataDir, "postrider.db-wal");
-    return { kind: "opened", store: createStore({ db, lock, facts, ballast, walFile }) };
+    return { kind: "opened", store: createStore({ file, facts, ballast, walFile }) };
   } catch (error) {
-    db.close();
-    lock.close();
+    file.close();
     if (!(error instanceof SQLiteError)) throw error;
     return { kind: "refused", why: "io", text: error.message };
   }
 }
 
 interface StoreParts {
-  readonly db: Database;
-  readonly lock: Database;
+  readonly file: StoreFile;
   readonly facts: StoreFacts;
   readonly ballast: Ballast;
   readonly walFile: string;
 }
 
-function createStore({ db, lock, facts, ballast, walFile }: StoreParts): QueueStore {
-  const books = createBooks(db);
+function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore {
+  const { db, prepare } = file;
+  const books = createBooks(prepare);
   const leases = createHeldLeases();
-  const sites = createSites(db);
-  const tidying = createTidy(db, walFile);
+  const sites = createSites(prepare);
+  const tidying = createTidy(file, walFile);
   let claims = facts.claimBase;
   const nextClaim = (): number => ++claims;
-  const putAnswer = db.prepare(
+  const putAnswer = prepare(
     "INSERT OR REPLACE INTO dns (key, answer, expires) VALUES (?1, ?2, ?3)",
   );
-  const begin = db.prepare("BEGIN IMMEDIATE");
-  const commit = db.prepare("COMMIT");
+  const begin = prepare("BEGIN IMMEDIATE");
+  const commit = prepare("COMMIT");
   let commits = 0;
 
   const undo = (): void => {
@@ -121,18 +120,18 @@ function createStore({ db, lock, facts, ballast, walFile }: StoreParts): QueueSt
   return {
     facts,
     transaction,
-    accept: createAccept(db, books, leases),
-    settle: createSettle(db, books, leases),
-    claim: createClaim({ db, books, leases, nextClaim }),
+    accept: createAccept(prepare, books, leases),
+    settle: createSettle(prepare, books, leases),
+    claim: createClaim({ prepare, books, leases, nextClaim }),
     nextClaim,
     siteId: sites.id,
     siteName: sites.name,
     remember(rows) {
       for (const { key, answer, expiresAt } of rows) putAnswer.run(key, answer, expiresAt);
     },
-    forget: createForget(db, books),
-    ...createReads(db),
-    ...createWaiting(db),
+    forget: createForget(prepare, books),
+    ...createReads(prepare),
+    ...createWaiting(prepare),
     tally: books.tally,
     size: () => ({
       pendingBytes: books.owedBytes(),
@@ -148,21 +147,22 @@ function createStore({ db, lock, facts, ballast, walFile }: StoreParts): QueueSt
     },
     close() {
       db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
-      db.close();
-      lock.close();
+      file.close();
     },
   };
 }
 
-function createReads(db: Database) {
-  const readBody = db.prepare("SELECT bytes FROM body WHERE message = ?1");
+function createReads(prepare: Prepare) {
+  const readBody = prepare("SELECT bytes FROM body WHERE message = ?1");
   const readRecipients =
-    db.prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
+    prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
     FROM recipient WHERE message = ?1 ORDER BY n`);
-  const countOpen = db.prepare(
+  const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
+  const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
+  const countOpen = prepare(
     `SELECT count(*) FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL}`,
   );
-  const readEvents = db.prepare(
+  const readEvents = prepare(
     "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
   );
   return {
@@ -183,14 +183,12 @@ function createReads(db: Database) {
         }),
       ),
     *recall(): Generator<KeptAnswer> {
-      const rows = db.query("SELECT key, answer, expires FROM dns ORDER BY key").values();
-      for (const [key, answer, expiresAt] of rows as [string, string, number][]) {
+      for (const [key, answer, expiresAt] of readAnswers.values() as [string, string, number][]) {
         yield { key, answer, expiresAt };
       }
     },
     *spooled(): Generator<string> {
-      const rows = db.query("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
-      for (const [file] of rows.values() as [string][]) yield file;
+      for (const [file] of readSpooled.values() as [string][]) yield file;
     },
   };
 }
@@ -247,12 +245,12 @@ function stateOf(
 }
 
 /** Site names by number and back, read once: there are as many as there are sets of mail servers. */
-function createSites(db: Database) {
-  const insert = db.prepare("INSERT INTO site (id, name) VALUES (?1, ?2)");
+function createSites(prepare: Prepare) {
+  const insert = prepare("INSERT INTO site (id, name) VALUES (?1, ?2)");
   const ids = new Map<string, SiteId>();
   const names = new Map<SiteId, string>();
   let last: SiteId = UNROUTED;
-  for (const [id, name] of db.query("SELECT id, name FROM site ORDER BY id").values() as [
+  for (const [id, name] of prepare("SELECT id, name FROM site ORDER BY id").values() as [
     SiteId,
     string,
   ][]) {
@@ -287,9 +285,9 @@ function createSites(db: Database) {
 }
 
 /** Reads what the last process left, and takes the next block of claim numbers before anything else happens. */
-function readFacts(db: Database, random: Random): StoreFacts {
-  const read = db.prepare("SELECT value FROM meta WHERE key = ?1");
-  const write = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
+function readFacts({ db, prepare }: StoreFile, random: Random): StoreFacts {
+  const read = prepare("SELECT value FROM meta WHERE key = ?1");
+  const write = prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
   const value = (key: string): string | undefined =>
     (read.values(key)[0] as [string] | undefined)?.[0];
   const epoch = Number(value("epoch") ?? "0") + 1;
@@ -300,21 +298,25 @@ function readFacts(db: Database, random: Random): StoreFacts {
   write.run("epoch", String(epoch));
   write.run("clean", "0");
   db.run("COMMIT");
-  const [lastId] = db.query("SELECT coalesce(max(id), 0) FROM message").values()[0] as [number];
-  return { tag, lastId, claimBase: epoch * CLAIMS_PER_OPENING, unclean, faults: findFaults(db) };
+  const [lastId] = prepare("SELECT coalesce(max(id), 0) FROM message").values()[0] as [number];
+  return {
+    tag,
+    lastId,
+    claimBase: epoch * CLAIMS_PER_OPENING,
+    unclean,
+    faults: findFaults(prepare),
+  };
 }
 
 /** Bounded: the last events are counted, since a gap there says that commits were lost (a flipped bit in the WAL does that). */
-function findFaults(db: Database): string[] {
-  const [first, last] = db.query("SELECT min(seq), max(seq) FROM event").values()[0] as [
+function findFaults(prepare: Prepare): string[] {
+  const [first, last] = prepare("SELECT min(seq), max(seq) FROM event").values()[0] as [
     number | null,
     number | null,
   ];
   if (first === null || last === null) return [];
   const from = Math.max(first, last - EVENTS_CHECKED + 1);
-  const [found] = db.query("SELECT count(*) FROM event WHERE seq >= ?1").values(from)[0] as [
-    number,
-  ];
+  const [found] = prepare("SELECT count(*) FROM event WHERE seq >= ?1").values(from)[0] as [number];
   const missing = last - from + 1 - found;
   return missing === 0 ? [] : [`${missing} of the last ${last - from + 1} events are missing`];
 }
