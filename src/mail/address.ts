@@ -124,7 +124,7 @@ function splitList(text: string, reading: Reading): Parsed<Item[]> {
 
 function readItem(item: Item, reading: Reading): Parsed<Mailbox> {
   const written = item.angle ?? item.before;
-  const found = parseAddress(reading === "header" ? withoutSpaces(written) : written);
+  const found = parseAddress(reading === "header" ? withoutOldSyntax(written) : written);
   if (found.kind === "refused") return found;
   const name = item.angle === null ? { kind: "ok" as const, value: "" } : readName(item, reading);
   if (name.kind === "refused") return name;
@@ -198,9 +198,10 @@ function withoutComments(text: string): string {
   return kept;
 }
 
-/** Old mail has spaces around the dots and the @ (RFC 5322 4.4). */
-function withoutSpaces(text: string): string {
-  return text.includes('"') ? text.trim() : text.replace(/[ \t]+/g, "");
+/** RFC 5322 4.4: old mail has spaces around the dots and the @, and a route before the address. */
+function withoutOldSyntax(text: string): string {
+  const spare = text.includes('"') ? text.trim() : text.replace(/[ \t]+/g, "");
+  return spare.startsWith("@") ? spare.slice(spare.indexOf(":") + 1) : spare;
 }
 
 function unquote(text: string): string {

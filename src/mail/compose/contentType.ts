@@ -21,11 +21,51 @@ const PARAMETERS_MAX = 20;
 const TOKEN_MAX = 100;
 const CONTENT_ID_MAX = 250;
 
-/** For attachments that do not say what they are. */
-export const octetStream = {
-  essence: "application/octet-stream",
-  parameters: [],
-} as unknown as MediaType;
+function known(essence: string): MediaType {
+  return { essence: essence as MediaType["essence"], parameters: [] };
+}
+
+/** For octets of which nothing is known. */
+export const octetStream = known("application/octet-stream");
+
+/** What people attach, by the ending of the file's name; the rest is for the reader's program to find out. */
+const byEnding = new Map(
+  Object.entries({
+    csv: "text/csv",
+    doc: "application/msword",
+    docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    gif: "image/gif",
+    gz: "application/gzip",
+    htm: "text/html",
+    html: "text/html",
+    ics: "text/calendar",
+    jpeg: "image/jpeg",
+    jpg: "image/jpeg",
+    json: "application/json",
+    md: "text/markdown",
+    mp3: "audio/mpeg",
+    mp4: "video/mp4",
+    odt: "application/vnd.oasis.opendocument.text",
+    pdf: "application/pdf",
+    png: "image/png",
+    ppt: "application/vnd.ms-powerpoint",
+    pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    svg: "image/svg+xml",
+    txt: "text/plain",
+    vcf: "text/vcard",
+    webp: "image/webp",
+    xls: "application/vnd.ms-excel",
+    xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    xml: "application/xml",
+    zip: "application/zip",
+  }).map(([ending, essence]) => [ending, known(essence)]),
+);
+
+/** The type of an attachment that does not say what it is. */
+export function mediaTypeOf(filename: string): MediaType {
+  const ending = filename.slice(filename.lastIndexOf(".") + 1).toLowerCase();
+  return byEnding.get(ending) ?? octetStream;
+}
 
 /** `field` names it in the refusal. */
 export function parseMediaType(field: string, text: string): Parsed<MediaType> {

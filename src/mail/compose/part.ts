@@ -1,7 +1,7 @@
 // The parts of a message and how each is written: which encoding its content gets, which headers tell it, and how parts nest.
 // What comes out is a list of segments, so that small mail becomes one buffer and a large attachment is never held whole.
 import type { ContentId, MediaType } from "./contentType.ts";
-import { octetStream } from "./contentType.ts";
+import { mediaTypeOf, octetStream } from "./contentType.ts";
 import { LINE_MUST, foldWords } from "./headers.ts";
 import type { HeaderText } from "./headerText.ts";
 import { legacyNameWords, parameterWords } from "./parameters.ts";
@@ -13,7 +13,7 @@ export type Content = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Arr
 
 export interface Attachment {
   readonly filename: HeaderText;
-  /** Null: unknown. */
+  /** Null: what the ending of the file's name says. */
   readonly contentType: MediaType | null;
   /** Shown within the HTML by `cid:`; null: an attachment of its own. */
   readonly contentId: ContentId | null;
@@ -107,7 +107,7 @@ export function attachmentPart(attachment: Attachment, inline: boolean): Part {
 
 /** RFC 2046 5.2 allows no base64 in `message/*`: a mail as an attachment travels as a file. */
 function mediaTypeFor(attachment: Attachment): MediaType {
-  const type = attachment.contentType ?? octetStream;
+  const type = attachment.contentType ?? mediaTypeOf(attachment.filename);
   return type.essence.startsWith("message/") ? octetStream : type;
 }
 
