@@ -1,0 +1,273 @@
+// Due work on its way out of the store: claims by lane and weight, a route for each recipient, one probe for a paused site, and the
+// end of those that have lived.
+import { type BodyPlace, domainOf, priorities, type Priority } from "../mail/message.ts";
+import { packStep } from "../mail/timeline.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { Route, Routing } from "../route/route.ts";
+import type { DueTime } from "./duetime.ts";
+import type { Flights } from "./flight.ts";
+import { hasBytes, isOpen, launch, sameRoute, type Turn } from "./launch.ts";
+import type { Happening } from "./lifecycle.ts";
+import type { QueuePolicy } from "./policy.ts";
+import { expiryOf } from "./retry.ts";
+import type { Candidate, Found, Routes } from "./routing.ts";
+import { note, settlementOf } from "./settlement.ts";
+import type { Site, Sites } from "./site.ts";
+import type { Claimed, QueueStore } from "./store.ts";
+import { isHungry, noteDue, roomOf, sharesOf } from "./window.ts";
+
+export interface DispatchDeps {
+  readonly store: QueueStore;
+  readonly sites: Sites;
+  readonly flights: Flights;
+  readonly routes: Routes;
+  readonly policy: QueuePolicy;
+  readonly dueTime: DueTime;
+  readonly roll: () => number;
+  readonly expect: (site: Site) => void;
+  /** The bytes of a message are not where they must be. */
+  readonly bodyMissing: (claimed: Claimed) => void;
+}
+
+export interface Dispatcher {
+  /** Looks at one site and claims what its window has room for. Inside a transaction, as all here. */
+  pump(turn: Turn, site: Site): void;
+  /** Settles where a leased recipient goes, now that its domain's route is known. */
+  place(turn: Turn, candidate: Candidate, found: Found): void;
+  giveBack(turn: Turn, candidate: Candidate): void;
+}
+
+/** A paused site's line is searched so far for a recipient that still lives; the rest follows in the next transaction. */
+const PROBE_SEARCH_MAX = 50;
+
+export function createDispatcher(deps: DispatchDeps): Dispatcher {
+  const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
+  const end = (
+    turn: Turn,
+    { claimed }: Candidate,
+    happening: Happening,
+    step: string | null,
+    target?: Site,
+  ): void => {
+    const site = target === undefined ? undefined : sites.idOf(target);
+    store.settle(settlementOf(claimed, happening, step, turn.now.wall, site));
+  };
+
+  const putBack = (turn: Turn, candidate: Candidate, dueAt: number, target: Site): void => {
+    const { claimed } = candidate;
+    const leftMs = expiryOf(policy.retry, claimed) - turn.now.wall;
+    const at = leftMs > 0 ? Math.min(dueAt, turn.now.due + leftMs) : dueAt;
+    end(turn, candidate, { kind: "returned", dueAt: at }, null, target);
+    noteDue(target, claimed.priority, at);
+    expect(target);
+  };
+
+  /**
+   * The sender's own limit is kept to the letter. A lifetime ends only with a failure that this process saw since the clock last
+   * jumped: its own attempt's, or that of its site or domain. A clock set forward by a year then costs one more attempt, no mail.
+   */
+  const hasLived = (turn: Turn, { claimed, from }: Candidate): boolean => {
+    if (claimed.expiresAt !== null) return claimed.expiresAt <= turn.now.wall;
+    if (expiryOf(policy.retry, claimed) > turn.now.wall) return false;
+    if (routes.restsUntil(domainOf(claimed.address)) > turn.now.due) return true;
+    return from.level > 0 && from.failedAtMono > dueTime.jumpedAtMono();
+  };
+
+  const expire = (turn: Turn, candidate: Candidate): void => {
+    const { wall } = turn.now;
+    const happening: Happening = { kind: "expired", at: wall, counted: false };
+    end(turn, candidate, happening, note(wall, "expired", "not delivered within its lifetime"));
+    turn.ended.push("expired");
+  };
+
+  const refuse = (
+    turn: Turn,
+    candidate: Candidate,
+    refusal: Extract<Routing, { kind: "refused" }>,
+  ): void => {
+    const step = routeStep(turn.now.wall, "failed", refusal.enhanced, refusal.text);
+    end(turn, candidate, { kind: "bounced", at: turn.now.wall }, step);
+    turn.ended.push("bounced");
+  };
+
+  /** Nothing is known of the domain, so nothing is decided: it rests, and no attempt is counted. */
+  const unknown = (turn: Turn, candidate: Candidate, text: string): void => {
+    const { claimed, from } = candidate;
+    const { wall, due } = turn.now;
+    const step = routeStep(wall, "deferred", "", text);
+    const leftMs = expiryOf(policy.retry, claimed) - wall;
+    const domain = domainOf(claimed.address);
+    const until =
+      routes.restsUntil(domain) > due
+        ? routes.restsUntil(domain)
+        : routes.silent(domain, due, roll());
+    if (leftMs <= 0) {
+      end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
+      turn.ended.push("expired");
+      return;
+    }
+    const dueAt = Math.min(until, due + leftMs);
+    end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step);
+    noteDue(from, claimed.priority, dueAt);
+    expect(from);
+  };
+
+  const hold = (turn: Turn, candidate: Candidate): void => {
+    const text = "the bytes of this message are missing from the store";
+    end(turn, candidate, { kind: "held" }, note(turn.now.wall, "held", text));
+    deps.bodyMissing(candidate.claimed);
+  };
+
+  const depart = (turn: Turn, candidate: Candidate, site: Site, route: Route): void => {
+    const { claimed } = candidate;
+    const { message, n, address, claim, attempts } = claimed;
+    const recipient = { n, address, claim, attempts };
+    const { last } = turn;
+    if (
+      last !== null &&
+      last.flight.message === message &&
+      !last.flight.probe &&
+      last.flight.recipients.length < policy.jobRecipientsMax &&
+      sameRoute(last.route, route)
+    ) {
+      flights.extend(last.flight, recipient);
+      return;
+    }
+    const bytes = claimed.spool === null ? store.body(message) : null;
+    if (bytes === null && claimed.spool === null) return hold(turn, candidate);
+    const launchable = {
+      ...claimed,
+      body: placeOfBody(claimed),
+      livesUntil: expiryOf(policy.retry, claimed),
+    };
+    const flight = launch(flights, turn, launchable, site, route, [recipient], bytes);
+    turn.last = { flight, route };
+  };
+
+  const follow = (turn: Turn, candidate: Candidate, route: Route): void => {
+    const { claimed, from } = candidate;
+    const { due } = turn.now;
+    const target = sites.named(route.site);
+    if (!turn.dispatching) return putBack(turn, candidate, due, target);
+    if (!isOpen(target, due))
+      return putBack(turn, candidate, Math.max(due, target.pausedUntil), target);
+    const sizeBytes = claimed.spool === null ? claimed.sizeBytes : 0;
+    if (target !== from && isHungry(target, claimed.priority, due))
+      return putBack(turn, candidate, due, target);
+    const room = roomOf(target, claimed.priority, policy.windowMax) > 0;
+    if (!room || !hasBytes(flights, policy, target, sizeBytes)) {
+      target.starving = true;
+      return putBack(turn, candidate, due, target);
+    }
+    depart(turn, candidate, target, route);
+  };
+
+  const place = (turn: Turn, candidate: Candidate, found: Found): void => {
+    switch (found.kind) {
+      case "asked":
+        return;
+      case "later":
+        return putBack(turn, candidate, found.dueAt, candidate.from);
+      case "refused":
+        return refuse(turn, candidate, found);
+      case "unknown":
+        return unknown(turn, candidate, found.text);
+      case "route":
+        return follow(turn, candidate, found.route);
+      default:
+        return unreachable(found);
+    }
+  };
+
+  /** Claims from one lane; what is due there next is known afterwards. */
+  const claimLane = (turn: Turn, site: Site, priority: Priority, limit: number): number => {
+    if (limit <= 0 || site.id === undefined) return 0;
+    const { now, leaseUntil } = turn;
+    const bytesMax = Math.max(1, policy.flightBytesMax - flights.bytes());
+    const request = { site: site.id, priority, limit, bytesMax, now: now.due, leaseUntil };
+    const rows = store.claim(request);
+    turn.claimsLeft -= rows.length;
+    if (rows.length < limit) site.dueAt[priority] = store.nextDue(site.id, priority) ?? Infinity;
+    for (const claimed of rows) {
+      const candidate: Candidate = { claimed, from: site };
+      if (hasLived(turn, candidate)) expire(turn, candidate);
+      else place(turn, candidate, routes.find(candidate, now.due));
+    }
+    return rows.length;
+  };
+
+  const probe = (turn: Turn, site: Site): void => {
+    for (let searched = 0; searched < PROBE_SEARCH_MAX && !site.probing; searched++) {
+      const lane = priorities.find((one) => isHungry(site, one, turn.now.due));
+      if (lane === undefined) return;
+      claimLane(turn, site, lane, 1);
+    }
+  };
+
+  const roomFor = (turn: Turn, site: Site, lane: Priority): number => {
+    const room =
+      site === sites.unrouted
+        ? policy.routingMax - routes.waiting()
+        : roomOf(site, lane, policy.windowMax);
+    return Math.min(room, turn.claimsLeft);
+  };
+
+  /** Two rounds: by weight, and then what some lanes left of their shares to those that have more. */
+  const fill = (turn: Turn, site: Site): void => {
+    const { due } = turn.now;
+    const canTake = (lane: Priority): boolean =>
+      isHungry(site, lane, due) && roomFor(turn, site, lane) > 0;
+    const shares = sharesOf([canTake(0), canTake(1), canTake(2)], roomFor(turn, site, 0));
+    for (const lane of priorities)
+      claimLane(turn, site, lane, Math.min(shares[lane], roomFor(turn, site, lane)));
+    for (const lane of priorities)
+      if (canTake(lane)) claimLane(turn, site, lane, roomFor(turn, site, lane));
+  };
+
+  return {
+    pump(turn, site) {
+      const { due } = turn.now;
+      if (!isOpen(site, due)) return expect(site);
+      turn.pumped.push(site);
+      if (site.level > 0) probe(turn, site);
+      else fill(turn, site);
+      expect(site);
+    },
+    place,
+    giveBack: (turn, candidate) => putBack(turn, candidate, turn.now.due, candidate.from),
+  };
+}
+
+function placeOfBody(claimed: Claimed): BodyPlace {
+  return claimed.spool === null
+    ? { kind: "inline", length: claimed.sizeBytes }
+    : { kind: "spool", file: claimed.spool };
+}
+
+/** The DNS has the word of the remote side: this attempt never came to a connection. */
+function routeStep(
+  at: number,
+  outcome: "failed" | "deferred",
+  enhanced: string,
+  text: string,
+): string {
+  return packStep({
+    kind: "attempt",
+    at,
+    durationMs: 0,
+    outcome,
+    class: "dns",
+    doubt: false,
+    via: "mx",
+    site: "",
+    host: "",
+    address: "",
+    source: "",
+    session: "",
+    phase: "route",
+    code: 0,
+    enhanced,
+    text,
+    tls: null,
+  });
+}

@@ -1,0 +1,62 @@
+// What arrived since the last commit. Everything in it goes into the next transaction; what a full disk refused stays here, since a
+// verdict that is not written would be sent again.
+import type { AcceptAnswer, Submission } from "../mail/submission.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Routing } from "../route/route.ts";
+import type { Flight } from "./flight.ts";
+import type { Leased } from "./settlement.ts";
+import type { Candidate } from "./routing.ts";
+import type { Site } from "./site.ts";
+
+export interface Call {
+  readonly messages: readonly Submission[];
+  readonly answer: (answer: AcceptAnswer) => void;
+}
+
+/** A verdict with the lease that it settles. */
+export interface Report {
+  readonly verdict: Verdict;
+  readonly flight: Flight;
+  readonly place: number;
+}
+
+export interface Loss {
+  readonly leased: Leased;
+  readonly site: Site;
+  readonly text: string;
+}
+
+export interface Resolved {
+  readonly candidate: Candidate;
+  /** Null: given back without an answer. */
+  readonly routing: Routing | null;
+}
+
+export interface Inbox {
+  calls: Call[];
+  reports: Report[];
+  losses: Loss[];
+  resolved: Resolved[];
+}
+
+export const emptyInbox = (): Inbox => ({ calls: [], reports: [], losses: [], resolved: [] });
+
+/** Nothing that holds a lease, or that must be written before one may start anew. */
+export function isSettled({ reports, losses, resolved }: Inbox): boolean {
+  return reports.length === 0 && losses.length === 0 && resolved.length === 0;
+}
+
+/** Takes at most `max` of each kind, and leaves the rest for the next transaction. */
+export function takeFrom(inbox: Inbox, max: number): Inbox {
+  const take = <T>(items: T[]): [T[], T[]] =>
+    items.length <= max ? [items, []] : [items.slice(0, max), items.slice(max)];
+  const [calls, callsLeft] = take(inbox.calls);
+  const [reports, reportsLeft] = take(inbox.reports);
+  const [losses, lossesLeft] = take(inbox.losses);
+  const [resolved, resolvedLeft] = take(inbox.resolved);
+  inbox.calls = callsLeft;
+  inbox.reports = reportsLeft;
+  inbox.losses = lossesLeft;
+  inbox.resolved = resolvedLeft;
+  return { calls, reports, losses, resolved };
+}

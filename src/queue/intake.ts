@@ -1,0 +1,144 @@
+// New mail on its way into the store. What can leave at once is inserted already leased and its bytes go to the sender from memory;
+// the rest waits in its site's line, or in the line of those that have no route yet.
+import { domainOf, type Priority } from "../mail/message.ts";
+import type { JobRecipient } from "../mail/job.ts";
+import type { Submission } from "../mail/submission.ts";
+import type { Route } from "../route/route.ts";
+import type { Flights } from "./flight.ts";
+import { hasBytes, launch, type Launchable, sameRoute, type Turn } from "./launch.ts";
+import type { RecipientState } from "./lifecycle.ts";
+import type { QueuePolicy } from "./policy.ts";
+import { expiryOf } from "./retry.ts";
+import type { Routes } from "./routing.ts";
+import type { Site, Sites } from "./site.ts";
+import { type NewRecipient, type QueueStore, UNROUTED } from "./store.ts";
+import { isHungry, noteDue, roomOf } from "./window.ts";
+
+export interface IntakeDeps {
+  readonly store: QueueStore;
+  readonly sites: Sites;
+  readonly flights: Flights;
+  readonly routes: Routes;
+  readonly policy: QueuePolicy;
+  /** Rows of a site's lane are due from then on. */
+  readonly expect: (site: Site) => void;
+}
+
+/** Recipients of one message that leave together. */
+interface Party {
+  readonly site: Site;
+  readonly route: Route;
+  readonly recipients: JobRecipient[];
+}
+
+export interface Intake {
+  /** Inside a transaction. */
+  take(turn: Turn, submission: Submission): void;
+}
+
+export function createIntake({
+  store,
+  sites,
+  flights,
+  routes,
+  policy,
+  expect,
+}: IntakeDeps): Intake {
+  const mayLeave = (turn: Turn, site: Site, lane: Priority, sizeBytes: number): boolean =>
+    site.level === 0 &&
+    !isHungry(site, lane, turn.now.due) &&
+    roomOf(site, lane, policy.windowMax) > 0 &&
+    hasBytes(flights, policy, site, sizeBytes);
+
+  const wait = (turn: Turn, site: Site, lane: Priority, dueAt: number): RecipientState => {
+    const at = Math.max(dueAt, turn.now.due);
+    noteDue(site, lane, at);
+    expect(site);
+    return { at: "queued", dueAt: at, attempts: 0 };
+  };
+
+  const join = (parties: Party[], site: Site, route: Route, recipient: JobRecipient): void => {
+    for (const party of parties) {
+      if (party.site !== site || !sameRoute(party.route, route)) continue;
+      if (party.recipients.length >= policy.jobRecipientsMax) continue;
+      party.recipients.push(recipient);
+      return;
+    }
+    parties.push({ site, route, recipients: [recipient] });
+  };
+
+  /** Decides for one recipient, and adds it to a party when it leaves at once. */
+  const admit = (
+    turn: Turn,
+    { head, body }: Submission,
+    n: number,
+    address: string,
+    parties: Party[],
+  ): NewRecipient => {
+    const { due } = turn.now;
+    const lane = head.priority;
+    const domain = domainOf(address);
+    const found = turn.dispatching ? routes.known(domain, due) : undefined;
+    if (found === undefined) {
+      const state = wait(turn, sites.unrouted, lane, routes.restsUntil(domain));
+      return { n, address, site: UNROUTED, state };
+    }
+    const site = sites.named(found.route.site);
+    const id = sites.idOf(site);
+    if (!mayLeave(turn, site, lane, body === null ? 0 : body.length))
+      return { n, address, site: id, state: wait(turn, site, lane, due) };
+    const claim = store.nextClaim();
+    join(parties, site, found.route, { n, address, claim, attempts: 0 });
+    const state: RecipientState = {
+      at: "sending",
+      claim,
+      leaseUntil: turn.leaseUntil,
+      attempts: 0,
+    };
+    return { n, address, site: id, state };
+  };
+
+  return {
+    take(turn, submission) {
+      const { head, body } = submission;
+      const recipients: NewRecipient[] = [];
+      const parties: Party[] = [];
+      // A scheduled instant is carried over to due time, which may run ahead of the wall (duetime.ts).
+      const dueAt = head.dueAt + turn.now.due - turn.now.wall;
+      if (head.dueAt > turn.now.wall) {
+        noteDue(sites.unrouted, head.priority, dueAt);
+        expect(sites.unrouted);
+        for (let n = 0; n < head.recipients.length; n++) {
+          const address = head.recipients[n] as string;
+          recipients.push({ n, address, site: UNROUTED, state: { at: "scheduled", dueAt } });
+        }
+      } else {
+        for (let n = 0; n < head.recipients.length; n++) {
+          const address = head.recipients[n] as string;
+          recipients.push(admit(turn, submission, n, address, parties));
+        }
+      }
+      store.accept({ head, body, recipients });
+      if (parties.length === 0) return;
+      const message = launchableOf(submission, policy);
+      for (const { site, route, recipients: leaving } of parties)
+        launch(flights, turn, message, site, route, leaving, body);
+    },
+  };
+}
+
+function launchableOf({ head, body }: Submission, policy: QueuePolicy): Launchable {
+  return {
+    message: head.id,
+    from: head.from,
+    priority: head.priority,
+    acceptedAt: head.acceptedAt,
+    expiresAt: head.expiresAt,
+    sizeBytes: head.sizeBytes,
+    eightBit: head.eightBit,
+    utf8: head.utf8,
+    body: head.body,
+    sha256: body === null ? head.sha256 : null,
+    livesUntil: expiryOf(policy.retry, head),
+  };
+}

@@ -1,0 +1,132 @@
+// From a leased recipient to a job on its way. Jobs are collected while a transaction runs and leave only after its commit: nothing
+// is sent on the strength of a lease that a crash could undo.
+import type { EpochMs } from "../base/clock.ts";
+import type { MessageId } from "../mail/id.ts";
+import type { Job, JobRecipient } from "../mail/job.ts";
+import type { BodyPlace, Priority } from "../mail/message.ts";
+import type { Route } from "../route/route.ts";
+import type { Instant } from "./duetime.ts";
+import type { Flight, Flights } from "./flight.ts";
+import type { QueuePolicy } from "./policy.ts";
+import type { Site } from "./site.ts";
+
+/** What a sender thread gets. The body is null when it lies in the spool. */
+export interface Dispatch {
+  readonly job: Job;
+  readonly route: Route;
+  readonly body: Uint8Array | null;
+}
+
+/** One transaction of the queue, from its beginning to its commit. */
+export interface Turn {
+  readonly now: Instant;
+  /** False while draining and while the disk is full: everything waits in the store. */
+  readonly dispatching: boolean;
+  readonly leaseUntil: EpochMs;
+  /** Recipients that may still be claimed. */
+  claimsLeft: number;
+  readonly flights: Flight[];
+  readonly dispatches: Dispatch[];
+  /** Sites whose lines were read. */
+  readonly pumped: Site[];
+  /** Final states that no sender's verdict brought. */
+  readonly ended: ("bounced" | "expired")[];
+  /** The last job of a claim, while further recipients of the same message may join it. */
+  last: { readonly flight: Flight; readonly route: Route } | null;
+}
+
+export function newTurn(
+  options: Pick<Turn, "now" | "dispatching" | "leaseUntil" | "claimsLeft">,
+): Turn {
+  return { ...options, flights: [], dispatches: [], pumped: [], ended: [], last: null };
+}
+
+export interface Launchable {
+  readonly message: MessageId;
+  readonly from: string;
+  readonly priority: Priority;
+  readonly acceptedAt: EpochMs;
+  readonly expiresAt: EpochMs | null;
+  readonly sizeBytes: number;
+  readonly eightBit: boolean;
+  readonly utf8: boolean;
+  readonly body: BodyPlace;
+  /** Null: the bytes came straight from the door and need no check. */
+  readonly sha256: string | null;
+  readonly livesUntil: EpochMs;
+}
+
+/** Domains of one site may differ in their TLS policy: such recipients do not share a transaction. */
+export function sameRoute(a: Route, b: Route): boolean {
+  return a === b || (a.site === b.site && a.tls === b.tls && a.port === b.port && a.via === b.via);
+}
+
+export function jobOf(message: Launchable, site: string, recipients: JobRecipient[]): Job {
+  const { from, priority, sizeBytes, eightBit, utf8, body } = message;
+  const job = {
+    message: message.message,
+    from,
+    recipients,
+    priority,
+    site,
+    sizeBytes,
+    eightBit,
+    utf8,
+    expiresAt: message.livesUntil,
+    body,
+  };
+  return message.sha256 === null ? job : { ...job, sha256: message.sha256 };
+}
+
+/** `recipients` is shared by the job and the flight, so that a job can still grow while its transaction runs. */
+export function launch(
+  flights: Flights,
+  turn: Turn,
+  message: Launchable,
+  site: Site,
+  route: Route,
+  recipients: JobRecipient[],
+  bytes: Uint8Array | null,
+): Flight {
+  const probe = site.level > 0;
+  if (probe) site.probing = true;
+  const claims: number[] = [];
+  for (const recipient of recipients) claims.push(recipient.claim);
+  const flight: Flight = {
+    message: message.message,
+    site,
+    priority: message.priority,
+    acceptedAt: message.acceptedAt,
+    expiresAt: message.expiresAt,
+    heldBytes: bytes === null ? 0 : bytes.length,
+    recipients,
+    claims,
+    open: claims.length,
+    probe,
+    startedAtMono: turn.now.mono,
+    next: null,
+  };
+  flights.add(flight);
+  turn.flights.push(flight);
+  turn.dispatches.push({ job: jobOf(message, site.name, recipients), route, body: bytes });
+  return flight;
+}
+
+/** A paused site takes one job, and only when its pause is over. */
+export function isOpen(site: Site, now: EpochMs): boolean {
+  return site.level === 0 || (site.pausedUntil <= now && !site.probing);
+}
+
+/** Each site may have one job in flight whatever the others hold: a slow one never starves the rest of memory. */
+const SITE_BYTES_SHARE = 4;
+
+export function hasBytes(
+  flights: Flights,
+  policy: QueuePolicy,
+  site: Site,
+  sizeBytes: number,
+): boolean {
+  if (site.leased === 0) return true;
+  if (site.leasedBytes + sizeBytes > policy.flightBytesMax / SITE_BYTES_SHARE) return false;
+  return flights.bytes() + sizeBytes <= policy.flightBytesMax;
+}

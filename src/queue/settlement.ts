@@ -1,0 +1,107 @@
+// From what happened to a lease to the row that tells it: the next state, the step of the timeline and the event, in one value.
+import type { EpochMs } from "../base/clock.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { MessageId } from "../mail/id.ts";
+import type { Priority } from "../mail/message.ts";
+import { type NoteStep, packStep } from "../mail/timeline.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Instant } from "./duetime.ts";
+import { after, eventOf, type Happening, type RecipientState } from "./lifecycle.ts";
+import { blamesSite, siteBackoff } from "./pace.ts";
+import { expiryOf, lossWaitMs, type RetryPolicy, SECOND_MS, waitMs } from "./retry.ts";
+import type { Settlement, SiteId } from "./store.ts";
+
+/** A lease and what decides its future. */
+export interface Leased {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly claim: number;
+  readonly attempts: number;
+  readonly priority: Priority;
+  readonly acceptedAt: EpochMs;
+  readonly expiresAt: EpochMs | null;
+}
+
+/** `site`: the line in which it waits from now on, when that may have changed. */
+export function settlementOf(
+  leased: Leased,
+  happening: Happening,
+  step: string | null,
+  at: EpochMs,
+  site?: SiteId,
+): Settlement {
+  const { message, n, claim, attempts } = leased;
+  const state: RecipientState = { at: "sending", claim, leaseUntil: 0, attempts };
+  const next = after(state, happening);
+  if (next === null) throw new Error(`${happening.kind} cannot happen to a leased recipient`);
+  const event = eventOf[happening.kind];
+  if (site === undefined) return { message, n, claim, next, step, event, at };
+  return { message, n, claim, next, site, step, event, at };
+}
+
+export interface Circumstance {
+  readonly policy: RetryPolicy;
+  readonly now: Instant;
+  readonly roll: number;
+  /** The pause of the site at this moment. */
+  readonly pausedUntil: EpochMs;
+}
+
+/** An interrupted job rests a moment, so that a sender that gives everything back is not asked in a circle. */
+const RETURN_MS = SECOND_MS;
+
+/** What a verdict means for its recipient. */
+export function happeningOf(
+  leased: Leased,
+  verdict: Verdict,
+  { policy, now, roll, pausedUntil }: Circumstance,
+): Happening {
+  switch (verdict.kind) {
+    case "delivered":
+      return { kind: "delivered", at: now.wall };
+    case "failed":
+      return { kind: "bounced", at: now.wall };
+    case "interrupted":
+      return { kind: "returned", dueAt: now.due + RETURN_MS };
+    case "deferred":
+      break;
+    default:
+      return unreachable(verdict.kind);
+  }
+  // Failures of host or site scope burn no message's attempt: the site pays for them.
+  const counted = verdict.scope === "recipient" || verdict.scope === "message";
+  const leftMs = expiryOf(policy, leased) - now.wall;
+  if (leftMs <= 0) return { kind: "expired", at: now.wall, counted };
+  const wantedAt = counted
+    ? now.due +
+      waitMs(
+        policy,
+        {
+          priority: leased.priority,
+          attempts: leased.attempts + 1,
+          class: verdict.class,
+          retryAfterMs: verdict.retryAfterMs,
+        },
+        roll,
+      )
+    : Math.max(
+        blamesSite(verdict) ? pausedUntil : 0,
+        now.due + siteBackoff(0, verdict.retryAfterMs, roll),
+      );
+  return { kind: "deferred", dueAt: Math.min(wantedAt, now.due + leftMs), counted };
+}
+
+/** A lease that ended without a verdict: perhaps past the dot, so it counts and is marked. */
+export function lossOf(
+  policy: RetryPolicy,
+  leased: Pick<Leased, "attempts" | "priority">,
+  now: Instant,
+  roll: number,
+): Happening {
+  const waitedMs = lossWaitMs(policy, leased.priority, leased.attempts + 1, roll);
+  return { kind: "lost", dueAt: now.due + waitedMs };
+}
+
+export function note(at: EpochMs, name: NoteStep["note"], text: string, doubt = false): string {
+  return packStep({ kind: "note", at, note: name, doubt, text });
+}

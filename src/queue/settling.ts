@@ -1,0 +1,115 @@
+// What ended, on its way into the store: verdicts of senders, leases that were lost, and leases that a dead process left.
+import type { DueTime } from "./duetime.ts";
+import type { Flights } from "./flight.ts";
+import type { Loss, Report } from "./inbox.ts";
+import type { Turn } from "./launch.ts";
+import { after, type RecipientState } from "./lifecycle.ts";
+import type { QueuePolicy } from "./policy.ts";
+import { happeningOf, type Leased, lossOf, note, settlementOf } from "./settlement.ts";
+import type { Site, Sites } from "./site.ts";
+import type { Lease, QueueStore } from "./store.ts";
+import { noteDue } from "./window.ts";
+
+export interface SettlingDeps {
+  readonly store: QueueStore;
+  readonly sites: Sites;
+  readonly flights: Flights;
+  readonly policy: QueuePolicy;
+  readonly dueTime: DueTime;
+  readonly roll: () => number;
+  readonly expect: (site: Site) => void;
+}
+
+/** All inside a transaction. */
+export interface Settling {
+  /** The state that the recipient is in now; null when its lease was lost before. */
+  report(turn: Turn, report: Report): RecipientState | null;
+  loss(turn: Turn, loss: Loss): boolean;
+  /** Leases of earlier processes; true when there may be more. */
+  orphans(turn: Turn): boolean;
+  /** Leases that ran out: renewed while their sender lives, else lost. */
+  overdue(turn: Turn): void;
+}
+
+const ORPHANS_A_TURN = 500;
+
+export function createSettling(deps: SettlingDeps): Settling {
+  const { store, sites, flights, policy, roll, expect } = deps;
+
+  const waitsAt = (site: Site, lane: Leased["priority"], state: RecipientState): void => {
+    if (state.at !== "queued" && state.at !== "deferred") return;
+    noteDue(site, lane, state.dueAt);
+    expect(site);
+  };
+
+  const settleLost = (turn: Turn, lease: Lease, text: string): void => {
+    const leased: Leased = { ...lease, acceptedAt: 0, expiresAt: null };
+    const happening = lossOf(policy.retry, leased, turn.now, roll());
+    const step = note(turn.now.wall, "released", text, true);
+    const settlement = settlementOf(leased, happening, step, turn.now.wall);
+    if (store.settle(settlement))
+      waitsAt(sites.numbered(lease.site), lease.priority, settlement.next);
+  };
+
+  return {
+    report(turn, { verdict, flight, place }) {
+      const { site, message, priority, acceptedAt, expiresAt } = flight;
+      const recipient = flight.recipients[place];
+      if (recipient === undefined) throw new Error("a verdict's place is outside of its flight");
+      const { n, attempts } = recipient;
+      const { claim } = verdict;
+      const leased: Leased = { message, n, claim, attempts, priority, acceptedAt, expiresAt };
+      const happening = happeningOf(leased, verdict, {
+        policy: policy.retry,
+        now: turn.now,
+        roll: verdict.kind === "deferred" ? roll() : 0,
+        pausedUntil: site.pausedUntil,
+      });
+      const silent = verdict.kind === "interrupted" && !verdict.doubt;
+      const step = silent ? null : verdict.step;
+      const waits = happening.kind === "deferred" || happening.kind === "returned";
+      const siteId = waits ? sites.idOf(site) : undefined;
+      const settlement = settlementOf(leased, happening, step, turn.now.wall, siteId);
+      if (!store.settle(settlement)) return null;
+      if (waits) waitsAt(site, priority, settlement.next);
+      return settlement.next;
+    },
+    loss(turn, { leased, site, text }) {
+      const happening = lossOf(policy.retry, leased, turn.now, roll());
+      const step = note(turn.now.wall, "released", text, true);
+      const settlement = settlementOf(leased, happening, step, turn.now.wall, sites.idOf(site));
+      if (!store.settle(settlement)) return false;
+      waitsAt(site, leased.priority, settlement.next);
+      return true;
+    },
+    orphans(turn) {
+      const { claimBase } = store.facts;
+      const found = store.leases({ claimMax: claimBase, now: 0, limit: ORPHANS_A_TURN });
+      for (const lease of found) settleLost(turn, lease, "the process that had it ended");
+      return found.length === ORPHANS_A_TURN;
+    },
+    overdue(turn) {
+      const { wall, mono } = turn.now;
+      const { claimBase } = store.facts;
+      for (const lease of store.leases({ claimMax: claimBase, now: wall, limit: ORPHANS_A_TURN })) {
+        const flight = flights.find(lease.message, lease.n, lease.claim);
+        if (flight !== undefined && mono - flight.startedAtMono < policy.flightMaxMs) {
+          renew(turn, lease);
+          continue;
+        }
+        if (flight !== undefined) flights.remove(flight);
+        settleLost(turn, lease, "its sender did not answer");
+      }
+    },
+  };
+
+  function renew(turn: Turn, lease: Lease): void {
+    const { message, n, claim, attempts, leaseUntil } = lease;
+    const next = after(
+      { at: "sending", claim, leaseUntil, attempts },
+      { kind: "renewed", leaseUntil: turn.leaseUntil },
+    );
+    if (next === null) return;
+    store.settle({ message, n, claim, next, step: null, event: null, at: turn.now.wall });
+  }
+}

@@ -1,0 +1,157 @@
+// The sites that the queue thread knows of: their window, their health and when to look at them next.
+import type { EpochMs } from "../base/clock.ts";
+import { createHeap } from "./heap.ts";
+import { healthy } from "./pace.ts";
+import { type QueueStore, type SiteId, UNROUTED } from "./store.ts";
+import { earliestDue, type Window } from "./window.ts";
+import { workerOf } from "./worker.ts";
+
+/** Idle sites are forgotten above this number; one that is needed again is read from the store. */
+const SITES_MAX = 20_000;
+
+export interface Site extends Window {
+  readonly name: string;
+  /** Undefined until a row names it. */
+  id: SiteId | undefined;
+  readonly worker: number;
+  /** When the heap looks at it next; Infinity: not in the heap. */
+  wakeAt: EpochMs;
+  /** It stands in the line of sites that are looked at in the next transaction. */
+  ready: boolean;
+  /** The window was full while work waited: the next settled half brings it back. */
+  starving: boolean;
+}
+
+export interface Sites {
+  /** Recipients whose domain has no route yet. */
+  readonly unrouted: Site;
+  named(name: string): Site;
+  numbered(id: SiteId): Site;
+  /** Inside a transaction: the number that rows carry. */
+  idOf(site: Site): SiteId;
+  /** The transaction did not stand, so numbers given in it do not either. */
+  rolledBack(): void;
+  committed(): void;
+  /** Looks at the site no later than `at`. */
+  wake(site: Site, at: EpochMs): void;
+  /** Looks at the site in the next transaction. */
+  hurry(site: Site): void;
+  /** Moves sites whose time has come into the line. */
+  due(now: EpochMs): void;
+  /** When the next one's time comes; Infinity for none. */
+  nextWake(): EpochMs;
+  /** The next site to look at. */
+  takeReady(): Site | undefined;
+  hasReady(): boolean;
+  all(): Iterable<Site>;
+  forgetIdle(): void;
+}
+
+export function createSites(store: QueueStore, workers: number): Sites {
+  const byName = new Map<string, Site>();
+  const byId = new Map<SiteId, Site>();
+  const heap = createHeap<Site>();
+  const line: Site[] = [];
+  let lineHead = 0;
+  let interned: Site[] = [];
+
+  const make = (name: string, id: SiteId | undefined): Site => ({
+    ...healthy(),
+    name,
+    id,
+    worker: workerOf(name, workers),
+    leased: 0,
+    leasedBytes: 0,
+    dueAt: [Infinity, Infinity, Infinity],
+    wakeAt: Infinity,
+    ready: false,
+    starving: false,
+  });
+
+  const unrouted = make("", UNROUTED);
+  byId.set(UNROUTED, unrouted);
+
+  const hurry = (site: Site): void => {
+    if (site.ready) return;
+    site.ready = true;
+    line.push(site);
+  };
+
+  return {
+    unrouted,
+    named(name) {
+      const known = byName.get(name);
+      if (known !== undefined) return known;
+      const site = make(name, undefined);
+      byName.set(name, site);
+      return site;
+    },
+    numbered(id) {
+      const known = byId.get(id);
+      if (known !== undefined) return known;
+      const name = store.siteName(id);
+      const site = byName.get(name) ?? make(name, id);
+      site.id = id;
+      byName.set(name, site);
+      byId.set(id, site);
+      return site;
+    },
+    idOf(site) {
+      if (site.id !== undefined) return site.id;
+      const id = store.siteId(site.name);
+      site.id = id;
+      byId.set(id, site);
+      interned.push(site);
+      return id;
+    },
+    rolledBack() {
+      for (const site of interned) {
+        if (site.id !== undefined) byId.delete(site.id);
+        site.id = undefined;
+      }
+      interned = [];
+    },
+    committed() {
+      if (interned.length > 0) interned = [];
+    },
+    wake(site, at) {
+      if (at >= site.wakeAt) return;
+      site.wakeAt = at;
+      heap.push(at, site);
+    },
+    hurry,
+    due(now) {
+      while (heap.earliest() <= now) {
+        const at = heap.earliest();
+        const site = heap.pop();
+        // An earlier time replaced this one, or it has been served.
+        if (site === undefined || site.wakeAt !== at) continue;
+        site.wakeAt = Infinity;
+        hurry(site);
+      }
+    },
+    nextWake: () => heap.earliest(),
+    takeReady() {
+      const site = line[lineHead];
+      if (site === undefined) return undefined;
+      lineHead++;
+      if (lineHead === line.length) {
+        line.length = 0;
+        lineHead = 0;
+      }
+      site.ready = false;
+      return site;
+    },
+    hasReady: () => lineHead < line.length,
+    all: () => byName.values(),
+    forgetIdle() {
+      if (byName.size <= SITES_MAX) return;
+      for (const [name, site] of byName) {
+        if (site.leased > 0 || site.level > 0 || site.ready || site.wakeAt !== Infinity) continue;
+        if (earliestDue(site) !== Infinity) continue;
+        byName.delete(name);
+        if (site.id !== undefined) byId.delete(site.id);
+      }
+    },
+  };
+}
