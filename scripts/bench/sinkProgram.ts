@@ -1,0 +1,18 @@
+// Our own sink as a process: says on each line its port and how many different messages it has
+// taken.
+import { startSink } from "../../src/sink/server.ts";
+
+const TELL_EVERY_MS = 10;
+
+const sink = await startSink({ listen: { host: process.argv[2] ?? "127.0.0.1", port: 0 } });
+let told = -1;
+const timer = setInterval(() => {
+  const { distinct } = sink.tally.summary();
+  if (distinct === told) return;
+  told = distinct;
+  process.stdout.write(`${JSON.stringify({ port: sink.port, distinct })}\n`);
+}, TELL_EVERY_MS);
+process.on("SIGTERM", () => {
+  clearInterval(timer);
+  void sink.stop();
+});
