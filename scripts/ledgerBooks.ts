@@ -1,0 +1,73 @@
+// Who was promised what, and what arrived. Knows no process and no socket, so that planted faults
+// can test it.
+
+export interface Violation {
+  readonly key: string;
+  readonly what: string;
+}
+
+export interface Entry {
+  readonly key: string;
+  readonly id: string;
+}
+
+export interface Books {
+  /** A request with this key is on its way. */
+  offered(key: string): void;
+  /** It was answered with 2xx and this id. */
+  promised(key: string, id: string): void;
+  /** The remote server took a message with this key. */
+  taken(key: string, atMs: number): void;
+  killed(atMs: number): void;
+  accepted(): readonly Entry[];
+  missing(): readonly string[];
+  duplicates(): readonly { readonly key: string; readonly id: string | undefined }[];
+  /** What can be told without asking the daemon. */
+  violations(): Violation[];
+  summary(): string;
+}
+
+export function createBooks(): Books {
+  const offered = new Set<string>();
+  const promised = new Map<string, string>();
+  const takings = new Map<string, number[]>();
+  const killsAtMs: number[] = [];
+  let duplicates: string[] = [];
+
+  const wasKilledBetween = (fromMs: number, toMs: number): boolean =>
+    killsAtMs.some((atMs) => fromMs <= atMs && atMs <= toMs);
+  const missing = (): string[] => [...promised.keys()].filter((key) => !takings.has(key));
+
+  return {
+    offered: (key) => void offered.add(key),
+    promised: (key, id) => void promised.set(key, id),
+    killed: (atMs) => void killsAtMs.push(atMs),
+    taken(key, atMs) {
+      const times = takings.get(key);
+      if (times === undefined) return void takings.set(key, [atMs]);
+      if (times.length === 1) duplicates = [...duplicates, key];
+      times.push(atMs);
+    },
+    accepted: () => [...promised].map(([key, id]) => ({ key, id })),
+    missing,
+    duplicates: () => duplicates.map((key) => ({ key, id: promised.get(key) })),
+    violations() {
+      const found: Violation[] = missing().map((key) => ({
+        key,
+        what: `${promised.get(key)} was answered with 2xx and never arrived`,
+      }));
+      for (const key of takings.keys())
+        if (!offered.has(key)) found.push({ key, what: "arrived and was never sent" });
+      for (const key of duplicates) {
+        const times = takings.get(key) ?? [];
+        for (let i = 1; i < times.length; i++)
+          if (!wasKilledBetween(times[i - 1] ?? 0, times[i] ?? 0))
+            found.push({ key, what: "arrived twice with no kill in between" });
+      }
+      return found;
+    },
+    summary: () =>
+      `${offered.size} offered, ${promised.size} answered with 2xx, ${takings.size} arrived, ` +
+      `${missing().length} missing, ${duplicates.length} twice`,
+  };
+}
