@@ -144,14 +144,13 @@ function* step(course: Course, phase: Phase, i: number, send: Line | null): Dial
 
 /** One reply before the message. `i` is the recipient's place; it says nothing in the other phases. */
 function judge(course: Course, phase: Phase, i: number, reply: Reply): void {
-  if (course.over) return;
   if (accepted(phase, reply)) {
     if (phase === "mail") course.open = true;
     return;
   }
-  const kind = classOf(reply);
   // 421 ends the session (RFC 5321 3.8). A reply that is neither yes nor no means that we no longer understand each other.
-  if (reply.code === 421 || kind < 4) course.clean = false;
+  if (reply.code === 421 || classOf(reply) < 4) course.clean = false;
+  if (course.over) return;
   const fate: Fate = { fate: "refused", phase, reply };
   if (phase !== "rcpt" || !course.clean) return endAll(course, fate);
   course.fates[i] = fate;

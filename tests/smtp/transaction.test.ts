@@ -1,0 +1,179 @@
+import { expect, test } from "bun:test";
+import { nothingOffered } from "../../src/smtp/extensions.ts";
+import { phases, type Phase } from "../../src/smtp/phases.ts";
+import type { Reply } from "../../src/smtp/reply.ts";
+import type { Happened, Lost, Want } from "../../src/smtp/session.ts";
+import { transaction, type Envelope, type TransactionEnd } from "../../src/smtp/transaction.ts";
+import { everyPath, type Choose } from "./everyPath.ts";
+
+const envelope: Envelope = {
+  from: "a@example.com",
+  to: ["b@example.net", "c@example.net"],
+  sizeBytes: 1000,
+  eightBit: false,
+  utf8: false,
+};
+const closed: Lost = { got: "lost", why: "closed", text: "gone" };
+const replyOf = (code: number): Reply => ({ code, enhanced: "", lines: ["words"] });
+
+/** What a server did, kept apart from what the session thinks of it. */
+interface Truth {
+  readonly asked: { readonly phase: Phase; readonly code: number }[];
+  open: boolean;
+  lost: boolean;
+  bodies: number;
+  dot: number;
+  /** The connection was lost while the dot had been written. */
+  afterDot: boolean;
+  said421: boolean;
+}
+
+const reactions = [250, 354, 451, 421, 550, "lost"] as const;
+
+function react(truth: Truth, phase: Phase, choose: Choose): Reply | undefined {
+  const code = choose(reactions);
+  if (code === "lost") {
+    truth.lost = true;
+    if (phase === "dot") truth.afterDot = true;
+    return undefined;
+  }
+  truth.asked.push({ phase, code });
+  if (code === 421) truth.said421 = true;
+  if (phase === "mail" && code === 250) truth.open = true;
+  if (phase === "dot") truth.dot = code;
+  if (phase === "dot" || phase === "void" || (phase === "rset" && code === 250)) truth.open = false;
+  return replyOf(code);
+}
+
+function answer(truth: Truth, want: Want, choose: Choose): Happened {
+  switch (want.want) {
+    case "reply": {
+      const reply = react(truth, want.phase, choose);
+      return reply === undefined ? closed : { got: "reply", reply };
+    }
+    case "replies": {
+      const replies: Reply[] = [];
+      for (const phase of want.phases) {
+        const reply = react(truth, phase, choose);
+        if (reply === undefined) return { got: "replies", replies, lost: closed };
+        replies.push(reply);
+      }
+      return { got: "replies", replies, lost: null };
+    }
+    case "body": {
+      truth.bodies++;
+      const kind = choose(["done", "lost", "spoiled", "early"] as const);
+      if (kind === "done") return { got: "done" };
+      if (kind === "early") return { got: "early", reply: replyOf(552) };
+      truth.lost = true;
+      return kind === "lost" ? closed : { got: "spoiled", text: "damaged" };
+    }
+    case "tls":
+      throw new Error("a transaction does not encrypt");
+  }
+}
+
+function play(pipelining: boolean, choose: Choose): { truth: Truth; end: TransactionEnd } {
+  const truth: Truth = {
+    asked: [],
+    open: false,
+    lost: false,
+    bodies: 0,
+    dot: 0,
+    afterDot: false,
+    said421: false,
+  };
+  const run = transaction(envelope, { ...nothingOffered, pipelining });
+  let step = run.next();
+  while (step.done !== true) {
+    const want = step.value;
+    expect(truth.lost).toBe(false);
+    if (want.want === "body") mayHaveBody(truth);
+    step = run.next(answer(truth, want, choose));
+  }
+  return { truth, end: step.value };
+}
+
+/** A message may begin only when the server asked for it and somebody is left to get it. */
+function mayHaveBody({ asked }: Truth): void {
+  const codes = (phase: Phase): number[] =>
+    asked.filter((one) => one.phase === phase).map((one) => one.code);
+  expect(codes("mail")).toEqual([250]);
+  expect(codes("rcpt")).toContain(250);
+  expect(codes("data")).toEqual([354]);
+}
+
+function check({ truth, end }: { truth: Truth; end: TransactionEnd }): void {
+  expect(end.fates).toHaveLength(2);
+  const rcpt = truth.asked.filter((one) => one.phase === "rcpt").map((one) => one.code);
+  end.fates.forEach((fate, i) => {
+    expect(fate).toBeDefined();
+    const taken = truth.bodies === 1 && truth.dot === 250 && rcpt[i] === 250;
+    expect(fate.fate === "taken").toBe(taken);
+    const doubt = fate.fate === "lost" && fate.doubt;
+    const unclear = truth.afterDot || truth.dot === 354;
+    expect(doubt).toBe(unclear && rcpt[i] === 250);
+    if (fate.fate === "refused" && fate.phase === "rcpt" && fate.reply.code === 550)
+      expect(rcpt[i]).toBe(550);
+    if (fate.fate === "refused") expect(fate.reply.code).not.toBe(phases[fate.phase].expects);
+  });
+  if (end.clean) {
+    expect(truth.lost).toBe(false);
+    expect(truth.open).toBe(false);
+    expect(truth.said421).toBe(false);
+  }
+}
+
+test("every road through a transaction of two recipients, command by command", () => {
+  expect(everyPath((choose) => check(play(false, choose)))).toBeGreaterThan(100);
+});
+
+test("every road through a transaction of two recipients, as one group", () => {
+  expect(everyPath((choose) => check(play(true, choose)))).toBeGreaterThan(1000);
+});
+
+function ends(
+  change: Partial<Envelope>,
+  offer: Partial<typeof nothingOffered>,
+): TransactionEnd | Want {
+  const first = transaction({ ...envelope, ...change }, { ...nothingOffered, ...offer }).next();
+  return first.value as TransactionEnd | Want;
+}
+
+test("a message over the announced SIZE is refused by us with 5.3.4, without a word to the server", () => {
+  const end = ends({ sizeBytes: 1001 }, { size: true, sizeMax: 1000 });
+  expect(end).toMatchObject({ clean: true, fates: [{ enhanced: "5.3.4" }, { enhanced: "5.3.4" }] });
+});
+
+test("SIZE without a number sets no limit", () => {
+  expect(ends({ sizeBytes: 10 ** 9 }, { size: true, sizeMax: 0 })).toMatchObject({
+    send: "MAIL FROM:<a@example.com> SIZE=1000000000" as never,
+  });
+});
+
+test("8-bit octets need 8BITMIME", () => {
+  expect(ends({ eightBit: true }, {})).toMatchObject({ fates: [{ enhanced: "5.6.3" }, {}] });
+  expect(ends({ eightBit: true }, { eightBitMime: true })).toMatchObject({
+    send: "MAIL FROM:<a@example.com> BODY=8BITMIME" as never,
+  });
+});
+
+test("SMTPUTF8 is asked for only when the message needs it", () => {
+  expect(ends({ utf8: true }, {})).toMatchObject({ fates: [{ enhanced: "5.6.7" }, {}] });
+  const offer = { smtpUtf8: true, eightBitMime: true };
+  expect(ends({ utf8: true }, offer)).toMatchObject({
+    send: "MAIL FROM:<a@example.com> BODY=8BITMIME SMTPUTF8" as never,
+  });
+  expect(ends({}, offer)).toMatchObject({ send: "MAIL FROM:<a@example.com>" as never });
+});
+
+test("an address with a line break or a bracket is never written", () => {
+  for (const bad of ["b@x\r\nRCPT TO:<evil@x>", "b@x> SIZE=1", "b\0@x", "b c@x", ""])
+    expect(ends({ to: [bad] }, {})).toMatchObject({ fates: [{ enhanced: "5.1.3" }] });
+  expect(ends({ from: "a@x\nDATA" }, {})).toMatchObject({ fates: [{ enhanced: "5.1.7" }, {}] });
+  expect(ends({ to: ['"b c>"@example.com'] }, {})).toMatchObject({ want: "reply" });
+});
+
+test("the null reverse-path is written as empty brackets", () => {
+  expect(ends({ from: "" }, {})).toMatchObject({ send: "MAIL FROM:<>" as never });
+});
