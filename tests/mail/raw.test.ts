@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { composeMessage } from "../../src/mail/compose/compose.ts";
 import { createRawIntake, takeRaw } from "../../src/mail/raw/intake.ts";
 import type { RawOptions } from "../../src/mail/raw/intake.ts";
-import { headerText, latin1 } from "./build.ts";
+import { createLineNormaliser } from "../../src/mail/raw/lines.ts";
+import { draft, headerText, latin1 } from "./build.ts";
 
 const options: RawOptions = {
   received: headerText("from [127.0.0.1] by mail.example with HTTP"),
@@ -82,4 +85,157 @@ test("a message that comes octet by octet is the same message", () => {
   expect(latin1(Buffer.concat([...pieces, ...last.bytes]))).toBe(whole.text);
   expect(whole.text.endsWith("\r\n\r\n\r\none\r\n\r\ntwo\r\n\r\nthree\r\n")).toBe(true);
   expect(last.sha256).toBe(whole.sha256);
+});
+
+const faultOf = (message: string): string => {
+  const result = takeRaw(Buffer.from(message, "latin1"), options);
+  return result.kind === "fault" ? result.code : "taken";
+};
+
+test.each([
+  ["", "missing_from"],
+  ["\r\nbody", "missing_from"],
+  ["Subject: x\r\n\r\n", "missing_from"],
+  ["From: \r\n\r\n", "missing_from"],
+  ["From: undisclosed:;\r\n\r\n", "missing_from"],
+  ["From: a@b\r\nFrom: c@d\r\n\r\n", "duplicate_from"],
+  ["From: a@b@c\r\n\r\n", "bad_from"],
+  ["From: a@b\r\nno colon here\r\n\r\n", "bad_header_line"],
+  ["From: a@b\r\nBcc : c@d\r\n\r\n", "bad_header_line"],
+  ["From: a@b\r\nB\0cc: c@d\r\n\r\n", "bad_header_line"],
+  [": x\r\nFrom: a@b\r\n\r\n", "bad_header_line"],
+  [" folded: first\r\nFrom: a@b\r\n\r\n", "bad_header_line"],
+  ["From sender Mon Jan 1\r\nFrom: a@b\r\n\r\n", "bad_header_line"],
+  [`From: a@b\r\n${"Received: x\r\n".repeat(100)}\r\n`, "taken"],
+  [`From: a@b\r\n${"Received: x\r\n".repeat(101)}\r\n`, "mail_loop"],
+  [`From: a@b\r\n${"X: y\r\n".repeat(999)}\r\n`, "taken"],
+  [`From: a@b\r\n${"X: y\r\n".repeat(1000)}\r\n`, "too_many_fields"],
+  [`From: a@b\r\n${`X: ${"y".repeat(900)}\r\n`.repeat(300)}\r\n`, "header_too_large"],
+  [`From: a@b\r\n\r\n${"x".repeat(998)}\r\n`, "taken"],
+  [`From: a@b\r\n\r\n${"x".repeat(999)}\r\n`, "line_too_long"],
+  [`From: a@b\r\n\r\n${"x".repeat(999)}`, "line_too_long"],
+  [`From: a@b\r\nX: ${"x".repeat(999)}\r\n\r\n`, "line_too_long"],
+])("raw mail %#: the header or the lines decide", (message, code) => {
+  expect(faultOf(message)).toBe(code);
+});
+
+test("a header without end is refused before it fills the memory", () => {
+  const intake = createRawIntake(options);
+  const line = Buffer.from(`X: ${"y".repeat(900)}\r\n`);
+  for (let i = 0; i < 10_000; i++) {
+    const step = intake.write(line);
+    if (step.kind === "bytes") continue;
+    expect(step.code).toBe("header_too_large");
+    expect(i * line.length).toBeLessThan(300_000);
+    expect(intake.write(line)).toEqual(step);
+    expect(intake.end()).toEqual(step);
+    return;
+  }
+  throw new Error("never refused");
+});
+
+test("a message that ends within its header has no body", () => {
+  expect(taken("From: a@b\nSubject: x").text).toEndWith(
+    "Subject: x\r\nDate: Fri, 21 Nov 1997 15:55:06 +0000\r\nMessage-ID: <made@mail.example>\r\n\r\n",
+  );
+});
+
+test("a Date and a Message-ID that are there stay", () => {
+  const result = taken("From: a@b\nDate: then\nMessage-Id: <own@b>\n\nx\n");
+  expect(result.text).toBe(
+    "Received: from [127.0.0.1] by mail.example with HTTP\r\nFrom: a@b\r\nDate: then\r\nMessage-Id: <own@b>\r\n\r\nx\r\n",
+  );
+  expect(result.header.messageId).toBe("own@b");
+});
+
+test("recipients that cannot be read are no fault of the message itself", () => {
+  const { header } = taken("From: a@b\nTo: nonsense\n\nx\n");
+  expect(header.recipients.kind).toBe("refused");
+  expect(header.to).toEqual(["nonsense"]);
+  expect(taken("From: a@b\nTo: undisclosed-recipients:;\n\n").header.recipients.kind).toBe(
+    "refused",
+  );
+});
+
+/** The addresses that a header names, as RFC 5322 writes it. */
+function recipientsOf(fields: string): unknown {
+  const { recipients } = taken(`From: a@b\n${fields}\n\nx\n`).header;
+  return recipients.kind === "ok" ? recipients.value : recipients.why;
+}
+
+test("addresses are read as in the examples of RFC 5322 A", () => {
+  expect(
+    recipientsOf(
+      'To: Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>\nCc: <boss@nil.test>, "Giant; \\"Big\\" Box" <sysservices@example.net>',
+    ),
+  ).toEqual([
+    "mary@x.test",
+    "jdoe@example.org",
+    "one@y.test",
+    "boss@nil.test",
+    "sysservices@example.net",
+  ]);
+  expect(
+    recipientsOf(
+      "To: A Group:Ed Jones <joe@where.test>,joe@where.test,John <jdoe@one.test>;\nCc: Undisclosed recipients:;",
+    ),
+  ).toEqual(["joe@where.test", "jdoe@one.test"]);
+  // A.5: white space, comments, folds.
+  expect(
+    recipientsOf(
+      "To:A Group(Some people)\n     :Chris Jones <c@(Chris's host.)public.example>,\n         joe@example.org,\n  John <jdoe@one.test> (my dear friend); (the end of the group)\nCc:(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
+    ),
+  ).toEqual(["c@public.example", "joe@example.org", "jdoe@one.test"]);
+  // A.6.1: the obsolete forms.
+  expect(
+    recipientsOf("To: Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example"),
+  ).toEqual(["mary@example.net", "jdoe@test.example"]);
+  expect(
+    taken("From: Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>\n\n").header.from,
+  ).toEqual([{ name: "Pete", address: "pete@silly.test" as never }]);
+});
+
+test("line ends become CRLF whatever they were and wherever a chunk ends", () => {
+  const source = fc
+    .array(fc.constantFrom("\r", "\n", "\r\n", "a", "bc", "é"), { maxLength: 60 })
+    .map((all) => Buffer.from(all.join("")));
+  fc.assert(
+    fc.property(source, fc.array(fc.nat(60), { maxLength: 8 }), (bytes, cuts) => {
+      const lines = createLineNormaliser();
+      const borders = [
+        ...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length]),
+      ].sort((a, b) => a - b);
+      const out: Uint8Array[] = [];
+      for (const [i, border] of borders.entries())
+        out.push(lines.push(bytes.subarray(borders[i - 1] ?? 0, border)));
+      out.push(lines.end());
+      const text = Buffer.from(bytes)
+        .toString("latin1")
+        .replace(/\r\n|\r|\n/g, "\r\n");
+      const expected = text === "" || text.endsWith("\r\n") ? text : `${text}\r\n`;
+      expect(latin1(Buffer.concat(out))).toBe(expected);
+      expect(lines.eightBit).toBe(bytes.some((byte) => byte > 127));
+      expect(lines.longestLine).toBe(
+        Math.max(...expected.split("\r\n").map((line) => line.length)),
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("chunks whose line ends are right are passed on without a copy", () => {
+  const lines = createLineNormaliser();
+  const chunk = Buffer.from("a\r\nb\r\n");
+  expect(lines.push(chunk)).toBe(chunk);
+});
+
+test("our own composed messages pass through unchanged but for the trace line", () => {
+  const own = composeMessage(
+    draft({ text: "Grüße\n.\n", html: "<b>x</b>", subject: headerText("你好") }),
+  );
+  const result = taken(latin1(own.bytes));
+  expect(result.text).toBe(
+    `Received: from [127.0.0.1] by mail.example with HTTP\r\n${latin1(own.bytes)}`,
+  );
+  expect(result.header.subject).toBe("你好");
 });

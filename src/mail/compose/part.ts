@@ -45,7 +45,7 @@ export function textPart(subtype: "plain" | "html", text: string): Part {
     };
   }
   const bytes = Buffer.from(lines);
-  if (qpIsShorter(bytes)) {
+  if (prefersQuotedPrintable(bytes)) {
     return {
       header: `${type}Content-Transfer-Encoding: quoted-printable\r\n`,
       body: [{ kind: "bytes", bytes: quotedPrintable(bytes) }],
@@ -75,14 +75,18 @@ function isPlainText(text: string): boolean {
   return true;
 }
 
-function qpIsShorter(bytes: Uint8Array): boolean {
+/**
+ * Text in Latin letters stays readable in quoted-printable, and filters mistrust base64 where it was not needed; above a third,
+ * as in Arabic or Chinese, nothing readable is left and base64 is much the shorter.
+ */
+function prefersQuotedPrintable(bytes: Uint8Array): boolean {
   let escaped = 0;
   // By index: an iterator over bytes costs ten times as much.
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i] as number;
     if (byte > 126 || byte === 0x3d) escaped++;
   }
-  return bytes.length + 2 * escaped < (bytes.length / 3) * 4;
+  return escaped * 3 <= bytes.length;
 }
 
 export function attachmentPart(attachment: Attachment, inline: boolean): Part {
