@@ -1,0 +1,63 @@
+// The command line: one tree of commands, and one place where each way to end becomes an exit code.
+import { Command, CommanderError } from "commander";
+import { addConfig } from "./config.ts";
+import type { CliDeps } from "./deps.ts";
+import { exitCodes } from "./exitCodes.ts";
+import { addMessage } from "./message.ts";
+import { addQueue } from "./queue.ts";
+import { addSend } from "./send.ts";
+import { addServe } from "./serve.ts";
+import { addSink } from "./sink.ts";
+import { CommandFailure } from "./target.ts";
+import { addVersion } from "./version.ts";
+
+/** `argv` without the program's own name. Resolves with the exit code and never rejects but for a bug. */
+export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
+  let code: number = exitCodes.done;
+  let complaint = "";
+  const program = createProgram(deps, {
+    end: (next) => void (code = next),
+    complain: (text) => void (complaint += text),
+  });
+  try {
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommandFailure) {
+      deps.output.err(error.message);
+      return error.code;
+    }
+    if (!(error instanceof CommanderError)) throw error;
+    // A group without its command is a question, not a mistake.
+    const asked = error.exitCode === 0 || error.code === "commander.help";
+    if (complaint !== "") (asked ? deps.output.out : deps.output.err)(complaint.trimEnd());
+    return asked ? exitCodes.done : exitCodes.usage;
+  }
+}
+
+interface Ways {
+  end(code: number): void;
+  /** Commander's complaints are kept until it is known what they mean. */
+  complain(text: string): void;
+}
+
+/** Everything that a user can type; also read by the tests of the documents. */
+export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
+  const program = new Command("postrider")
+    .description("An outbound mail daemon in one executable")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => deps.output.out(text.trimEnd()),
+      writeErr: complain,
+    })
+    .addHelpText("after", "\nExample:\n  postrider serve");
+  addServe(program, deps, end);
+  addSend(program, deps, end);
+  addQueue(program, deps);
+  addMessage(program, deps);
+  addSink(program, deps, end);
+  addConfig(program, deps, end);
+  addVersion(program, deps);
+  return program;
+}

@@ -1,0 +1,122 @@
+// How a command talks to the daemon: HTTP over its local socket, where the file's permissions are the key, or to another host.
+// The only file of the product that sends HTTP requests.
+import { accessSync, constants } from "node:fs";
+import type { Clock } from "../base/clock.ts";
+
+export type Target =
+  | { readonly kind: "socket"; readonly paths: readonly string[] }
+  | { readonly kind: "url"; readonly url: string; readonly key: string };
+
+export interface Request {
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** With its query. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  readonly raw?: { readonly type: string; readonly bytes: Uint8Array };
+}
+
+export type Answer =
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      /** The decoded JSON; undefined when the answer is none. */
+      readonly body: unknown;
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: "unreachable"; readonly why: string }
+  | { readonly kind: "forbidden"; readonly why: string };
+
+export interface DaemonClient {
+  ask(request: Request): Promise<Answer>;
+}
+
+/** The door answers at once; only a commit on a slow disk takes longer. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+export function createDaemonClient(target: Target, clock: Clock): DaemonClient {
+  return {
+    async ask(request) {
+      const road = roadTo(target);
+      if ("kind" in road) return road;
+      const limit = new AbortController();
+      const timer = clock.after(ANSWER_TIMEOUT_MS, () =>
+        limit.abort(new Error("no answer in 30 s")),
+      );
+      try {
+        const response = await fetch(road.base + request.path, {
+          method: request.method,
+          headers: { ...road.headers, ...typeOf(request) },
+          body: bodyOf(request),
+          signal: limit.signal,
+          ...(road.unix === undefined ? {} : { unix: road.unix }),
+        });
+        return await answerOf(response);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        return { kind: "unreachable", why: `${road.unix ?? road.base}: ${why}` };
+      } finally {
+        timer.cancel();
+      }
+    },
+  };
+}
+
+interface Road {
+  readonly base: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly unix?: string;
+}
+
+function roadTo(target: Target): Road | Extract<Answer, { kind: "unreachable" | "forbidden" }> {
+  if (target.kind === "url") {
+    const base = target.url.replace(/\/+$/, "");
+    return { base, headers: { authorization: `Bearer ${target.key}` } };
+  }
+  for (const path of target.paths) {
+    const code = accessCode(path);
+    if (code === undefined) return { base: "http://postrider", headers: {}, unix: path };
+    if (code === "EACCES" || code === "EPERM")
+      return { kind: "forbidden", why: `${path} may not be opened by this user` };
+  }
+  return { kind: "unreachable", why: `no daemon listens at ${target.paths.join(" or ")}` };
+}
+
+/** The error's code; undefined when the file may be read and written. */
+function accessCode(path: string): string | undefined {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "unknown";
+  }
+}
+
+function typeOf({ json, raw }: Request): Record<string, string> {
+  if (raw !== undefined) return { "content-type": raw.type };
+  return json === undefined ? {} : { "content-type": "application/json" };
+}
+
+function bodyOf({ json, raw }: Request): Uint8Array<ArrayBuffer> | string | null {
+  if (raw !== undefined) return new Uint8Array(raw.bytes);
+  return json === undefined ? null : JSON.stringify(json);
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
+  return {
+    kind: "answer",
+    status: response.status,
+    body: isJson ? decoded(bytes) : undefined,
+    bytes,
+  };
+}
+
+function decoded(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+  } catch {
+    return undefined;
+  }
+}

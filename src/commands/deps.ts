@@ -1,0 +1,50 @@
+// What the commands are handed: everything that they would otherwise reach for. `roles` gives the real ones, tests give their own.
+import type { Clock } from "../base/clock.ts";
+import type { LoadedConfig, Surroundings } from "../config.ts";
+import type { Endpoint } from "../config/kinds.ts";
+import type { Facts } from "./banner.ts";
+import type { Output } from "./output.ts";
+
+export type GoodConfig = Extract<LoadedConfig, { kind: "ok" }>;
+
+export interface DaemonHooks {
+  /** Called once, when the API answers. */
+  onReady(facts: Facts): void;
+}
+
+/** As written on the command line; `sink` knows what the words mean. */
+export interface SinkRequest {
+  readonly listen: Endpoint;
+  readonly stats: Endpoint | null;
+  readonly tls: "starttls" | "implicit" | null;
+  readonly delays: readonly string[];
+  readonly faults: readonly string[];
+  readonly dumpDir: string | null;
+}
+
+export type SinkStart =
+  | {
+      readonly kind: "started";
+      readonly port: number;
+      /** 0 when there is no such port. */
+      readonly statsPort: number;
+      /** What was taken so far; plain data. */
+      summary(): Readonly<Record<string, unknown>>;
+      stop(): Promise<void>;
+    }
+  | { readonly kind: "bad"; readonly problems: readonly string[] };
+
+export interface CliDeps {
+  readonly surroundings: Surroundings;
+  readonly output: Output;
+  readonly clock: Clock;
+  /** All of standard input. */
+  readStdin(): Promise<Uint8Array>;
+  /** Undefined when there is no such file. */
+  readBytes(path: string): Uint8Array | undefined;
+  /** Resolves when the daemon has ended, with its exit code. */
+  startDaemon(loaded: GoodConfig, hooks: DaemonHooks): Promise<number>;
+  startSink(request: SinkRequest): Promise<SinkStart>;
+  /** Resolves at SIGINT or SIGTERM. */
+  untilStopped(): Promise<void>;
+}

@@ -1,0 +1,49 @@
+// What commands say: text for people, or one JSON document with --json. Colour only where a person looks.
+import pc from "picocolors";
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+  readonly colors: Colors;
+}
+
+export interface OutputOptions {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** A terminal, and the user did not ask for plain text (NO_COLOR). */
+  readonly color: boolean;
+}
+
+export function createOutput({ out, err, color }: OutputOptions): Output {
+  return {
+    out: (text) => out(`${text}\n`),
+    err: (text) => err(`${text}\n`),
+    colors: pc.createColors(color),
+  };
+}
+
+/** Columns aligned to the widest cell; the last one is left ragged. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+export function json(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}
+
+/** Text from elsewhere (a remote server, a subject) must not steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?");
+}

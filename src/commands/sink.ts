@@ -1,0 +1,84 @@
+// `postrider sink`: a receiving server for tests, which obeys the address and counts what it took.
+import type { Command } from "commander";
+import { type Endpoint, endpoint, parseEndpoint, showEndpoint } from "../config/kinds.ts";
+import type { CliDeps } from "./deps.ts";
+import { exitCodes } from "./exitCodes.ts";
+import { json } from "./output.ts";
+import { CommandFailure } from "./target.ts";
+
+interface Options {
+  readonly listen: string;
+  readonly stats?: string;
+  readonly tls?: string | true;
+  readonly delay: readonly string[];
+  readonly fault: readonly string[];
+  readonly dump?: string;
+  readonly json?: boolean;
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+export function addSink(program: Command, deps: CliDeps, end: (code: number) => void): void {
+  program
+    .command("sink")
+    .description("a receiving server that obeys the address: soft-rcpt@, drop-after-dot@, ...")
+    .option("--listen <address>", "where mail is taken", "127.0.0.1:2525")
+    .option("--stats <address>", "where GET /stats and /counts are answered over HTTP")
+    .option("--tls [kind]", "starttls or implicit")
+    .option("--delay <phase=time>", "such as rcpt=200ms; may be repeated", collect, [])
+    .option("--fault <phase:code:rate>", "such as rcpt:451:10%; may be repeated", collect, [])
+    .option("--dump <folder>", "write every message there")
+    .option("--json", "count as JSON at the end")
+    .addHelpText(
+      "after",
+      "\nExample:\n  postrider sink --listen 127.0.0.1:2525 --fault rcpt:451:10%",
+    )
+    .action(async (options: Options) => {
+      end(await runSink(options, deps));
+    });
+}
+
+async function runSink(options: Options, deps: CliDeps): Promise<number> {
+  const { output } = deps;
+  const started = await deps.startSink({
+    listen: endpointOf("--listen", options.listen),
+    stats: options.stats === undefined ? null : endpointOf("--stats", options.stats),
+    tls: tlsOf(options.tls),
+    delays: options.delay,
+    faults: options.fault,
+    dumpDir: options.dump ?? null,
+  });
+  if (started.kind === "bad") {
+    throw new CommandFailure(exitCodes.usage, started.problems.join("\n"));
+  }
+  const listen = endpointOf("--listen", options.listen);
+  const place = showEndpoint({ host: listen.host, port: started.port });
+  const { statsPort } = started;
+  if (options.json === true) output.out(JSON.stringify({ listening: place, statsPort }));
+  else
+    output.out(`taking mail at ${place}${statsPort === 0 ? "" : `, counts at port ${statsPort}`}`);
+  await deps.untilStopped();
+  const summary = started.summary();
+  await started.stop();
+  if (options.json === true) output.out(json(summary));
+  else
+    for (const [name, value] of Object.entries(summary))
+      output.out(`${name} ${JSON.stringify(value)}`);
+  return exitCodes.done;
+}
+
+function endpointOf(option: string, text: string): Endpoint {
+  const found = parseEndpoint(text);
+  if (found !== undefined) return found;
+  throw new CommandFailure(
+    exitCodes.usage,
+    `${option}: found ${text}; allowed: ${endpoint.allowed}`,
+  );
+}
+
+function tlsOf(given: string | true | undefined): "starttls" | "implicit" | null {
+  if (given === undefined) return null;
+  if (given === true || given === "starttls") return "starttls";
+  if (given === "implicit") return "implicit";
+  throw new CommandFailure(exitCodes.usage, `--tls: found ${given}; allowed: starttls, implicit`);
+}

@@ -1,0 +1,117 @@
+// Which daemon a command means: the one of the data folder, or that of --url; and what is said when it does not answer.
+import { join } from "node:path";
+import type { Command } from "commander";
+import { unreachable } from "../base/unreachable.ts";
+import { loadConfig, problemLine } from "../config.ts";
+import { type Answer, type DaemonClient, type Target, createDaemonClient } from "./daemonClient.ts";
+import type { CliDeps } from "./deps.ts";
+import { exitCodes } from "./exitCodes.ts";
+import { printable } from "./output.ts";
+
+export interface TargetOptions {
+  readonly url?: string;
+  readonly apiKey?: string;
+  readonly apiKeyFile?: string;
+  readonly dataDir?: string;
+  readonly config?: string;
+}
+
+/** A package's daemon puts its socket there as well, for the group postrider. */
+const SYSTEM_SOCKET = "/run/postrider/control.sock";
+
+export function withTarget(command: Command): Command {
+  return command
+    .option("--url <url>", "another host's API, such as http://10.0.0.5:8250")
+    .option("--api-key <key>", "key for --url; better POSTRIDER_API_KEY or --api-key-file")
+    .option("--api-key-file <file>", "file that holds the key for --url")
+    .option("--data-dir <folder>", "data folder of the daemon on this host")
+    .option("--config <file>", "settings' file of the daemon on this host");
+}
+
+/** Thrown to end a command with a code; `runCli` prints the text. Never leaves this room. */
+export class CommandFailure extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export function clientFor(options: TargetOptions, deps: CliDeps): DaemonClient {
+  return createDaemonClient(targetOf(options, deps), deps.clock);
+}
+
+function targetOf(options: TargetOptions, deps: CliDeps): Target {
+  const url = options.url ?? deps.surroundings.env["POSTRIDER_URL"];
+  if (url !== undefined) return { kind: "url", url: checkedUrl(url), key: keyFor(options, deps) };
+  return { kind: "socket", paths: [join(dataDirOf(options, deps), "control.sock"), SYSTEM_SOCKET] };
+}
+
+function checkedUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+  throw new CommandFailure(exitCodes.usage, `--url: found ${url}; allowed: http://HOST:PORT`);
+}
+
+function keyFor(options: TargetOptions, deps: CliDeps): string {
+  const { env } = deps.surroundings;
+  const direct =
+    options.apiKey ?? (options.apiKeyFile === undefined ? env["POSTRIDER_API_KEY"] : undefined);
+  if (direct !== undefined) return direct;
+  const file =
+    options.apiKeyFile ??
+    env["POSTRIDER_API_KEY_FILE"] ??
+    join(dataDirOf(options, deps), "api-key");
+  try {
+    const text = deps.surroundings.readFile(file);
+    if (text !== undefined) return text.trim();
+  } catch {
+    // Not readable and not there are the same to whoever asked.
+  }
+  const hint = "give --api-key-file or POSTRIDER_API_KEY";
+  throw new CommandFailure(exitCodes.noPermission, `no key can be read from ${file}: ${hint}`);
+}
+
+/** The data folder as the daemon would find it. Only its own setting matters here, so nothing else is complained about. */
+function dataDirOf(options: TargetOptions, deps: CliDeps): string {
+  const flags: Record<string, string> = {};
+  if (options.dataDir !== undefined) flags["data_dir"] = options.dataDir;
+  if (options.config !== undefined) flags["config"] = options.config;
+  const loaded = loadConfig({ ...deps.surroundings, flags });
+  if (loaded.kind === "ok") return loaded.config.dataDir;
+  throw new CommandFailure(exitCodes.config, loaded.problems.map(problemLine).join("\n"));
+}
+
+/** The body of a 2xx answer; everything else ends the command. */
+export function bodyOf(answer: Answer): unknown {
+  return answered(answer).body;
+}
+
+export function answered(answer: Answer): Extract<Answer, { kind: "answer" }> {
+  switch (answer.kind) {
+    case "unreachable":
+      throw new CommandFailure(exitCodes.unreachable, answer.why);
+    case "forbidden":
+      throw new CommandFailure(exitCodes.noPermission, answer.why);
+    case "answer": {
+      if (answer.status < 300) return answer;
+      const later = answer.status === 429 || answer.status === 503;
+      throw new CommandFailure(later ? exitCodes.later : exitCodes.failed, problemText(answer));
+    }
+    default:
+      return unreachable(answer);
+  }
+}
+
+interface ProblemBody {
+  readonly title?: string;
+  readonly detail?: string;
+  readonly errors?: readonly { readonly pointer?: string; readonly detail?: string }[];
+}
+
+function problemText({ status, body }: Extract<Answer, { kind: "answer" }>): string {
+  const { title, detail, errors = [] } = (body ?? {}) as ProblemBody;
+  const head = detail ?? title ?? `the daemon answered ${status}`;
+  const faults = errors.map((fault) => `  ${fault.pointer ?? ""} ${fault.detail ?? ""}`);
+  return [head, ...faults].map(printable).join("\n");
+}
