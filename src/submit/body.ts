@@ -12,12 +12,13 @@ const BYTES_PER_SECOND_MIN = 16_384;
 const GRACE_MS = 30_000;
 
 export interface BodyReader {
-  /** The whole body. Its bytes stay charged to the budget until `release`. */
-  read(request: Request): Promise<Result<HeldBody>>;
+  /** The whole body, which stays charged to the budget until `release`. */
+  readText(request: Request): Promise<Result<Held<string>>>;
+  readBytes(request: Request): Promise<Result<Held<Uint8Array>>>;
 }
 
-export interface HeldBody {
-  readonly bytes: Uint8Array;
+export interface Held<T> {
+  readonly value: T;
   release(): void;
 }
 
@@ -39,33 +40,35 @@ export function createBodyReader(deps: {
 }): BodyReader {
   const { limitBytes, budget, clock } = deps;
 
-  const held = async (charge: number, read: () => Promise<Result<Uint8Array>>) => {
+  /** `whole` reads a small body in one piece, `convert` turns the bytes of a large one into the same. */
+  const read = async <T>(
+    request: Request,
+    whole: (request: Request, length: number) => Promise<Result<T>>,
+    convert: (bytes: Uint8Array) => Result<T>,
+  ): Promise<Result<Held<T>>> => {
+    const length = declaredLength(request);
+    if (length !== undefined && length > limitBytes)
+      return problem(tooLarge(limitBytes, length, true));
+    // Without a length it may become as large as is allowed.
+    let charge = length ?? limitBytes;
     const wait = budget.take(charge);
     if (wait !== undefined) await wait;
-    let charged = charge;
     const release = (): void => {
-      budget.release(charged);
-      charged = 0;
+      budget.release(charge);
+      charge = 0;
     };
-    const body = await read();
-    if (body.kind === "ok") return ok({ bytes: body.value, release });
+    const body =
+      length !== undefined && length <= SMALL_BODY_BYTES
+        ? await whole(request, length)
+        : await collect(readChunks(request, limitBytes, clock), convert);
+    if (body.kind === "ok") return ok({ value: body.value, release });
     release();
     return body;
   };
 
   return {
-    async read(request) {
-      const length = declaredLength(request);
-      if (length === 0) return ok({ bytes: new Uint8Array(0), release: () => {} });
-      if (length !== undefined && length > limitBytes)
-        return problem(tooLarge(limitBytes, length, true));
-      if (length !== undefined && length <= SMALL_BODY_BYTES)
-        return held(length, () => readWhole(request));
-      // Without a length it may become as large as is allowed.
-      return held(length ?? limitBytes, () =>
-        collect(readChunks(request, limitBytes, clock), length),
-      );
-    },
+    readText: (request) => read(request, wholeText, decodeText),
+    readBytes: (request) => read(request, wholeBytes, ok),
   };
 }
 
@@ -76,7 +79,7 @@ export function declaredLength(request: Request): number | undefined {
   return request.headers.get("transfer-encoding") === null && request.body === null ? 0 : undefined;
 }
 
-async function readWhole(request: Request): Promise<Result<Uint8Array>> {
+async function wholeBytes(request: Request): Promise<Result<Uint8Array>> {
   try {
     return ok(await request.bytes());
   } catch {
@@ -84,6 +87,37 @@ async function readWhole(request: Request): Promise<Result<Uint8Array>> {
     return problem(cutShort);
   }
 }
+
+const REPLACEMENT = "\ufffd";
+
+/**
+ * As text at once, which is cheaper than bytes that are decoded by us. The runtime puts U+FFFD for what is not UTF-8; that shows in
+ * the length, except where three bytes of a cut-off character stood.
+ */
+async function wholeText(request: Request, length: number): Promise<Result<string>> {
+  try {
+    const text = await request.text();
+    if (text.includes(REPLACEMENT) && Buffer.byteLength(text) !== length) return problem(notUtf8);
+    return ok(text);
+  } catch {
+    return problem(cutShort);
+  }
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+function decodeText(bytes: Uint8Array): Result<string> {
+  try {
+    return ok(UTF8.decode(bytes));
+  } catch {
+    return problem(notUtf8);
+  }
+}
+
+const notUtf8: Problem = {
+  name: "invalid_json",
+  detail: "The body is no valid JSON: it is not UTF-8.",
+};
 
 const cutShort: Problem = {
   name: "invalid_json",
@@ -140,16 +174,15 @@ async function within<T>(
   });
 }
 
-async function collect(
+async function collect<T>(
   chunks: AsyncGenerator<Uint8Array, Problem | undefined, void>,
-  length: number | undefined,
-): Promise<Result<Uint8Array>> {
+  convert: (bytes: Uint8Array) => Result<T>,
+): Promise<Result<T>> {
   const pieces: Uint8Array[] = [];
   for (;;) {
     const step = await chunks.next();
     if (!step.done) pieces.push(step.value);
     else if (step.value !== undefined) return problem(step.value);
-    else break;
+    else return convert(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
   }
-  return ok(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, length));
 }

@@ -13,6 +13,7 @@ import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
 import { createPreparer } from "./draft.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
+import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter } from "./read.ts";
 import { createMessageSchema } from "./schema.ts";
 import { createSender, refusals } from "./send.ts";
@@ -115,6 +116,7 @@ type Wrap = (handler: Handler) => (context: Context<Env>) => Response | Promise<
 function addSending(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
   const { limits, clock } = deps;
   const budget = createBudget(PARSING_MAX_BYTES);
+  const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes };
   const sender = createSender({
     accept: deps.accept,
     clock,
@@ -124,7 +126,7 @@ function addSending(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
     batchMax: limits.batchMessages,
     accepted: deps.meter.counter("postrider_messages_accepted_total", { door: "http" }),
     duration: deps.meter.histogram("postrider_accept_duration_seconds"),
-    raw: async () => problem({ name: "unsupported_media_type", detail: "message/rfc822" }),
+    raw: (request) => prepareRaw(rawDeps, request),
   });
   const accepting =
     (handler: Handler): Handler =>

@@ -159,7 +159,12 @@ async function spooled(
     return problem(composedTooLarge(deps.messageBytesMax, estimate));
   const file = await diskProblem(deps.spool.create());
   if (file.kind === "problem") return file;
-  const stored = await diskProblem(store(file.value, draft, deps.messageBytesMax));
+  const stored = await diskProblem(store(file.value, draft, deps.messageBytesMax)).catch(
+    async (error: unknown) => {
+      await file.value.discard();
+      throw error;
+    },
+  );
   if (stored.kind === "problem" || stored.value.kind === "problem") {
     await file.value.discard();
     return stored.kind === "problem" ? stored : (stored.value as Result<never>);

@@ -1,6 +1,8 @@
 // Every refusal of the door in one shape: problem+json (RFC 9457) with Resend's members beside it, so that its package shows our
 // words. All faults of a body are told at once, each with the place, a code and what to do.
 
+import type { RawFault } from "../mail/raw/header.ts";
+
 /** One error name, its status and its title. The names are fixed by the API's contract. */
 const errors = {
   invalid_json: { status: 400, title: "The body cannot be read" },
@@ -41,6 +43,7 @@ export interface Fault {
 }
 
 export type FaultCode =
+  | RawFault["code"]
   | "missing_required_field"
   | "unknown_field"
   | "unsupported_field"

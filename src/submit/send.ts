@@ -4,7 +4,7 @@ import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
 import type { Accept, Submission } from "../mail/submission.ts";
 import { CBOR_TYPE, JSON_TYPE, RAW_TYPE, answer, essenceOf, wantsCbor } from "./answer.ts";
-import type { BodyReader, HeldBody } from "./body.ts";
+import type { BodyReader } from "./body.ts";
 import { decodeCbor } from "./cbor.ts";
 import type { Prepared, Preparer } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
@@ -38,10 +38,10 @@ export function createSender(deps: SendDeps): Sender {
     async send(request) {
       if (essenceOf(request.headers.get("content-type")) === RAW_TYPE)
         return sendRaw(deps, request);
-      const body = await deps.reader.read(request);
+      const body = await readBody(deps.reader, request);
       if (body.kind === "problem") return body;
       const startMs = clock.monotonicMs();
-      const prepared = await prepareBody(deps, request, body.value);
+      const prepared = await prepareBody(deps, body.value);
       if (prepared.kind === "problem") return prepared;
       const refused = await hand(deps, [prepared.value]);
       if (refused !== undefined) return problem(refused);
@@ -64,13 +64,9 @@ async function sendRaw(deps: SendDeps, request: Request): Promise<Result<Respons
   return ok(accepted202(request, prepared.value));
 }
 
-async function prepareBody(
-  deps: SendDeps,
-  request: Request,
-  held: HeldBody,
-): Promise<Result<Prepared>> {
+async function prepareBody(deps: SendDeps, held: HeldBody): Promise<Result<Prepared>> {
   try {
-    const body = decode(request, held.bytes);
+    const body = held.decode();
     if (body.kind === "problem") return body;
     const now = deps.clock.now();
     const fields = check(deps, body.value, now);
@@ -82,35 +78,48 @@ async function prepareBody(
   }
 }
 
-const UTF8 = new TextDecoder("utf-8", { fatal: true });
+/** A body in memory, charged to the budget. */
+interface HeldBody {
+  /** As a value of bounded depth. */
+  decode(): Result<unknown>;
+  release(): void;
+}
 
-/** The body as a value of bounded depth. An empty one counts as `{}`. */
-function decode(request: Request, bytes: Uint8Array): Result<unknown> {
+async function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
   const type = essenceOf(request.headers.get("content-type"));
   switch (type) {
     case "":
     case JSON_TYPE: {
-      const parsed = parseJson(bytes);
-      return parsed.kind === "ok" ? checkShape(parsed.value) : parsed;
+      const text = await reader.readText(request);
+      if (text.kind === "problem") return text;
+      return ok({ decode: () => parseJson(text.value.value), release: text.value.release });
     }
     case CBOR_TYPE: {
-      const decoded = decodeCbor(bytes);
-      if (decoded.kind === "ok") return checkShape(decoded.value);
-      return problem({ name: "invalid_json", detail: `The body is no valid CBOR. ${decoded.why}` });
+      const bytes = await reader.readBytes(request);
+      if (bytes.kind === "problem") return bytes;
+      return ok({ decode: () => parseCbor(bytes.value.value), release: bytes.value.release });
     }
     default:
       return problem(unsupportedType(type));
   }
 }
 
-function parseJson(bytes: Uint8Array): Result<unknown> {
-  if (bytes.length === 0) return ok({});
+/** An empty body counts as `{}`. */
+function parseJson(text: string): Result<unknown> {
+  if (text === "") return ok({});
   try {
-    return ok(JSON.parse(UTF8.decode(bytes)) as unknown);
+    return checkShape(JSON.parse(text) as unknown);
   } catch (error) {
-    const why = error instanceof SyntaxError ? error.message : "it is not UTF-8";
-    return problem({ name: "invalid_json", detail: `The body is no valid JSON: ${why}.` });
+    if (!(error instanceof SyntaxError)) throw error;
+    const detail = `The body is no valid JSON: ${error.message}.`;
+    return problem({ name: "invalid_json", detail });
   }
+}
+
+function parseCbor(bytes: Uint8Array): Result<unknown> {
+  const decoded = decodeCbor(bytes);
+  if (decoded.kind === "ok") return checkShape(decoded.value);
+  return problem({ name: "invalid_json", detail: `The body is no valid CBOR. ${decoded.why}` });
 }
 
 function unsupportedType(type: string): Problem {
@@ -199,13 +208,13 @@ async function sendBatch(deps: SendDeps, request: Request): Promise<Result<Respo
       name: "validation_error",
       detail: "The header x-batch-validation must be strict or permissive.",
     });
-  const held = await deps.reader.read(request);
+  const held = await readBody(deps.reader, request);
   if (held.kind === "problem") return held;
   const startMs = deps.clock.monotonicMs();
   const prepared: Prepared[] = [];
   const errors: BatchError[] = [];
   try {
-    const body = decode(request, held.value.bytes);
+    const body = held.value.decode();
     if (body.kind === "problem") return body;
     const items = itemsOf(body.value, deps.batchMax);
     if (items.kind === "problem") return items;

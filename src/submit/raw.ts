@@ -1,0 +1,269 @@
+// POST /send with message/rfc822: a message that the caller composed, taken in constant memory. It passes through the intake chunk
+// by chunk; what grows beyond a small message goes to the spool as it comes.
+import type { Clock, EpochMs } from "../base/clock.ts";
+import { type Address, needsUtf8, parseAddress } from "../mail/address.ts";
+import { formatDate } from "../mail/compose/headers.ts";
+import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
+import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
+import type { MessageFacts, MessageHead, Priority } from "../mail/message.ts";
+import type { RawFault } from "../mail/raw/header.ts";
+import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
+import type { RawHeader } from "../mail/raw/readHeader.ts";
+import { declaredLength, readChunks, tooLarge } from "./body.ts";
+import { INLINE_MAX_BYTES, type Prepared } from "./draft.ts";
+import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
+import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
+
+export interface RawDeps {
+  readonly clock: Clock;
+  readonly ids: (now: EpochMs) => MessageId;
+  readonly tag: HostTag;
+  readonly hostname: string;
+  readonly spool: Spool;
+  readonly messageBytesMax: number;
+  readonly recipientsPerField: number;
+}
+
+/** What the query says; null where the header of the message has to. */
+interface Envelope {
+  readonly from: string | null;
+  readonly to: readonly Address[] | null;
+}
+
+export async function prepareRaw(deps: RawDeps, request: Request): Promise<Result<Prepared>> {
+  const envelope = readEnvelope(request, deps.recipientsPerField);
+  if (envelope.kind === "problem") return envelope;
+  const length = declaredLength(request) ?? 0;
+  if (length > deps.messageBytesMax) return problem(tooLarge(deps.messageBytesMax, length, true));
+  const now = deps.clock.now();
+  const id = deps.ids(now);
+  const uuid = uuidOf(id, deps.tag);
+  const intake = createRawIntake({
+    received: headerText(`by ${deps.hostname} with HTTP id ${uuid}; ${formatDate(now)}`),
+    date: now,
+    messageId: headerText(`${uuid}@${deps.hostname}`),
+  });
+  const holder = createHolder(deps.spool);
+  const taken = await diskProblem(pour(deps, request, intake, holder)).catch(
+    async (error: unknown) => {
+      await holder.discard();
+      throw error;
+    },
+  );
+  const result = taken.kind === "ok" ? taken.value : taken;
+  const read =
+    result.kind === "ok" ? readOptions(deps, result.value.header, envelope.value) : result;
+  if (result.kind === "problem" || read.kind === "problem") {
+    await holder.discard();
+    return read as Result<never>;
+  }
+  const { sizeBytes, sha256, eightBit, header } = result.value;
+  const { from, recipients } = read.value;
+  const head: MessageHead = {
+    ...read.value.head,
+    id,
+    acceptedAt: now,
+    from,
+    recipients,
+    dueAt: now,
+    expiresAt: null,
+    sizeBytes,
+    sha256,
+    eightBit,
+    utf8: header.utf8 || [from, ...recipients].some((one) => needsUtf8(one as Address)),
+    body: holder.place(),
+  };
+  return ok({ uuid, submission: { head, body: holder.bytes() }, file: holder.file() });
+}
+
+function headerText(text: string): HeaderText {
+  const parsed = parseHeaderText("It", text);
+  if (parsed.kind === "refused") throw new Error(`the host name is no header text: ${parsed.why}`);
+  return parsed.value;
+}
+
+/** Everything from the socket through the intake into the holder. */
+async function pour(
+  deps: RawDeps,
+  request: Request,
+  intake: RawIntake,
+  holder: Holder,
+): Promise<Result<RawTaken>> {
+  const chunks = readChunks(request, deps.messageBytesMax, deps.clock);
+  for (;;) {
+    const step = await chunks.next();
+    if (step.done) {
+      if (step.value !== undefined) return problem(step.value);
+      break;
+    }
+    const passed = intake.write(step.value);
+    if (passed.kind === "fault") {
+      await chunks.return(undefined);
+      return rawProblem(passed);
+    }
+    await holder.add(passed.bytes);
+  }
+  const taken = intake.end();
+  if (taken.kind === "fault") return rawProblem(taken);
+  await holder.add(taken.bytes);
+  await holder.seal();
+  return ok(taken);
+}
+
+function rawProblem(fault: RawFault): Result<never> {
+  return problem({
+    ...problemOf([{ pointer: "", code: fault.code, detail: fault.why }]),
+    close: true,
+  });
+}
+
+/** Small messages stay in memory, larger ones go to a file as soon as they are found to be large. */
+interface Holder {
+  add(pieces: readonly Uint8Array[]): Promise<void>;
+  seal(): Promise<void>;
+  place(): MessageHead["body"];
+  bytes(): Uint8Array | null;
+  file(): SpoolFile | null;
+  discard(): Promise<void>;
+}
+
+function createHolder(spool: Spool): Holder {
+  let held: Uint8Array[] = [];
+  let heldBytes = 0;
+  let file: SpoolFile | null = null;
+  let whole: Uint8Array | null = null;
+  return {
+    async add(pieces) {
+      for (const piece of pieces) {
+        if (file !== null) {
+          await file.write(piece);
+          continue;
+        }
+        // Copied: the intake gives views of buffers that others may use again.
+        held.push(piece.slice());
+        heldBytes += piece.length;
+        if (heldBytes <= INLINE_MAX_BYTES) continue;
+        file = await spool.create();
+        for (const one of held) await file.write(one);
+        held = [];
+      }
+    },
+    async seal() {
+      if (file === null) whole = Buffer.concat(held);
+      else await file.seal();
+    },
+    place: () =>
+      file === null ? { kind: "inline", length: heldBytes } : { kind: "spool", file: file.name },
+    bytes: () => whole,
+    file: () => file,
+    discard: async () => file?.discard(),
+  };
+}
+
+// -- the envelope and the facts
+
+function readEnvelope(request: Request, recipientsMax: number): Result<Envelope> {
+  const at = request.url.indexOf("?");
+  if (at < 0) return ok({ from: null, to: null });
+  const search = new URLSearchParams(request.url.slice(at));
+  const faults: Fault[] = [];
+  const add = (pointer: string, code: Fault["code"], detail: string): void =>
+    void faults.push({ pointer, code, detail });
+  for (const name of new Set(search.keys()))
+    if (name !== "from" && name !== "to")
+      add(`?${name}`, "unknown_field", `The parameter ${JSON.stringify(name)} is not known.`);
+  const [sender, second] = search.getAll("from");
+  if (second !== undefined) add("?from", "too_many", "from is given more than once.");
+  const from = sender === undefined || sender === "" ? null : parseAddress(sender);
+  if (from?.kind === "refused") add("?from", "invalid_address", from.why);
+  const given = search.getAll("to");
+  if (given.length > recipientsMax)
+    add("?to", "too_many", `to is given more than ${recipientsMax} times.`);
+  const to = given.slice(0, recipientsMax).map(parseAddress);
+  for (const one of to) if (one.kind === "refused") add("?to", "invalid_address", one.why);
+  if (faults.length > 0) return problem(problemOf(faults));
+  return ok({
+    // An empty one is the null reverse-path.
+    from: sender === "" ? "" : valueOf(from),
+    to: to.length === 0 ? null : [...new Set(to.flatMap((one) => valueOf(one) ?? []))],
+  });
+}
+
+function valueOf<T>(parsed: Parsed<T> | null): T | null {
+  return parsed?.kind === "ok" ? parsed.value : null;
+}
+
+const lanes: Readonly<Record<string, Priority>> = { p0: 0, p1: 1, p2: 2 };
+
+interface Read {
+  readonly from: string;
+  readonly recipients: readonly string[];
+  readonly head: Pick<MessageHead, "priority" | "facts">;
+}
+
+/** The envelope, and what the `X-Postrider-` fields of the header ask for. */
+function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Result<Read> {
+  const faults: Fault[] = [];
+  const add = (code: Fault["code"], detail: string): void =>
+    void faults.push({ pointer: "", code, detail });
+  const recipients: Parsed<readonly Address[]> =
+    envelope.to === null ? header.recipients : { kind: "ok", value: envelope.to };
+  if (recipients.kind === "refused")
+    add("invalid_address", `${recipients.why} Name the recipients with ?to=ADDRESS.`);
+  else if (recipients.value.length > deps.recipientsPerField * 3)
+    add("too_many", `The message has more than ${deps.recipientsPerField * 3} recipients.`);
+  let priority: Priority | undefined = 1;
+  let reference: string | null = null;
+  const tags: { name: string; value: string }[] = [];
+  for (const { name, value } of header.options) {
+    if (name === "priority") priority = Object.hasOwn(lanes, value) ? lanes[value] : undefined;
+    else if (name === "reference") reference = value.slice(0, REFERENCE_MAX);
+    else if (name === "tag" && tags.length < TAGS_MAX && tagPattern.test(value))
+      tags.push(tagOf(value));
+    else if (name === "tag") add("invalid_header", "X-Postrider-Tag must be NAME or NAME=VALUE.");
+    else add("invalid_header", `The header X-Postrider-${name} is not known.`);
+  }
+  if (priority === undefined) add("invalid_header", "X-Postrider-Priority must be p0, p1 or p2.");
+  if (faults.length > 0 || recipients.kind === "refused") return problem(problemOf(faults));
+  const facts = factsOf(header, envelope, tags, reference);
+  return ok({
+    from: envelope.from ?? header.from[0].address,
+    recipients: recipients.value,
+    head: { priority: priority ?? 1, facts },
+  });
+}
+
+const REFERENCE_MAX = 256;
+const TAGS_MAX = 50;
+
+const tagPattern = /^ *[A-Za-z0-9_-]{1,256} *(= *[A-Za-z0-9_-]{1,256} *)?$/;
+
+/** `campaign=spring`, or a name alone. */
+function tagOf(value: string): { name: string; value: string } {
+  const at = value.indexOf("=");
+  if (at < 0) return { name: value.trim(), value: "true" };
+  return { name: value.slice(0, at).trim(), value: value.slice(at + 1).trim() };
+}
+
+function factsOf(
+  header: RawHeader,
+  envelope: Envelope,
+  tags: MessageFacts["tags"],
+  reference: string | null,
+): string {
+  const [sender] = header.from;
+  const list = (values: readonly string[]) => (values.length === 0 ? null : values);
+  const facts: MessageFacts = {
+    message_id: `<${header.messageId}>`,
+    from: sender.name === "" ? sender.address : `${sender.name} <${sender.address}>`,
+    to: header.to.length > 0 ? header.to : (envelope.to ?? []),
+    cc: list(header.cc),
+    bcc: list(header.bcc),
+    reply_to: list(header.replyTo),
+    subject: header.subject,
+    tags,
+    metadata: null,
+    reference,
+  };
+  return JSON.stringify(facts);
+}
