@@ -51,14 +51,14 @@ export type Fetched<T> =
     }
   | { readonly kind: "unknown"; readonly why: string };
 
-export type Fetch = <K extends RecordType>(type: K, name: string) => Promise<Fetched<RecordOf[K]>>;
+export type Obtain = <K extends RecordType>(type: K, name: string) => Promise<Fetched<RecordOf[K]>>;
 
 export type LookupLevel = "l1" | "l2";
 export type LookupResult = "hit" | "stale" | "miss" | "joined";
 
 export interface CacheDeps {
   readonly clock: Clock;
-  readonly fetch: Fetch;
+  readonly obtain: Obtain;
   readonly limits: CacheLimits;
   readonly keep?: (row: KeptAnswer) => void;
   readonly onLookup?: (level: LookupLevel, result: LookupResult) => void;
@@ -82,7 +82,7 @@ interface Entry {
 }
 
 export function createDnsCache(deps: CacheDeps): DnsCache {
-  const { clock, fetch, limits, onLookup } = deps;
+  const { clock, obtain, limits, onLookup } = deps;
   const recent = createRecent<Entry>({
     entriesMax: limits.entriesMax,
     weightMax: limits.bytesMax,
@@ -117,7 +117,7 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
   }
 
   function start(type: RecordType, name: string, key: string): Promise<Known> {
-    const flight = fetch(type, name).then((fetched) => {
+    const flight = obtain(type, name).then((fetched) => {
       inFlight.delete(key);
       return learn(key, fetched);
     });

@@ -42,7 +42,7 @@ export function createResolver(deps: ResolverDeps): Resolver {
   const cache = createDnsCache({
     clock,
     limits,
-    fetch: (type, name) => fetchFollowed(ask, type, name),
+    obtain: (type, name) => obtain(ask, type, name),
     ...(keep === undefined ? {} : { keep }),
     ...(onLookup === undefined ? {} : { onLookup }),
   });
@@ -79,7 +79,7 @@ export function createResolver(deps: ResolverDeps): Resolver {
 }
 
 /** One lookup with its aliases, over as many questions as that takes. */
-async function fetchFollowed<K extends RecordType>(
+async function obtain<K extends RecordType>(
   ask: Ask,
   type: K,
   name: string,

@@ -48,6 +48,8 @@ export interface Upstream {
 export const DNS_TIMEOUT_MS = 2_000;
 const ROUNDS = 2;
 const TOTAL_MS = 15_000;
+/** A try with less time than this would only count as silence. */
+const TRY_MIN_MS = 1;
 /** How long a server that did not answer is asked after the others. */
 const SHUN_MS = 10_000;
 /** How long a server that did not understand EDNS is asked without it. */
@@ -93,7 +95,7 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
     for (let round = 0; round < (settings.rounds ?? ROUNDS); round++) {
       for (const peer of inOrder()) {
         const leftMs = deadlineMs - clock.monotonicMs();
-        if (leftMs <= 0) return { kind: "unknown", why };
+        if (leftMs < TRY_MIN_MS) return { kind: "unknown", why };
         if (spoke.has(peer)) continue;
         const result = await askPeer(peer, question, leftMs);
         if (result.kind === "reply") return result;
