@@ -1,5 +1,6 @@
 // The closed union of what threads may say to each other. The door talks to all; the queue and each sender have a channel of their own,
 // so that no message passes through the door twice.
+import type { MessagePort } from "node:worker_threads";
 import type { LogFields, LogLevel } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 import type { Config } from "../config.ts";
@@ -9,6 +10,7 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { AcceptAnswer } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import type { RefusedWhy } from "../queue/sqlite-open.ts";
 import type { Route } from "../route/route.ts";
 import type { Packed } from "./wire.ts";
 
@@ -42,7 +44,6 @@ export type DoorToQueue =
   /** A sender thread, new or in the place of one that died. */
   | { readonly say: "sender"; readonly index: number; readonly port: MessagePort }
   | { readonly say: "senderLost"; readonly index: number }
-  | { readonly say: "diskFree"; readonly freeBytes: number }
   /** Takes no more mail and starts no more attempts. */
   | { readonly say: "drain" }
   | { readonly say: "stop" };
@@ -64,7 +65,7 @@ export interface QueueReady {
 /** Why a store could not be opened; each has an exit code of its own (INTERFACE 3). */
 export interface QueueUnable {
   readonly say: "unable";
-  readonly why: "in_use" | "newer" | "io" | "damaged";
+  readonly why: RefusedWhy | "died";
   readonly text: string;
 }
 

@@ -1,10 +1,10 @@
 // Threads are few, fixed and long-lived (worker churn has crashed the runtime). All of them enter by main.ts, which finds its role in
 // the data it is started with: so the binary has one entry and nothing can be forgotten in the build line.
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Common, ThreadStart } from "./protocol.ts";
 
 export interface Spawned<In, Out> {
-  say(message: In, transfer?: readonly (ArrayBuffer | MessagePort)[]): void;
+  say(message: In, transfer?: (ArrayBuffer | MessagePort)[]): void;
   hear(handle: (message: Out | Common) => void): void;
   /** Once, when the thread is gone: with the reason when it died, without after it said `stopped`. */
   gone(handle: (why: string | undefined) => void): void;
@@ -27,8 +27,7 @@ export function spawn<In, Out>(start: ThreadStart): Spawned<In, Out> {
   worker.on("error", (error: Error) => end(`${name}: ${error.stack ?? error.message}`));
   worker.on("exit", (code) => end(stopped ? undefined : `${name}: ended with code ${code}`));
   return {
-    say: (message, transfer = []) =>
-      worker.postMessage(message, transfer as (ArrayBuffer & MessagePort)[]),
+    say: (message, transfer = []) => worker.postMessage(message, transfer),
     hear: (handle) => void worker.on("message", handle),
     gone: (handle) => void (whenGone = handle),
   };
@@ -37,5 +36,5 @@ export function spawn<In, Out>(start: ThreadStart): Spawned<In, Out> {
 /** Two ends of a channel that goes past the door. */
 export function channel(): { readonly one: MessagePort; readonly other: MessagePort } {
   const { port1, port2 } = new MessageChannel();
-  return { one: port1 as unknown as MessagePort, other: port2 as unknown as MessagePort };
+  return { one: port1, other: port2 };
 }

@@ -25,7 +25,7 @@ export interface Submitter {
 
 export function createSubmitter(deps: {
   readonly clock: Pick<Clock, "soon">;
-  post(message: DoorToQueue, transfer: readonly ArrayBuffer[]): void;
+  post(message: DoorToQueue, transfer: ArrayBuffer[]): void;
 }): Submitter {
   const underWay = new Map<number, readonly Waiting[]>();
   let waiting: Waiting[] = [];

@@ -1,5 +1,5 @@
 // What every thread that is not the door does alike: tells its log lines, its metrics and how late its timers fire.
-import { parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Log, type LogLevel, logLevels } from "../base/log.ts";
 import { type Meter, createMeter } from "../base/meter.ts";
@@ -12,7 +12,7 @@ export const REPORT_EVERY_MS = 1000;
 export interface Thread<Out, In> {
   readonly log: Log;
   readonly meter: Meter;
-  say(message: Out | Common, transfer?: readonly (ArrayBuffer | MessagePort)[]): void;
+  say(message: Out | Common, transfer?: (ArrayBuffer | MessagePort)[]): void;
   hear(handle: (message: In) => void): void;
   /** Says that all is done and lets the thread end by itself. */
   stopped(): void;
@@ -30,7 +30,7 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   if (port === null) throw new Error("a role runs in a worker thread");
   const meter = createMeter(boundsOf);
   const say: Thread<Out, In>["say"] = (message, transfer = []) =>
-    port.postMessage(message, transfer as (ArrayBuffer & MessagePort)[]);
+    port.postMessage(message, transfer);
   const threshold = logLevels.indexOf(options.level);
   const log: Log = (level, event, fields = {}) => {
     if (logLevels.indexOf(level) >= threshold) say({ say: "log", level, event, fields });

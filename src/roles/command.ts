@@ -1,0 +1,71 @@
+// The command line with its real surroundings. What is heavy is loaded only by the command that needs it, so that `postrider version`
+// is quick.
+import { readFileSync } from "node:fs";
+import { systemClock } from "../base/clock.ts";
+import { runCli } from "../commands/cli.ts";
+import type { CliDeps, DaemonHooks, GoodConfig } from "../commands/deps.ts";
+import { createOutput } from "../commands/output.ts";
+import { realSurroundings } from "../config.ts";
+
+export function runCommand(argv: readonly string[]): Promise<number> {
+  const output = createOutput({
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    color: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
+  });
+  const deps: CliDeps = {
+    surroundings: realSurroundings(),
+    output,
+    clock: systemClock,
+    readStdin,
+    readBytes,
+    startDaemon: (loaded, hooks) => startDaemon(deps, loaded, hooks),
+    startSink: async (request) => (await import("./sinkCommand.ts")).startSinkCommand(request),
+    untilStopped,
+  };
+  return runCli(argv, deps);
+}
+
+async function startDaemon(
+  { output }: CliDeps,
+  { config, file }: GoodConfig,
+  { onReady }: DaemonHooks,
+): Promise<number> {
+  const [{ runDaemon }, { createLogWriter }] = await Promise.all([
+    import("./daemon.ts"),
+    import("../report/log.ts"),
+  ]);
+  const { log } = createLogWriter({
+    clock: systemClock,
+    level: config.logLevel,
+    format: config.logFormat === "text" ? "pretty" : "json",
+    color: process.stderr.isTTY === true,
+    write: (line) => void process.stderr.write(line),
+  });
+  return runDaemon(config, {
+    log,
+    failed: output.err,
+    started: (facts) => onReady({ ...facts, file }),
+  });
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function readBytes(path: string): Uint8Array | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+}

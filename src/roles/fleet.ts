@@ -1,0 +1,61 @@
+// The sender threads. One that dies is replaced; the queue hears of it and takes its leases back with doubt (DESIGN 3).
+import type { MessagePort } from "node:worker_threads";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Config } from "../config.ts";
+import type { Common, DoorToQueue, DoorToSender, SenderToDoor } from "./protocol.ts";
+import { channel, spawn } from "./spawn.ts";
+
+/** A thread that dies at once, again and again, must not keep the cores busy. */
+const REPLACE_AFTER_MS = 500;
+
+export interface Fleet {
+  /** Resolves when all have stopped. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export function createFleet(deps: {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  toQueue(message: DoorToQueue, transfer: MessagePort[]): void;
+  /** Given the thread's name. */
+  hear(thread: string): (message: Common) => void;
+}): Fleet {
+  const { config, clock } = deps;
+  const running = new Map<number, ReturnType<typeof start>>();
+  let stopping = false;
+  let whenNone = (): void => {};
+
+  function start(index: number) {
+    const thread = spawn<DoorToSender, SenderToDoor>({ role: "sender", config, index });
+    const { one, other } = channel();
+    deps.toQueue({ say: "sender", index, port: one }, [one]);
+    thread.say({ say: "queue", port: other }, [other]);
+    thread.hear(deps.hear(`sender-${index}`));
+    thread.gone((why) => {
+      running.delete(index);
+      if (why !== undefined) {
+        deps.log("error", "sender.died", { index, why });
+        deps.toQueue({ say: "senderLost", index }, []);
+        if (!stopping) clock.after(REPLACE_AFTER_MS, () => launch(index));
+      }
+      if (running.size === 0) whenNone();
+    });
+    return thread;
+  }
+  function launch(index: number): void {
+    if (!stopping) running.set(index, start(index));
+  }
+  for (let index = 0; index < config.workers; index++) launch(index);
+
+  return {
+    stop(graceMs) {
+      stopping = true;
+      if (running.size === 0) return Promise.resolve();
+      const none = new Promise<void>((resolve) => (whenNone = resolve));
+      for (const thread of running.values()) thread.say({ say: "stop", graceMs });
+      return none;
+    },
+  };
+}

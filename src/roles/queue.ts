@@ -1,0 +1,152 @@
+// The queue thread: the only writer of postrider.db. It hears batches from the door and verdicts from the senders, and all that it
+// does with them is in queue/; what is wired here is the store, the DNS and the channels.
+import { readdirSync, statfsSync } from "node:fs";
+import { unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { systemRandom } from "../base/random.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { AcceptAnswer } from "../mail/submission.ts";
+import { createQueue, type Queue } from "../queue/engine.ts";
+import { openSqliteStore } from "../queue/sqlite.ts";
+import type { QueueStore } from "../queue/store.ts";
+import { createUpkeep } from "../queue/upkeep.ts";
+import { SPOOL_FOLDER } from "./dataFolder.ts";
+import type { AcceptBatch, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
+import { createRouting } from "./routing.ts";
+import { createSenderPorts } from "./senderPorts.ts";
+import { queuePolicy } from "./settings.ts";
+import { createThread, type Thread } from "./thread.ts";
+import { unpack } from "./wire.ts";
+
+type QueueThread = Thread<QueueToDoor, DoorToQueue>;
+
+/** How often the door hears how much is owed, and the disk is looked at. */
+const HEALTH_EVERY_MS = 250;
+/** How long the senders' last verdicts are waited for. */
+const BYE_TIMEOUT_MS = 5000;
+
+export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
+  const { config } = start;
+  const clock = systemClock;
+  let report = (): void => {};
+  const thread: QueueThread = createThread({
+    name: "queue",
+    level: config.logLevel,
+    beforeReport: () => report(),
+  });
+  const opened = openSqliteStore({ dataDir: config.dataDir, random: systemRandom });
+  if (opened.kind === "refused") {
+    thread.say({ say: "unable", why: opened.why, text: opened.text });
+    return thread.stopped();
+  }
+  const { store } = opened;
+  const { log, meter } = thread;
+  for (const text of store.facts.faults) log("error", "store.damaged", { text });
+  const spool = join(config.dataDir, SPOOL_FOLDER);
+  sweepSpool(spool, store, log);
+  const routing = createRouting({ config, clock, random: systemRandom, meter, log, store });
+  const senders = createSenderPorts(clock);
+  const queue = createQueue({
+    store,
+    clock,
+    random: systemRandom,
+    routeFor: routing.routeFor,
+    workers: start.workers,
+    send: senders.send,
+    policy: queuePolicy(config),
+    meter,
+    log,
+    fatal: (text) => thread.say({ say: "fatal", text }),
+    dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
+  });
+  senders.onVerdicts(queue.settle);
+  const upkeep = createUpkeep({ store, clock, log, historyMs: config.historyDays * DAY_MS });
+  const health = tellHealth(thread, queue, config.dataDir);
+  report = () => {
+    queue.measure();
+    gauge(thread, store, config.dataDir);
+  };
+
+  thread.hear((message) => {
+    switch (message.say) {
+      case "accept":
+        return accept(thread, queue, message);
+      case "sender":
+        return senders.join(message.index, message.port);
+      case "senderLost":
+        senders.leave(message.index);
+        return queue.workerLost(message.index);
+      case "drain":
+        return queue.drain();
+      case "stop":
+        return senders.whenAllSaidBye(BYE_TIMEOUT_MS, () => {
+          health.stop();
+          upkeep.stop();
+          queue.stop();
+          routing.close();
+          store.close();
+          thread.stopped();
+        });
+      default:
+        return unreachable(message);
+    }
+  });
+  queue.start();
+  const { tag, lastId } = store.facts;
+  thread.say({ say: "ready", tag, lastId, health: queue.health() });
+}
+
+const DAY_MS = 86_400_000;
+
+/** Answers of one batch may come in several commits; they travel back when the last one is there. */
+function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: AcceptBatch): void {
+  const pieces = unpack(packed);
+  const answers: AcceptAnswer[] = new Array<AcceptAnswer>(groups.length);
+  let missing = groups.length;
+  let from = 0;
+  groups.forEach((count, i) => {
+    queue.accept(pieces.slice(from, from + count), (answer) => {
+      answers[i] = answer;
+      if (--missing === 0) thread.say({ say: "answers", batch, answers });
+    });
+    from += count;
+  });
+}
+
+function tellHealth(thread: QueueThread, queue: Queue, dataDir: string) {
+  const tell = (): void => {
+    queue.pressure({ freeBytes: freeBytes(dataDir) });
+    thread.say({ say: "health", health: queue.health() });
+    timer = systemClock.after(HEALTH_EVERY_MS, tell);
+  };
+  queue.pressure({ freeBytes: freeBytes(dataDir) });
+  let timer = systemClock.after(HEALTH_EVERY_MS, tell);
+  return { stop: () => timer.cancel() };
+}
+
+function freeBytes(dataDir: string): number {
+  const { bavail, bsize } = statfsSync(dataDir);
+  return bavail * bsize;
+}
+
+function gauge({ meter }: QueueThread, store: QueueStore, dataDir: string): void {
+  const { databaseBytes, walBytes } = store.size();
+  meter.gauge("postrider_db_wal_bytes").set(walBytes);
+  meter.gauge("postrider_history_bytes").set(databaseBytes);
+  meter.gauge("postrider_disk_free_bytes").set(freeBytes(dataDir));
+}
+
+/** Files that no message names: their acceptance was never committed, or their last recipient is final. */
+function sweepSpool(folder: string, store: QueueStore, log: Log): void {
+  const owned = new Set(store.spooled());
+  for (const file of readdirSync(folder)) if (!owned.has(file)) drop(join(folder, file), log);
+}
+
+function drop(path: string, log: Log): void {
+  unlink(path).catch((error: NodeJS.ErrnoException) => {
+    // The next start sweeps what could not be removed now.
+    if (error.code !== "ENOENT") log("warn", "spool.not_removed", { path, text: error.message });
+  });
+}

@@ -1,0 +1,46 @@
+// The reader thread: every list, search and timeline query, and the upkeep of search.db. It never writes postrider.db.
+import { systemClock } from "../base/clock.ts";
+import { unreachable } from "../base/unreachable.ts";
+import { createReader } from "../search/reader.ts";
+import type { DoorToReader, ReaderToDoor, ThreadStart } from "./protocol.ts";
+import { createThread } from "./thread.ts";
+
+/** How soon new events are looked for after a look that found none. */
+const FOLLOW_EVERY_MS = 200;
+
+export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>): void {
+  const clock = systemClock;
+  const thread = createThread<ReaderToDoor, DoorToReader>({
+    name: "reader",
+    level: config.logLevel,
+  });
+  const reader = createReader({ dataDir: config.dataDir, clock, log: thread.log });
+  let stopped = false;
+  const follow = (): void => {
+    if (stopped) return;
+    // One step at a time, so that questions are answered between them.
+    if (reader.follow()) clock.soon(follow);
+    else clock.after(FOLLOW_EVERY_MS, follow);
+  };
+  follow();
+  thread.hear((message) => {
+    switch (message.say) {
+      case "ask":
+        return void answer(message);
+      case "stop":
+        stopped = true;
+        reader.close();
+        return thread.stopped();
+      default:
+        return unreachable(message);
+    }
+  });
+
+  async function answer(asked: Extract<DoorToReader, { say: "ask" }>): Promise<void> {
+    thread.say({
+      say: "answer",
+      number: asked.number,
+      answer: await reader.ask(asked.query),
+    });
+  }
+}

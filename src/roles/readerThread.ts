@@ -1,0 +1,55 @@
+// The reader as the door sees it: questions in, answers out, and a new thread in the place of one that died.
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Config } from "../config.ts";
+import { type Asker, createAsker } from "./asker.ts";
+import type { Common, DoorToReader, ReaderToDoor } from "./protocol.ts";
+import { type Spawned, spawn } from "./spawn.ts";
+
+const REPLACE_AFTER_MS = 500;
+
+export interface ReaderThread {
+  readonly ask: Asker["ask"];
+  stop(): Promise<void>;
+}
+
+export function createReaderThread(deps: {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  hear(message: Common): void;
+}): ReaderThread {
+  const { config, clock, log } = deps;
+  let stopping = false;
+  let whenGone = (): void => {};
+  let thread: Spawned<DoorToReader, ReaderToDoor> = launch();
+  const asker = createAsker({ clock, post: (message) => thread.say(message) });
+
+  function launch(): Spawned<DoorToReader, ReaderToDoor> {
+    const launched = spawn<DoorToReader, ReaderToDoor>({ role: "reader", config });
+    launched.hear((message) => {
+      if (message.say === "answer") asker.answered(message.number, message.answer);
+      else deps.hear(message);
+    });
+    launched.gone((why) => {
+      if (stopping) return whenGone();
+      log("error", "reader.died", { why: why ?? "it ended by itself" });
+      asker.lost();
+      clock.after(REPLACE_AFTER_MS, () => {
+        if (!stopping) thread = launch();
+      });
+    });
+    return launched;
+  }
+
+  return {
+    ask: asker.ask,
+    stop() {
+      stopping = true;
+      return new Promise((resolve) => {
+        whenGone = resolve;
+        thread.say({ say: "stop" });
+      });
+    },
+  };
+}

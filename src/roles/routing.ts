@@ -1,0 +1,79 @@
+// The DNS client and the router of the queue thread, with their metrics and their second level in the store.
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { Random } from "../base/random.ts";
+import type { Config } from "../config.ts";
+import { createResolver } from "../dns/resolver.ts";
+import { systemHosts } from "../dns/system.ts";
+import { createUpstream } from "../dns/upstream.ts";
+import type { KeptAnswer, QueueStore } from "../queue/store.ts";
+import type { RouteFor } from "../route/route.ts";
+import { createRouter } from "../route/router.ts";
+import { routerSettings, upstreamSettings } from "./settings.ts";
+
+/** How often fresh answers are written to the store; they ride in a transaction of their own. */
+const KEEP_EVERY_MS = 5000;
+
+export interface Routing {
+  readonly routeFor: RouteFor;
+  close(): void;
+}
+
+export function createRouting(deps: {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly meter: Meter;
+  readonly log: Log;
+  readonly store: QueueStore;
+}): Routing {
+  const { config, clock, random, meter, store } = deps;
+  const seconds = meter.histogram("dns_query_duration_seconds");
+  const upstream = createUpstream({
+    clock,
+    random,
+    settings: upstreamSettings(config),
+    onQuery(type, result, took) {
+      meter.counter("dns_queries_total", { type, result }).add();
+      seconds.observe(took);
+    },
+  });
+  const keeper = createKeeper(clock, store, deps.log);
+  const resolver = createResolver({
+    clock,
+    ask: upstream.ask,
+    hosts: systemHosts(),
+    entriesMax: config.dnsCacheEntries,
+    keep: keeper.keep,
+    onLookup: (level, result) => meter.counter("dns_cache_lookups_total", { level, result }).add(),
+  });
+  resolver.preload(store.recall());
+  const router = createRouter({ lookup: resolver.lookup, clock, settings: routerSettings(config) });
+  return {
+    routeFor: router.routeFor,
+    close() {
+      keeper.write();
+      upstream.close();
+    },
+  };
+}
+
+/** Collects answers and writes them now and then. Losing some costs a question after the next start, nothing else. */
+function createKeeper(clock: Clock, store: QueueStore, log: Log) {
+  let fresh: KeptAnswer[] = [];
+  const write = (): void => {
+    if (fresh.length === 0) return;
+    const rows = fresh;
+    fresh = [];
+    const committed = store.transaction(() => store.remember(rows));
+    if (committed.kind === "failed") log("warn", "dns.not_kept", { text: committed.text });
+  };
+  return {
+    write,
+    keep(row: KeptAnswer): void {
+      if (fresh.length === 0) clock.after(KEEP_EVERY_MS, write);
+      fresh.push(row);
+    },
+  };
+}

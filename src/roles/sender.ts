@@ -1,0 +1,99 @@
+// A sender thread: some sites are its own, databases are not. Jobs come from the queue's channel and verdicts go back there in
+// batches; the door hears only log lines and metrics.
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import type { MessagePort } from "node:worker_threads";
+import { systemClock } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { Connect } from "../deliver/connection.ts";
+import { createSender, type Sender } from "../deliver/sender.ts";
+import { createSocketConnect } from "../deliver/socket.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import { attemptOrder } from "../route/order.ts";
+import { createBuiltinSink } from "./builtinSink.ts";
+import { SPOOL_FOLDER } from "./dataFolder.ts";
+import {
+  type DoorToSender,
+  packVerdicts,
+  type QueueToSender,
+  type SenderToDoor,
+  type SenderToQueue,
+  type ThreadStart,
+} from "./protocol.ts";
+import { deliverSettings } from "./settings.ts";
+import { createThread } from "./thread.ts";
+import { unpack } from "./wire.ts";
+
+export function runSender({ config, index }: Extract<ThreadStart, { role: "sender" }>): void {
+  const clock = systemClock;
+  const thread = createThread<SenderToDoor, DoorToSender>({
+    name: `sender-${index}`,
+    level: config.logLevel,
+  });
+  let queue: MessagePort | undefined;
+  const tell = (message: SenderToQueue): void => queue?.postMessage(message);
+  const outbox = createOutbox(tell);
+  const spool = join(config.dataDir, SPOOL_FOLDER);
+  const sender = createSender({
+    clock,
+    random: systemRandom,
+    connect: createConnect(config.hostname),
+    meter: thread.meter,
+    log: thread.log,
+    settings: deliverSettings(config),
+    verdict: outbox.add,
+    readSpool: (file) => createReadStream(join(spool, file)),
+    order: attemptOrder,
+  });
+
+  thread.hear((message) => {
+    switch (message.say) {
+      case "queue":
+        queue = message.port;
+        queue.on("message", (jobs: QueueToSender) => submitAll(sender, jobs));
+        return;
+      case "stop":
+        return void sender.stop(message.graceMs).then(() => {
+          outbox.flush();
+          tell({ say: "bye" });
+          thread.stopped();
+        });
+      default:
+        return unreachable(message);
+    }
+  });
+}
+
+function submitAll(sender: Sender, { routes, packed }: QueueToSender): void {
+  for (const { head, body } of unpack(packed)) {
+    const route = routes[head.route];
+    if (route === undefined) throw new Error(`a job names route ${head.route}, which is not there`);
+    sender.submit(head.job, route, body);
+  }
+}
+
+/** Verdicts of one turn of the event loop travel together. */
+function createOutbox(tell: (message: SenderToQueue) => void) {
+  let waiting: Verdict[] = [];
+  const flush = (): void => {
+    if (waiting.length === 0) return;
+    const verdicts = waiting;
+    waiting = [];
+    tell(packVerdicts(verdicts));
+  };
+  return {
+    flush,
+    add(verdict: Verdict): void {
+      if (waiting.length === 0) systemClock.soon(flush);
+      waiting.push(verdict);
+    },
+  };
+}
+
+function createConnect(hostname: string): Connect {
+  const sockets = createSocketConnect({ clock: systemClock });
+  const sink = createBuiltinSink({ clock: systemClock, random: systemRandom, hostname });
+  return (target, deadlineMs, signal) =>
+    target.via === "sink" ? sink(target, deadlineMs, signal) : sockets(target, deadlineMs, signal);
+}

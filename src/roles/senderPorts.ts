@@ -1,0 +1,84 @@
+// The queue's end of its channels to the sender threads.
+import type { MessagePort } from "node:worker_threads";
+import type { Clock } from "../base/clock.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Dispatch } from "../queue/launch.ts";
+import type { Route } from "../route/route.ts";
+import {
+  type JobHead,
+  type QueueToSender,
+  type SenderToQueue,
+  unpackVerdicts,
+} from "./protocol.ts";
+import { type Piece, pack, transferOf } from "./wire.ts";
+
+export interface SenderPorts {
+  send(index: number, batch: readonly Dispatch[]): void;
+  onVerdicts(settle: (verdicts: readonly Verdict[]) => void): void;
+  join(index: number, port: MessagePort): void;
+  leave(index: number): void;
+  /** Runs `then` once every sender has said its last word, or after `timeoutMs`. */
+  whenAllSaidBye(timeoutMs: number, then: () => void): void;
+}
+
+export function createSenderPorts(clock: Clock): SenderPorts {
+  const ports = new Map<number, MessagePort>();
+  let settle: (verdicts: readonly Verdict[]) => void = () => {};
+  let whenEmpty: (() => void) | undefined;
+
+  const leave = (index: number): void => {
+    ports.get(index)?.close();
+    ports.delete(index);
+    if (ports.size === 0) whenEmpty?.();
+  };
+
+  return {
+    leave,
+    onVerdicts: (given) => void (settle = given),
+    send(index, batch) {
+      const port = ports.get(index);
+      // A sender that just died: its leases come back when the door says so.
+      if (port === undefined) return;
+      const said = jobsOf(batch);
+      port.postMessage(said, transferOf(said.packed));
+    },
+    join(index, port) {
+      ports.set(index, port);
+      port.on("message", (said: SenderToQueue) => {
+        switch (said.say) {
+          case "verdicts":
+            return settle(unpackVerdicts(said.verdicts));
+          case "bye":
+            return leave(index);
+          default:
+            return unreachable(said);
+        }
+      });
+    },
+    whenAllSaidBye(timeoutMs, then) {
+      if (ports.size === 0) return then();
+      const timer = clock.after(timeoutMs, () => whenEmpty?.());
+      whenEmpty = () => {
+        whenEmpty = undefined;
+        timer.cancel();
+        then();
+      };
+    },
+  };
+}
+
+/** Jobs of one batch share few routes, so each route travels once. */
+function jobsOf(batch: readonly Dispatch[]): QueueToSender {
+  const routes: Route[] = [];
+  const places = new Map<Route, number>();
+  const pieces = batch.map(({ job, route, body }): Piece<JobHead> => {
+    let place = places.get(route);
+    if (place === undefined) {
+      place = routes.push(route) - 1;
+      places.set(route, place);
+    }
+    return { head: { job, route: place }, body };
+  });
+  return { say: "jobs", routes, packed: pack(pieces) };
+}

@@ -1,0 +1,77 @@
+// The one translation of settings into what each room calls its own: a room knows nothing of flags and files.
+import { parseCidrList } from "../base/cidr.ts";
+import type { Config } from "../config.ts";
+import { type DeliverSettings, deliverDefaults } from "../deliver/settings.ts";
+import { type Server, DNS_PORT } from "../dns/servers.ts";
+import { systemResolvConf } from "../dns/system.ts";
+import type { UpstreamSettings } from "../dns/upstream.ts";
+import type { Priority } from "../mail/message.ts";
+import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
+import type { LaneSchedule } from "../queue/retry.ts";
+import { parseRelays } from "../route/relay.ts";
+import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
+import type { DoorLimits } from "../submit/door.ts";
+
+export function deliverSettings(config: Config): DeliverSettings {
+  const { siteConnections } = config;
+  return {
+    ...deliverDefaults,
+    helo: config.hostname,
+    // Each sender thread has its own sites, so it gets its share of the whole.
+    maxConnections: Math.max(1, Math.floor(config.maxConnections / config.workers)),
+    siteConnections: siteConnections ?? deliverDefaults.siteConnections,
+    relayConnections: siteConnections ?? deliverDefaults.relayConnections,
+    connectionMessages: config.connectionMessages,
+  };
+}
+
+export function queuePolicy(config: Config): QueuePolicy {
+  return {
+    ...defaultPolicy,
+    retry: [laneOf(config, 0), laneOf(config, 1), laneOf(config, 2)],
+    queueMessagesMax: config.queueMaxMessages,
+    queueBytesMax: config.queueMaxBytes,
+    diskReserveBytes: config.diskReserveBytes,
+  };
+}
+
+function laneOf({ retryStepsMs, lifetimeMs }: Config, priority: Priority): LaneSchedule {
+  return { stepsMs: retryStepsMs[priority], lifetimeMs: lifetimeMs[priority] };
+}
+
+/** Config has checked the texts that are parsed here; a problem would be a bug. */
+export function routerSettings(config: Config): RouterSettings {
+  const deny = parseCidrList(config.denyDestinations.join(","));
+  if (deny.kind === "refused") throw new Error(deny.problems.join("; "));
+  return {
+    ...defaultRouterSettings,
+    relays: relaysOf(config.relay),
+    denyDestinations: deny.value,
+    smtpPort: config.smtpPort,
+    tls: config.tlsPolicy,
+  };
+}
+
+function relaysOf(relay: string | null): RouterSettings["relays"] {
+  if (relay === null) return [];
+  const parsed = parseRelays(relay);
+  if (parsed.kind === "refused") throw new Error(parsed.problems.join("; "));
+  return parsed.value;
+}
+
+export function upstreamSettings(config: Config): UpstreamSettings {
+  const own: readonly Server[] = config.dnsServers.map(({ host, port }) => ({
+    address: host,
+    port: port === 0 ? DNS_PORT : port,
+  }));
+  const servers = own.length > 0 ? own : systemResolvConf().servers;
+  return { servers, timeoutMs: config.dnsTimeoutMs };
+}
+
+export function doorLimits(config: Config): DoorLimits {
+  return {
+    messageBytes: config.maxMessageBytes,
+    recipientsPerField: config.maxRecipients,
+    batchMessages: config.maxBatch,
+  };
+}
