@@ -87,7 +87,7 @@ function splitList(text: string, reading: Reading): Parsed<Item[]> {
   let closed = -1;
   let inGroup = false;
   const push = (end: number): string | null => {
-    const before = text.slice(start, opened < 0 ? end : opened).trim();
+    const before = trimSpaces(text.slice(start, opened < 0 ? end : opened));
     const angle = opened < 0 ? null : text.slice(opened + 1, closed);
     start = end + 1;
     [opened, closed] = [-1, -1];
@@ -153,6 +153,15 @@ function readName(item: Item, reading: Reading): Parsed<string> {
   return { kind: "ok", value: name };
 }
 
+/** Not `trim`, which would let a line break pass unseen. */
+function trimSpaces(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === " " || text[start] === "\t") start++;
+  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
+  return text.slice(start, end);
+}
+
 /** The index of the quotation mark that ends the quoted string at `start`; -1 when none does. */
 function closingQuote(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
@@ -200,7 +209,7 @@ function withoutComments(text: string): string {
 
 /** RFC 5322 4.4: old mail has spaces around the dots and the @, and a route before the address. */
 function withoutOldSyntax(text: string): string {
-  const spare = text.includes('"') ? text.trim() : text.replace(/[ \t]+/g, "");
+  const spare = text.includes('"') ? trimSpaces(text) : text.replace(/[ \t]+/g, "");
   return spare.startsWith("@") ? spare.slice(spare.indexOf(":") + 1) : spare;
 }
 

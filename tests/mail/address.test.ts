@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { parseAddress, parseMailbox, parseMailboxes } from "../../src/mail/address.ts";
 import { must } from "./build.ts";
 
@@ -64,6 +65,10 @@ test.each([
   ["=?utf-8?q?a=40b?=@c", "encoded words"],
   ["a@b\r\nRCPT TO:<c@d>", "double quotes"],
   ["a\r\n@b", "control"],
+  ["a@b\r\n", "the domain holds"],
+  ["\n<a@b>", "line feed"],
+  ["<a@b>\r\n", "behind"],
+  ["\ufeffa@b", "invisible"],
   ["a\0@b", "control"],
   ["a\u2028b@c", "invisible"],
   ["x\nBcc: y <a@b>", "quotes"],
@@ -95,4 +100,70 @@ test("an address of exactly the limits is taken", () => {
   const domain = `${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(61)}`;
   expect(parseAddress(`${local}@${domain}`).kind).toBe("ok");
   expect(parseAddress(`${local}@${domain}e`).kind).toBe("refused");
+});
+
+/** Texts that look enough like addresses to get far into the parser. */
+const nearly = fc.string({
+  unit: fc.constantFrom(
+    "a",
+    "b.c",
+    "@",
+    "@d.example",
+    "<",
+    ">",
+    ",",
+    '"',
+    "\\",
+    " ",
+    "(",
+    ")",
+    ":",
+    ";",
+    "[",
+    "]",
+    ".",
+    "é",
+    "=?",
+    "?=",
+    "\r\n",
+    "\0",
+    "\ud800",
+  ),
+  maxLength: 12,
+});
+
+test("whatever is taken is safe in a command and in a header, and is read again as itself", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(nearly, fc.emailAddress()),
+      fc.constantFrom("strict", "header"),
+      (text, reading) => {
+        const parsed = parseMailboxes(text, reading as "strict");
+        if (parsed.kind === "refused") {
+          expect(parsed.why).toEndWith(".");
+          return;
+        }
+        for (const { address, name, utf8 } of parsed.value) {
+          expect(`${address}${name}`).not.toMatch(/[\0-\x1f\x7f]|\p{Cs}/u);
+          expect(Buffer.byteLength(address)).toBeLessThanOrEqual(254);
+          expect(utf8).toBe(/[^\0-\x7f]/.test(address));
+          expect(must(parseAddress(address))).toBe(address);
+          expect(must(parseMailbox(`<${address}>`)).address).toBe(address);
+          // Outside of quotation marks nothing stands that SMTP or a list of addresses would take for its own.
+          expect(address.replace(/^"(?:[^"\\]|\\.)*"/, "")).not.toMatch(/[<>,;()\s"\\]/);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test("every address that a form would take is taken", () => {
+  fc.assert(
+    fc.property(fc.emailAddress(), (address) => {
+      const at = address.lastIndexOf("@");
+      const wire = address.slice(0, at) + address.slice(at).toLowerCase();
+      expect(must(parseAddress(address)) as string).toBe(wire);
+    }),
+  );
 });

@@ -49,7 +49,7 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
   const ownId = values("message-id")[0];
   return {
     kind: "header",
-    messageId: ownId === undefined ? messageId : ownId.replace(/^<(.*)>$/, "$1"),
+    messageId: ownId === undefined ? messageId : (/<([^<>]+)>/.exec(ownId)?.[1] ?? ownId),
     from: [first, ...others],
     to: shown(values("to")),
     cc: shown(values("cc")),
