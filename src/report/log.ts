@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { type Log, type LogFields, type LogLevel, logLevels } from "../base/log.ts";
 
 export interface LogWriter {
-  readonly write: Log;
+  readonly log: Log;
   /** Lines below it are dropped; changes by reload. */
   setLevel(level: LogLevel): void;
 }
@@ -13,18 +13,17 @@ export interface LogWriter {
 /** A longer text is cut: a line of the log is read, not parsed for content. */
 const TEXT_MAX = 2000;
 
-export function createLog(deps: {
+export function createLogWriter(deps: {
   readonly clock: Pick<Clock, "now">;
   readonly level: LogLevel;
   readonly format: "json" | "pretty";
-  /** Only pretty lines; by default what the environment allows (NO_COLOR and its like). */
-  readonly color?: boolean;
+  readonly color: boolean;
   readonly write: (line: string) => void;
 }): LogWriter {
   let least = logLevels.indexOf(deps.level);
   const format = deps.format === "json" ? jsonLine : prettyLine(pico.createColors(deps.color));
   return {
-    write(level, event, fields = {}) {
+    log(level, event, fields = {}) {
       if (logLevels.indexOf(level) < least) return;
       deps.write(format(new Date(deps.clock.now()).toISOString(), level, event, fields));
     },

@@ -2,7 +2,6 @@
 // the one table in mail/metrics.ts; a sample that the table does not know is a bug of its sender.
 import type { Labels, Sample } from "../base/meter.ts";
 import { type MetricRow, boundsOf, metricTable } from "../mail/metrics.ts";
-import { type ProcessFigures, readProcessFigures } from "./processFigures.ts";
 
 /** Sites with a series of their own; the rest is told as one. The first ones seen stay, so a series never changes its meaning. */
 export const SITES_MAX = 100;
@@ -17,11 +16,20 @@ export interface MetricsPage {
 
 export interface Metrics {
   /** `source` names the thread: its gauges replace those it told before. */
-  add(samples: readonly Sample[], source: string): void;
+  add(source: string, samples: readonly Sample[]): void;
   /** A thread is gone, and with it what its gauges said; what it counted stays. */
   forget(source: string): void;
   /** The page in the format that the `Accept` header asks for. */
-  page(accept: string): MetricsPage;
+  render(accept: string): MetricsPage;
+}
+
+/** What a process says of itself, read when somebody asks. */
+export interface ProcessFigures {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly startSeconds: number;
+  readonly openFiles: number | null;
+  readonly maxFiles: number | null;
 }
 
 interface Series {
@@ -34,7 +42,7 @@ interface Series {
 
 type Family = Map<string, Series>;
 
-export function createMetrics(figures: () => ProcessFigures = readProcessFigures): Metrics {
+export function createMetrics(figures: () => ProcessFigures): Metrics {
   const rows = new Map(metricTable.map((row) => [row.name, row]));
   const families = new Map<string, Family>(metricTable.map((row) => [row.name, new Map()]));
   const sites = new Set<string>();
@@ -55,7 +63,7 @@ export function createMetrics(figures: () => ProcessFigures = readProcessFigures
   };
 
   return {
-    add(samples, source) {
+    add(source, samples) {
       for (const sample of samples) {
         const row = rows.get(sample.name);
         if (row === undefined) throw new Error(`metric ${sample.name} is not in the table`);
@@ -66,7 +74,7 @@ export function createMetrics(figures: () => ProcessFigures = readProcessFigures
       for (const family of families.values())
         for (const series of family.values()) series.bySource.delete(source);
     },
-    page(accept) {
+    render(accept) {
       const open = accept.includes("application/openmetrics-text");
       let text = "";
       for (const row of metricTable)

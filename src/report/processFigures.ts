@@ -1,21 +1,15 @@
 // What this process says of itself, in the names that every Prometheus dashboard knows. File counts come from /proc, where there
 // is one.
 import { readFileSync, readdirSync } from "node:fs";
+import type { EpochMs } from "../base/clock.ts";
+import type { ProcessFigures } from "./metrics.ts";
 
-export interface ProcessFigures {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-  readonly startSeconds: number;
-  readonly openFiles: number | null;
-  readonly maxFiles: number | null;
-}
-
-export function readProcessFigures(): ProcessFigures {
+export function readProcessFigures(startedAt: EpochMs): ProcessFigures {
   const { user, system } = process.cpuUsage();
   return {
     cpuSeconds: (user + system) / 1_000_000,
     residentBytes: process.memoryUsage.rss(),
-    startSeconds: performance.timeOrigin / 1000,
+    startSeconds: startedAt / 1000,
     openFiles: fromProc(() => readdirSync("/proc/self/fd").length),
     maxFiles: fromProc(() => {
       const limits = readFileSync("/proc/self/limits", "utf8");

@@ -1,10 +1,10 @@
 // Log lines: stable for machines, readable for people, and safe with hostile text in them.
 import { describe, expect, test } from "bun:test";
-import { createLog } from "../../src/report/log.ts";
+import { createLogWriter } from "../../src/report/log.ts";
 
 function create(format: "json" | "pretty", level: "debug" | "info" | "warn" = "info") {
   const lines: string[] = [];
-  const writer = createLog({
+  const writer = createLogWriter({
     clock: { now: () => 1_700_000_000_123 },
     level,
     format,
@@ -15,7 +15,7 @@ function create(format: "json" | "pretty", level: "debug" | "info" | "warn" = "i
 }
 
 test("a JSON line holds time, level and event first, then the fields", () => {
-  const { write: log, lines } = create("json");
+  const { log, lines } = create("json");
   log("warn", "queue.disk_low", { free: 12, volume: "/var" });
   expect(lines).toEqual([
     '{"time":"2023-11-14T22:13:20.123Z","level":"warn","event":"queue.disk_low","free":12,"volume":"/var"}\n',
@@ -23,7 +23,7 @@ test("a JSON line holds time, level and event first, then the fields", () => {
 });
 
 test("lines below the level are dropped, and the level can change", () => {
-  const { write: log, lines, setLevel } = create("json", "warn");
+  const { log, lines, setLevel } = create("json", "warn");
   log("info", "a.b");
   setLevel("debug");
   log("debug", "c.d");
@@ -37,21 +37,21 @@ describe("hostile text", () => {
   test.each(["json", "pretty"] as const)(
     "stays one %s line without control characters",
     (format) => {
-      const { write: log, lines } = create(format);
+      const { log, lines } = create(format);
       log("info", "deliver.refused", { text: hostile });
       expect(lines[0]).toMatch(/^[\x20-\x7e\ufffd]+\n$/);
     },
   );
 
   test("comes back from a JSON line as it was, but for half a surrogate pair", () => {
-    const { write: log, lines } = create("json");
+    const { log, lines } = create("json");
     log("info", "deliver.refused", { text: hostile });
     const line = JSON.parse(lines[0] ?? "") as { text: string };
     expect(line.text).toBe(hostile.toWellFormed());
   });
 
   test("a field cannot take the place of the level, and a long text is cut", () => {
-    const { write: log, lines } = create("json");
+    const { log, lines } = create("json");
     log("info", "a.b", { level: "error", text: "x".repeat(100_000) });
     const line = JSON.parse(lines[0] ?? "") as { level: string; level_: string; text: string };
     expect([line.level, line.level_]).toEqual(["info", "error"]);
@@ -60,7 +60,7 @@ describe("hostile text", () => {
 });
 
 test("a pretty line shows the clock, the level, the event and its fields", () => {
-  const { write: log, lines } = create("pretty");
+  const { log, lines } = create("pretty");
   log("info", "door.listening", { url: "http://127.0.0.1:8250", note: "two words" });
   expect(lines).toEqual([
     '22:13:20.123 info  door.listening url=http://127.0.0.1:8250 note="two words"\n',

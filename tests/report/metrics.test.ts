@@ -24,11 +24,11 @@ test("counters of all threads are added, and each report adds to the last", () =
   const [one, two] = [createMeter(boundsOf), createMeter(boundsOf)];
   one.counter("postrider_messages_accepted_total", { door: "http" }).add(3);
   two.counter("postrider_messages_accepted_total", { door: "http" }).add(4);
-  metrics.add(one.drain(), "door");
-  metrics.add(two.drain(), "other");
+  metrics.add("door", one.drain());
+  metrics.add("other", two.drain());
   one.counter("postrider_messages_accepted_total", { door: "http" }).add(1);
-  metrics.add(one.drain(), "door");
-  expect(lines(metrics.page("").text, "postrider_messages_accepted_total")).toEqual([
+  metrics.add("door", one.drain());
+  expect(lines(metrics.render("").text, "postrider_messages_accepted_total")).toEqual([
     'postrider_messages_accepted_total{door="http"} 8',
   ]);
 });
@@ -37,19 +37,23 @@ test("a gauge is the sum of what each thread said last", () => {
   const metrics = create();
   const meter = createMeter(boundsOf);
   meter.gauge("smtp_sessions_active").set(5);
-  metrics.add(meter.drain(), "sender-0");
-  metrics.add([{ kind: "gauge", name: "smtp_sessions_active", labels: {}, value: 2 }], "sender-1");
+  metrics.add("sender-0", meter.drain());
+  metrics.add("sender-1", [{ kind: "gauge", name: "smtp_sessions_active", labels: {}, value: 2 }]);
   meter.gauge("smtp_sessions_active").set(1);
-  metrics.add(meter.drain(), "sender-0");
-  expect(lines(metrics.page("").text, "smtp_sessions_active")).toEqual(["smtp_sessions_active 3"]);
+  metrics.add("sender-0", meter.drain());
+  expect(lines(metrics.render("").text, "smtp_sessions_active")).toEqual([
+    "smtp_sessions_active 3",
+  ]);
 });
 
 test("the gauges of a thread that is gone count no more", () => {
   const metrics = create();
   for (const source of ["sender-0", "sender-1"])
-    metrics.add([{ kind: "gauge", name: "smtp_sessions_active", labels: {}, value: 2 }], source);
+    metrics.add(source, [{ kind: "gauge", name: "smtp_sessions_active", labels: {}, value: 2 }]);
   metrics.forget("sender-1");
-  expect(lines(metrics.page("").text, "smtp_sessions_active")).toEqual(["smtp_sessions_active 2"]);
+  expect(lines(metrics.render("").text, "smtp_sessions_active")).toEqual([
+    "smtp_sessions_active 2",
+  ]);
 });
 
 test("a histogram's buckets are cumulative and end in +Inf", () => {
@@ -57,8 +61,8 @@ test("a histogram's buckets are cumulative and end in +Inf", () => {
   const meter = createMeter(boundsOf);
   const histogram = meter.histogram("postrider_commit_batch_messages");
   for (const value of [1, 2, 3, 5000]) histogram.observe(value);
-  metrics.add(meter.drain(), "queue");
-  const { text } = metrics.page("");
+  metrics.add("queue", meter.drain());
+  const { text } = metrics.render("");
   const name = "postrider_commit_batch_messages";
   expect(lines(text, `${name}_bucket{le="1.0"}`)).toEqual([`${name}_bucket{le="1.0"} 1`]);
   expect(lines(text, `${name}_bucket{le="4.0"}`)).toEqual([`${name}_bucket{le="4.0"} 3`]);
@@ -73,11 +77,11 @@ describe("formats", () => {
     const metrics = create();
     const meter = createMeter(boundsOf);
     meter.counter("postrider_doubts_total").add();
-    metrics.add(meter.drain(), "queue");
-    const plain = metrics.page("*/*");
+    metrics.add("queue", meter.drain());
+    const plain = metrics.render("*/*");
     expect(plain.type).toStartWith("text/plain; version=0.0.4");
     expect(plain.text).toContain("# TYPE postrider_doubts_total counter\n");
-    const open = metrics.page(OPEN);
+    const open = metrics.render(OPEN);
     expect(open.type).toStartWith("application/openmetrics-text; version=1.0.0");
     expect(open.text).toContain("# TYPE postrider_doubts counter\n");
     expect(open.text).toContain("\npostrider_doubts_total 1\n");
@@ -85,11 +89,11 @@ describe("formats", () => {
   });
 
   test("the process tells its own figures, and leaves out what the system does not say", () => {
-    const { text } = create().page("");
+    const { text } = create().render("");
     expect(text).toContain("process_cpu_seconds_total 1.5\n");
     expect(text).toContain("process_resident_memory_bytes 5000000\n");
     expect(text).not.toContain("process_max_fds");
-    expect(readProcessFigures().residentBytes).toBeGreaterThan(1_000_000);
+    expect(readProcessFigures(0).residentBytes).toBeGreaterThan(1_000_000);
   });
 
   test("a series that exists is told before anything was counted", () => {
@@ -101,23 +105,22 @@ describe("formats", () => {
       else if (row.kind === "gauge") meter.gauge(row.name, labels);
       else meter.histogram(row.name, labels);
     }
-    metrics.add(meter.drain(), "door");
-    const { text } = metrics.page("");
+    metrics.add("door", meter.drain());
+    const { text } = metrics.render("");
     for (const row of metricTable) expect(text).toContain(`# TYPE ${row.name} ${row.kind}\n`);
   });
 });
 
 describe("labels", () => {
   const pause = (metrics: ReturnType<typeof create>, site: string) =>
-    metrics.add(
-      [{ kind: "gauge", name: "postrider_site_paused", labels: { site }, value: 1 }],
-      "queue",
-    );
+    metrics.add("queue", [
+      { kind: "gauge", name: "postrider_site_paused", labels: { site }, value: 1 },
+    ]);
 
   test("sites beyond the bound are told together as other", () => {
     const metrics = create();
     for (let i = 0; i < SITES_MAX + 50; i++) pause(metrics, `site${i}.example`);
-    const told = lines(metrics.page("").text, "postrider_site_paused{");
+    const told = lines(metrics.render("").text, "postrider_site_paused{");
     expect(told).toHaveLength(SITES_MAX + 1);
     expect(told.at(-1)).toStartWith('postrider_site_paused{site="other"}');
   });
@@ -125,7 +128,7 @@ describe("labels", () => {
   test("a label cannot break out of its quotes or its line", () => {
     const metrics = create();
     pause(metrics, 'a"} 1\npostrider_doubts_total 99\\');
-    const told = lines(metrics.page("").text, "postrider_site_paused{");
+    const told = lines(metrics.render("").text, "postrider_site_paused{");
     expect(told).toEqual([
       'postrider_site_paused{site="a\\"} 1\\npostrider_doubts_total 99\\\\"} 1',
     ]);
@@ -133,6 +136,6 @@ describe("labels", () => {
 
   test("a metric that the table does not know is a bug", () => {
     const sample = { kind: "gauge", name: "nonsense", labels: {}, value: 1 } as const;
-    expect(() => create().add([sample], "door")).toThrow("nonsense");
+    expect(() => create().add("door", [sample])).toThrow("nonsense");
   });
 });
