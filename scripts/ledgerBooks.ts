@@ -32,27 +32,31 @@ export function createBooks(): Books {
   const promised = new Map<string, string>();
   const takings = new Map<string, number[]>();
   const killsAtMs: number[] = [];
-  let duplicates: string[] = [];
+  const duplicates: string[] = [];
+  const missing = new Set<string>();
 
   const wasKilledBetween = (fromMs: number, toMs: number): boolean =>
     killsAtMs.some((atMs) => fromMs <= atMs && atMs <= toMs);
-  const missing = (): string[] => [...promised.keys()].filter((key) => !takings.has(key));
 
   return {
     offered: (key) => void offered.add(key),
-    promised: (key, id) => void promised.set(key, id),
+    promised(key, id) {
+      promised.set(key, id);
+      if (!takings.has(key)) missing.add(key);
+    },
     killed: (atMs) => void killsAtMs.push(atMs),
     taken(key, atMs) {
+      missing.delete(key);
       const times = takings.get(key);
       if (times === undefined) return void takings.set(key, [atMs]);
-      if (times.length === 1) duplicates = [...duplicates, key];
+      if (times.length === 1) duplicates.push(key);
       times.push(atMs);
     },
     accepted: () => [...promised].map(([key, id]) => ({ key, id })),
-    missing,
+    missing: () => [...missing],
     duplicates: () => duplicates.map((key) => ({ key, id: promised.get(key) })),
     violations() {
-      const found: Violation[] = missing().map((key) => ({
+      const found: Violation[] = [...missing].map((key) => ({
         key,
         what: `${promised.get(key)} was answered with 2xx and never arrived`,
       }));
@@ -68,6 +72,6 @@ export function createBooks(): Books {
     },
     summary: () =>
       `${offered.size} offered, ${promised.size} answered with 2xx, ${takings.size} arrived, ` +
-      `${missing().length} missing, ${duplicates.length} twice`,
+      `${missing.size} missing, ${duplicates.length} twice`,
   };
 }
