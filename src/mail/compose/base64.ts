@@ -4,22 +4,31 @@
 /** Octets in a line of 76 characters. */
 export const BASE64_LINE_BYTES = 57;
 const LINE = 76;
-const CRLF = "\r\n";
+const CR = 0x0d;
+const LF = 0x0a;
 
 /** All of `bytes` in lines, each with its CRLF. Every call but the last of a stream takes a multiple of a line. */
 export function base64Lines(bytes: Uint8Array): Uint8Array {
   const flat = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
-  const out = Buffer.allocUnsafe(base64Length(bytes.length));
+  const length = base64Length(bytes.length);
+  const out = Buffer.allocUnsafe(length);
+  // Written to the end at once, then moved line by line to the front: the gap between is what the line ends need.
+  const start = length - flat.length;
+  out.write(flat, start, "latin1");
   let to = 0;
-  for (let from = 0; from < flat.length; from += LINE) {
-    to += out.write(flat.slice(from, from + LINE) + CRLF, to, "latin1");
+  for (let from = start; from < length; from += LINE) {
+    const end = Math.min(from + LINE, length);
+    out.copyWithin(to, from, end);
+    to += end - from;
+    out[to++] = CR;
+    out[to++] = LF;
   }
   return out;
 }
 
 export function base64Length(length: number): number {
   const flat = Math.ceil(length / 3) * 4;
-  return flat + Math.ceil(flat / LINE) * CRLF.length;
+  return flat + Math.ceil(flat / LINE) * 2;
 }
 
 /** Octets that are encoded at a time: some 78 KB of output, so that a large attachment needs no more than that. */

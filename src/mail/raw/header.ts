@@ -48,7 +48,7 @@ export function cutHeader(block: Uint8Array): readonly RawField[] | RawFault {
     const end = fieldEnd(block, start);
     const bytes = block.subarray(start, end);
     const colon = bytes.indexOf(COLON);
-    const name = colon < 1 ? null : fieldName(bytes.subarray(0, colon));
+    const name = fieldName(bytes, colon);
     if (name === null)
       return fault(
         "bad_header_line",
@@ -78,9 +78,14 @@ function fieldEnd(block: Uint8Array, start: number): number {
 }
 
 /** Null for anything but printable ASCII: `Bcc :` and `Bcc\t:` must not pass as names that we do not know. */
-function fieldName(bytes: Uint8Array): string | null {
-  for (const byte of bytes) if (!isNameCode(byte)) return null;
-  return Buffer.from(bytes).toString("latin1").toLowerCase();
+function fieldName(bytes: Uint8Array, colon: number): string | null {
+  if (colon < 1) return null;
+  for (let i = 0; i < colon; i++) if (!isNameCode(bytes[i] as number)) return null;
+  return viewOf(bytes).toString("latin1", 0, colon).toLowerCase();
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function isBlank(byte: number | undefined): boolean {
@@ -89,6 +94,5 @@ function isBlank(byte: number | undefined): boolean {
 
 /** The value unfolded (RFC 5322 2.2.3) and trimmed; octets that are no UTF-8 become U+FFFD. */
 export function valueOf(field: RawField): string {
-  const value = Buffer.from(field.bytes).toString("utf8", field.valueAt);
-  return value.replace(/\r\n/g, "").trim();
+  return viewOf(field.bytes).toString("utf8", field.valueAt).replaceAll("\r\n", "").trim();
 }

@@ -36,57 +36,94 @@ export interface RawHeader {
 const OWN_PREFIX = "x-postrider-";
 
 export function readHeader(fields: readonly RawField[], messageId: string): RawHeader | RawFault {
-  const values = (name: string): string[] =>
-    fields.filter((field) => field.name === name).map(valueOf);
+  const values = valuesByName(fields);
   const senders = values("from");
   if (senders[0] === undefined) return fault("missing_from", "The message has no From field.");
   if (senders.length > 1)
     return fault("duplicate_from", "The message has more than one From field (RFC 5322 3.6).");
-  const from = readMailboxes([senders[0]]);
+  const from = readMailboxes(senders[0]);
   if (from.kind === "refused") return fault("bad_from", `The From field: ${from.why}`);
   const [first, ...others] = from.value;
   if (first === undefined) return fault("missing_from", "The From field names nobody.");
   const ownId = values("message-id")[0];
+  const to = readAll(values("to"));
+  const cc = readAll(values("cc"));
+  const bcc = readAll(values("bcc"));
   return {
     kind: "header",
     messageId: ownId === undefined ? messageId : (/<([^<>]+)>/.exec(ownId)?.[1] ?? ownId),
     from: [first, ...others],
-    to: shown(values("to")),
-    cc: shown(values("cc")),
-    bcc: shown(values("bcc")),
-    replyTo: shown(values("reply-to")),
+    to: to.shown,
+    cc: cc.shown,
+    bcc: bcc.shown,
+    replyTo: readAll(values("reply-to")).shown,
     subject: decodeWords(values("subject")[0] ?? ""),
-    recipients: readRecipients([...values("to"), ...values("cc"), ...values("bcc")]),
+    recipients: together([to, cc, bcc]),
     idempotencyKey: values("idempotency-key")[0] ?? null,
     options: fields
       .filter((field) => field.name.startsWith(OWN_PREFIX))
       .map((field) => ({ name: field.name.slice(OWN_PREFIX.length), value: valueOf(field) })),
-    utf8: fields.some((field) => field.bytes.some((byte) => byte > 127)),
+    utf8: fields.some((field) => isEightBit(field.bytes)),
   };
 }
 
-function readMailboxes(values: readonly string[]): Parsed<readonly RawMailbox[]> {
-  const found: RawMailbox[] = [];
-  for (const value of values) {
-    const list = parseMailboxes(value, "header");
-    if (list.kind === "refused") return list;
-    for (const { name, address } of list.value) found.push({ name: decodeWords(name), address });
+const WANTED = new Set("from to cc bcc reply-to subject message-id idempotency-key".split(" "));
+
+function valuesByName(fields: readonly RawField[]): (name: string) => readonly string[] {
+  const found = new Map<string, string[]>();
+  for (const field of fields) {
+    if (!WANTED.has(field.name)) continue;
+    const values = found.get(field.name);
+    if (values === undefined) found.set(field.name, [valueOf(field)]);
+    else values.push(valueOf(field));
   }
-  return { kind: "ok", value: found };
+  return (name) => found.get(name) ?? [];
 }
 
-function readRecipients(values: readonly string[]): Parsed<readonly Address[]> {
-  const list = readMailboxes(values);
-  if (list.kind === "refused") return list;
-  const unique = new Set(list.value.map((mailbox) => mailbox.address));
+/** The fields of one name: their addresses, or why one of them cannot be read, and what is shown of them. */
+interface ReadFields {
+  readonly addresses: readonly Address[];
+  readonly refused: string | null;
+  readonly shown: readonly string[];
+}
+
+function readAll(values: readonly string[]): ReadFields {
+  const addresses: Address[] = [];
+  const shown: string[] = [];
+  let why: string | null = null;
+  for (const value of values) {
+    const list = readMailboxes(value);
+    if (list.kind === "refused") {
+      why ??= list.why;
+      shown.push(decodeWords(value));
+      continue;
+    }
+    for (const { name, address } of list.value) {
+      addresses.push(address);
+      shown.push(name === "" ? address : `${name} <${address}>`);
+    }
+  }
+  return { addresses, refused: why, shown };
+}
+
+function together(all: readonly ReadFields[]): Parsed<readonly Address[]> {
+  const unique = new Set<Address>();
+  for (const one of all) {
+    if (one.refused !== null) return refused(one.refused);
+    for (const address of one.addresses) unique.add(address);
+  }
   if (unique.size === 0) return refused("To, Cc and Bcc name nobody.");
   return { kind: "ok", value: [...unique] };
 }
 
-function shown(values: readonly string[]): readonly string[] {
-  return values.flatMap((value) => {
-    const list = readMailboxes([value]);
-    if (list.kind === "refused") return [decodeWords(value)];
-    return list.value.map(({ name, address }) => (name === "" ? address : `${name} <${address}>`));
-  });
+function readMailboxes(value: string): Parsed<readonly RawMailbox[]> {
+  const list = parseMailboxes(value, "header");
+  if (list.kind === "refused") return list;
+  const decoded = list.value.map(({ name, address }) => ({ name: decodeWords(name), address }));
+  return { kind: "ok", value: decoded };
+}
+
+function isEightBit(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 127) return true;
+  return false;
 }
