@@ -1,13 +1,12 @@
 // Postrider as a contender: the compiled binary, straight to the MX of every site by a private
 // dnsmasq.
-import { execFile } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { startDaemon, type Daemon } from "../../tests/fixtures/daemon.ts";
 import { startDnsmasq, type Dnsmasq } from "../../tests/fixtures/dnsmasq.ts";
 import { perMessage, untilTaken, type Contender } from "./contender.ts";
 import type { LoadOptions, LoadResult } from "./generator.ts";
+import { createLoad } from "./load.ts";
 import { rssBytes, threadsOf, writtenBytes } from "./proc.ts";
 import type { Receiver } from "./receiver.ts";
 
@@ -27,9 +26,6 @@ export interface Ours extends Contender {
   readonly daemon: Daemon;
   load(count: number): Promise<LoadResult>;
 }
-
-const run = promisify(execFile);
-const generator = join(import.meta.dir, "generator.ts");
 
 /** `sNNN.test`, each with its own MX at its own address of loopback. */
 export function startSites(dnsmasq: string, sites: number): Promise<Dnsmasq> {
@@ -55,21 +51,9 @@ export async function startOurs(options: OursOptions): Promise<Ours> {
     ],
   });
   const { pid } = daemon.process;
-  let firstId = 0;
-
-  const load = async (count: number): Promise<LoadResult> => {
-    const { port, key } = daemon;
-    const { clients, bodyBytes, sites, form, idempotency } = options;
-    const wanted: LoadOptions = {
-      ...{ port, key, count, clients, bodyBytes, sites, firstId, form, idempotency },
-    };
-    firstId += count;
-    const { stdout } = await run(process.execPath, [generator, JSON.stringify(wanted)]);
-    const result = JSON.parse(stdout) as LoadResult;
-    if (result.accepted !== count)
-      throw new Error(`accepted ${result.accepted} of ${count}: ${JSON.stringify(result.refused)}`);
-    return result;
-  };
+  const { clients, bodyBytes, sites, form, idempotency } = options;
+  const generate = createLoad({ clients, bodyBytes, sites, form, idempotency });
+  const load = (count: number): Promise<LoadResult> => generate(daemon, count);
 
   return {
     name: "postrider",

@@ -25,8 +25,9 @@ export async function startSmtpSink(
   program: string,
   folder: string,
   sites: number,
+  fixedPort?: number,
 ): Promise<Receiver> {
-  const port = await freePort();
+  const port = fixedPort ?? (await freePort());
   const host = sites === 1 ? "127.0.0.1" : "0.0.0.0";
   const file = join(folder, `smtp-sink-${port}`);
   const out = openSync(file, "w+");
@@ -57,9 +58,9 @@ const sinkProgram = join(import.meta.dir, "sinkProgram.ts");
  * Our own sink in a process of its own; it counts by id, so that two takings of one message show as
  * one.
  */
-export async function startSinkReceiver(sites: number): Promise<Receiver> {
+export async function startSinkReceiver(sites: number, fixedPort = 0): Promise<Receiver> {
   const host = sites === 1 ? "127.0.0.1" : "0.0.0.0";
-  const child = spawn(process.execPath, [sinkProgram, host], {
+  const child = spawn(process.execPath, [sinkProgram, host, String(fixedPort)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));

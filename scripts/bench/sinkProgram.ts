@@ -4,7 +4,8 @@ import { startSink } from "../../src/sink/server.ts";
 
 const TELL_EVERY_MS = 10;
 
-const sink = await startSink({ listen: { host: process.argv[2] ?? "127.0.0.1", port: 0 } });
+const [, , host = "127.0.0.1", port = "0"] = process.argv;
+const sink = await startSink({ listen: { host, port: Number(port) } });
 let told = -1;
 const timer = setInterval(() => {
   const { distinct } = sink.tally.summary();

@@ -39,6 +39,16 @@ peer(hasRoot() ? "unshare" : "unshare as root").test(
   },
 );
 
+peer(hasRoot() ? "ip" : "ip as root").test(
+  "a host that cannot be reached is ECONNREFUSED too",
+  () => {
+    // The kernel says EHOSTUNREACH.
+    const route = 'ip route add unreachable 192.0.2.1/32 && exec "$@"';
+    const command = ["unshare", "-n", "sh", "-c", `ip link set lo up && ${route}`, "sh"];
+    expect(codesIn(command, "192.0.2.1", 25, 1)).toEqual({ ECONNREFUSED: 1 });
+  },
+);
+
 test("running out of file descriptors looks like a refused connection", async () => {
   const server = createServer(() => {});
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));

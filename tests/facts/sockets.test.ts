@@ -54,3 +54,22 @@ test("of 2,000 datagrams sent at once to one socket many are lost, of 100 none",
   sender.close();
   receiver.close();
 });
+
+test("Bun.connect's write takes a part of what it is given and leaves the rest to the caller", async () => {
+  const kept: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.pause();
+    kept.push(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: (server.address() as AddressInfo).port,
+    socket: { data() {} },
+  });
+  expect(socket.write(new Uint8Array(64_000_000))).toBeLessThan(64_000_000);
+  socket.terminate();
+  for (const one of kept) one.destroy();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+});

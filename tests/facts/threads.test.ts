@@ -41,7 +41,8 @@ test("cbor-x decodes 10,000 frames in each of 3 threads without its native addon
        let wrong = 0;
        for (let i = 0; i < ${FRAMES}; i++) {
          const frame = { i, seed: ${seed}, text: "Grüße 你好 ".repeat(1 + (i % 30)),
-           to: ["a" + i + "@x.test", "b@y.test"], bytes: new Uint8Array(i % 64).fill(i), big: i * 2 ** 21 };
+           to: ["a" + i + "@x.test", "b@y.test"],
+           bytes: new Uint8Array(i % 64).fill(i), big: i * 2 ** 21 };
          const back = decode(encode(frame));
          if (JSON.stringify([back.i, back.seed, back.text, back.to, [...back.bytes], back.big]) !==
              JSON.stringify([i, ${seed}, frame.text, frame.to, [...frame.bytes], frame.big])) wrong++;
