@@ -33,7 +33,8 @@ const providers: readonly (readonly [suffix: string, site: string])[] = [
 ];
 
 export function siteOf(hosts: readonly string[]): string {
-  return providerOf(hosts) ?? bounded(nameOfSet([...new Set(hosts)].sort()), hosts.length);
+  const set = [...new Set(hosts)].sort();
+  return providerOf(set) ?? bounded(nameOfSet(set), set.length);
 }
 
 /** Pacing towards a smarthost is kept for the host and port: two services of one machine differ. */
