@@ -1,0 +1,115 @@
+// Encryption: used when it is offered, insisted on when the route says so, given up only where nobody insists.
+import { afterEach, expect, test } from "bun:test";
+import type { TlsPolicy } from "../../src/route/route.ts";
+import type { Act, FakeMxOptions } from "./fakeMx.ts";
+import { createRig, stepOf, type Rig, type RigOptions } from "./rig.ts";
+
+let rig: Rig | undefined;
+afterEach(async () => {
+  await rig?.end();
+  rig = undefined;
+});
+
+const offers = ["STARTTLS", "PIPELINING", "AUTH PLAIN"];
+
+async function deliver(
+  server: FakeMxOptions,
+  route: NonNullable<RigOptions["route"]>,
+  messages = 1,
+): Promise<Rig> {
+  rig = await createRig({ servers: [server], route });
+  for (let i = 0; i < messages; i++) rig.send();
+  await rig.verdictsOf(messages);
+  return rig;
+}
+
+for (const tls of ["opportunistic", "required", "verify"] satisfies TlsPolicy[])
+  test(`${tls}: a good certificate carries the mail, and the timeline says so`, async () => {
+    const { verdicts, servers } = await deliver({ offers }, { tls }, 2);
+    for (const verdict of verdicts) expect(verdict.kind).toBe("delivered");
+    expect(stepOf(verdicts[0]).tls).toMatchObject({ version: "TLSv1.3", verified: true });
+    expect(servers[0]?.sessions[0]?.lines.slice(0, 4)).toEqual([
+      "EHLO us.example.com",
+      "STARTTLS",
+      "*EHLO us.example.com",
+      "*MAIL FROM:<sender@example.com>",
+    ]);
+  });
+
+const misnamed = [{ name: "other.example.com", preference: 0, addresses: ["192.0.2.1"] }];
+
+test("a certificate of another name will do where none is required, and is marked", async () => {
+  const { verdicts } = await deliver({ offers }, { tls: "opportunistic", hosts: misnamed });
+  expect(stepOf(verdicts[0])).toMatchObject({ outcome: "delivered", tls: { verified: false } });
+});
+
+test("a certificate of another name defers the mail where it must be right", async () => {
+  const { verdicts, servers } = await deliver({ offers }, { tls: "verify", hosts: misnamed });
+  expect(verdicts[0]).toMatchObject({ kind: "deferred", scope: "host", class: "tls" });
+  expect(servers[0]?.messages()).toHaveLength(0);
+});
+
+for (const tls of ["required", "verify"] satisfies TlsPolicy[])
+  test(`${tls}: no STARTTLS, no mail`, async () => {
+    const { verdicts } = await deliver({ offers: ["PIPELINING"] }, { tls });
+    expect(verdicts[0]).toMatchObject({ kind: "deferred", scope: "host", class: "tls" });
+  });
+
+/** Says 220 to STARTTLS and goes on in clear. */
+const pretender: FakeMxOptions = {
+  offers,
+  handshakes: false,
+};
+
+test("a handshake that fails is followed by one try in clear, and the host is remembered", async () => {
+  const { send, verdictsOf, servers, verdicts } = await deliver(pretender, {
+    tls: "opportunistic",
+  });
+  expect(stepOf(verdicts[0])).toMatchObject({ outcome: "delivered", tls: null });
+  expect(servers[0]?.sessions).toHaveLength(2);
+  await servers[0]?.hangUp();
+  send();
+  await verdictsOf(2);
+  expect(servers[0]?.sessions.at(-1)?.lines).not.toContain("STARTTLS");
+});
+
+test("a handshake that fails defers the mail where encryption is required", async () => {
+  const { verdicts, servers } = await deliver(pretender, { tls: "required" });
+  expect(verdicts[0]).toMatchObject({ kind: "deferred", class: "tls" });
+  expect(stepOf(verdicts[0]).phase).toBe("tls");
+  expect(servers[0]?.messages()).toHaveLength(0);
+});
+
+const login = { user: "u", pass: "p" };
+
+test("a relay's password goes through the encrypted connection", async () => {
+  const { verdicts, servers } = await deliver({ offers }, { tls: "required", via: "relay", login });
+  expect(verdicts[0]?.kind).toBe("delivered");
+  expect(servers[0]?.sessions[0]?.lines).toContain("*AUTH PLAIN AHUAcA==");
+});
+
+test("a refused password defers the mail: it is the relay's trouble, not the message's", async () => {
+  const script = (verb: string): Act => (verb === "AUTH" ? "535 5.7.8 no" : undefined);
+  const { verdicts } = await deliver({ offers, script }, { tls: "required", via: "relay", login });
+  expect(verdicts[0]).toMatchObject({ kind: "deferred", scope: "site", class: "relay" });
+});
+
+test("a password is not said in clear to another host", async () => {
+  const { verdicts, servers } = await deliver({ offers }, { tls: "off", via: "relay", login });
+  expect(verdicts[0]).toMatchObject({ kind: "deferred", class: "relay" });
+  expect(servers[0]?.sessions[0]?.lines.some((line) => line.startsWith("AUTH"))).toBe(false);
+});
+
+test("implicit TLS encrypts before the greeting", async () => {
+  const { verdicts, servers } = await deliver(
+    { offers: ["PIPELINING"], implicitTls: true },
+    { tls: "verify", implicitTls: true, via: "relay" },
+  );
+  expect(stepOf(verdicts[0])).toMatchObject({ outcome: "delivered", tls: { verified: true } });
+  expect(servers[0]?.sessions[0]?.lines[0]).toBe("*EHLO us.example.com");
+});
+
+test("a server that has no TLS behind its port is deferred", async () => {
+  const { verdicts } = await deliver({}, { tls: "verify", implicitTls: true, via: "relay" });
+  expect(verdicts[0]).toMatchObject({ kind: "deferred", class: "tls" });
+});
