@@ -83,6 +83,16 @@ function bunVersion(): string {
   return manifest.devDependencies.bun;
 }
 
+/** The lock file names every platform's Bun, also those that are not installed here. */
+function verify(archive: string, runtime: string): void {
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+    packages: Readonly<Record<string, { readonly integrity?: string } | undefined>>;
+  };
+  const found = `sha512-${createHash("sha512").update(readFileSync(archive)).digest("base64")}`;
+  if (lock.packages[`node_modules/${runtime}`]?.integrity === found) return;
+  throw new Error(`${archive} is not what package-lock.json says`);
+}
+
 /** The path of a platform's Bun, taken from the npm registry once and kept in dist/runtimes. */
 function runtimeOf(runtime: string, version: string): string {
   const folder = join("dist", "runtimes", `${runtime.replace("@oven/", "")}-${version}`);
@@ -94,6 +104,7 @@ function runtimeOf(runtime: string, version: string): string {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
+  verify(join(folder, archive.trim()), runtime);
   execFileSync("tar", ["-xzf", join(folder, archive.trim()), "-C", folder]);
   rmSync(join(folder, archive.trim()));
   chmodSync(binary, 0o755);

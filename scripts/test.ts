@@ -17,7 +17,7 @@ const TEST_TIMEOUT_MS = 60_000;
 const checks: readonly (readonly [string, readonly string[]])[] = [
   ["format", ["bun", "fmt", "--check", "src", "tests", "scripts"]],
   ["types", ["bun", "check"]],
-  ["lint", ["biome", "lint", "--error-on-warnings", "--max-diagnostics=50"]],
+  ["lint", ["bun", "run", "--bun", "biome", "lint", "--error-on-warnings", "--max-diagnostics=50"]],
   ["build", ["scripts/build"]],
 ];
 
