@@ -2,7 +2,7 @@
 // `config show`, the README's table and the type `Config` all come from here.
 import { join } from "node:path";
 import { hostOnlyRanges } from "../base/cidr.ts";
-import { logLevels } from "../base/log.ts";
+import { type LogLevel, logLevels } from "../base/log.ts";
 import {
   type Endpoint,
   type Kind,
@@ -37,6 +37,8 @@ export interface Setting<T> {
   /** In the file only: a table. */
   readonly table?: boolean;
 }
+
+type TlsPolicyName = "opportunistic" | "required" | "verify" | "off";
 
 const setting = <T>(row: Setting<T>): Setting<T> => row;
 
@@ -136,7 +138,7 @@ export const settings = {
     usually: "loopback, link-local, unspecified and multicast",
     help: "Address ranges that no delivery connects to. An explicit `relay` is exempt",
   }),
-  tlsPolicy: setting({
+  tlsPolicy: setting<TlsPolicyName>({
     name: "tls_policy",
     kind: choice(["opportunistic", "required", "verify", "off"]),
     default: "opportunistic",
@@ -252,7 +254,7 @@ export const settings = {
     default: false,
     help: "Keeps the bodies of delivered mail as long as its history",
   }),
-  logLevel: setting({
+  logLevel: setting<LogLevel>({
     name: "log_level",
     kind: choice(logLevels),
     default: "info",
