@@ -1,0 +1,108 @@
+// One message as the API shows it, and its bytes while they are kept.
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import PostalMime from "postal-mime";
+import type { EventType } from "../mail/event.ts";
+import { acceptedAtOf, type HostTag, uuidOf } from "../mail/id.ts";
+import type { EmailView, RecipientView } from "../mail/query.ts";
+import { recipientStates, type StateName, stateNumber } from "../mail/state.ts";
+import { iso, lastWord } from "./events.ts";
+import type { Stored, StoredMessage, StoredRecipient } from "./stored.ts";
+
+/** A larger message is shown without its text: parsing it would hold up every other question. */
+const SHOWN_BYTES_MAX = 2_000_000;
+
+/** The word of `last_event` for each state: always one of Resend's. */
+const lastEvents: Readonly<Record<StateName, string>> = {
+  scheduled: "scheduled",
+  queued: "queued",
+  held: "queued",
+  sending: "queued",
+  deferred: "delivery_delayed",
+  delivered: "delivered",
+  bounced: "bounced",
+  expired: wordOf("email.failed"),
+  canceled: "canceled",
+  suppressed: "suppressed",
+};
+
+function wordOf(type: EventType): string {
+  return type.slice("email.".length);
+}
+
+/** The least advanced recipient decides; the states' numbers are in that order. */
+export function lastEvent(states: readonly StateName[]): string {
+  const least = Math.min(...states.map((state) => stateNumber[state]));
+  return lastEvents[recipientStates[least] ?? "queued"];
+}
+
+export type Texts = Pick<EmailView, "html" | "text">;
+
+export const noTexts: Texts = { html: null, text: null };
+
+export function emailView(
+  message: StoredMessage,
+  recipients: readonly StoredRecipient[],
+  { tag, texts }: { readonly tag: HostTag; readonly texts: Texts },
+): EmailView {
+  const { facts, id, dueAt, priority } = message;
+  const acceptedAt = acceptedAtOf(id);
+  return {
+    object: "email",
+    id: uuidOf(id, tag),
+    message_id: facts.message_id,
+    from: facts.from,
+    to: facts.to,
+    cc: facts.cc,
+    bcc: facts.bcc,
+    reply_to: facts.reply_to,
+    subject: facts.subject,
+    ...texts,
+    tags: facts.tags,
+    created_at: iso(acceptedAt),
+    scheduled_at: dueAt > acceptedAt ? iso(dueAt) : null,
+    last_event: lastEvent(recipients.map((one) => one.state)),
+    recipients: recipients.map(recipientView),
+    priority: `p${priority}`,
+    reference: facts.reference,
+    metadata: facts.metadata,
+  };
+}
+
+function recipientView({ address, state, attempts, dueAt, steps }: StoredRecipient): RecipientView {
+  const last = steps.at(-1);
+  return {
+    address,
+    state,
+    attempts,
+    next_attempt_at: dueAt === null ? null : iso(dueAt),
+    last: last === undefined ? null : lastWord(last),
+  };
+}
+
+/** Undefined: they are gone, or are not what was accepted. */
+export function readBytes(
+  message: StoredMessage,
+  stored: Stored,
+  dataDir: string,
+): Uint8Array | undefined {
+  const bytes = stored.body(message.id) ?? readSpool(message, dataDir);
+  if (bytes === undefined) return undefined;
+  const sha256 = createHash("sha256").update(bytes).digest("base64url");
+  return sha256 === message.sha256 ? bytes : undefined;
+}
+
+function readSpool({ spool }: StoredMessage, dataDir: string): Uint8Array | undefined {
+  if (spool === null) return undefined;
+  const file = join(dataDir, "spool", spool);
+  // It may be deleted at any moment: its message became final.
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
+  return new Uint8Array(readFileSync(file));
+}
+
+export async function readTexts(bytes: Uint8Array | undefined): Promise<Texts> {
+  if (bytes === undefined || bytes.length > SHOWN_BYTES_MAX) return noTexts;
+  const mail = await PostalMime.parse(bytes);
+  return { html: mail.html ?? null, text: mail.text ?? null };
+}

@@ -1,0 +1,183 @@
+// Follows the events and writes what can be asked for into search.db, in large batches sorted by key, so that a batch walks each
+// index once from left to right. It may lag, and says by how much.
+import { type MessageId, uuidOf, type HostTag } from "../mail/id.ts";
+import { domainOf } from "../mail/message.ts";
+import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
+import { type Connection, termKind } from "./index-file.ts";
+import type { Stored } from "./stored.ts";
+
+/** Events of one batch: large enough to sort, short enough that an answer need not wait long behind it. */
+const BATCH_EVENTS = 4096;
+/** Rows looked at by one step of the sweep that removes what was forgotten. */
+const SWEEP_ROWS = 5000;
+/** A sweep begins when so many events have been forgotten since the last one. */
+const SWEEP_AFTER_EVENTS = 50_000;
+
+const OPEN_BITS = (1 << FIRST_FINAL) - 1;
+
+export const followSql = {
+  putTerm: "INSERT OR IGNORE INTO term (kind, value, message) VALUES (?1, ?2, ?3)",
+  dropTerm: "DELETE FROM term WHERE kind = ?1 AND value = ?2 AND message = ?3",
+  readKnown: "SELECT states FROM known WHERE message = ?1",
+  putKnown: "INSERT OR REPLACE INTO known (message, states) VALUES (?1, ?2)",
+  dropKnown: "DELETE FROM known WHERE message = ?1",
+  putStory: "INSERT OR IGNORE INTO story (message, seq) VALUES (?1, ?2)",
+  dropStory: "DELETE FROM story WHERE message = ?1",
+  readMeta: "SELECT value FROM meta WHERE key = ?1",
+  putMeta: "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
+  sweep: `SELECT kind, value, message FROM term WHERE (kind, value, message) > (?1, ?2, ?3)
+    ORDER BY kind, value, message LIMIT ?4`,
+} as const;
+
+type Term = readonly [kind: number, value: string, message: MessageId];
+
+export interface Follow {
+  /** One batch, or one step of the sweep when there is nothing to follow. True: there is more to do. */
+  step(): boolean;
+  /** Events that are not in the index yet. */
+  lag(): number;
+  cursor(): number;
+}
+
+export function createFollow(index: Connection, stored: Stored, tag: HostTag): Follow {
+  const { db, prepare } = index;
+  const putTerm = prepare(followSql.putTerm);
+  const dropTerm = prepare(followSql.dropTerm);
+  const readKnown = prepare(followSql.readKnown);
+  const putKnown = prepare(followSql.putKnown);
+  const putStory = prepare(followSql.putStory);
+  const readMeta = prepare(followSql.readMeta);
+  const putMeta = prepare(followSql.putMeta);
+  const sweeper = createSweep(index, stored);
+  const meta = (key: string): number =>
+    Number((readMeta.values(key)[0] as [string] | undefined)?.[0] ?? "0");
+  let cursor = meta("cursor");
+
+  const batch = (): number => {
+    const events = stored.eventsAfter(cursor, BATCH_EVENTS);
+    const last = events.at(-1);
+    if (last === undefined) return 0;
+    const added: Term[] = [];
+    const dropped: Term[] = [];
+    const known: [MessageId, number][] = [];
+    for (const id of [...new Set(events.map((event) => event.message))].sort((a, b) => a - b)) {
+      const before = (readKnown.values(id)[0] as [number] | undefined)?.[0];
+      const message = before === undefined ? stored.message(id) : undefined;
+      if (message !== undefined) added.push(...termsOf(message, stored, tag));
+      const bits = stored.stateBits(id);
+      if (bits === 0 || bits === before) continue;
+      known.push([id, bits]);
+      const priority = message?.priority ?? stored.message(id)?.priority ?? 1;
+      added.push(...stateTerms(id, bits & ~(before ?? 0)));
+      dropped.push(...stateTerms(id, (before ?? 0) & ~bits));
+      if ((bits & OPEN_BITS) !== 0) added.push([termKind.open, String(priority), id]);
+      else if (before !== undefined) dropped.push([termKind.open, String(priority), id]);
+    }
+    inTransaction(db, () => {
+      for (const term of dropped.sort(byKey)) dropTerm.run(...term);
+      for (const term of added.sort(byKey)) putTerm.run(...term);
+      for (const [id, bits] of known) putKnown.run(id, bits);
+      for (const { message, seq } of events) putStory.run(message, seq);
+      putMeta.run("cursor", String(last.seq));
+    });
+    cursor = last.seq;
+    return events.length;
+  };
+
+  return {
+    step() {
+      const { first, last } = stored.eventBounds();
+      // Events before the first are forgotten, with their messages.
+      if (cursor < first - 1) cursor = first - 1;
+      if (cursor < last) return batch() === BATCH_EVENTS || sweeper.busy();
+      if (first - meta("swept") > SWEEP_AFTER_EVENTS) {
+        putMeta.run("swept", String(first));
+        sweeper.begin();
+      }
+      return sweeper.step();
+    },
+    lag() {
+      const { first, last } = stored.eventBounds();
+      return Math.max(0, last - Math.max(cursor, first - 1));
+    },
+    cursor: () => cursor,
+  };
+}
+
+/** Removes the terms of messages that are gone, a bounded stretch at a time; a lookup ignores them until then. */
+function createSweep({ db, prepare }: Connection, stored: Stored) {
+  const read = prepare(followSql.sweep);
+  const dropTerm = prepare(followSql.dropTerm);
+  const dropKnown = prepare(followSql.dropKnown);
+  const dropStory = prepare(followSql.dropStory);
+  let at: Term | undefined;
+  return {
+    begin: () => void (at = [0, "", 0]),
+    busy: () => at !== undefined,
+    step(): boolean {
+      if (at === undefined) return false;
+      const rows = read.values(...at, SWEEP_ROWS) as unknown as Term[];
+      const gone = rows.filter(([, , id]) => stored.stateBits(id) === 0);
+      inTransaction(db, () => {
+        for (const term of gone) {
+          dropTerm.run(...term);
+          dropKnown.run(term[2]);
+          dropStory.run(term[2]);
+        }
+      });
+      at = rows.length === SWEEP_ROWS ? rows.at(-1) : undefined;
+      return at !== undefined;
+    },
+  };
+}
+
+function termsOf(
+  { id, facts }: NonNullable<ReturnType<Stored["message"]>>,
+  stored: Stored,
+  tag: HostTag,
+): Term[] {
+  const terms: Term[] = [];
+  const add = (kind: number, value: string): void => void terms.push([kind, value, id]);
+  for (const { address } of stored.recipients(id)) {
+    add(termKind.to, address.toLowerCase());
+    add(termKind.domain, domainOf(address).toLowerCase());
+  }
+  add(termKind.from, bareAddress(facts.from));
+  for (const { name, value } of facts.tags) {
+    add(termKind.tag, name);
+    add(termKind.tag, `${name}=${value}`);
+  }
+  if (facts.reference !== null) add(termKind.reference, facts.reference);
+  // The id that we made up ourselves holds the message's own UUID: it is found without a row.
+  if (!facts.message_id.includes(uuidOf(id, tag))) add(termKind.message_id, facts.message_id);
+  return terms;
+}
+
+/** `Name <a@b.example>` and `a@b.example` are the same sender. */
+export function bareAddress(mailbox: string): string {
+  const inner = /<([^<>]*)>\s*$/.exec(mailbox)?.[1] ?? mailbox;
+  return inner.trim().toLowerCase();
+}
+
+function stateTerms(id: MessageId, bits: number): Term[] {
+  return recipientStates.flatMap((_, number): Term[] =>
+    (bits & (1 << number)) === 0 ? [] : [[termKind.state, String(number), id]],
+  );
+}
+
+function byKey(a: Term, b: Term): number {
+  if (a[0] !== b[0]) return a[0] - b[0];
+  if (a[1] !== b[1]) return a[1] < b[1] ? -1 : 1;
+  return a[2] - b[2];
+}
+
+function inTransaction(db: Connection["db"], run: () => void): void {
+  db.run("BEGIN IMMEDIATE");
+  try {
+    run();
+    db.run("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.run("ROLLBACK");
+    throw error;
+  }
+}

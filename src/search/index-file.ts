@@ -1,0 +1,114 @@
+// search.db: everything in it is derived from postrider.db, so it is never repaired, only made anew: when its schema or its data
+// folder's tag differs, when it cannot be read, when it is ahead of the events.
+import { Database, type Statement } from "bun:sqlite";
+import { chmodSync, rmSync } from "node:fs";
+import type { HostTag } from "../mail/id.ts";
+
+/** Raised with every change of the tables or of what is put into them: an older file is wiped. */
+const INDEX_SCHEMA = 1;
+
+/** The kinds of a term. `open` is by priority, `state` by the state's number; the others by the text as it is asked for. */
+export const termKind = {
+  to: 1,
+  from: 2,
+  domain: 3,
+  tag: 4,
+  reference: 5,
+  message_id: 6,
+  state: 7,
+  open: 8,
+} as const;
+export type TermKind = keyof typeof termKind;
+
+/**
+ * - `term` answers each filter by one range, newest message first.
+ * - `known` says under which states a message stands in `term`, one bit a state, so that a change removes what it must.
+ * - `story` finds a message's events, which the event table holds in the order of time only.
+ */
+const SCHEMA = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE term (
+  kind INTEGER NOT NULL, value TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (kind, value, message)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE known (message INTEGER PRIMARY KEY, states INTEGER NOT NULL) STRICT;
+CREATE TABLE story (message INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (message, seq)) STRICT, WITHOUT ROWID;
+`;
+
+export type Prepare = (sql: string) => Statement;
+
+/** A connection and its statements, which end together: one statement left over would keep the file open. */
+export interface Connection {
+  readonly db: Database;
+  readonly prepare: Prepare;
+  close(): void;
+}
+
+export function connect(db: Database): Connection {
+  const statements: Statement[] = [];
+  return {
+    db,
+    prepare(sql) {
+      const statement = db.prepare(sql);
+      statements.push(statement);
+      return statement;
+    },
+    close() {
+      for (const statement of statements) statement.finalize();
+      db.close(true);
+    },
+  };
+}
+
+export function openStoreReadOnly(file: string): Connection {
+  const db = new Database(file, { readonly: true });
+  db.run("PRAGMA busy_timeout = 1000");
+  db.run("PRAGMA query_only = ON");
+  return connect(db);
+}
+
+export function openIndex(file: string, tag: HostTag): Connection {
+  try {
+    const kept = openFile(file);
+    if (fits(kept, tag)) return connect(kept);
+    kept.close(true);
+  } catch (error) {
+    // What cannot be read is made anew below; a second failure there is thrown.
+    if (!(error instanceof Error)) throw error;
+  }
+  for (const part of ["", "-wal", "-shm"]) rmSync(file + part, { force: true });
+  const db = openFile(file);
+  db.exec(SCHEMA);
+  const put = db.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)");
+  put.run("schema", String(INDEX_SCHEMA));
+  put.run("tag", tag);
+  put.run("cursor", "0");
+  put.finalize();
+  return connect(db);
+}
+
+function openFile(file: string): Database {
+  const db = new Database(file, { create: true, readwrite: true });
+  try {
+    chmodSync(file, 0o600);
+    db.run("PRAGMA journal_mode = WAL");
+    // A power cut costs the last batches, which are read again; the cursor goes back with them.
+    db.run("PRAGMA synchronous = NORMAL");
+    db.run("PRAGMA cache_size = -16384");
+    db.run("PRAGMA journal_size_limit = 16777216");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function fits(db: Database, tag: HostTag): boolean {
+  const tables = db.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'");
+  const [found] = tables.values()[0] as [number];
+  tables.finalize();
+  if (found === 0) return false;
+  const read = db.prepare("SELECT value FROM meta WHERE key IN ('schema', 'tag') ORDER BY key");
+  const values = (read.values() as [string][]).map(([value]) => value);
+  read.finalize();
+  return values[0] === String(INDEX_SCHEMA) && values[1] === tag;
+}

@@ -1,0 +1,89 @@
+// GET /queue: counts that the queue keeps anyway, and a bounded look at each site that waits.
+import type { EpochMs } from "../base/clock.ts";
+import { acceptedAtOf, type MessageId } from "../mail/id.ts";
+import type { Priority } from "../mail/message.ts";
+import { priorities } from "../mail/message.ts";
+import type { QueueView } from "../mail/query.ts";
+import { FIRST_FINAL } from "../mail/state.ts";
+import { unpackTimeline } from "../mail/timeline.ts";
+import { iso, lastWord } from "./events.ts";
+import { type Connection, termKind } from "./index-file.ts";
+import type { Stored } from "./stored.ts";
+
+const SITES_MAX = 200;
+/** A site with more is shown as having so many: counting a million would hold up every other question. */
+const WAITING_COUNTED_MAX = 20_000;
+/** Stale rows of the index that one question skips. */
+const OPEN_LOOKED_MAX = 100;
+
+const WAITING = "state IN (0, 1, 4)";
+
+export const queueSql = {
+  nextSite: `SELECT site FROM recipient INDEXED BY ready WHERE ${WAITING} AND site > ?1 ORDER BY site LIMIT 1`,
+  waiting: `SELECT count(*) FROM
+    (SELECT 1 FROM recipient INDEXED BY ready WHERE ${WAITING} AND site = ?1 LIMIT ${WAITING_COUNTED_MAX})`,
+  next: `SELECT due, timeline FROM recipient INDEXED BY ready
+    WHERE ${WAITING} AND site = ?1 AND priority = ?2 ORDER BY due LIMIT 1`,
+  siteName: "SELECT name FROM site WHERE id = ?1",
+  open: `SELECT message FROM term WHERE kind = ${termKind.open} AND value = ?1 ORDER BY message LIMIT ${OPEN_LOOKED_MAX}`,
+} as const;
+
+export interface QueueViewDeps {
+  readonly store: Connection;
+  readonly index: Connection;
+  readonly stored: Stored;
+  readonly lag: () => number;
+}
+
+export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
+  const nextSite = store.prepare(queueSql.nextSite);
+  const waiting = store.prepare(queueSql.waiting);
+  const next = store.prepare(queueSql.next);
+  const siteName = store.prepare(queueSql.siteName);
+  const open = index.prepare(queueSql.open);
+
+  const oldestAge = (priority: Priority, now: EpochMs): number | null => {
+    for (const [id] of open.values(String(priority)) as [MessageId][]) {
+      const bits = stored.stateBits(id);
+      if ((bits & ((1 << FIRST_FINAL) - 1)) === 0) continue;
+      return Math.max(0, Math.floor((now - acceptedAtOf(id)) / 1000));
+    }
+    return null;
+  };
+
+  const siteView = (site: number): QueueView["sites"][number] => {
+    const heads = priorities.flatMap(
+      (priority) => next.values(site, priority) as [EpochMs, string][],
+    );
+    const [first] = heads.sort((a, b) => a[0] - b[0]);
+    const tried = heads.find(([, timeline]) => timeline !== "");
+    const last = tried === undefined ? undefined : unpackTimeline(tried[1]).at(-1);
+    return {
+      site: (siteName.values(site)[0] as [string] | undefined)?.[0] ?? "",
+      waiting: (waiting.values(site)[0] as [number])[0],
+      next_attempt_at: first === undefined ? null : iso(first[0]),
+      last_error: last === undefined ? null : lastWord(last),
+    };
+  };
+
+  return function queueView(now: EpochMs): QueueView {
+    const sites: QueueView["sites"][number][] = [];
+    for (let last = -1; sites.length < SITES_MAX;) {
+      const row = nextSite.values(last)[0] as [number] | undefined;
+      if (row === undefined) break;
+      last = row[0];
+      sites.push(siteView(last));
+    }
+    return {
+      object: "queue",
+      counts: stored.tally().map((row) => ({ ...row, priority: `p${row.priority}` as const })),
+      oldest_age_seconds: {
+        p0: oldestAge(0, now),
+        p1: oldestAge(1, now),
+        p2: oldestAge(2, now),
+      },
+      sites,
+      search_lag: lag(),
+    };
+  };
+}

@@ -1,0 +1,150 @@
+// Reading postrider.db: messages, recipients and events as the queue stored them. Each statement is one short snapshot.
+import type { Statement } from "bun:sqlite";
+import type { EpochMs } from "../base/clock.ts";
+import { type EventRow, eventTypes } from "../mail/event.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
+import type { MessageFacts, Priority } from "../mail/message.ts";
+import { FIRST_FINAL, recipientStates, type StateName } from "../mail/state.ts";
+import { type Step, unpackTimeline } from "../mail/timeline.ts";
+import type { Connection } from "./index-file.ts";
+
+export interface StoredMessage {
+  readonly id: MessageId;
+  readonly sender: string;
+  readonly priority: Priority;
+  readonly dueAt: EpochMs;
+  readonly sha256: string;
+  readonly spool: string | null;
+  readonly facts: MessageFacts;
+}
+
+export interface StoredRecipient {
+  readonly n: number;
+  readonly address: string;
+  readonly state: StateName;
+  /** Waiting: not before; null while it does not wait for time. */
+  readonly dueAt: EpochMs | null;
+  readonly attempts: number;
+  readonly steps: readonly Step[];
+}
+
+/** Exported for the test that no statement walks through a whole table. */
+export const storedSql = {
+  message: "SELECT id, sender, priority, due, sha256, spool, facts FROM message WHERE id = ?1",
+  recipients: `SELECT n, address, state, due, attempts, timeline FROM recipient WHERE message = ?1 ORDER BY n`,
+  states: "SELECT state FROM recipient WHERE message = ?1",
+  body: "SELECT bytes FROM body WHERE message = ?1",
+  hasBody: "SELECT 1 FROM body WHERE message = ?1",
+  event: "SELECT seq, message, n, type, at, step FROM event WHERE seq = ?1",
+  eventsAfter:
+    "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+  bounds: "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
+  newest: "SELECT id FROM message WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+  oldest: "SELECT id FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+  sendingNewest: `SELECT DISTINCT message FROM recipient INDEXED BY leased
+    WHERE state = 3 AND message > ?1 AND message < ?2 ORDER BY message DESC LIMIT ?3`,
+  sendingOldest: `SELECT DISTINCT message FROM recipient INDEXED BY leased
+    WHERE state = 3 AND message > ?1 AND message < ?2 ORDER BY message LIMIT ?3`,
+  tally: "SELECT state, priority, recipients FROM tally WHERE recipients > 0",
+  tag: "SELECT value FROM meta WHERE key = 'tag'",
+} as const;
+
+type EventColumns = [number, MessageId, number, number, EpochMs, number];
+
+export function createStored({ prepare }: Connection) {
+  const message = prepare(storedSql.message);
+  const recipients = prepare(storedSql.recipients);
+  const states = prepare(storedSql.states);
+  const body = prepare(storedSql.body);
+  const hasBody = prepare(storedSql.hasBody);
+  const event = prepare(storedSql.event);
+  const eventsAfter = prepare(storedSql.eventsAfter);
+  const bounds = prepare(storedSql.bounds);
+  const newest = prepare(storedSql.newest);
+  const oldest = prepare(storedSql.oldest);
+  const sendingNewest = prepare(storedSql.sendingNewest);
+  const sendingOldest = prepare(storedSql.sendingOldest);
+  const tally = prepare(storedSql.tally);
+  const tag = prepare(storedSql.tag);
+  return {
+    tag: (): HostTag => (tag.values()[0] as [string])[0],
+    message(id: MessageId): StoredMessage | undefined {
+      const row = message.values(id)[0] as
+        [MessageId, string, Priority, EpochMs, string, string | null, string] | undefined;
+      if (row === undefined) return undefined;
+      const [, sender, priority, dueAt, sha256, spool, facts] = row;
+      return {
+        id,
+        sender,
+        priority,
+        dueAt,
+        sha256,
+        spool,
+        facts: JSON.parse(facts) as MessageFacts,
+      };
+    },
+    recipients: (id: MessageId): StoredRecipient[] =>
+      (recipients.values(id) as [number, string, number, EpochMs | null, number, string][]).map(
+        ([n, address, number, due, attempts, timeline]) => {
+          const state = recipientStates[number] ?? "queued";
+          const waits = number < FIRST_FINAL && state !== "sending";
+          return {
+            n,
+            address,
+            state,
+            dueAt: waits ? due : null,
+            attempts,
+            steps: unpackTimeline(timeline),
+          };
+        },
+      ),
+    /** One bit a state that a recipient of this message is in; 0 for an unknown message. */
+    stateBits: (id: MessageId): number =>
+      (states.values(id) as [number][]).reduce((bits, [state]) => bits | (1 << state), 0),
+    body: (id: MessageId): Uint8Array | null =>
+      (body.values(id)[0] as [Uint8Array] | undefined)?.[0] ?? null,
+    hasBody: (id: MessageId): boolean => hasBody.values(id).length > 0,
+    event: (seq: number): EventRow | undefined => {
+      const row = event.values(seq)[0] as EventColumns | undefined;
+      return row === undefined ? undefined : asEvent(row);
+    },
+    eventsAfter: (seq: number, limit: number): EventRow[] =>
+      (eventsAfter.values(seq, limit) as EventColumns[]).map(asEvent),
+    /** The first and the last event's number; 0 and 0 when there is none. */
+    eventBounds(): { readonly first: number; readonly last: number } {
+      const [first, last] = bounds.values()[0] as [number | null, number | null];
+      return { first: first ?? 0, last: last ?? 0 };
+    },
+    /** Messages of any state between two ids, which are left out. */
+    ids: ranged(newest, oldest),
+    /** Messages with a recipient that is leased. */
+    sendingIds: ranged(sendingNewest, sendingOldest),
+    tally: () =>
+      (tally.values() as [number, Priority, number][]).map(([state, priority, count]) => ({
+        state: recipientStates[state] ?? "queued",
+        priority,
+        recipients: count,
+      })),
+  };
+}
+
+export type Order = "newest" | "oldest";
+export type IdRange = (
+  above: MessageId,
+  below: MessageId,
+  limit: number,
+  order: Order,
+) => MessageId[];
+
+function ranged(newest: Statement, oldest: Statement): IdRange {
+  return (above, below, limit, order) => {
+    const rows = (order === "newest" ? newest : oldest).values(above, below, limit);
+    return (rows as [MessageId][]).map(([id]) => id);
+  };
+}
+
+export type Stored = ReturnType<typeof createStored>;
+
+function asEvent([seq, message, n, type, at, step]: EventColumns): EventRow {
+  return { seq, message, n, type: eventTypes[type] ?? "email.attempted", at, step };
+}
