@@ -96,7 +96,9 @@ async function obtain<K extends RecordType>(
     if (followed.kind === "endless")
       return { kind: "unknown", why: `${name} has more than ${HOPS_MAX} aliases or a loop` };
     ttlS = Math.min(ttlS, followed.ttlS);
-    if (followed.kind !== "alias") return { ...followed, ttlMs: ttlS * 1000, secure };
+    const facts = { ttlMs: ttlS * 1000, secure };
+    if (followed.kind === "found") return { kind: "found", records: followed.records, ...facts };
+    if (followed.kind === "none") return { kind: "none", why: followed.why, ...facts };
     const next = cleanName(followed.target);
     if (next === undefined) return { kind: "unknown", why: `${name} is an alias of no name` };
     hopsLeft -= followed.hops;

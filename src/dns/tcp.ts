@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Server } from "./servers.ts";
-import { createIds, type Exchange, type Exchanged } from "./udp.ts";
+import { createIds, type Exchange, type Exchanged, type Patience } from "./udp.ts";
 import { judge, withId, type Query } from "./wire.ts";
 
 /** Connections to one server at a time; further questions wait. */
@@ -23,10 +23,10 @@ export function createTcpExchange({ server, clock, random }: TcpDeps): Exchange 
   const waiting = new Map<() => void, () => void>();
   let closed = false;
 
-  function exchange(query: Query, timeoutMs: number): Promise<Exchanged> {
+  function exchange(query: Query, { timeoutMs, waitMs }: Patience): Promise<Exchanged> {
     return new Promise((resolve) => {
       if (closed || waiting.size >= WAITING_MAX)
-        return resolve({ kind: "silent", why: closed ? "the resolver is closed" : "too many" });
+        return resolve({ kind: "busy", why: closed ? "closed" : "too many questions wait" });
       let hangUp: (() => void) | undefined;
       const finish = (result: Exchanged): void => {
         timer.cancel();
@@ -36,15 +36,19 @@ export function createTcpExchange({ server, clock, random }: TcpDeps): Exchange 
         resolve(result);
         next();
       };
-      const abandon = (): void => finish({ kind: "silent", why: "the resolver is closed" });
+      const abandon = (): void => finish({ kind: "busy", why: "closed" });
+      let timer = clock.after(waitMs, () =>
+        finish({ kind: "busy", why: `not sent over TCP within ${Math.round(waitMs)} ms` }),
+      );
       const start = (): void => {
         waiting.delete(start);
         open.add(abandon);
+        timer.cancel();
+        timer = clock.after(timeoutMs, () =>
+          finish({ kind: "silent", why: `no reply over TCP in ${Math.round(timeoutMs)} ms` }),
+        );
         hangUp = talk(query, nextId(), finish);
       };
-      const timer = clock.after(timeoutMs, () =>
-        finish({ kind: "silent", why: `no reply over TCP in ${Math.round(timeoutMs)} ms` }),
-      );
       waiting.set(start, abandon);
       next();
     });

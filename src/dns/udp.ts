@@ -14,11 +14,20 @@ export type Exchanged =
   /** A reply that cannot be read. */
   | { readonly kind: "broken"; readonly why: string }
   /** No reply in time, or none possible. */
-  | { readonly kind: "silent"; readonly why: string };
+  | { readonly kind: "silent"; readonly why: string }
+  /** Never sent: too many others were. Says nothing about the server. */
+  | { readonly kind: "busy"; readonly why: string };
+
+export interface Patience {
+  /** For the reply, from when the question is sent. */
+  readonly timeoutMs: number;
+  /** For its turn to be sent. */
+  readonly waitMs: number;
+}
 
 export interface Exchange {
-  /** Settles within `timeoutMs`; never rejects. */
-  exchange(query: Query, timeoutMs: number): Promise<Exchanged>;
+  /** Settles within the sum of its two limits; never rejects. */
+  exchange(query: Query, patience: Patience): Promise<Exchanged>;
   close(): void;
 }
 
@@ -47,6 +56,7 @@ export interface UdpDeps {
 
 interface Pending {
   readonly query: Query;
+  readonly timeoutMs: number;
   readonly settle: (result: Exchanged) => void;
   timer: Timer | undefined;
   /** Where it is in flight; undefined while it waits. */
@@ -78,24 +88,25 @@ export function createUdpExchange({
   let inFlight = 0;
   let closed = false;
 
-  function exchange(query: Query, timeoutMs: number): Promise<Exchanged> {
-    return new Promise((resolve) => {
-      const refuse = (why: string): void => resolve({ kind: "silent", why });
-      if (closed) return refuse("the resolver is closed");
-      if (waiting.length - waitingFrom >= limits.waitingMax) return refuse("too many questions");
+  function exchange(query: Query, { timeoutMs, waitMs }: Patience): Promise<Exchanged> {
+    return new Promise((settle) => {
+      if (closed || waiting.length - waitingFrom >= limits.waitingMax)
+        return settle({ kind: "busy", why: closed ? "closed" : "too many questions wait" });
       const pending: Pending = {
         query,
-        settle: resolve,
+        timeoutMs,
+        settle,
         timer: undefined,
         lane: undefined,
         id: 0,
         done: false,
       };
-      pending.timer = clock.after(timeoutMs, () =>
-        finish(pending, { kind: "silent", why: `no reply in ${Math.round(timeoutMs)} ms` }),
-      );
       waiting.push(pending);
       pump();
+      if (pending.lane !== undefined || pending.done) return;
+      pending.timer = clock.after(waitMs, () =>
+        finish(pending, { kind: "busy", why: `not sent within ${Math.round(waitMs)} ms` }),
+      );
     });
   }
 
@@ -116,6 +127,13 @@ export function createUdpExchange({
     while (lane.pending.has(id)) id = nextId();
     pending.lane = lane;
     pending.id = id;
+    pending.timer?.cancel();
+    pending.timer = clock.after(pending.timeoutMs, () =>
+      finish(pending, {
+        kind: "silent",
+        why: `no reply in ${Math.round(pending.timeoutMs)} ms`,
+      }),
+    );
     lane.pending.set(id, pending);
     lane.asked++;
     inFlight++;
@@ -205,7 +223,7 @@ export function createUdpExchange({
     for (const lane of lanes.splice(0)) retired.add(lane);
     const open = [...retired].flatMap((lane) => [...lane.pending.values()]);
     for (const pending of [...open, ...waiting.slice(waitingFrom)])
-      finish(pending, { kind: "silent", why: "the resolver is closed" });
+      finish(pending, { kind: "busy", why: "closed" });
     for (const lane of [...retired]) closeIfIdle(lane);
   }
 

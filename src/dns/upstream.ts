@@ -24,7 +24,7 @@ export interface UpstreamSettings {
   readonly timeoutMs: number;
   /** Rounds over all servers. */
   readonly rounds?: number;
-  /** For one question with all its tries. */
+  /** For one question with all its tries; the last one may end a try's time later. */
   readonly totalMs?: number;
   readonly dnssecOk?: boolean;
 }
@@ -128,9 +128,10 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
 
   async function exchange(peer: Peer, query: Query, leftMs: number): Promise<Exchanged> {
     const startedMs = clock.monotonicMs();
-    const timeoutMs = Math.min(settings.timeoutMs, leftMs);
-    const first = await peer.udp.exchange(query, timeoutMs);
-    const result = first.kind === "truncated" ? await peer.tcp.exchange(query, timeoutMs) : first;
+    const patience = { timeoutMs: Math.min(settings.timeoutMs, leftMs), waitMs: leftMs };
+    const first = await peer.udp.exchange(query, patience);
+    if (first.kind === "busy") return first;
+    const result = first.kind === "truncated" ? await peer.tcp.exchange(query, patience) : first;
     // A refused TCP connection says nothing about the server's health over UDP.
     if (first.kind === "silent") {
       peer.silentInARow++;
@@ -184,6 +185,7 @@ function judgeExchanged(
     case "broken":
       return { kind: "no", spoke: false, why: result.why };
     case "silent":
+    case "busy":
       return { kind: "no", spoke: false, why: result.why };
     default:
       return unreachable(result);
@@ -191,7 +193,7 @@ function judgeExchanged(
 }
 
 function resultOf(result: Exchanged): QueryResult {
-  if (result.kind === "silent") return "silent";
+  if (result.kind === "silent" || result.kind === "busy") return "silent";
   if (result.kind !== "reply") return "broken";
   const { rcode } = result.reply;
   if (rcode === rcodes.noError) return "ok";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
-import { createUdpExchange } from "../../src/dns/udp.ts";
+import { createUdpExchange, udpLimits } from "../../src/dns/udp.ts";
 import { makeQuery } from "../../src/dns/wire.ts";
 import { startFakeDns, USUAL_A } from "./fakeServer.ts";
 import { openLab, said, type Lab } from "./lab.ts";
@@ -218,15 +218,27 @@ describe("many at once", () => {
     const udp = createUdpExchange({ server, clock: systemClock, random: systemRandom, limits });
     const query = makeQuery({ type: "A", name: "ok.a.test" }, { edns: true });
     const results = await Promise.all(
-      Array.from({ length: 100 }, () => udp.exchange(query, 5_000)),
+      Array.from({ length: 100 }, () => udp.exchange(query, { timeoutMs: 5_000, waitMs: 5_000 })),
     );
     const kinds = results.map((result) => result.kind);
     expect(kinds.filter((kind) => kind === "reply").length).toBe(94);
-    expect(kinds.slice(94)).toEqual(new Array<"silent">(6).fill("silent"));
+    expect(kinds.slice(94)).toEqual(new Array<"busy">(6).fill("busy"));
     expect(new Set(fake.asked.map((one) => one.port)).size).toBeGreaterThanOrEqual(8);
     udp.close();
     await fake.close();
   });
+});
+
+test("what waits for its turn is not taken for silence of the server", async () => {
+  const limits = { ...udpLimits, inFlightMax: 1 };
+  const own = await openLab({ timeoutMs: 40, totalMs: 60_000, limits });
+  const open = own.resolver.lookup("MX", "silent.a.test");
+  const names = Array.from({ length: 20 }, (_, i) => `ok.n${i}.test`);
+  const answers = await Promise.all(names.map((name) => own.resolver.lookup("MX", name)));
+  expect(answers.filter((answer) => answer.kind === "found").length).toBe(20);
+  expect(own.upstream.isSilent()).toBe(false);
+  expect(said(await open)).toBe("unknown");
+  await own.close();
 });
 
 test("what is no domain name is not asked", async () => {

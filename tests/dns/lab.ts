@@ -11,6 +11,7 @@ import {
   type Upstream,
   type UpstreamSettings,
 } from "../../src/dns/upstream.ts";
+import { udpLimits, type UdpLimits } from "../../src/dns/udp.ts";
 import { startFakeDns, type FakeDns } from "./fakeServer.ts";
 
 export interface Lab {
@@ -26,13 +27,14 @@ export interface LabOptions extends Partial<UpstreamSettings> {
   readonly servers?: readonly Server[];
   readonly fakeCount?: number;
   readonly hosts?: string;
+  readonly limits?: UdpLimits;
 }
 
 /** Long enough for a busy machine to answer on loopback, where a reply is expected. */
 const PATIENT_MS = 5_000;
 
 export async function openLab(options: LabOptions = {}): Promise<Lab> {
-  const { fakeCount = 1, hosts = "", servers = [], ...settings } = options;
+  const { fakeCount = 1, hosts = "", servers = [], limits = udpLimits, ...settings } = options;
   const fakes = await Promise.all(Array.from({ length: fakeCount }, () => startFakeDns()));
   const queries: QueryResult[] = [];
   const upstream = createUpstream({
@@ -43,6 +45,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       ...settings,
       servers: [...servers, ...fakes.map((fake) => fake.server)],
     },
+    udpLimits: limits,
     onQuery: (_, result) => void queries.push(result),
   });
   const resolver = createResolver({
