@@ -8,6 +8,7 @@ import { composeMessage, composeStream } from "../../src/mail/compose/compose.ts
 import type { Draft } from "../../src/mail/compose/compose.ts";
 import type { Attachment } from "../../src/mail/compose/part.ts";
 import { decodeWords } from "../../src/mail/raw/decodeWords.ts";
+import { takeRaw } from "../../src/mail/raw/intake.ts";
 import { draft, headerName, headerText, latin1, mailbox, must, named } from "./build.ts";
 import { parseContentId, parseMediaType } from "../../src/mail/compose/contentType.ts";
 
@@ -282,4 +283,40 @@ test("a large attachment is streamed in small pieces", async () => {
   expect(asked).toBe(65);
   expect(sizeMax).toBeLessThan(100_000);
   expect(total).toBeGreaterThan((64 * 65_536 * 4) / 3);
+});
+
+test("what nodemailer composed passes through the intake and reads the same, without its Bcc", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      words,
+      body,
+      body,
+      fc.uint8Array({ maxLength: 300 }),
+      async (name, text, html, content) => {
+        const composer = new MailComposer({
+          from: { name, address: "a@b.example" },
+          to: [{ name, address: "c@münchen.example" }],
+          bcc: "hidden@d.example",
+          subject: name,
+          text,
+          html,
+          date: new Date(0),
+          messageId: "<own@b.example>",
+          attachments: [{ filename: `f${name}.bin`, content: Buffer.from(content) }],
+        }).compile();
+        composer.keepBcc = true;
+        const source = await composer.build();
+        const bare = Buffer.from(source.toString("latin1").replaceAll("\r\n", "\n"), "latin1");
+        const options = { received: null, date: 0, messageId: headerText("other@b") };
+        const taken = takeRaw(bare, options);
+        if (taken.kind === "fault") throw new Error(taken.why);
+        expect(latin1(taken.bytes)).not.toContain("hidden@d.example");
+        expect(seen(await read(taken.bytes))).toEqual(seen(await read(source)));
+        expect(taken.header.subject).toBe(name);
+        expect(taken.header.from).toEqual([{ name, address: mailbox("a@b.example").address }]);
+        expect(taken.header.bcc).toEqual(["hidden@d.example"]);
+      },
+    ),
+    { numRuns: 60 },
+  );
 });

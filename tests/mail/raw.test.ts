@@ -239,3 +239,47 @@ test("our own composed messages pass through unchanged but for the trace line", 
   );
   expect(result.header.subject).toBe("你好");
 });
+
+test("octets above 127 are reported: in the body they need 8BITMIME, in the header SMTPUTF8", () => {
+  const flags = (message: string): boolean[] => {
+    const result = taken(message);
+    return [result.eightBit, result.header.utf8];
+  };
+  expect(flags("From: a@b\n\nplain\n")).toEqual([false, false]);
+  expect(flags("From: a@b\n\nGr\xfc\xdfe\n")).toEqual([true, false]);
+  expect(flags("From: J\xc3\xb6rg <a@b>\n\nplain\n")).toEqual([true, true]);
+  expect(taken("From: J\xc3\xb6rg <a@b>\n\nplain\n").header.from[0].name).toBe("Jörg");
+});
+
+test("no octets make the intake throw, and what it takes has clean lines and no Bcc", () => {
+  const units = [
+    "From: a@b\n",
+    "To: ",
+    "Bcc: x@y\n",
+    "bcc:z@w\r\n ",
+    "Received: q\n",
+    "\r",
+    "\n",
+    " ",
+    ":",
+    "=?utf-8?b?",
+    "?=",
+    "(",
+    '"',
+    "<",
+    "é",
+    "\0",
+    "X",
+  ];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...units), { maxLength: 30 }), (parts) => {
+      const result = takeRaw(Buffer.from(`From: a@b\n${parts.join("")}`), options);
+      if (result.kind === "fault") return;
+      const text = latin1(result.bytes);
+      expect(text).not.toMatch(/\r(?!\n)|(?<!\r)\n/);
+      expect(text.slice(0, text.indexOf("\r\n\r\n"))).not.toMatch(/^bcc/im);
+      expect(text).toEndWith("\r\n");
+    }),
+    { numRuns: 500 },
+  );
+});

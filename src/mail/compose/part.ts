@@ -63,14 +63,15 @@ function withCrlf(text: string): string {
   return text.replace(/\r\n|\r|\n/g, "\r\n");
 }
 
-/** ASCII that 7bit can carry (RFC 2045 2.7): no NUL, no line longer than 998. Line by line, since that search is the runtime's. */
+/** ASCII that 7bit can carry (RFC 2045 2.7): no NUL, no line longer than 998. */
 function isPlainText(text: string): boolean {
   if (text.includes("\0")) return false;
+  // From the last line end within reach of a longest line to the next: most lines are never looked at.
   let start = 0;
   while (text.length - start > LINE_MUST) {
-    const end = text.indexOf("\r\n", start);
-    if (end < 0 || end - start > LINE_MUST) return false;
-    start = end + 2;
+    const end = text.lastIndexOf("\n", start + LINE_MUST + 1);
+    if (end < start) return false;
+    start = end + 1;
   }
   return true;
 }
