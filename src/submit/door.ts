@@ -7,7 +7,7 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
-import { type Refuse, answer, createRefuse } from "./answer.ts";
+import { JSON_TYPE, type Refuse, answer, createRefuse } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
@@ -15,7 +15,7 @@ import { createPreparer } from "./draft.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter } from "./read.ts";
-import { createMessageSchema } from "./schema.ts";
+import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals } from "./send.ts";
 import type { Spool } from "./spool.ts";
 
@@ -104,8 +104,10 @@ export function createDoor(deps: DoorDeps): Door {
     return run(context, handler);
   };
 
-  addSending(app, deps, keyed);
+  const schema = createMessageSchema(deps.limits);
+  addSending(app, deps, schema, keyed);
   addReading(app, deps, keyed);
+  addDocument(app, deps, schema, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, deps.log);
   return { fetch: async (request, peer) => app.fetch(request, { peer }) };
@@ -113,7 +115,7 @@ export function createDoor(deps: DoorDeps): Door {
 
 type Wrap = (handler: Handler) => (context: Context<Env>) => Response | Promise<Response>;
 
-function addSending(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
+function addSending(app: Hono<Env>, deps: DoorDeps, schema: MessageSchema, keyed: Wrap): void {
   const { limits, clock } = deps;
   const budget = createBudget(PARSING_MAX_BYTES);
   const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes };
@@ -121,7 +123,7 @@ function addSending(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
     accept: deps.accept,
     clock,
     reader: createBodyReader({ limitBytes: limits.messageBytes, budget, clock }),
-    schema: createMessageSchema(limits),
+    schema,
     preparer: createPreparer({ ...deps, messageBytesMax: limits.messageBytes }),
     batchMax: limits.batchMessages,
     accepted: deps.meter.counter("postrider_messages_accepted_total", { door: "http" }),
@@ -184,6 +186,21 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): voi
   const [free, guarded] = [open(metrics), keyed(metrics)];
   app.get("/metrics", (context) =>
     isLocal(context.env.peer, context.req.raw) ? free(context) : guarded(context),
+  );
+}
+
+function addDocument(app: Hono<Env>, deps: DoorDeps, message: MessageSchema, open: Wrap): void {
+  let document: string | undefined;
+  app.get(
+    "/openapi.json",
+    open(async () => {
+      if (document === undefined) {
+        const { describeApi } = await import("./openapi.ts");
+        const options = { message, batchMax: deps.limits.batchMessages, version: deps.version };
+        document = JSON.stringify(describeApi(options));
+      }
+      return ok(new Response(document, { headers: { "content-type": JSON_TYPE } }));
+    }),
   );
 }
 

@@ -6,7 +6,6 @@ import type { RawFault } from "../mail/raw/header.ts";
 /** One error name, its status and its title. The names are fixed by the API's contract. */
 const errors = {
   invalid_json: { status: 400, title: "The body cannot be read" },
-  invalid_parameter: { status: 400, title: "A parameter of the address is not valid" },
   missing_api_key: { status: 401, title: "No API key" },
   invalid_api_key: { status: 403, title: "Unknown API key" },
   not_found: { status: 404, title: "Not found" },
