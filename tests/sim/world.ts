@@ -1,0 +1,308 @@
+// One run: a world made from a seed, in which the daemon lives, dies and comes back while mail is handed to it; then everything is
+// healed, and every recipient must come to its end.
+import { seededRandom } from "../../src/base/random.ts";
+import { createIds, type MessageId } from "../../src/mail/id.ts";
+import { isFinal } from "../../src/mail/state.ts";
+import type { AcceptAnswer } from "../../src/mail/submission.ts";
+import { createMemoryDisk } from "../../src/queue/memory.ts";
+import type { QueueStore } from "../../src/queue/store.ts";
+import { checkBooks } from "./checks.ts";
+import { createNames } from "./names.ts";
+import { createNetwork } from "./network.ts";
+import { calm, drawPlan, type FaultRates } from "./plan.ts";
+import { acceptEarly, type Plant, storeWithoutEvents, verdictUnchecked } from "./plants.ts";
+import { type Process, startProcess } from "./process.ts";
+import { createServer, type Server, type Truth } from "./server.ts";
+import { createSimClock } from "./time.ts";
+import { createTrace } from "./trace.ts";
+import { contentOf, drawWishes, submissionOf, type Wish } from "./workload.ts";
+
+export interface Run {
+  readonly seed: number;
+  readonly hash: string;
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+  readonly steps: number;
+  readonly taken: number;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const START = Date.UTC(2026, 0, 1);
+/** Past the longest wait of any schedule, a scheduled time and a greylist. */
+const HEALED_MS = 14 * HOUR_MS;
+const STEPS_MAX = 2_000_000;
+const VIOLATIONS_MAX = 20;
+
+export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<Run> {
+  const random = seededRandom(seed);
+  const { roll } = random;
+  const drawn = drawPlan(random);
+  const trouble = drawTrouble(roll);
+  const plan = { ...drawn, messages: Math.min(drawn.messages, trouble.messagesMax) };
+  let faults: FaultRates = plan.faults;
+
+  const clock = createSimClock(START);
+  const trace = createTrace(clock.monotonicMs, keep);
+  const violations: string[] = [];
+  const violation = (text: string): void => {
+    trace.add(`VIOLATION ${text}`);
+    if (violations.length < VIOLATIONS_MAX) violations.push(text);
+  };
+
+  const truth: Truth = { taken: new Map(), refused: new Set() };
+  const accepted = new Set<MessageId>();
+  const committed = new Set<MessageId>();
+  const submitted = new Map<MessageId, number | null>();
+  const contents = new Map<string, string>();
+  const spool = new Map<string, Uint8Array>();
+  const ids = createIds(0);
+  const disk = createMemoryDisk("8000000000000000");
+  const names = createNames({ random, sites: plan.sites, faults: () => faults });
+  let life: Process | undefined;
+  let store: QueueStore | undefined;
+  let owners = 0;
+  let backMs = 0;
+
+  const servers = new Map<string, Server>();
+  const serverOf = (site: string): Server => {
+    let server = servers.get(site);
+    if (server === undefined) {
+      server = createServer({
+        site,
+        random,
+        now: clock.monotonicMs,
+        faults: () => faults,
+        truth,
+        violation,
+        trace: trace.add,
+        contentOf: (message) => contents.get(message) ?? "",
+        dot(message, address) {
+          const row = store?.recipients(Number(message)).find((one) => one.address === address);
+          if (row !== undefined && isFinal(row.state.at))
+            violation(`${message} ${address} was sent while it was ${row.state.at}`);
+        },
+      });
+      servers.set(site, server);
+    }
+    return server;
+  };
+  for (let site = 0; site < plan.sites; site++) serverOf(`s${site}.test`);
+
+  const network = createNetwork({
+    clock,
+    random,
+    latencyMs: plan.latencyMs,
+    faults: () => faults,
+    welcome: ({ host }, wire) => serverOf(host.slice(host.indexOf(".") + 1)).welcome(wire),
+    holds({ host }, connections) {
+      if (connections > plan.siteConnections)
+        violation(`${host} has ${connections} connections of ${plan.siteConnections}`);
+    },
+  });
+
+  /** The disk fails as the plan says, and what stands afterwards is noted. */
+  const watched = (opened: QueueStore): QueueStore => ({
+    ...opened,
+    transaction(run) {
+      const { full, ioBefore, ioAfter } = faults;
+      const fault =
+        roll() < full
+          ? "full"
+          : roll() < ioBefore
+            ? "io_before"
+            : roll() < ioAfter
+              ? "io_after"
+              : undefined;
+      disk.fail([fault]);
+      const fresh: MessageId[] = [];
+      accepting = fresh;
+      const result = opened.transaction(run);
+      if (fault === undefined || fault === "io_after") for (const id of fresh) committed.add(id);
+      if (fault !== undefined) trace.add(`commit fails: ${fault}`);
+      return result;
+    },
+    accept(message) {
+      accepting.push(message.head.id);
+      opened.accept(message);
+    },
+  });
+  let accepting: MessageId[] = [];
+
+  const open = (): void => {
+    const opened = watched(disk.open());
+    store = plant === "verdict-without-event" ? storeWithoutEvents(opened, roll) : opened;
+    const { facts } = store;
+    trace.add(`the daemon starts, ${facts.unclean ? "after a crash" : "clean"}`);
+    const owned = new Set(store.spooled());
+    for (const file of [...spool.keys()]) if (!owned.has(file)) spool.delete(file);
+    const current = store;
+    life = startProcess({
+      clock,
+      random,
+      plan,
+      network,
+      names,
+      store: current,
+      spool,
+      nextOwner: () => ++owners,
+      portMs: () => (roll() < faults.lateVerdict ? roll() * 5000 : roll()),
+      sent({ job, route }) {
+        if (!committed.has(job.message)) violation(`${job.message} is sent before its commit`);
+        const rows = current.recipients(job.message);
+        for (const { n, claim } of job.recipients) {
+          const state = rows[n]?.state;
+          if (state?.at !== "sending" || state.claim !== claim)
+            violation(`${job.message} ${n} is sent while it is ${state?.at ?? "unknown"}`);
+        }
+        trace.add(`send ${job.message} to ${job.recipients.length} at ${route.site}`);
+      },
+      heard(verdict) {
+        trace.add(
+          `${verdict.message} ${verdict.n} ${verdict.kind} ${verdict.scope} ${verdict.class}` +
+            `${verdict.doubt ? " doubt" : ""}`,
+        );
+        return plant === "lease-unchecked" ? verdictUnchecked(current, verdict) : verdict;
+      },
+      fatal(text) {
+        trace.add(`fatal: ${text}`);
+        clock.after(0, () => crash());
+      },
+    });
+  };
+
+  const crash = (): void => {
+    if (life === undefined) return;
+    trace.add("the daemon is killed");
+    life.kill();
+    life = undefined;
+    store = undefined;
+    disk.crash();
+    clock.after(2000 + roll() * MINUTE_MS, open);
+  };
+
+  const restart = (): void => {
+    const ending = life;
+    if (ending === undefined) return;
+    trace.add("the daemon is told to stop");
+    ending.stop(() => {
+      if (life !== ending) return;
+      trace.add("the daemon has stopped");
+      ending.store.close();
+      ending.kill();
+      life = undefined;
+      store = undefined;
+      clock.after(1000, open);
+    });
+    // A second signal stops at once.
+    clock.after(2 * MINUTE_MS, () => {
+      if (life === ending) crash();
+    });
+  };
+
+  const submit = (wish: Wish, tries: number): void => {
+    if (life === undefined) {
+      if (tries > 0) clock.after(5000, () => submit(wish, tries - 1));
+      return;
+    }
+    const id = ids(clock.now());
+    const submission = submissionOf(wish, id, clock.now());
+    const { head } = submission;
+    contents.set(String(id), contentOf(String(id), wish.lines));
+    submitted.set(id, head.expiresAt);
+    if (head.body.kind === "spool" && submission.body !== null)
+      spool.set(head.body.file, submission.body);
+    const given = { head, body: head.body.kind === "spool" ? null : submission.body };
+    const answer = (got: AcceptAnswer): void => {
+      trace.add(`${id} is ${got.kind === "accepted" ? "accepted" : `refused: ${got.why}`}`);
+      if (got.kind === "accepted") {
+        accepted.add(id);
+        if (!committed.has(id)) violation(`${id} is answered before its commit`);
+      } else if (tries > 0) clock.after(5000, () => submit(wish, tries - 1));
+    };
+    if (plant === "early-answer") acceptEarly(life.queue, [given], answer);
+    else life.queue.accept([given], answer);
+  };
+
+  open();
+  for (const wish of drawWishes(random, { ...plan, domains: names.domains }))
+    clock.after(wish.afterMs, () => submit(wish, 20));
+  const happen = (perHour: number, what: () => void): void => {
+    if (perHour === 0) return;
+    const next = (): void => {
+      const waitMs = (-Math.log(1 - roll()) / perHour) * HOUR_MS;
+      if (clock.monotonicMs() + waitMs < trouble.lastsMs)
+        clock.after(waitMs, () => {
+          what();
+          next();
+        });
+    };
+    next();
+  };
+  happen(plan.faults.kills, crash);
+  happen(plan.faults.restarts, restart);
+  happen(plan.faults.workerLosses, () => life?.loseWorker(Math.floor(roll() * plan.workers)));
+  happen(plan.faults.clockJumps, () => {
+    const byMs = drawJump(roll);
+    trace.add(`the clock jumps by ${byMs}`);
+    if (byMs < 0) backMs -= byMs;
+    clock.jump(byMs);
+  });
+
+  let steps = 0;
+  const runUntil = async (mono: number, done: () => boolean): Promise<void> => {
+    while (!done() && steps < STEPS_MAX && clock.step(mono)) {
+      steps++;
+      // Promises of this step settle before the next one, as between two turns of a real event loop.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  };
+  const allFinal = (): boolean => {
+    if (store === undefined || clock.monotonicMs() < plan.spanMs + 2 * MINUTE_MS) return false;
+    for (const { state } of store.tally()) if (!isFinal(state)) return false;
+    return true;
+  };
+
+  await runUntil(trouble.lastsMs, () => false);
+  trace.add("everything is healed");
+  faults = calm;
+  await runUntil(trouble.lastsMs + HEALED_MS + backMs, allFinal);
+  if (steps >= STEPS_MAX) violation("the run does not end");
+  if (store === undefined) violation("the daemon is not there at the end");
+  else
+    checkBooks({
+      store,
+      truth,
+      denied: names.denied,
+      retry: plan.policy.retry,
+      accepted,
+      submitted,
+      violation,
+    });
+  const health = life?.queue.health();
+  if (violations.length === 0 && health?.pendingRecipients !== 0)
+    violation(`the queue counts ${health?.pendingRecipients} recipients at the end`);
+  return {
+    seed,
+    hash: trace.hash(),
+    violations,
+    trace: trace.lines(),
+    steps,
+    taken: [...truth.taken.values()].reduce((sum, count) => sum + count, 0),
+  };
+}
+
+/** Mostly short; a few runs see lifetimes end. */
+function drawTrouble(roll: () => number): { lastsMs: number; messagesMax: number } {
+  if (roll() < 0.05) return { lastsMs: 6 * DAY_MS, messagesMax: 3 };
+  const lasts = [10 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS, 6 * HOUR_MS];
+  return { lastsMs: lasts[Math.floor(roll() * lasts.length)] as number, messagesMax: 40 };
+}
+
+function drawJump(roll: () => number): number {
+  const sizes = [MINUTE_MS * 5, HOUR_MS, DAY_MS, 365 * DAY_MS];
+  const size = sizes[Math.floor(roll() * sizes.length)] as number;
+  const back = roll() < 0.5 && size <= DAY_MS;
+  return back ? -size : size;
+}
