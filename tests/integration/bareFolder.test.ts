@@ -20,12 +20,15 @@ function librariesOf(binary: string): string[] {
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path as string);
 }
 
-/** chroot(2) is root's alone; elsewhere an empty folder stands for the empty tree. */
-function commandIn(tree: string): [string, string[]] {
-  const chroot = peer("chroot");
-  return chroot.missing || !hasRoot()
-    ? [join(tree, "postrider"), [join(tree, "data")]]
-    : [chroot.path, [tree, "/postrider", "/data"]];
+/**
+ * The runtime finds its stack's bounds in /proc (glibc's pthread_getattr_np), so that must be there, in a mount namespace that ends with
+ * the process. chroot(2) is root's alone; elsewhere an empty folder stands for the empty tree.
+ */
+function commandIn(tree: string): readonly [program: string, args: string[], dataDir: string] {
+  const unshare = peer("unshare");
+  if (unshare.missing || !hasRoot()) return [join(tree, "postrider"), [], join(tree, "data")];
+  const enter = 'mount -t proc proc "$0/proc" && exec chroot "$0" /postrider "$@"';
+  return [unshare.path, ["--mount", "sh", "-c", enter, tree], "/data"];
 }
 
 test("alone in an empty tree it serves and delivers", async () => {
@@ -35,9 +38,8 @@ test("alone in an empty tree it serves and delivers", async () => {
     copyFileSync(path, join(tree, path));
   }
   copyFileSync(binaryPath, join(tree, "postrider"));
-  mkdirSync(join(tree, "data"));
-  const [program, args] = commandIn(tree);
-  const dataDir = args.pop() as string;
+  for (const name of ["data", "proc"]) mkdirSync(join(tree, name));
+  const [program, args, dataDir] = commandIn(tree);
   const flags = ["--data-dir", dataDir, "--listen", "127.0.0.1:0", "--hostname", "bare.test"];
   const running = startProcess(program, [...args, "serve", ...flags], {
     env: cleanEnvironment(),

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect } from "bun:test";
 import { encode } from "cbor-x";
 import { simpleParser, type ParsedMail } from "mailparser";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import MailComposer from "nodemailer/lib/mail-composer";
@@ -46,6 +46,8 @@ let daemon: Daemon;
 beforeAll(async () => {
   if (!canRun) return;
   folder = mkdtempSync(join(tmpdir(), "postrider-real-"));
+  // Postfix's daemons give up root and must still reach their queue.
+  chmodSync(folder, 0o755);
   dns = await startDnsmasq(dnsmasq.path, zone);
   const queue = mkdtempSync(join(folder, "postfix-"));
   postfix = await startPostfix({ folder: queue });
@@ -102,7 +104,9 @@ async function bodyOf(form: Form, sample: Sample, to: string): Promise<[string, 
           attachments: sample.attachments.map(({ filename, contentType, content }) => ({
             filename,
             content_type: contentType,
-            content: form === "cbor" ? content : Buffer.from(content).toString("base64"),
+            // A Buffer is a plain byte string; other typed arrays get a tag.
+            content:
+              form === "cbor" ? Buffer.from(content) : Buffer.from(content).toString("base64"),
           })),
         }),
   };
