@@ -2,6 +2,7 @@
 // policy wants it, and knows who we are.
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { Target as RouteTarget } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
 import type { Offer } from "../smtp/extensions.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
@@ -40,7 +41,7 @@ export interface OpenDeps {
   readonly connect: Connect;
   readonly meter: DeliverMeter;
   settings(): DeliverSettings;
-  order(route: Route, random: Random): readonly Pick<Target, "host" | "address">[];
+  order(route: Route, random: Random): readonly RouteTarget[];
 }
 
 export interface OpenRequest {
@@ -63,11 +64,11 @@ export function createOpen(deps: OpenDeps): Open {
     const tried: Tried[] = [];
     const endAt = deps.clock.monotonicMs() + settings.openingMs;
     for (const target of targetsOf(deps, request, settings.attemptAddresses)) {
-      for (let manner: Manner | null = mannerOf(request.route, clear.has(target.host)); manner;) {
+      for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
         const result = await openOne(deps, request, { target, manner });
         if (result.kind === "ready") return result;
         tried.push(result.tried);
-        manner = mannerAfter(manner, result.tried.setback, request.route);
+        manner = mannerAfter(manner, result.tried.setback, target);
         if (manner?.encrypt === "never") clear.add(target.host);
       }
       if (request.signal.aborted || deps.clock.monotonicMs() > endAt) break;
@@ -76,11 +77,8 @@ export function createOpen(deps: OpenDeps): Open {
   };
 }
 
-function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): Target[] {
-  const { via, port, implicitTls } = request.route;
-  const all = deps
-    .order(request.route, deps.random)
-    .map(({ host, address }): Target => ({ host, address, port, via, implicitTls }));
+function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): RouteTarget[] {
+  const all = deps.order(request.route, deps.random);
   const good = all.filter((target) => !request.avoid(target.address));
   const rest = all.filter((target) => request.avoid(target.address));
   return [...good, ...rest].slice(0, limit);
@@ -89,21 +87,20 @@ function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): Target[
 /** How to speak to a host; it changes when the host cannot bear the first way. */
 type Manner = Pick<OpeningOptions, "encrypt"> & { readonly heloOnly: boolean };
 
-function mannerOf(route: Route, knownBroken: boolean): Manner {
-  const { tls } = route;
+function mannerOf({ tls }: RouteTarget, knownBroken: boolean): Manner {
   if (tls === "off" || (tls === "opportunistic" && knownBroken))
     return { encrypt: "never", heloOnly: false };
   return { encrypt: tls === "opportunistic" ? "offered" : "always", heloOnly: false };
 }
 
 /** The same host once more on a new connection, in another way; null to go on to the next. */
-function mannerAfter(manner: Manner, setback: Setback, route: Route): Manner | null {
+function mannerAfter(manner: Manner, setback: Setback, target: RouteTarget): Manner | null {
   if (!("end" in setback) || setback.end !== "lost") return null;
   // RFC 7435: encryption that nobody insists on gives way when it does not work.
   if (setback.phase === "tls" && setback.why !== "stopped" && manner.encrypt === "offered")
     return { ...manner, encrypt: "never" };
   const mayBeOld = setback.phase === "ehlo" && setback.why === "closed" && !manner.heloOnly;
-  return mayBeOld && manner.encrypt !== "always" && route.login === null
+  return mayBeOld && manner.encrypt !== "always" && target.login === null
     ? { encrypt: "never", heloOnly: true }
     : null;
 }
@@ -113,8 +110,10 @@ type OneResult = Extract<Opened, { kind: "ready" }> | { readonly kind: "failed";
 async function openOne(
   deps: OpenDeps,
   { route, signal }: OpenRequest,
-  { target, manner }: { readonly target: Target; readonly manner: Manner },
+  { target: routed, manner }: { readonly target: RouteTarget; readonly manner: Manner },
 ): Promise<OneResult> {
+  const { host, address, port, implicitTls, login } = routed;
+  const target: Target = { host, address, port, via: route.via, implicitTls };
   const settings = deps.settings();
   const session = sessionName(deps.random);
   const connection = await deps.connect(target, settings.connectMs, signal);
@@ -126,7 +125,7 @@ async function openOne(
     connection,
     clock: deps.clock,
     deadlines: settings.deadlines,
-    verifiedOnly: route.tls === "verify",
+    verifiedOnly: routed.tls === "verify",
     timed: deps.meter.timed,
     secured: deps.meter.secured,
   });
@@ -136,7 +135,7 @@ async function openOne(
     encrypt: manner.encrypt,
     heloOnly: manner.heloOnly,
     secured: connection.tls !== null,
-    login: route.login,
+    login,
     loopback: target.via === "sink" || isLoopback(target.address),
   });
   if (end.end === "ready") {

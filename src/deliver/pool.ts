@@ -111,8 +111,9 @@ export function createPool(deps: PoolDeps): Pool {
 function siteOf(state: State, route: Route): Site {
   let key = state.keys.get(route);
   if (key === undefined) {
-    const { site, port, tls, implicitTls, login } = route;
-    key = JSON.stringify([site, port, tls, implicitTls, login?.user ?? null]);
+    const { site, port, tls, implicitTls, login, hosts } = route;
+    const endpoints = hosts.map((host) => host.endpoint ?? null);
+    key = JSON.stringify([site, port, tls, implicitTls, login, endpoints]);
     state.keys.set(route, key);
   }
   const found = state.sites.get(key);

@@ -5,10 +5,11 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Job } from "../mail/job.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import type { Target } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
 import { attempt, giveVerdicts, type Place, type Work } from "./attempt.ts";
 import type { Body } from "./body.ts";
-import type { Connect, Target } from "./connection.ts";
+import type { Connect } from "./connection.ts";
 import { createDeliverMeter } from "./metering.ts";
 import { createOpen, type Tried } from "./open.ts";
 import { createPool, type PoolGauges } from "./pool.ts";
@@ -25,7 +26,7 @@ export interface SenderDeps {
   verdict(verdict: Verdict): void;
   readSpool(file: string): AsyncIterable<Uint8Array>;
   /** The addresses of a route in the order in which this attempt tries them. */
-  order(route: Route, random: Random): readonly Pick<Target, "host" | "address">[];
+  order(route: Route, random: Random): readonly Target[];
 }
 
 export interface Sender {

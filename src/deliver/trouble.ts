@@ -155,7 +155,7 @@ const rateWords = /\brate\b|too many|too fast|throttl/i;
 const HINT_MIN_MS = 10_000;
 const HINT_MAX_MS = 3_600_000;
 const hint =
-  /(?:again|retry|wait|for|in|after)\D{0,20}?\b(\d{1,5})\s*(s|sec|second|seconds|m|min|minute|minutes)\b/i;
+  /(?:again|retry|wait|for|in|after)\D{0,20}?\b(\d{1,5})\s*(s|sec|m|min|minute|second)s?\b/i;
 
 /** A server's "try again in 5 minutes". */
 function hintOf(reply: Reply): number | undefined {

@@ -11,6 +11,7 @@ import type { Job } from "../../src/mail/job.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
 import { unpackTimeline, type AttemptStep } from "../../src/mail/timeline.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
+import { attemptOrder } from "../../src/route/order.ts";
 import type { Route } from "../../src/route/route.ts";
 import { fakeCertificate } from "./fakeCertificate.ts";
 import { startFakeMx, type FakeMx, type FakeMxOptions } from "./fakeMx.ts";
@@ -64,8 +65,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
       heard();
     },
     readSpool: options.spool ?? (() => assertNever()),
-    order: ({ hosts }) =>
-      hosts.flatMap(({ name, addresses }) => addresses.map((address) => ({ host: name, address }))),
+    order: attemptOrder,
   });
   let next = 1;
   return {
