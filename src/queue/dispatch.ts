@@ -165,6 +165,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const place = (turn: Turn, candidate: Candidate, found: Found): void => {
     switch (found.kind) {
       case "asked":
+        turn.asked.push(candidate);
         return;
       case "later":
         return putBack(turn, candidate, found.dueAt, candidate.from);

@@ -186,13 +186,14 @@ export function createQueue(deps: QueueDeps): Queue {
     const orphansBefore = orphansLeft;
     const result = store.transaction(() => write(turn, batch));
     if (result.kind === "committed") return committed(turn, batch, result.value, startedAtMono);
-    orphansLeft = orphansBefore;
-    undo(turn, batch);
     if (result.why === "io") {
+      // Whether it stands is not known, so nothing of it is answered, sent or removed.
       stopped = true;
       timer?.cancel();
       return deps.fatal(`the queue's store failed: ${result.text}`);
     }
+    orphansLeft = orphansBefore;
+    undo(turn, batch);
     if (!recovering) log("error", "queue.disk_full", { text: result.text });
     recovering = true;
     blockedUntilMono = now.mono + policy.fullRetryMs;
@@ -298,6 +299,7 @@ export function createQueue(deps: QueueDeps): Queue {
   /** Nothing of the transaction stands: what was in memory for it goes too, and what must be written is kept. */
   function undo(turn: Turn, batch: Inbox): void {
     sites.rolledBack();
+    if (turn.asked.length > 0) routes.forget(turn.asked);
     for (const flight of turn.flights) {
       if (flight.probe) flight.site.probing = false;
       flights.remove(flight);

@@ -8,6 +8,7 @@ import type { Route } from "../route/route.ts";
 import type { Instant } from "./duetime.ts";
 import type { Flight, Flights } from "./flight.ts";
 import type { QueuePolicy } from "./policy.ts";
+import type { Candidate } from "./routing.ts";
 import type { Site } from "./site.ts";
 
 /** What a sender thread gets. The body is null when it lies in the spool. */
@@ -29,6 +30,8 @@ export interface Turn {
   readonly dispatches: Dispatch[];
   /** Sites whose lines were read. */
   readonly pumped: Site[];
+  /** Claimed, and waiting for the DNS. */
+  readonly asked: Candidate[];
   /** Final states that no sender's verdict brought. */
   readonly ended: ("bounced" | "expired")[];
   /** The last job of a claim, while further recipients of the same message may join it. */
@@ -38,7 +41,7 @@ export interface Turn {
 export function newTurn(
   options: Pick<Turn, "now" | "dispatching" | "leaseUntil" | "claimsLeft">,
 ): Turn {
-  return { ...options, flights: [], dispatches: [], pumped: [], ended: [], last: null };
+  return { ...options, flights: [], dispatches: [], pumped: [], asked: [], ended: [], last: null };
 }
 
 export interface Launchable {

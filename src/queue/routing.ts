@@ -35,6 +35,8 @@ export interface Routes {
   find(candidate: Candidate, now: EpochMs): Found;
   /** The resolver was silent about the domain: it rests until the instant returned. */
   silent(domain: string, now: EpochMs, roll: number): EpochMs;
+  /** The claims of these did not stand. */
+  forget(candidates: readonly Candidate[]): void;
   /** Recipients whose question is out. */
   waiting(): number;
   /** Gives all of those back, to be settled by the caller. */
@@ -116,6 +118,14 @@ export function createRoutes({ routeFor, policy, onFound }: RoutesDeps): Routes 
           break;
         }
       return until;
+    },
+    forget(candidates) {
+      const gone = new Set(candidates);
+      for (const [domain, kept] of asked) {
+        const left = kept.filter((candidate) => !gone.has(candidate));
+        waiting -= kept.length - left.length;
+        asked.set(domain, left);
+      }
     },
     waiting: () => waiting,
     giveUp() {

@@ -57,7 +57,7 @@ function checkRecipient(books: Books, row: RecipientRow): void {
     const acceptedAt = acceptedAtOf(row.message);
     const expiry = expiryOf(books.retry, { priority: row.priority, acceptedAt, expiresAt });
     if (state.endedAt < expiry) violation(`${name} expired before its time`);
-    if (expiresAt === null && steps.length < 2) violation(`${name} expired without an attempt`);
+    if (expiresAt === null && steps.length === 0) violation(`${name} expired without an attempt`);
   }
 }
 
