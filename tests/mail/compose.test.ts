@@ -170,6 +170,12 @@ test("a boundary that the text holds is not used", () => {
   expect(message).toContain('boundary="=_0123456789abcdefxxa"');
 });
 
+test("a boundary that is not plain letters and digits is a bug of the caller", () => {
+  expect(() =>
+    composeMessage(draft({ html: "x", boundary: "0123456789abcdef\r\nX: y" })),
+  ).toThrow();
+});
+
 test("line ends of every kind become CRLF, and the message ends with one", () => {
   const bodyOf = (text: string): string =>
     latin1(composeMessage(draft({ text })).bytes)

@@ -122,6 +122,8 @@ function rootPart(draft: Draft): Part {
  * is could hold it; there it is looked for, and lengthened until it is not found.
  */
 function freeBoundary(draft: Draft): string {
+  if (!/^[0-9A-Za-z]{16,40}$/.test(draft.boundary))
+    throw new Error("a boundary is 16 to 40 letters and digits");
   let stem = `=_${draft.boundary}`;
   while (draft.text?.includes(stem) || draft.html?.includes(stem)) stem += "x";
   return stem;

@@ -7,6 +7,8 @@ const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
 const EQUALS = 0x3d;
+const DOT = 0x2e;
+const LETTER_F = 0x46;
 
 const HEX = Buffer.from("0123456789ABCDEF", "latin1");
 
@@ -17,6 +19,11 @@ export function quotedPrintable(text: Uint8Array): Uint8Array {
   let column = 0;
   for (let i = 0; i < text.length; i++) {
     const byte = text[i] as number;
+    if (column < LINE_MAX - 1 && ORDINARY[byte] === 1) {
+      out[length++] = byte;
+      column++;
+      continue;
+    }
     if (byte === CR && text[i + 1] === LF) {
       out[length++] = CR;
       out[length++] = LF;
@@ -44,19 +51,18 @@ export function quotedPrintable(text: Uint8Array): Uint8Array {
   return out.subarray(0, length);
 }
 
+/** 1 for octets that stand for themselves wherever they stand. */
+const ORDINARY = new Uint8Array(256).fill(1, SPACE + 1, 0x7f);
+for (const byte of [EQUALS, DOT, LETTER_F]) ORDINARY[byte] = 0;
+
 /** Counted rather than assumed: text that is all escapes is three times as long, most text hardly longer. */
 function lengthMax(text: Uint8Array): number {
   let length = text.length;
   for (let i = 0; i < text.length; i++) {
-    const byte = text[i] as number;
-    if (byte <= SPACE || byte > 0x7e || byte === EQUALS || byte === DOT || byte === LETTER_F)
-      length += 2;
+    if (ORDINARY[text[i] as number] === 0) length += 2;
   }
   return length + Math.ceil(length / (LINE_MAX - 3)) * 3;
 }
-
-const DOT = 0x2e;
-const LETTER_F = 0x46;
 
 function mustEscape(byte: number, column: number, atLineEnd: boolean): boolean {
   if (byte === SPACE || byte === TAB) return atLineEnd;
