@@ -1,0 +1,75 @@
+// POST /send/batch: one unit for the queue; strict or permissive about faults.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { type Fixture, createFixture, message, problemOf } from "./doorFixture.ts";
+
+let fixture: Fixture;
+beforeEach(() => void (fixture = createFixture()));
+afterEach(() => fixture.close());
+
+const bad = { ...message, to: "nobody" };
+
+test("a batch is handed to the queue as one unit and answered with its ids in order", async () => {
+  const second = { ...message, scheduled_at: new Date(Date.now() + 60_000).toISOString() };
+  const response = await fixture.post("/send/batch", [message, second]);
+  expect(response.status).toBe(202);
+  const { data } = (await response.json()) as { data: { id: string }[] };
+  expect(fixture.calls).toHaveLength(1);
+  expect(data).toHaveLength(2);
+  expect(new Set(data.map(({ id }) => id)).size).toBe(2);
+});
+
+test("strict: one fault refuses all, and every fault is told with its index", async () => {
+  const response = await fixture.post("/send/batch", [message, bad, { ...message, foo: 1 }]);
+  expect(response.status).toBe(422);
+  expect((await problemOf(response)).errors?.map(({ pointer }) => pointer)).toEqual([
+    "/1/to",
+    "/2/foo",
+  ]);
+  expect(fixture.calls).toEqual([]);
+});
+
+test("permissive: the good ones are taken and the others told", async () => {
+  const response = await fixture.post(
+    "/send/batch",
+    { emails: [bad, message, 5] },
+    {
+      "x-batch-validation": "permissive",
+    },
+  );
+  expect(response.status).toBe(202);
+  expect(await response.json()).toMatchObject({
+    data: [{ id: expect.any(String) }],
+    errors: [
+      { index: 0, message: expect.stringContaining("no valid address") },
+      { index: 2, message: expect.stringContaining("must be an object") },
+    ],
+  });
+  expect(fixture.taken).toHaveLength(1);
+});
+
+test("permissive: when none is good nothing is handed over", async () => {
+  const response = await fixture.post("/send/batch", [bad], { "x-batch-validation": "permissive" });
+  expect([response.status, fixture.calls.length]).toEqual([202, 0]);
+});
+
+test.each([
+  ["an empty list", []],
+  ["an object without a list", {}],
+  ["1001 messages", Array.from({ length: 1001 }, () => message)],
+])("%s is refused", async (_what, body) => {
+  expect((await fixture.post("/send/batch", body)).status).toBe(422);
+  expect(fixture.calls).toEqual([]);
+});
+
+test("an unknown mode is refused", async () => {
+  const response = await fixture.post("/send/batch", [message], { "x-batch-validation": "lax" });
+  expect(response.status).toBe(422);
+});
+
+test("files of large messages go when the batch is refused", async () => {
+  const large = { ...message, text: "A line of text.\n".repeat(30_000) };
+  fixture.answer = { kind: "refused", why: "disk_low", retryAfterS: 1 };
+  expect((await fixture.post("/send/batch", [large, message, large])).status).toBe(503);
+  expect(readdirSync(fixture.spoolFolder)).toEqual([]);
+});

@@ -1,0 +1,158 @@
+// The bounds that show only under load or on a bad disk: the budget of bodies, slow bodies, a full disk.
+import { afterEach, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import type { Clock } from "../../src/base/clock.ts";
+import { createBodyReader } from "../../src/submit/body.ts";
+import { createBudget } from "../../src/submit/budget.ts";
+import { decodeCbor, encodeCbor } from "../../src/submit/cbor.ts";
+import { createSpool } from "../../src/submit/spool.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { type Fixture, createFixture, message, problemOf } from "./doorFixture.ts";
+
+let fixture: Fixture | undefined;
+afterEach(() => fixture?.close());
+
+describe("the budget", () => {
+  test("grants at once what fits, and the rest in order as it is given back", async () => {
+    const budget = createBudget(100);
+    expect(budget.take(60)).toBeUndefined();
+    const order: string[] = [];
+    const large = budget.take(80)?.then(() => order.push("large"));
+    const small = budget.take(10)?.then(() => order.push("small"));
+    await Promise.resolve();
+    expect(order).toEqual([]);
+    budget.release(60);
+    await Promise.all([large, small]);
+    expect(order).toEqual(["large", "small"]);
+    budget.release(80);
+    budget.release(10);
+    expect(budget.used()).toBe(0);
+  });
+
+  test("a body that is larger than all of it passes alone", () => {
+    const budget = createBudget(100);
+    expect(budget.take(500)).toBeUndefined();
+    expect(budget.take(1)).toBeInstanceOf(Promise);
+  });
+});
+
+/** Time that moves only by hand. */
+function createHandClock() {
+  let nowMs = 0;
+  let timers: { atMs: number; run: () => void }[] = [];
+  const clock: Clock = {
+    now: () => nowMs,
+    monotonicMs: () => nowMs,
+    after(delayMs, run) {
+      const timer = { atMs: nowMs + delayMs, run };
+      timers.push(timer);
+      return { cancel: () => void (timers = timers.filter((one) => one !== timer)) };
+    },
+    soon: (run) => queueMicrotask(run),
+  };
+  const advance = (ms: number): void => {
+    nowMs += ms;
+    for (const timer of timers.filter((one) => one.atMs <= nowMs)) timer.run();
+  };
+  return { clock, advance, armed: () => timers.length };
+}
+
+function post(body: ReadableStream<Uint8Array>): Request {
+  return new Request("http://door.test/send", { method: "POST", body });
+}
+
+describe("a slow body", () => {
+  test("is given up, and its share of the budget is free again", async () => {
+    const { clock, advance, armed } = createHandClock();
+    const budget = createBudget(1000);
+    const reader = createBodyReader({ limitBytes: 1000, budget, clock });
+    const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
+    const reading = reader.readText(post(stalled));
+    while (armed() === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(budget.used()).toBe(1000);
+    advance(29_000);
+    expect(armed()).toBe(1);
+    advance(2000);
+    expect(await reading).toMatchObject({ kind: "problem", problem: { name: "request_timeout" } });
+    expect(budget.used()).toBe(0);
+    expect(armed()).toBe(0);
+  });
+
+  test("waits unread while others hold the budget", async () => {
+    const { clock } = createHandClock();
+    const budget = createBudget(1000);
+    const reader = createBodyReader({ limitBytes: 1000, budget, clock });
+    const first = await reader.readBytes(post(new ReadableStream({ pull: (it) => it.close() })));
+    let pulled = false;
+    const second = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          pulled = true;
+          controller.enqueue(new Uint8Array(5));
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const reading = reader.readBytes(post(second));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(pulled).toBe(false);
+    if (first.kind === "ok") first.value.release();
+    expect(await reading).toMatchObject({ kind: "ok" });
+    expect(pulled).toBe(true);
+  });
+});
+
+describe("a full disk", () => {
+  const large = { ...message, text: "A line of text.\n".repeat(30_000) };
+
+  function failing(code: string) {
+    const made: Fixture = createFixture({
+      spool: {
+        async create() {
+          const file = await createSpool(made.spoolFolder, seededRandom(2)).create();
+          const write = async (): Promise<void> => {
+            throw Object.assign(new Error(`${code}: the disk says no`), { code });
+          };
+          return { ...file, write };
+        },
+      },
+    });
+    return made;
+  }
+
+  test("is 503 with a time to wait, and leaves nothing behind", async () => {
+    fixture = failing("ENOSPC");
+    const response = await fixture.post("/send", large);
+    expect([response.status, (await problemOf(response)).name]).toEqual([503, "disk_low"]);
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    const lines = "A line of text.\r\n".repeat(30_000);
+    const raw = await fixture.post(
+      "/send",
+      `From: a@example.com\r\nTo: b@example.org\r\n\r\n${lines}`,
+      {
+        "content-type": "message/rfc822",
+      },
+    );
+    expect([raw.status, (await problemOf(raw)).name]).toEqual([503, "disk_low"]);
+    expect(readdirSync(fixture.spoolFolder)).toEqual([]);
+    expect(fixture.calls).toEqual([]);
+  });
+
+  test("that fails otherwise is 500, said in the log, and promises nothing", async () => {
+    fixture = failing("EIO");
+    const response = await fixture.post("/send", large);
+    expect([response.status, (await problemOf(response)).name]).toEqual([
+      500,
+      "internal_server_error",
+    ]);
+    expect(fixture.logged[0]).toContain("door.failed");
+    expect(readdirSync(fixture.spoolFolder)).toEqual([]);
+    expect(fixture.calls).toEqual([]);
+  });
+});
+
+test("what CBOR encodes it decodes again, whatever it is", () => {
+  const value = { a: [1, -1, 1.5, true, null, "ü😀"], b: new Uint8Array([0, 255]), c: { d: {} } };
+  expect(decodeCbor(encodeCbor(value))).toEqual({ kind: "ok", value } as never);
+});

@@ -1,0 +1,115 @@
+// The reading routes, methods and addresses that are not known, and the document.
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { type Fixture, createFixture, loopback, network, problemOf } from "./doorFixture.ts";
+
+let fixture: Fixture;
+beforeEach(() => void (fixture = createFixture()));
+afterEach(() => fixture.close());
+
+test.each([
+  ["/emails/abc", { ask: "email", id: "abc" }],
+  ["/emails/abc/events", { ask: "events", id: "abc" }],
+  ["/emails/abc/raw", { ask: "raw", id: "abc" }],
+  ["/queue", { ask: "queue" }],
+  ["/emails", { ask: "list", filter: { limit: 20 } }],
+  [
+    "/emails?status=deferred&to=a%40example.org&limit=5&since=2026-01-01T00:00:00Z&after=x",
+    {
+      ask: "list",
+      filter: {
+        status: "deferred",
+        to: "a@example.org",
+        limit: 5,
+        since: "2026-01-01T00:00:00Z",
+        after: "x",
+      },
+    },
+  ],
+] as const)("GET %s asks the reader and gives its answer", async (path, query) => {
+  fixture.reply = { kind: "found", view: { object: "x" } };
+  const response = await fixture.get(path);
+  expect(await response.json()).toEqual({ object: "x" });
+  expect(fixture.asked as unknown[]).toEqual([query]);
+});
+
+test.each(["?foo=1", "?limit=0", "?limit=101", "?limit=x", "?status=lost", "?since=yesterday"])(
+  "GET /emails%s is refused and asks nobody",
+  async (search) => {
+    const response = await fixture.get(`/emails${search}`);
+    expect([response.status, (await problemOf(response)).name]).toEqual([422, "validation_error"]);
+    expect(fixture.asked).toEqual([]);
+  },
+);
+
+test("the source of a message is never shown as a page", async () => {
+  fixture.reply = { kind: "bytes", bytes: Buffer.from("From: a@example.org\r\n\r\n<script>") };
+  const response = await fixture.get("/emails/abc/raw");
+  expect(response.headers.get("content-type")).toBe("message/rfc822");
+  expect(response.headers.get("content-disposition")).toBe("attachment");
+  expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+});
+
+test.each([
+  ["missing", 404],
+  ["gone", 410],
+  ["busy", 503],
+] as const)("an answer that is %s is %i", async (kind, status) => {
+  fixture.reply = { kind };
+  expect((await fixture.get("/emails/abc")).status).toBe(status);
+});
+
+describe("addresses and methods", () => {
+  test("an unknown address is 404, also one that a later version may know", async () => {
+    for (const path of ["/", "/nothing", "/webhooks", "/emails/a/b/c", "/send/"])
+      expect((await fixture.get(path)).status).toBe(404);
+  });
+
+  test("a known address with another method is 405 and names those that are taken", async () => {
+    const response = await fixture.get("/send");
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+    const posted = await fixture.post("/queue", {});
+    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  });
+
+  test("every route that reads needs a key", async () => {
+    for (const path of ["/emails", "/emails/x", "/emails/x/events", "/emails/x/raw", "/queue"]) {
+      const response = await fixture.door.fetch(new Request(`http://door.test${path}`), loopback);
+      expect(response.status).toBe(401);
+    }
+    expect(fixture.asked).toEqual([]);
+  });
+});
+
+test("the document names every route that there is, and needs no key", async () => {
+  const response = await fixture.door.fetch(new Request("http://door.test/openapi.json"), network);
+  const document = (await response.json()) as {
+    openapi: string;
+    paths: Record<string, object>;
+    components: { schemas: Record<string, { properties: object; required: string[] }> };
+  };
+  expect(document.openapi).toBe("3.1.0");
+  expect(Object.keys(document.paths).sort()).toEqual([
+    "/emails",
+    "/emails/{id}",
+    "/emails/{id}/events",
+    "/emails/{id}/raw",
+    "/livez",
+    "/metrics",
+    "/openapi.json",
+    "/queue",
+    "/readyz",
+    "/send",
+    "/send/batch",
+  ]);
+  expect(document.components.schemas["Message"]?.required).toEqual(["from", "to", "subject"]);
+});
+
+test("who guesses keys is told to wait, and the right key still opens", async () => {
+  const guess = () => fixture.get("/queue", { authorization: "Bearer wrong" });
+  for (let i = 0; i < 20; i++) expect((await guess()).status).toBe(403);
+  const response = await guess();
+  expect([response.status, (await problemOf(response)).name]).toEqual([429, "rate_limit_exceeded"]);
+  expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+  fixture.reply = { kind: "found", view: {} };
+  expect((await fixture.get("/queue")).status).toBe(200);
+});
