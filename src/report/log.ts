@@ -1,6 +1,5 @@
 // Where log lines go: one JSON object a line for machines, or coloured text on a terminal. Fields may hold what a remote server or a
 // caller chose, so nothing of them reaches a terminal or a line's structure unescaped.
-import pico from "picocolors";
 import type { Clock } from "../base/clock.ts";
 import { type Log, type LogFields, type LogLevel, logLevels } from "../base/log.ts";
 
@@ -21,7 +20,7 @@ export function createLogWriter(deps: {
   readonly write: (line: string) => void;
 }): LogWriter {
   let least = logLevels.indexOf(deps.level);
-  const format = deps.format === "json" ? jsonLine : prettyLine(pico.createColors(deps.color));
+  const format = deps.format === "json" ? jsonLine : prettyLine(deps.color);
   return {
     log(level, event, fields = {}) {
       if (logLevels.indexOf(level) < least) return;
@@ -45,15 +44,17 @@ function jsonLine(time: string, level: LogLevel, event: string, fields: LogField
   return `${escapeControls(JSON.stringify(line))}\n`;
 }
 
-type Colors = ReturnType<typeof pico.createColors>;
+/** SGR codes of a terminal (ECMA-48 8.3.117). */
+const codes = { debug: 2, info: 32, warn: 33, error: 31, dim: 2 } as const;
 
-function prettyLine(colors: Colors) {
-  const paint = { debug: colors.dim, info: colors.green, warn: colors.yellow, error: colors.red };
+function prettyLine(color: boolean) {
+  const paint = (name: keyof typeof codes, text: string): string =>
+    color ? `\x1b[${codes[name]}m${text}\x1b[0m` : text;
   return (time: string, level: LogLevel, event: string, fields: LogFields): string => {
-    let line = `${colors.dim(time.slice(11, 23))} ${paint[level](level.padEnd(5))} ${event}`;
+    let line = `${paint("dim", time.slice(11, 23))} ${paint(level, level.padEnd(5))} ${event}`;
     for (const [key, value] of Object.entries(fields)) {
       if (value === undefined) continue;
-      line += ` ${colors.dim(`${key}=`)}${prettyValue(value)}`;
+      line += ` ${paint("dim", `${key}=`)}${prettyValue(value)}`;
     }
     return `${line}\n`;
   };

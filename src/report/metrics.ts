@@ -1,6 +1,7 @@
 // Adds up what every thread counted and writes it for Prometheus (text 0.0.4) or as OpenMetrics. Names, help and labels come from
 // the one table in mail/metrics.ts; a sample that the table does not know is a bug of its sender.
 import type { Labels, Sample } from "../base/meter.ts";
+import { unreachable } from "../base/unreachable.ts";
 import { type MetricRow, boundsOf, metricTable } from "../mail/metrics.ts";
 
 /** Sites with a series of their own; the rest is told as one. The first ones seen stay, so a series never changes its meaning. */
@@ -102,6 +103,9 @@ function addSample(series: Series, source: string, sample: Sample): void {
       series.value += sample.sum;
       for (const [i, count] of sample.counts.entries())
         series.counts[i] = (series.counts[i] ?? 0) + count;
+      return;
+    default:
+      return unreachable(sample);
   }
 }
 

@@ -11,10 +11,35 @@ export function describeApi(options: {
 }): object {
   const { openAPIRegistry: registry, getOpenAPI31Document: document } = new OpenAPIHono();
   registry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
-  const message = options.message.meta({ id: "Message" });
-  const security = [{ key: [] }];
-  const id = z.object({ id: z.uuid().meta({ description: "A message id, as /send gave it." }) });
+  addSending(registry, options.message.meta({ id: "Message" }), options.batchMax);
+  for (const [path, summary, schema] of reads)
+    registry.registerPath({
+      method: "get",
+      path,
+      summary,
+      security,
+      request: path.includes("{id}") ? { params: id } : path === "/emails" ? { query: filter } : {},
+      responses: {
+        200: schema === null ? raw : json("Found.", schema),
+        ...problems(false),
+      },
+    });
+  for (const [path, summary, type] of open)
+    registry.registerPath({
+      method: "get",
+      path,
+      summary,
+      responses: { 200: { description: "As it is.", content: { [type]: { schema: z.any() } } } },
+    });
+  return document({
+    openapi: "3.1.0",
+    info: { title: "Postrider", version: options.version, license: { name: "MIT" } },
+  });
+}
 
+type Registry = OpenAPIHono["openAPIRegistry"];
+
+function addSending(registry: Registry, message: z.ZodType, batchMax: number): void {
   registry.registerPath({
     method: "post",
     path: "/send",
@@ -51,37 +76,17 @@ export function describeApi(options: {
       body: {
         required: true,
         content: {
-          "application/json": { schema: z.array(message).min(1).max(options.batchMax) },
-          "application/cbor": { schema: z.array(message).min(1).max(options.batchMax) },
+          "application/json": { schema: z.array(message).min(1).max(batchMax) },
+          "application/cbor": { schema: z.array(message).min(1).max(batchMax) },
         },
       },
     },
     responses: { 202: json("Taken.", batch), ...problems(true) },
   });
-  for (const [path, summary, schema] of reads)
-    registry.registerPath({
-      method: "get",
-      path,
-      summary,
-      security,
-      request: path.includes("{id}") ? { params: id } : path === "/emails" ? { query: filter } : {},
-      responses: {
-        200: schema === null ? raw : json("Found.", schema),
-        ...problems(false),
-      },
-    });
-  for (const [path, summary, type] of open)
-    registry.registerPath({
-      method: "get",
-      path,
-      summary,
-      responses: { 200: { description: "As it is.", content: { [type]: { schema: z.any() } } } },
-    });
-  return document({
-    openapi: "3.1.0",
-    info: { title: "Postrider", version: options.version, license: { name: "MIT" } },
-  });
 }
+
+const security = [{ key: [] }];
+const id = z.object({ id: z.uuid().meta({ description: "A message id, as /send gave it." }) });
 
 function json(description: string, schema: z.ZodType) {
   return { description, content: { "application/json": { schema } } };

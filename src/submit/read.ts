@@ -1,6 +1,7 @@
 // What may be asked of mail that was taken: lists, one message, its timeline, its source, the queue. The reader thread answers
 // in the API's own shapes; here the answer only gets its status.
-import { type Answer, type ListFilter, type Query } from "../mail/query.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
 import { RAW_TYPE, answer } from "./answer.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
@@ -40,6 +41,8 @@ export async function answerQuery(
       return problem(busy);
     case "invalid":
       return problem(badParameter(said.field, said.detail));
+    default:
+      return unreachable(said);
   }
 }
 

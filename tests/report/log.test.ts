@@ -66,3 +66,17 @@ test("a pretty line shows the clock, the level, the event and its fields", () =>
     '22:13:20.123 info  door.listening url=http://127.0.0.1:8250 note="two words"\n',
   ]);
 });
+
+test("on a terminal the level is coloured, and the text of the line is the same", () => {
+  const lines: string[] = [];
+  const { log } = createLogWriter({
+    clock: { now: () => 0 },
+    level: "info",
+    format: "pretty",
+    color: true,
+    write: (line) => void lines.push(line),
+  });
+  log("error", "queue.failed", { text: "x" });
+  expect(lines[0]).toContain("\x1b[31merror\x1b[0m");
+  expect(lines[0]?.replace(/\x1b\[\d+m/g, "")).toBe("00:00:00.000 error queue.failed text=x\n");
+});

@@ -10,7 +10,7 @@ import { boundsOf } from "../../src/mail/metrics.ts";
 import type { Answer, Query } from "../../src/mail/query.ts";
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
 import { digestOf } from "../../src/submit/auth.ts";
-import { type DoorDeps, type Health, type Peer } from "../../src/submit/door.ts";
+import type { DoorDeps, Health, Peer } from "../../src/submit/door.ts";
 import { createDoor, defaultLimits } from "../../src/submit/door.ts";
 import { createSpool } from "../../src/submit/spool.ts";
 
