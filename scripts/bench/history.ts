@@ -101,7 +101,7 @@ function build({ finished, queued }: HistorySketch, dataDir: string): void {
     const text = "'orders@shop.example'";
     db.run(
       `INSERT INTO message ${rows} SELECT ${id}, ${text}, 1, ${at}, NULL, ${BODY_BYTES},
-        substr(hex(i) || '${"x".repeat(43)}', 1, 43), 0, 1, ?1, NULL FROM c`,
+        substr(hex(i) || '${"x".repeat(43)}', 1, 43), 0, 1, ?1, NULL, NULL FROM c`,
       [SAMPLE_FACTS],
     );
     const final = state >= 5;

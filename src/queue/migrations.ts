@@ -11,6 +11,8 @@ export interface Migration {
  * `recipient` say what the union `RecipientState` says (queue/lifecycle.ts); instants are milliseconds since 1970.
  *
  * - `recipient.due`: waiting: not before; sending: the end of the lease; held: null; final: when it ended.
+ * - `message.ring` is where its bytes were put while it was with a sender (sqlite-ring.ts). A row in `body` goes before it, and
+ *   it says nothing once no recipient is leased.
  * - `recipient.steps` counts the steps in `timeline`, so that an event can name its step and nobody parses to append.
  * - `ready` is the one scattered index of the hot path, and only waiting recipients are in it: a recipient that is inserted
  *   already leased never enters it. `leased` grows at its end and stays as small as the window.
@@ -32,7 +34,8 @@ CREATE TABLE message (
   flags INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 3),
   recipients INTEGER NOT NULL CHECK (recipients > 0),
   facts TEXT NOT NULL,
-  spool TEXT
+  spool TEXT,
+  ring INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX spooled ON message (spool) WHERE spool IS NOT NULL;
 

@@ -7,6 +7,7 @@ import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type { Books } from "./sqlite-books.ts";
 import type { Prepare } from "./sqlite-open.ts";
+import type { Ring } from "./sqlite-ring.ts";
 import type { NewMessage, NewRecipient, Settlement } from "./store.ts";
 
 /** What settling needs to know of a recipient; none of it changes while its lease lasts. */
@@ -48,16 +49,23 @@ export function createHeldLeases(): HeldLeases {
 }
 
 const INSERT_MESSAGE = `INSERT INTO message
-  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
-const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
+  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)`;
+export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient
   (message, n, address, state, priority, site, due, claim, attempts, steps, timeline)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '')`;
 const INSERT_EVENT =
   "INSERT INTO event (seq, message, n, type, at, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-export function createAccept(prepare: Prepare, books: Books, leases: HeldLeases) {
+export interface WriteDeps {
+  readonly prepare: Prepare;
+  readonly books: Books;
+  readonly leases: HeldLeases;
+  readonly ring: Ring;
+}
+
+export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
   const insertMessage = prepare(INSERT_MESSAGE);
   const insertBody = prepare(INSERT_BODY);
   const insertRecipient = prepare(INSERT_RECIPIENT);
@@ -92,10 +100,19 @@ export function createAccept(prepare: Prepare, books: Books, leases: HeldLeases)
     });
   };
 
+  /** Only what is with a sender now belongs there; and what is read back after a kill is read by the message's size. */
+  const placeInRing = ({ head, recipients }: NewMessage, body: Uint8Array): number | null => {
+    const waits = recipients.some(({ state }) => {
+      return state.at !== "sending" && stateNumber[state.at] < FIRST_FINAL;
+    });
+    return waits || body.length !== head.sizeBytes ? null : ring.put(head.id, body);
+  };
+
   return function accept(message: NewMessage): void {
     const { head, body, recipients } = message;
     const open = recipients.some((one) => stateNumber[one.state.at] < FIRST_FINAL);
     const spool = head.body.kind === "spool" ? head.body.file : null;
+    const place = open && body !== null ? placeInRing(message, body) : null;
     insertMessage.run(
       head.id,
       head.from,
@@ -108,10 +125,11 @@ export function createAccept(prepare: Prepare, books: Books, leases: HeldLeases)
       recipients.length,
       head.facts,
       open ? spool : null,
+      place,
     );
     if (open) {
       books.owe(head.sizeBytes);
-      if (body !== null) insertBody.run(head.id, body);
+      if (body !== null && place === null) insertBody.run(head.id, body);
     } else if (spool !== null) {
       books.drop(spool);
     }
@@ -138,11 +156,12 @@ const UPDATE_RECIPIENT = `UPDATE recipient
 const UPDATE_SITE = "UPDATE recipient SET site = ?3 WHERE message = ?1 AND n = ?2 AND site <> ?3";
 const READ_OPEN = `SELECT 1 FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL} LIMIT 1`;
 
-export function createSettle(prepare: Prepare, books: Books, leases: HeldLeases) {
+export function createSettle({ prepare, books, leases, ring }: WriteDeps) {
   const readHeld = prepare(READ_HELD);
   const update = prepare(UPDATE_RECIPIENT);
   const updateSite = prepare(UPDATE_SITE);
   const readOpen = prepare(READ_OPEN);
+  const insertBody = prepare(INSERT_BODY);
   const deleteBody = prepare("DELETE FROM body WHERE message = ?1");
   const forgetSpool = prepare("UPDATE message SET spool = NULL WHERE id = ?1");
   const insertEvent = prepare(INSERT_EVENT);
@@ -173,11 +192,20 @@ export function createSettle(prepare: Prepare, books: Books, leases: HeldLeases)
     if (held.recipients > 1 && readOpen.values(held.message).length > 0) return;
     books.owe(-held.sizeBytes);
     if (held.spool === null) {
-      deleteBody.run(held.message);
+      if (ring.has(held.message)) ring.drop(held.message);
+      else deleteBody.run(held.message);
     } else {
       forgetSpool.run(held.message);
       books.drop(held.spool);
     }
+  };
+
+  /** It will be longer than a moment: the bytes go where they may lie for days. */
+  const settleDown = (message: MessageId): void => {
+    const bytes = ring.read(message);
+    if (bytes === undefined) throw new Error(`the bytes of message ${message} cannot be read back`);
+    insertBody.run(message, bytes);
+    ring.drop(message);
   };
 
   return function settle(settlement: Settlement): boolean {
@@ -206,6 +234,7 @@ export function createSettle(prepare: Prepare, books: Books, leases: HeldLeases)
     if (claim !== null) leases.delete(claim);
     if (nextClaim !== 0) leases.set(nextClaim, { ...held, state: number, steps });
     if (number >= FIRST_FINAL) dropBody(held);
+    else if (number !== stateNumber.sending && ring.has(message)) settleDown(message);
     if (event !== null) {
       const place = step === null ? -1 : held.steps;
       insertEvent.run(books.nextSeq(), message, n, eventNumber[event], at, place);

@@ -10,6 +10,7 @@ import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
+import { createRing, type Ring } from "./sqlite-ring.ts";
 import {
   type Ballast,
   createBallast,
@@ -17,7 +18,7 @@ import {
   createTidy,
   WAL_BYTES_MAX,
 } from "./sqlite-upkeep.ts";
-import { createAccept, createHeldLeases, createSettle } from "./sqlite-write.ts";
+import { createAccept, createHeldLeases, createSettle, INSERT_BODY } from "./sqlite-write.ts";
 import {
   type Committed,
   type KeptAnswer,
@@ -33,6 +34,10 @@ export interface SqliteOptions {
   readonly random: Random;
   /** Given up when the disk is full. 0: none. */
   readonly ballastBytes?: number;
+  /** Room for the bytes of mail that is with the senders (sqlite-ring.ts). */
+  readonly ringBytes?: number;
+  /** Messages of one commit from which on the ring is used. */
+  readonly ringFewest?: number;
   /** Tests: the database refuses to grow beyond so many pages, as on a full disk. */
   readonly maxPages?: number;
 }
@@ -42,6 +47,10 @@ export type OpenResult =
   | { readonly kind: "refused"; readonly why: RefusedWhy; readonly text: string };
 
 const BALLAST_BYTES = 16 * 1024 * 1024;
+const RING_BYTES = 64 * 1024 * 1024;
+const RING_FEWEST = 8;
+/** Slow messages that one commit takes out of the ring's way. */
+const STRAGGLERS_A_COMMIT = 8;
 /** Claims that one opening can give: enough for 13 years at 10,000 a second. */
 const CLAIMS_PER_OPENING = 2 ** 32;
 /** How many of the last events are counted at start. */
@@ -54,16 +63,24 @@ export function openSqliteStore(options: SqliteOptions): OpenResult {
   const opening = openDatabase(dataDir, maxPages);
   if (opening.kind === "refused") return opening;
   const { file } = opening;
+  let ring: Ring | undefined;
   try {
     const ballast = createBallast(join(dataDir, "ballast"), ballastBytes);
-    ballast.restore();
+    ring = createRing({
+      file: join(dataDir, "postrider.ring"),
+      bytes: options.ringBytes ?? RING_BYTES,
+      fewest: options.ringFewest ?? RING_FEWEST,
+    });
+    emptyRing(file, ring, ballast);
     const facts = readFacts(file, random);
     const walFile = join(dataDir, "postrider.db-wal");
-    return { kind: "opened", store: createStore({ file, facts, ballast, walFile }) };
+    return { kind: "opened", store: createStore({ file, facts, ballast, ring, walFile }) };
   } catch (error) {
+    ring?.close();
     file.close();
-    if (!(error instanceof SQLiteError)) throw error;
-    return { kind: "refused", why: "io", text: error.message };
+    const failed = failureOf(error);
+    if (failed === undefined) throw error;
+    return { kind: "refused", why: "io", text: failed.text };
   }
 }
 
@@ -71,10 +88,11 @@ interface StoreParts {
   readonly file: StoreFile;
   readonly facts: StoreFacts;
   readonly ballast: Ballast;
+  readonly ring: Ring;
   readonly walFile: string;
 }
 
-function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore {
+function createStore({ file, facts, ballast, ring, walFile }: StoreParts): QueueStore {
   const { db, prepare } = file;
   const books = createBooks(prepare);
   const leases = createHeldLeases();
@@ -85,6 +103,7 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
   const putAnswer = prepare(
     "INSERT OR REPLACE INTO dns (key, answer, expires) VALUES (?1, ?2, ?3)",
   );
+  const insertBody = prepare(INSERT_BODY);
   const begin = prepare("BEGIN IMMEDIATE");
   const commit = prepare("COMMIT");
   let commits = 0;
@@ -92,7 +111,20 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
   const undo = (): void => {
     if (db.inTransaction) db.run("ROLLBACK");
     books.undo();
+    ring.undo();
     sites.undo();
+  };
+
+  const flushRing = (): void => {
+    for (const [message, bytes] of ring.takeFew()) insertBody.run(message, bytes);
+    for (let i = 0; i < STRAGGLERS_A_COMMIT; i++) {
+      const message = ring.straggler();
+      const bytes = message === undefined ? undefined : ring.read(message);
+      if (message === undefined || bytes === undefined) break;
+      insertBody.run(message, bytes);
+      ring.drop(message);
+    }
+    ring.flush();
   };
 
   const transaction = <T>(run: () => T): Committed<T> => {
@@ -100,6 +132,7 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
     let value: T;
     try {
       value = run();
+      flushRing();
       books.flush();
       commit.run();
     } catch (error) {
@@ -110,6 +143,7 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
       return failed;
     }
     books.keep();
+    ring.keep();
     sites.keep();
     if (++commits % WAL_LOOK_COMMITS === 0 && tidying.walBytes() > WAL_BYTES_MAX) {
       tidying.truncateWal();
@@ -120,8 +154,8 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
   return {
     facts,
     transaction,
-    accept: createAccept(prepare, books, leases),
-    settle: createSettle(prepare, books, leases),
+    accept: createAccept({ prepare, books, leases, ring }),
+    settle: createSettle({ prepare, books, leases, ring }),
     claim: createClaim({ prepare, books, leases, nextClaim }),
     nextClaim,
     siteId: sites.id,
@@ -130,7 +164,7 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
       for (const { key, answer, expiresAt } of rows) putAnswer.run(key, answer, expiresAt);
     },
     forget: createForget(prepare, books),
-    ...createReads(prepare),
+    ...createReads(prepare, ring),
     ...createWaiting(prepare),
     tally: books.tally,
     size: () => ({
@@ -148,11 +182,12 @@ function createStore({ file, facts, ballast, walFile }: StoreParts): QueueStore 
     close() {
       db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
       file.close();
+      ring.close();
     },
   };
 }
 
-function createReads(prepare: Prepare) {
+function createReads(prepare: Prepare, ring: Ring) {
   const readBody = prepare("SELECT bytes FROM body WHERE message = ?1");
   const readRecipients =
     prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
@@ -167,7 +202,9 @@ function createReads(prepare: Prepare) {
   );
   return {
     body: (message: MessageId): Uint8Array | null =>
-      (readBody.values(message)[0] as [Uint8Array] | undefined)?.[0] ?? null,
+      (ring.has(message) ? ring.read(message) : undefined) ??
+      (readBody.values(message)[0] as [Uint8Array] | undefined)?.[0] ??
+      null,
     recipients: (message: MessageId): RecipientRow[] =>
       (readRecipients.values(message) as StoredRecipient[]).map((row) => asRow(message, row)),
     openRecipients: (message: MessageId): number => (countOpen.values(message)[0] as [number])[0],
@@ -321,13 +358,47 @@ function findFaults(prepare: Prepare): string[] {
   return missing === 0 ? [] : [`${missing} of the last ${last - from + 1} events are missing`];
 }
 
+const READ_RINGED = `SELECT DISTINCT m.id, m.ring, m.size
+  FROM recipient r INDEXED BY leased CROSS JOIN message m ON m.id = r.message
+  WHERE r.state = 3 AND m.ring IS NOT NULL AND NOT EXISTS (SELECT 1 FROM body b WHERE b.message = m.id)`;
+
+/** What was with a sender when the last process ended moves into the table, and the ring begins anew. */
+function emptyRing({ db, prepare }: StoreFile, ring: Ring, ballast: Ballast): void {
+  const rows = prepare(READ_RINGED).values() as [MessageId, number, number][];
+  if (rows.length === 0) return;
+  const insertBody = prepare(INSERT_BODY);
+  const move = (): void => {
+    db.run("BEGIN IMMEDIATE");
+    for (const [message, offset, length] of rows) {
+      // What is missing stays missing: the message is held, since nothing can be sent.
+      const bytes = ring.salvage(offset, length);
+      if (bytes !== undefined) insertBody.run(message, bytes);
+    }
+    db.run("COMMIT");
+  };
+  try {
+    move();
+  } catch (error) {
+    if (db.inTransaction) db.run("ROLLBACK");
+    if (failureOf(error)?.why !== "full") throw error;
+    ballast.free();
+    move();
+  }
+}
+
 type Failed = Extract<Committed<never>, { kind: "failed" }>;
 
 /** Undefined: no fault of the disk, but a bug, which must not be answered as if it were one. */
 function failureOf(error: unknown): Failed | undefined {
+  if (error instanceof Error && "syscall" in error) return fileFailure(error);
   if (!(error instanceof SQLiteError)) return undefined;
   const code = error.code ?? "";
   if (code === "SQLITE_FULL") return { kind: "failed", why: "full", text: error.message };
   const broken = /^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN|READONLY|PROTOCOL)/.test(code);
   return broken ? { kind: "failed", why: "io", text: `${code}: ${error.message}` } : undefined;
+}
+
+function fileFailure(error: Error & { readonly code?: unknown }): Failed {
+  const full = error.code === "ENOSPC" || error.code === "EDQUOT";
+  return { kind: "failed", why: full ? "full" : "io", text: error.message };
 }
