@@ -224,6 +224,35 @@ function skipName(bytes: Uint8Array, start: number): number | undefined {
   }
 }
 
+/** Pointers followed for one name. Real ones have one or two; a reply of pointers to pointers would cost a walk a record. */
+const JUMPS_MAX = 16;
+/** RFC 1035 2.3.4. */
+const NAME_OCTETS_MAX = 255;
+
+function hasShortName(bytes: Uint8Array, start: number): boolean {
+  let offset = start;
+  let octets = 0;
+  for (let jumps = 0; jumps <= JUMPS_MAX && octets < NAME_OCTETS_MAX;) {
+    const length = bytes[offset];
+    if (length === undefined) return false;
+    if (length === 0) return true;
+    if (length >= 0xc0) {
+      jumps++;
+      offset = u16(bytes, offset) & 0x3fff;
+    } else {
+      octets += length + 1;
+      offset += length + 1;
+    }
+  }
+  return false;
+}
+
+function hasShortNames(bytes: Uint8Array, { start, type, data }: Frame): boolean {
+  if (!hasShortName(bytes, start)) return false;
+  if (type === typeCodes.MX) return hasShortName(bytes, data + 2);
+  return type !== typeCodes.CNAME || hasShortName(bytes, data);
+}
+
 /** dns-packet decodes one record at a place, which its type definitions do not tell. */
 const codec = (packet as unknown as { readonly answer: RecordCodec }).answer;
 interface RecordCodec {
@@ -231,6 +260,7 @@ interface RecordCodec {
 }
 
 function decode(bytes: Uint8Array, frame: Frame): WireRecord | undefined {
+  if (!hasShortNames(bytes, frame)) return undefined;
   // Only up to the record's end, so that no length inside it can reach further.
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, frame.end);
   try {
