@@ -14,6 +14,8 @@ export interface Plan {
   readonly maxConnections: number;
   readonly connectionMessages: number;
   readonly latencyMs: number;
+  /** Many deaths in a short time, while mail is on its way. */
+  readonly stormy: boolean;
   readonly faults: FaultRates;
 }
 
@@ -115,19 +117,32 @@ const worst: FaultRates = {
   lateVerdict: 1,
 };
 
+const STORM = 60;
+
 export function drawPlan({ roll }: Pick<Random, "roll">): Plan {
   const between = (least: number, most: number): number =>
     least + Math.floor(roll() * (most - least + 1));
   const pick = <T>(items: readonly T[]): T => items[Math.floor(roll() * items.length)] as T;
   // In one run of eight nothing goes wrong; in the others each kind of fault is there or not.
   const calmRun = roll() < 0.125;
-  const faults = Object.fromEntries(
+  const stormy = roll() < 0.2;
+  const drawn = Object.fromEntries(
     Object.entries(worst).map(([name, most]) => {
       const there = roll() < 0.4 && !calmRun;
       const rate = roll() * most;
       return [name, there ? rate : 0];
     }),
   ) as unknown as FaultRates;
+  const { kills, restarts, workerLosses } = drawn;
+  const faults = stormy
+    ? {
+        ...drawn,
+        kills: kills * STORM,
+        restarts: restarts * STORM,
+        workerLosses: workerLosses * STORM,
+        lateVerdict: roll(),
+      }
+    : drawn;
   return {
     workers: between(1, 3),
     sites: between(1, 5),
@@ -148,6 +163,7 @@ export function drawPlan({ roll }: Pick<Random, "roll">): Plan {
     maxConnections: between(2, 12),
     connectionMessages: pick([1, 3, 100]),
     latencyMs: pick([1, 20, 300]),
+    stormy,
     faults,
   };
 }

@@ -45,7 +45,7 @@ export interface Process {
 }
 
 /** A dead thread is noticed once its sockets are closed and what it wrote has arrived. */
-const NOTICE_MS = 1500;
+const NOTICE_MS = 700;
 const GRACE_MS = 30_000;
 
 export function startProcess(deps: ProcessDeps): Process {

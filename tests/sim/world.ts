@@ -3,6 +3,7 @@
 import { seededRandom } from "../../src/base/random.ts";
 import { createIds, type MessageId } from "../../src/mail/id.ts";
 import { isFinal } from "../../src/mail/state.ts";
+import type { Verdict } from "../../src/mail/verdict.ts";
 import type { AcceptAnswer } from "../../src/mail/submission.ts";
 import { createMemoryDisk } from "../../src/queue/memory.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
@@ -32,6 +33,8 @@ const DAY_MS = 24 * HOUR_MS;
 const START = Date.UTC(2026, 0, 1);
 /** Past the longest wait of any schedule, a scheduled time and a greylist. */
 const HEALED_MS = 14 * HOUR_MS;
+/** So long may a message between two threads stay on its way. */
+const LATE_MS = 20_000;
 const STEPS_MAX = 2_000_000;
 const VIOLATIONS_MAX = 20;
 
@@ -39,7 +42,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const random = seededRandom(seed);
   const { roll } = random;
   const drawn = drawPlan(random);
-  const trouble = drawTrouble(roll);
+  const trouble = drawTrouble(roll, drawn.stormy);
   const plan = { ...drawn, messages: Math.min(drawn.messages, trouble.messagesMax) };
   let faults: FaultRates = plan.faults;
 
@@ -55,6 +58,8 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const accepted = new Set<MessageId>();
   const committed = new Set<MessageId>();
   const submitted = new Map<MessageId, number | null>();
+  /** Leases whose senders said that the message was taken. */
+  const delivering = new Set<number>();
   const contents = new Map<string, string>();
   const spool = new Map<string, Uint8Array>();
   const ids = createIds(0);
@@ -123,6 +128,12 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       if (fault !== undefined) trace.add(`commit fails: ${fault}`);
       return result;
     },
+    settle(settlement) {
+      const { claim, message, n, next } = settlement;
+      if (next.at === "delivered" && (claim === null || !delivering.has(claim)))
+        violation(`${message} ${n} is settled by the verdict of another lease`);
+      return opened.settle(settlement);
+    },
     accept(message) {
       accepting.push(message.head.id);
       opened.accept(message);
@@ -147,7 +158,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       store: current,
       spool,
       nextOwner: () => ++owners,
-      portMs: () => (roll() < faults.lateVerdict ? roll() * 5000 : roll()),
+      portMs: () => (roll() < faults.lateVerdict ? roll() * LATE_MS : roll()),
       sent({ job, route }) {
         if (!committed.has(job.message)) violation(`${job.message} is sent before its commit`);
         const rows = current.recipients(job.message);
@@ -159,9 +170,10 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
         trace.add(`send ${job.message} to ${job.recipients.length} at ${route.site}`);
       },
       heard(verdict) {
+        if (verdict.kind === "delivered") delivering.add(verdict.claim);
         trace.add(
           `${verdict.message} ${verdict.n} ${verdict.kind} ${verdict.scope} ${verdict.class}` +
-            `${verdict.doubt ? " doubt" : ""}`,
+            `${verdict.doubt ? " doubt" : ""}${isHeld(current, verdict) ? "" : " stale"}`,
         );
         return plant === "lease-unchecked" ? verdictUnchecked(current, verdict) : verdict;
       },
@@ -242,7 +254,11 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   };
   happen(plan.faults.kills, crash);
   happen(plan.faults.restarts, restart);
-  happen(plan.faults.workerLosses, () => life?.loseWorker(Math.floor(roll() * plan.workers)));
+  happen(plan.faults.workerLosses, () => {
+    const worker = Math.floor(roll() * plan.workers);
+    trace.add(`worker ${worker} is lost`);
+    life?.loseWorker(worker);
+  });
   happen(plan.faults.clockJumps, () => {
     const byMs = drawJump(roll);
     trace.add(`the clock jumps by ${byMs}`);
@@ -293,8 +309,17 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   };
 }
 
+function isHeld(store: QueueStore, { message, n, claim }: Verdict): boolean {
+  const state = store.recipients(message)[n]?.state;
+  return state?.at === "sending" && state.claim === claim;
+}
+
 /** Mostly short; a few runs see lifetimes end. */
-function drawTrouble(roll: () => number): { lastsMs: number; messagesMax: number } {
+function drawTrouble(
+  roll: () => number,
+  stormy: boolean,
+): { readonly lastsMs: number; readonly messagesMax: number } {
+  if (stormy) return { lastsMs: 10 * MINUTE_MS, messagesMax: 40 };
   if (roll() < 0.05) return { lastsMs: 6 * DAY_MS, messagesMax: 3 };
   const lasts = [10 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS, 6 * HOUR_MS];
   return { lastsMs: lasts[Math.floor(roll() * lasts.length)] as number, messagesMax: 40 };
