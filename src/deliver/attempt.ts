@@ -6,6 +6,7 @@ import type { Job, JobRecipient } from "../mail/job.ts";
 import { packStep } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
+import type { Dialogue } from "../smtp/session.ts";
 import { transaction, type Fate, type TransactionEnd } from "../smtp/transaction.ts";
 import { matches, type Body } from "./body.ts";
 import type { SiteMeter } from "./metering.ts";
@@ -51,31 +52,53 @@ export interface AttemptEnd {
 /** Dead kept connections that one job may meet; then it waits for its next attempt. */
 const STALE_MAX = 3;
 
-export function attempt(
-  deps: AttemptDeps,
-  link: Link,
-  work: Work,
-  meter: SiteMeter,
-  done: (end: AttemptEnd) => void,
-): void {
-  if (!isWhole(deps, work)) {
-    giveVerdicts(deps, work, place(link), trouble.spoiled("the stored message is damaged"));
-    return done({ end: "done", clean: true });
-  }
-  const { job, body } = work;
-  const at = deps.clock.now();
-  const startedAt = deps.clock.monotonicMs();
-  const some = work.left.slice(0, deps.recipientsMax);
+/** A transaction that is ready to be run on a link. */
+export interface Trial {
+  readonly work: Work;
+  readonly recipients: readonly JobRecipient[];
+  readonly dialogue: Dialogue<TransactionEnd>;
+}
+
+/** Null when the body is damaged. */
+export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null {
+  if (!isWhole(deps, work)) return null;
+  const { job, left } = work;
+  const recipients = left.length > deps.recipientsMax ? left.slice(0, deps.recipientsMax) : left;
   const envelope = {
     from: job.from,
-    to: some.map((recipient) => recipient.address),
+    to: recipients.map((recipient) => recipient.address),
     sizeBytes: job.sizeBytes,
     eightBit: job.eightBit,
     utf8: job.utf8,
   };
+  return { work, recipients, dialogue: transaction(envelope, link.offer) };
+}
+
+export interface AttemptOptions {
+  readonly meter: SiteMeter;
+  /** The trial that will follow on this link, if it is known already; asked when the body is about to leave. */
+  readonly ahead: () => Trial | null;
+  readonly done: (end: AttemptEnd) => void;
+}
+
+/** `begun`: the trial that was promised as `ahead` before. */
+export function attempt(
+  deps: AttemptDeps,
+  link: Link,
+  { work, begun }: { readonly work: Work; readonly begun: Trial | null },
+  options: AttemptOptions,
+): void {
+  const { meter, done } = options;
+  const trial = begun ?? prepare(deps, link, work);
+  if (trial === null) {
+    giveVerdicts(deps, work, place(link), trouble.spoiled("the stored message is damaged"));
+    return done({ end: "done", clean: true });
+  }
+  const at = deps.clock.now();
+  const startedAt = deps.clock.monotonicMs();
   const reused = link.served++ > 0;
   meter.transaction(link.talk.tls() !== null, reused);
-  link.talk.run(transaction(envelope, link.offer), body, (result) => {
+  const concluded = (result: TransactionEnd): void => {
     const early = endedEarly(result, reused);
     if (early === "stale" && work.stale < STALE_MAX) {
       work.stale++;
@@ -86,11 +109,18 @@ export function attempt(
       return done({ end: "broken", clean: false });
     }
     const where = { ...place(link), at, durationMs: deps.clock.monotonicMs() - startedAt };
-    work.left = [...settle(deps, work, some, result, where), ...work.left.slice(some.length)];
+    const again = settle(deps, work, trial.recipients, result, where);
+    work.left = [...again, ...work.left.slice(trial.recipients.length)];
     if (work.left.length === 0) return done({ end: "done", clean: result.clean });
     if (!result.clean) return done({ end: "cut", clean: false });
-    attempt(deps, link, work, meter, done);
-  });
+    attempt(deps, link, { work, begun: null }, options);
+  };
+  // Only behind a job that will certainly not need a further transaction of its own.
+  const ahead =
+    work.left.length === 1
+      ? (): Dialogue<unknown> | null => options.ahead()?.dialogue ?? null
+      : undefined;
+  link.talk.run(trial.dialogue, work.body, concluded, ahead);
 }
 
 function isWhole({ log }: AttemptDeps, work: Work): boolean {

@@ -14,8 +14,18 @@ import { createDeadline, type Deadline } from "./deadline.ts";
 import { pour, type Pouring } from "./pour.ts";
 
 export interface Talk {
-  /** One dialogue at a time. `done` may be called before `run` returns. */
-  run<T>(dialogue: Dialogue<T>, body: Body | null, done: (result: T) => void): void;
+  /**
+   * One dialogue at a time. `done` may be called before `run` returns. `ahead` is asked, when a small body is about to leave, for
+   * the dialogue that will be run next: its first group of commands then leaves with the body.
+   */
+  run<T>(
+    dialogue: Dialogue<T>,
+    body: Body | null,
+    done: (result: T) => void,
+    ahead?: () => Dialogue<unknown> | null,
+  ): void;
+  /** The last answer to a dot came within `ms`; false when there was none yet. */
+  answersWithin(ms: number): boolean;
   /** Between dialogues: `ended` is called once the server hung up or said something unasked, or `idleMs` have passed. */
   rest(idleMs: number, ended: () => void): void;
   tls(): TlsFacts | null;
@@ -55,6 +65,17 @@ interface State extends TalkDeps {
   sentAt: number;
   pouring: Pouring | null;
   resting: (() => void) | null;
+  ahead: (() => Dialogue<unknown> | null) | null;
+  begun: Begun | null;
+  dotMs: number;
+}
+
+/** A dialogue that has been asked for its first want before its turn. */
+interface Begun {
+  readonly dialogue: Dialogue<unknown>;
+  readonly step: IteratorResult<Want, unknown>;
+  /** What it wanted to send has been sent. */
+  readonly sent: readonly Phase[] | null;
 }
 
 export function createTalk(deps: TalkDeps): Talk {
@@ -72,6 +93,9 @@ export function createTalk(deps: TalkDeps): Talk {
     sentAt: deps.clock.monotonicMs(),
     pouring: null,
     resting: null,
+    ahead: null,
+    begun: null,
+    dotMs: Infinity,
   };
   deps.connection.listen({
     data: (chunk) => onData(state, chunk),
@@ -79,7 +103,11 @@ export function createTalk(deps: TalkDeps): Talk {
     closed: (text) => lose(state, "closed", text),
   });
   return {
-    run: (dialogue, body, done) => run(state, dialogue, body, done),
+    run: (dialogue, body, done, ahead) => {
+      state.ahead = ahead ?? null;
+      run(state, dialogue, body, done);
+    },
+    answersWithin: (ms) => state.dotMs <= ms,
     rest: (idleMs, ended) => rest(state, idleMs, ended),
     tls: () => state.facts,
     quit: () => quit(state),
@@ -106,7 +134,16 @@ function run<T>(
     }
     state.resume = (happened) => advance(dialogue.next(happened));
   };
-  advance(dialogue.next());
+  const { begun } = state;
+  state.begun = null;
+  if (begun?.dialogue !== dialogue) return advance(dialogue.next());
+  if (begun.sent === null) return advance(begun.step as IteratorResult<Want, T>);
+  state.wanted = begun.sent;
+  state.group = true;
+  tellTimes(state, 0);
+  const happened = answer(state);
+  if (happened !== null) advance(dialogue.next(happened));
+  else state.resume = (later) => advance(dialogue.next(later));
 }
 
 /** Null when `resume` will be called later. */
@@ -169,7 +206,7 @@ function converse(
 /** What the wanted replies have come to; null while one is missing. */
 function answer(state: State): Happened | null {
   const { wanted, heard } = state;
-  if (wanted === null) return state.lost;
+  if (wanted === null || (state.lost !== null && heard.length === 0)) return state.lost;
   if (heard.length < wanted.length && state.lost === null) {
     state.deadline.set(state.deadlines[wanted[heard.length] ?? "rset"]);
     return null;
@@ -205,7 +242,9 @@ function tellTimes(state: State, from: number): void {
   for (let i = from; i < state.heard.length; i++) {
     const phase = state.wanted?.[i];
     const reply = state.heard[i];
-    if (phase !== undefined && reply !== undefined) state.timed(phase, reply, durationMs);
+    if (phase === undefined || reply === undefined) continue;
+    if (phase === "dot") state.dotMs = durationMs;
+    state.timed(phase, reply, durationMs);
   }
 }
 
@@ -258,7 +297,7 @@ function sendBody(state: State, body: Body): Happened | null {
   state.sentAt = state.clock.monotonicMs();
   if (body.kind === "bytes" && body.bytes.length <= ONE_WRITE_OCTETS) {
     // Answers from within the write wait in `heard` for the next want, which is the dot's reply.
-    state.connection.write(dotted(body.bytes));
+    state.connection.write(dotted(body.bytes, goAhead(state)));
     return { got: "done" };
   }
   state.pouring = pour({
@@ -275,6 +314,16 @@ function sendBody(state: State, body: Body): Happened | null {
     },
   });
   return null;
+}
+
+/** The next dialogue's first group, to leave behind the dot; empty when there is none. */
+function goAhead(state: State): string {
+  const dialogue = state.ahead?.() ?? null;
+  if (dialogue === null) return "";
+  const step = dialogue.next();
+  const group = step.done !== true && step.value.want === "replies" ? step.value : null;
+  state.begun = { dialogue, step, sent: group?.phases ?? null };
+  return group === null ? "" : written(group.send);
 }
 
 function encrypt(state: State): Happened | null {
@@ -314,6 +363,7 @@ function endRest(state: State): void {
 function quit(state: State): void {
   if (state.lost !== null) return;
   state.resting = null;
-  state.connection.write(`${QUIT}\r\n`);
+  // After a DATA that was sent ahead, QUIT would be a line of a message.
+  if (state.begun?.sent == null) state.connection.write(`${QUIT}\r\n`);
   lose(state, "closed", "we are done");
 }

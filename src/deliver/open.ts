@@ -8,6 +8,7 @@ import type { Offer } from "../smtp/extensions.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
 import type { Connect, Target } from "./connection.ts";
 import { createTalk, type Talk } from "./drive.ts";
+import { createMemory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
 import type { DeliverSettings } from "./settings.ts";
 import type { Setback } from "./trouble.ts";
@@ -54,11 +55,10 @@ export interface OpenRequest {
 export type Open = (request: OpenRequest) => Promise<Opened>;
 
 /** How long a host whose handshake failed is spoken to in clear, and how many such hosts are remembered. */
-const CLEAR_MS = 3_600_000;
-const CLEAR_HOSTS_MAX = 1000;
+const CLEAR = { keepMs: 3_600_000, entriesMax: 1000 };
 
 export function createOpen(deps: OpenDeps): Open {
-  const clear = createMemory(deps.clock);
+  const clear = createMemory(deps.clock, CLEAR);
   return async (request) => {
     const settings = deps.settings();
     const tried: Tried[] = [];
@@ -69,7 +69,7 @@ export function createOpen(deps: OpenDeps): Open {
         if (result.kind === "ready") return result;
         tried.push(result.tried);
         manner = mannerAfter(manner, result.tried.setback, target);
-        if (manner?.encrypt === "never") clear.add(target.host);
+        if (manner?.encrypt === "never" && !manner.heloOnly) clear.add(target.host);
       }
       if (request.signal.aborted || deps.clock.monotonicMs() > endAt) break;
     }
@@ -171,22 +171,4 @@ export function isLoopback(address: string): boolean {
 
 function sessionName(random: Random): string {
   return [...random.bytes(6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-interface Memory {
-  has(key: string): boolean;
-  add(key: string): void;
-}
-
-function createMemory(clock: Clock): Memory {
-  const until = new Map<string, number>();
-  return {
-    has: (key) => (until.get(key) ?? 0) > clock.monotonicMs(),
-    add(key) {
-      until.delete(key);
-      until.set(key, clock.monotonicMs() + CLEAR_MS);
-      const [oldest] = until.keys();
-      if (until.size > CLEAR_HOSTS_MAX && oldest !== undefined) until.delete(oldest);
-    },
-  };
 }

@@ -2,8 +2,9 @@
 // shares connections for: the same site, port, TLS policy and login.
 import type { Clock } from "../base/clock.ts";
 import type { Route } from "../route/route.ts";
-import type { AttemptEnd, Work } from "./attempt.ts";
+import type { AttemptEnd, AttemptOptions, Trial, Work } from "./attempt.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
+import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter, SiteMeter } from "./metering.ts";
 import type { Link, Open, Tried } from "./open.ts";
 import type { DeliverSettings } from "./settings.ts";
@@ -13,7 +14,12 @@ export interface PoolDeps {
   readonly meter: DeliverMeter;
   readonly open: Open;
   settings(): DeliverSettings;
-  attempt(link: Link, work: Work, meter: SiteMeter, done: (end: AttemptEnd) => void): void;
+  prepare(link: Link, work: Work): Trial | null;
+  attempt(
+    link: Link,
+    what: { readonly work: Work; readonly begun: Trial | null },
+    options: AttemptOptions,
+  ): void;
   /** Work that was begun comes back while the pool drains. */
   interrupted(work: Work): void;
   /** No address of the route could be opened. */
@@ -62,6 +68,10 @@ interface State extends PoolDeps {
   readonly keys: WeakMap<Route, string>;
   /** Idle connections of all sites, least recently used first. */
   readonly resting: Map<Link, Site>;
+  /** What was sent behind the dot of the job that a connection works on. */
+  readonly ahead: Map<Link, Trial>;
+  /** Hosts whose connection broke with commands behind the dot. */
+  readonly shy: Memory;
   /** Sites that wait for a free place among all connections. */
   readonly hungry: Set<Site>;
   readonly stop: AbortController;
@@ -76,6 +86,9 @@ const BACKLOG_PER_CONNECTION = 8;
 const AVOID_MS = 60_000;
 const AVOID_MAX = 100;
 const REOPEN_MS = 5_000;
+const SHY = { keepMs: 86_400_000, entriesMax: 1000 };
+/** Behind a slower dot a job would wait that another connection could take. */
+const AHEAD_DOT_MS = 1_000;
 
 export function createPool(deps: PoolDeps): Pool {
   const state: State = {
@@ -83,6 +96,8 @@ export function createPool(deps: PoolDeps): Pool {
     sites: new Map(),
     keys: new WeakMap(),
     resting: new Map(),
+    ahead: new Map(),
+    shy: createMemory(deps.clock, SHY),
     hungry: new Set(),
     stop: new AbortController(),
     emptied: [],
@@ -164,19 +179,42 @@ function wantsMore(state: State, site: Site): boolean {
 /** The link takes one job after another while there are any. A loop, since a stand-in for a network may answer at once. */
 function serve(state: State, site: Site, link: Link): void {
   for (;;) {
-    const work = state.draining || isSpent(state, site, link) ? undefined : site.lanes.take();
+    const begun = state.ahead.get(link) ?? null;
+    state.ahead.delete(link);
+    const work = begun?.work ?? nextWork(state, site, link);
     if (work === undefined) return retire(state, site, link);
     let ended: AttemptEnd | undefined;
     let returned = false;
     state.running++;
-    state.attempt(link, work, site.meter, (end) => {
+    const done = (end: AttemptEnd): void => {
       state.running--;
       ended = end;
+      if (begun !== null && !end.clean && end.end !== "stale") state.shy.add(link.target.host);
       if (returned && after(state, site, { link, work, end })) serve(state, site, link);
-    });
+    };
+    const ahead = (): Trial | null => goAhead(state, site, link);
+    state.attempt(link, { work, begun }, { meter: site.meter, ahead, done });
     returned = true;
     if (ended === undefined || !after(state, site, { link, work, end: ended })) return;
   }
+}
+
+function nextWork(state: State, site: Site, link: Link): Work | undefined {
+  return state.draining || isSpent(state, site, link) ? undefined : site.lanes.take();
+}
+
+/** The job that follows on this link, so that its first commands can leave with the dot of the present one. */
+function goAhead(state: State, site: Site, link: Link): Trial | null {
+  if (!link.offer.pipelining || !state.settings().sendAhead) return null;
+  // A person's mail goes to whichever connection is free first.
+  if (site.lanes.sizeOf(0) > 0 || state.hungry.size > 0) return null;
+  if (!link.talk.answersWithin(AHEAD_DOT_MS) || state.shy.has(link.target.host)) return null;
+  const work = nextWork(state, site, link);
+  if (work === undefined) return null;
+  const trial = state.prepare(link, work);
+  if (trial === null) site.lanes.putBack(work.job.priority, work);
+  else state.ahead.set(link, trial);
+  return trial;
 }
 
 /** True when the link may go on. */
@@ -188,13 +226,15 @@ function after(
   if (end.end === "broken") avoid(state, site, link.target.address);
   // Where one kept connection was dead, its idle neighbours are no better.
   if (end.end === "stale") for (const other of site.idle.splice(0)) drop(state, site, other);
-  if (end.end !== "done") {
-    if (state.draining) state.interrupted(work);
-    else site.lanes.putBack(work.job.priority, work);
-  }
+  if (end.end !== "done") giveBack(state, site, work);
   if (end.clean) return true;
   drop(state, site, link);
   return false;
+}
+
+function giveBack(state: State, site: Site, work: Work): void {
+  if (state.draining) state.interrupted(work);
+  else site.lanes.putBack(work.job.priority, work);
 }
 
 function avoid(state: State, site: Site, address: string): void {
@@ -227,6 +267,12 @@ function retire(state: State, site: Site, link: Link): void {
 function drop(state: State, site: Site, link: Link): void {
   if (!site.links.delete(link)) return;
   state.resting.delete(link);
+  const ahead = state.ahead.get(link);
+  if (ahead !== undefined) {
+    state.ahead.delete(link);
+    state.shy.add(link.target.host);
+    giveBack(state, site, ahead.work);
+  }
   link.talk.quit();
   state.meter.sessions(-1);
   site.meter.connections(site.links.size);

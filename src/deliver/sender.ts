@@ -7,7 +7,7 @@ import type { Job } from "../mail/job.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Target } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
-import { attempt, giveVerdicts, type Place, type Work } from "./attempt.ts";
+import { attempt, giveVerdicts, prepare, type Place, type Work } from "./attempt.ts";
 import type { Body } from "./body.ts";
 import type { Connect } from "./connection.ts";
 import { createDeliverMeter } from "./metering.ts";
@@ -57,7 +57,8 @@ export function createSender(deps: SenderDeps): Sender {
     meter,
     open,
     settings: () => settings,
-    attempt: (link, work, siteMeter, done) => attempt(attemptDeps, link, work, siteMeter, done),
+    prepare: (link, work) => prepare(attemptDeps, link, work),
+    attempt: (link, work, options) => attempt(attemptDeps, link, work, options),
     interrupted: (work) => giveBack(work, interrupted("the daemon stops")),
     unopened: (work, tried) => giveBack(work, judgeTried(tried), placeOf(tried)),
   });

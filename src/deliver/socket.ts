@@ -37,6 +37,8 @@ export function createSocketConnect(options: SocketOptions): Connect {
     const why = (): ConnectFailure["why"] => (signal.aborted ? "stopped" : "timeout");
     try {
       if (signal.aborted) return { kind: "failure", why: "stopped", text: "the daemon stops" };
+      if (isIP(target.address) === 0)
+        return { kind: "failure", why: "network", text: `${target.address} is no address` };
       const socket = await dial(target, limit.signal);
       if (typeof socket === "string")
         return { kind: "failure", why: limit.signal.aborted ? why() : "network", text: socket };

@@ -39,11 +39,13 @@ export function createDotStuffer(): DotStuffer {
   };
 }
 
-/** A whole body with its dot, in one buffer for one write. */
-export function dotted(body: Uint8Array): Uint8Array {
+/** A whole body with its dot, and the commands behind it, in one buffer for one write. */
+export function dotted(body: Uint8Array, behind = ""): Uint8Array {
   const dots = countDots(body, true);
   const end = endingOf(body);
-  const out = Buffer.allocUnsafeSlow(body.length + dots + end.length);
+  const length = body.length + dots + end.length;
+  const out = Buffer.allocUnsafeSlow(length + Buffer.byteLength(behind));
+  out.write(behind, length);
   if (dots === 0) out.set(body, 0);
   else copyStuffed(body, true, out);
   out.set(end, body.length + dots);

@@ -160,6 +160,62 @@ test("a server that hangs up on an idle connection costs nothing", async () => {
   expect((await verdictsOf(2))[1]?.kind).toBe("delivered");
 });
 
+/** Four jobs wait, so that there is always one to send ahead; the first answer to a dot only measures how fast they come. */
+async function fourJobs(script: (verb: string, nth: number) => Act): Promise<Rig> {
+  const { send, verdictsOf } = await start({
+    servers: [
+      {
+        script: (verb, _, session) =>
+          session.number === 0 ? script(verb, session.messages.length) : undefined,
+      },
+    ],
+  });
+  for (let i = 0; i < 4; i++) send();
+  await verdictsOf(4);
+  return rig as Rig;
+}
+
+test("the next job's commands leave with the dot before them", async () => {
+  const pending: boolean[] = [];
+  const { servers, verdicts } = await fourJobs((verb) => {
+    if (verb === ".") pending.push(servers0().pending.startsWith("MAIL FROM"));
+    return undefined;
+  });
+  function servers0(): FakeSession {
+    return rig?.servers[0]?.sessions[0] as FakeSession;
+  }
+  expect(pending).toEqual([false, true, true, false]);
+  expect(verdicts.map((one) => one.kind)).toEqual(new Array(4).fill("delivered"));
+  expect(servers[0]?.sessions).toHaveLength(1);
+});
+
+test("a refusal at the dot does not touch the job that was sent ahead", async () => {
+  const { verdicts } = await fourJobs((verb, nth) =>
+    verb === "." && nth === 1 ? "550 5.7.1 no" : undefined,
+  );
+  expect(verdicts.map((one) => one.kind).slice(0, 3)).toEqual(["delivered", "failed", "failed"]);
+});
+
+test("a connection lost at the dot leaves doubt on that job only", async () => {
+  const { verdicts } = await fourJobs((verb, nth) =>
+    verb === "." && nth === 1 ? "CLOSE" : undefined,
+  );
+  const doubted = verdicts.filter((one) => one.doubt);
+  expect(doubted).toHaveLength(1);
+  expect(doubted[0]).toMatchObject({ message: 2, kind: "deferred" });
+  expect(verdicts.filter((one) => one.kind === "delivered")).toHaveLength(3);
+});
+
+test("a server that takes a message and hangs up gets the job that was sent ahead anew", async () => {
+  const { verdicts, servers } = await fourJobs((verb, nth) =>
+    verb === "MAIL" && nth === 2 ? "CLOSE" : undefined,
+  );
+  expect(verdicts.map((one) => [one.kind, one.doubt])).toEqual(
+    new Array(4).fill(["delivered", false]),
+  );
+  expect(servers[0]?.messages()).toHaveLength(4);
+});
+
 test("lanes are served by weight, none is starved", () => {
   const lanes = createLanes<Priority>();
   for (let i = 0; i < 100; i++)
