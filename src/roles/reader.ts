@@ -14,7 +14,7 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
     name: "reader",
     level: config.logLevel,
   });
-  const reader = createReader({ dataDir: config.dataDir, clock, log: thread.log });
+  const reader = createReader({ dataDir: config.dataDir, clock });
   let stopped = false;
   const follow = (): void => {
     if (stopped) return;

@@ -21,17 +21,20 @@ export function createReaderThread(deps: {
 }): ReaderThread {
   const { config, clock, log } = deps;
   let stopping = false;
+  let alive = false;
   let whenGone = (): void => {};
   let thread: Spawned<DoorToReader, ReaderToDoor> = launch();
   const asker = createAsker({ clock, post: (message) => thread.say(message) });
 
   function launch(): Spawned<DoorToReader, ReaderToDoor> {
     const launched = spawn<DoorToReader, ReaderToDoor>({ role: "reader", config });
+    alive = true;
     launched.hear((message) => {
       if (message.say === "answer") asker.answered(message.number, message.answer);
       else deps.hear(message);
     });
     launched.gone((why) => {
+      alive = false;
       if (stopping) return whenGone();
       log("error", "reader.died", { why: why ?? "it ended by itself" });
       asker.lost();
@@ -46,6 +49,7 @@ export function createReaderThread(deps: {
     ask: asker.ask,
     stop() {
       stopping = true;
+      if (!alive) return Promise.resolve();
       return new Promise((resolve) => {
         whenGone = resolve;
         thread.say({ say: "stop" });

@@ -57,6 +57,7 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
         return void sender.stop(message.graceMs).then(() => {
           outbox.flush();
           tell({ say: "bye" });
+          queue?.close();
           thread.stopped();
         });
       default:
