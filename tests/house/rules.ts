@@ -34,7 +34,13 @@ interface Home {
 }
 
 /** Sockets stand in few files: each has its deadlines and its bytes under control there, and a simulator replaces it as one piece. */
-export const socketFiles: readonly string[] = ["src/deliver/", "src/dns/", "src/sink/"];
+export const socketFiles: readonly string[] = [
+  "src/deliver/socket.ts",
+  "src/dns/tcp.ts",
+  "src/dns/udp.ts",
+  "src/sink/connection.ts",
+  "src/sink/server.ts",
+];
 
 export const homes: readonly Home[] = [
   {
@@ -75,7 +81,7 @@ export const homes: readonly Home[] = [
   },
   {
     modules: ["node:http", "node:https", "node:http2"],
-    homes: ["src/sink/"],
+    homes: ["src/sink/server.ts"],
     reason: "HTTP is served by the door and asked for by commands/daemonClient.ts",
   },
   {
@@ -90,6 +96,21 @@ export const homes: readonly Home[] = [
     ],
     homes: [],
     reason: "an oracle of the tests is no part of the product",
+  },
+  {
+    modules: ["postal-mime"],
+    homes: ["src/search/"],
+    reason: "mail is read back where it is shown; what is composed is our own",
+  },
+  {
+    modules: ["node:worker_threads"],
+    homes: ["src/main.ts", "src/roles/"],
+    reason: "threads are few and fixed, and known to roles alone",
+  },
+  {
+    modules: ["node:child_process"],
+    homes: [],
+    reason: "one executable: the product starts no other program",
   },
   {
     modules: ["cbor-extract", "bun:ffi"],
@@ -112,7 +133,12 @@ interface Ban {
 const SRC = ["src/"];
 
 /** Bun's own API: everything else must run under Node for the simulator. */
-export const bunFiles: readonly string[] = ["src/main.ts", "src/roles/", "src/submit/serve.ts"];
+export const bunFiles: readonly string[] = [
+  "src/main.ts",
+  "src/roles/daemon.ts",
+  "src/roles/spawn.ts",
+  "src/submit/serve.ts",
+];
 
 export const bans: readonly Ban[] = [
   {
@@ -150,6 +176,17 @@ export const bans: readonly Ban[] = [
     reason: "settings come from config.ts, which tells where each one came from",
     only: SRC,
     except: ["src/config/machine.ts"],
+  },
+  {
+    what: /\bprocess\.(?:exit|abort|kill)\(/,
+    reason: "a process ends by its exit code, or in roles/signals.ts when it must not go on",
+    only: SRC,
+    except: ["src/roles/signals.ts"],
+  },
+  {
+    what: /\beval\(|\bnew Function\(/,
+    reason: "no text becomes code",
+    only: SRC,
   },
   {
     what: /\bconsole\./,

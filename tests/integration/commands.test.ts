@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Daemon, binaryPath, cleanEnvironment, startDaemon } from "../fixtures/daemon.ts";
 import { peer } from "../peers.ts";
-import type { Ran } from "./setup.ts";
+import type { Ran } from "../commands/setup.ts";
 
 function run(
   file: string,
