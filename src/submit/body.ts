@@ -35,10 +35,12 @@ export function tooLarge(limitBytes: number, actualBytes: number, declared: bool
 
 export function createBodyReader(deps: {
   readonly limitBytes: number;
-  readonly budget: Budget;
+  /** Two, so that a large body that comes slowly does not keep small ones waiting. */
+  readonly small: Budget;
+  readonly large: Budget;
   readonly clock: Clock;
 }): BodyReader {
-  const { limitBytes, budget, clock } = deps;
+  const { limitBytes, clock } = deps;
 
   /** `whole` reads a small body in one piece, `convert` turns the bytes of a large one into the same. */
   const read = async <T>(
@@ -49,6 +51,8 @@ export function createBodyReader(deps: {
     const length = declaredLength(request);
     if (length !== undefined && length > limitBytes)
       return problem(tooLarge(limitBytes, length, true));
+    const isSmall = length !== undefined && length <= SMALL_BODY_BYTES;
+    const budget = isSmall ? deps.small : deps.large;
     // Without a length it may become as large as is allowed.
     let charge = length ?? limitBytes;
     const wait = budget.take(charge);
@@ -57,10 +61,9 @@ export function createBodyReader(deps: {
       budget.release(charge);
       charge = 0;
     };
-    const body =
-      length !== undefined && length <= SMALL_BODY_BYTES
-        ? await whole(request, length)
-        : await collect(readChunks(request, limitBytes, clock), convert);
+    const body = isSmall
+      ? await whole(request, length)
+      : await collect(readChunks(request, limitBytes, clock), convert);
     if (body.kind === "ok") return ok({ value: body.value, release });
     release();
     return body;

@@ -19,8 +19,9 @@ import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals } from "./send.ts";
 import type { Spool } from "./spool.ts";
 
-/** JSON and CBOR bodies being parsed at once, all together (DESIGN 3). */
-const PARSING_MAX_BYTES = 48_000_000;
+/** JSON and CBOR bodies being parsed at once: 48 MB all together (DESIGN 3). */
+const SMALL_BODIES_MAX_BYTES = 8_000_000;
+const LARGE_BODIES_MAX_BYTES = 40_000_000;
 
 export interface DoorLimits {
   readonly messageBytes: number;
@@ -71,10 +72,11 @@ export interface DoorDeps {
 }
 
 export interface Door {
-  fetch(request: Request, peer: Peer): Promise<Response>;
+  fetch(request: Request, peer: Peer): Response | Promise<Response>;
 }
 
-type Env = { Bindings: { readonly peer: Peer } };
+/** Hono hands its bindings on as they are: the listener's one object, so that a request makes none. */
+type Env = { Bindings: Peer };
 type Handler = (
   request: Request,
   context: Context<Env>,
@@ -94,7 +96,7 @@ export function createDoor(deps: DoorDeps): Door {
   };
   const open = (handler: Handler) => (context: Context<Env>) => run(context, handler);
   const keyed = (handler: Handler) => (context: Context<Env>) => {
-    const { peer } = context.env;
+    const peer = context.env;
     if (!peer.trusted) {
       const request = context.req.raw;
       const header = request.headers.get("authorization");
@@ -110,19 +112,23 @@ export function createDoor(deps: DoorDeps): Door {
   addDocument(app, deps, schema, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, deps.log);
-  return { fetch: async (request, peer) => app.fetch(request, { peer }) };
+  return { fetch: (request, peer) => app.fetch(request, peer) };
 }
 
 type Wrap = (handler: Handler) => (context: Context<Env>) => Response | Promise<Response>;
 
 function addSending(app: Hono<Env>, deps: DoorDeps, schema: MessageSchema, keyed: Wrap): void {
   const { limits, clock } = deps;
-  const budget = createBudget(PARSING_MAX_BYTES);
   const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes };
   const sender = createSender({
     accept: deps.accept,
     clock,
-    reader: createBodyReader({ limitBytes: limits.messageBytes, budget, clock }),
+    reader: createBodyReader({
+      limitBytes: limits.messageBytes,
+      small: createBudget(SMALL_BODIES_MAX_BYTES),
+      large: createBudget(LARGE_BODIES_MAX_BYTES),
+      clock,
+    }),
     schema,
     preparer: createPreparer({ ...deps, messageBytesMax: limits.messageBytes }),
     batchMax: limits.batchMessages,
@@ -185,7 +191,7 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): voi
   };
   const [free, guarded] = [open(metrics), keyed(metrics)];
   app.get("/metrics", (context) =>
-    isLocal(context.env.peer, context.req.raw) ? free(context) : guarded(context),
+    isLocal(context.env, context.req.raw) ? free(context) : guarded(context),
   );
 }
 
@@ -213,21 +219,24 @@ function isLocal(peer: Peer, request: Request): boolean {
   return address !== null && /^(127\.|::1$|::ffff:127\.)/.test(address);
 }
 
+const methods = ["GET", "POST", "PATCH", "PUT", "DELETE"] as const;
+
+/** Asked only when nothing was found: a second handler on a path would cost every request a chain. */
+function methodsAt(app: Hono<Env>, path: string): string[] {
+  return methods
+    .filter((method) => app.router.match(method, path)[0].length > 0)
+    .map((method) => (method === "GET" ? "GET, HEAD" : method));
+}
+
 function addRest(app: Hono<Env>, refuse: Refuse, log: Log): void {
-  const allowed = new Map<string, string[]>();
-  for (const { path, method } of app.routes)
-    allowed.set(path, [...(allowed.get(path) ?? []), method === "GET" ? "GET, HEAD" : method]);
-  for (const [path, methods] of allowed)
-    app.all(path, (context) =>
-      refuse(context.req.raw, {
-        name: "method_not_allowed",
-        detail: `${context.req.method} is not taken here; ${methods.join(", ")} is.`,
-        allow: methods.join(", "),
-      }),
-    );
-  app.notFound((context) =>
-    refuse(context.req.raw, { name: "not_found", detail: "There is nothing at this address." }),
-  );
+  app.notFound((context) => {
+    const { method, path, raw } = context.req;
+    const taken = methodsAt(app, path).join(", ");
+    if (taken === "")
+      return refuse(raw, { name: "not_found", detail: "There is nothing at this address." });
+    const detail = `${method} is not taken here; ${taken} is.`;
+    return refuse(raw, { name: "method_not_allowed", detail, allow: taken });
+  });
   app.onError((error, context) => {
     log("error", "door.failed", { error: error.stack ?? error.message });
     return refuse(context.req.raw, {

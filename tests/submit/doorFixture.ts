@@ -79,7 +79,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       log: (_level, event, fields) => void fixture.logged.push(`${event} ${fields?.["error"]}`),
       ...change,
     }),
-    post: (path, body, headers = {}) =>
+    post: async (path, body, headers = {}) =>
       fixture.door.fetch(
         new Request(`http://door.test${path}`, {
           method: "POST",
@@ -95,7 +95,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         }),
         network,
       ),
-    get: (path, headers = {}) =>
+    get: async (path, headers = {}) =>
       fixture.door.fetch(
         new Request(`http://door.test${path}`, {
           headers: { authorization: `Bearer ${KEY}`, ...headers },

@@ -57,6 +57,8 @@ function createHandClock() {
   return { clock, advance, armed: () => timers.length };
 }
 
+const small = createBudget(1000);
+
 function post(body: ReadableStream<Uint8Array>): Request {
   return new Request("http://door.test/send", { method: "POST", body });
 }
@@ -65,7 +67,7 @@ describe("a slow body", () => {
   test("is given up, and its share of the budget is free again", async () => {
     const { clock, advance, armed } = createHandClock();
     const budget = createBudget(1000);
-    const reader = createBodyReader({ limitBytes: 1000, budget, clock });
+    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock });
     const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
     const reading = reader.readText(post(stalled));
     while (armed() === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -81,7 +83,7 @@ describe("a slow body", () => {
   test("waits unread while others hold the budget", async () => {
     const { clock } = createHandClock();
     const budget = createBudget(1000);
-    const reader = createBodyReader({ limitBytes: 1000, budget, clock });
+    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock });
     const first = await reader.readBytes(post(new ReadableStream({ pull: (it) => it.close() })));
     let pulled = false;
     const second = new ReadableStream<Uint8Array>(
@@ -101,6 +103,19 @@ describe("a slow body", () => {
     expect(await reading).toMatchObject({ kind: "ok" });
     expect(pulled).toBe(true);
   });
+});
+
+test("a small body does not wait for large ones", async () => {
+  const { clock } = createHandClock();
+  const large = createBudget(1000);
+  void large.take(1000);
+  const reader = createBodyReader({ limitBytes: 1000, small, large, clock });
+  const request = new Request("http://door.test/send", {
+    method: "POST",
+    headers: { "content-length": "2" },
+    body: "{}",
+  });
+  expect(await reader.readText(request)).toMatchObject({ kind: "ok", value: { value: "{}" } });
 });
 
 describe("a full disk", () => {
