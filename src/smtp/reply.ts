@@ -54,6 +54,12 @@ export function createReplyParser(): ReplyParser {
 
   /** Takes one whole line without its line end; a text when it is none. */
   const take = (text: string, heard: (reply: Reply) => void): string | undefined => {
+    const known = lines.length === 0 ? wellKnown.get(text) : undefined;
+    if (known !== undefined) {
+      octets = 0;
+      heard(known);
+      return undefined;
+    }
     const found = codeOf(text);
     if (found === 0) return "a line is no SMTP reply";
     if (lines.length > 0 && found !== code) return "the code changes within a reply";
@@ -62,6 +68,8 @@ export function createReplyParser(): ReplyParser {
     if (lines.length > REPLY_LIMITS.lines) return "a reply has too many lines";
     if (text.charCodeAt(3) === HYPHEN) return undefined;
     const reply = replyOf(code, lines);
+    if (lines.length === 1 && text.length <= KNOWN_OCTETS_MAX && wellKnown.size < KNOWN_MAX)
+      wellKnown.set(text, reply);
     lines = [];
     octets = 0;
     heard(reply);
@@ -91,6 +99,11 @@ export function createReplyParser(): ReplyParser {
     midReply: () => rest !== "" || lines.length > 0,
   };
 }
+
+/** Most replies are the same few words again and again: `250 2.1.5 Ok`. They are read once. */
+const wellKnown = new Map<string, Reply>();
+const KNOWN_MAX = 256;
+const KNOWN_OCTETS_MAX = 48;
 
 const DOT = 46;
 const HYPHEN = 45;
@@ -139,6 +152,7 @@ function digitsFrom(text: string, start: number): number {
 }
 
 function latin1(chunk: Uint8Array): string {
+  if (Buffer.isBuffer(chunk)) return chunk.toString("latin1");
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1");
 }
 
