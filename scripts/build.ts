@@ -14,6 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const NAME = "postrider";
@@ -64,6 +65,21 @@ function compileHere(): void {
     rmSync(folder, { recursive: true, force: true });
   }
   console.log(`dist/${NAME}`);
+}
+
+function digestOf(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
+}
+
+/** Compiles once more, elsewhere, and compares: the same sources must give the same bytes. */
+function verifyHere(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "postrider-build-"));
+  try {
+    compile(join(folder, NAME), []);
+    return digestOf(join(folder, NAME)) === digestOf(join("dist", NAME));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Whether any source is newer than the binary. */
@@ -132,12 +148,25 @@ function compileAll(): void {
   writeFileSync(join(RELEASE, "SHA256SUMS"), sums.join(""));
 }
 
-if (import.meta.main) {
-  const [option] = process.argv.slice(2);
-  if (option === "--all") compileAll();
-  else if (option === undefined || (option === "--if-older" && isOlder())) compileHere();
-  else if (option !== "--if-older") {
-    console.error(`unknown option ${option}\nusage: scripts/build [--all]`);
-    process.exitCode = 64;
+function main(option: string | undefined): number {
+  switch (option) {
+    case undefined:
+      compileHere();
+      return 0;
+    case "--if-older":
+      if (isOlder()) compileHere();
+      return 0;
+    case "--verify":
+      if (verifyHere()) return 0;
+      console.error(`dist/${NAME} is not what these sources give`);
+      return 1;
+    case "--all":
+      compileAll();
+      return 0;
+    default:
+      console.error(`unknown option ${option}\nusage: scripts/build [--all | --verify]`);
+      return 64;
   }
 }
+
+if (import.meta.main) process.exitCode = main(process.argv[2]);

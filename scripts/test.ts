@@ -19,6 +19,7 @@ const checks: readonly (readonly [string, readonly string[]])[] = [
   ["types", ["bun", "check"]],
   ["lint", ["bun", "run", "--bun", "biome", "lint", "--error-on-warnings", "--max-diagnostics=50"]],
   ["build", ["scripts/build"]],
+  ["reproducible", ["bun", "scripts/build.ts", "--verify"]],
 ];
 
 function run(command: readonly string[]): Promise<number> {

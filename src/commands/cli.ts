@@ -9,7 +9,7 @@ import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addSink } from "./sink.ts";
 import { CommandFailure } from "./target.ts";
-import { addVersion } from "./version.ts";
+import { addVersion, version } from "./version.ts";
 
 /** `argv` without the program's own name. Resolves with the exit code and never rejects but for a bug. */
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
@@ -51,6 +51,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
       writeOut: (text) => deps.output.out(text.trimEnd()),
       writeErr: complain,
     })
+    .version(version, "-V, --version", "print the version alone")
     .addHelpText("after", "\nExample:\n  postrider serve");
   addServe(program, deps, end);
   addSend(program, deps, end);

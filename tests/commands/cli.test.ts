@@ -48,6 +48,7 @@ describe("the command line", () => {
     const box = createBox();
     expect((await box.run(["version"])).out).toMatch(/^postrider \d+\.\d+\.\d+ \(runtime /);
     expect(JSON.parse((await box.run(["version", "--json"])).out)).toHaveProperty("version");
+    expect(await box.run(["--version"])).toMatchObject({ code: 0, err: "" });
   });
 });
 
