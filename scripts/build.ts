@@ -141,9 +141,7 @@ function compileAll(): void {
     renameSync(join(folder, NAME), join(RELEASE, file));
     rmSync(folder, { recursive: true });
     console.log(join(RELEASE, file));
-    return `${createHash("sha256")
-      .update(readFileSync(join(RELEASE, file)))
-      .digest("hex")}  ${file}\n`;
+    return `${digestOf(join(RELEASE, file))}  ${file}\n`;
   });
   writeFileSync(join(RELEASE, "SHA256SUMS"), sums.join(""));
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env bun
-// Writes the README's tables of settings and metrics from the tables in the code; tests/docs.test.ts fails while they differ.
+// Writes the README's tables of settings, metrics and sink addresses from the tables in the code; tests/docs.test.ts fails while they differ.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rowOf, settingKeys } from "../src/config/table.ts";
+import { unreachable } from "../src/base/unreachable.ts";
 import { metricTable } from "../src/mail/metrics.ts";
+import { type Reaction, plainNames, scenarios } from "../src/sink/scenarios.ts";
 
 const README = join(import.meta.dir, "..", "README.md");
 
@@ -34,6 +36,39 @@ export function metricsTable(): string {
   return tableOf(["metric", "kind", "meaning"], rows);
 }
 
+/** Replies of the sink may be as long as a server's malice. */
+const REPLY_SHOWN_MAX = 60;
+
+function wordsOf(reaction: Reaction): string {
+  switch (reaction.kind) {
+    case "reply": {
+      const text = JSON.stringify(reaction.text).slice(1, -1);
+      const shown = text.length > REPLY_SHOWN_MAX ? `${text.slice(0, REPLY_SHOWN_MAX)}...` : text;
+      return `\`${shown}\`${reaction.close === true ? ", then hangs up" : ""}`;
+    }
+    case "delay":
+      return `waits ${reaction.delayMs / 1000} s, then goes on`;
+    case "hang":
+      return `says nothing any more${reaction.taken === true ? ", but has taken the message" : ""}`;
+    case "drop":
+      return `hangs up${reaction.taken === true ? ", but has taken the message" : ""}`;
+    case "greylist":
+      return `refuses for ${reaction.delayMs / 1000} s after the first try`;
+    default:
+      return unreachable(reaction);
+  }
+}
+
+export function sinkTable(): string {
+  const plain = plainNames.map((name) => [`\`${name}@\``, "", "takes the message"]);
+  const rows = [...scenarios].map(([name, { phase, reaction }]) => [
+    `\`${name}@\``,
+    phase,
+    wordsOf(reaction),
+  ]);
+  return tableOf(["address", "at", "the sink"], [...plain, ...rows]);
+}
+
 /** The text between the two marks of that name is replaced. */
 export function replaceBetween(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
@@ -45,7 +80,8 @@ export function replaceBetween(text: string, name: string, content: string): str
 
 export function withTables(readme: string): string {
   const settings = replaceBetween(readme, "settings", settingsTable());
-  return replaceBetween(settings, "metrics", metricsTable());
+  const metrics = replaceBetween(settings, "metrics", metricsTable());
+  return replaceBetween(metrics, "sink", `\n${sinkTable()}\n`);
 }
 
 if (import.meta.main) writeFileSync(README, withTables(readFileSync(README, "utf8")));
