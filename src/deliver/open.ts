@@ -1,6 +1,6 @@
 // From a route to a connection that is ready for mail: tries its addresses in order until one has greeted us, is encrypted as the
 // policy wants it, and knows who we are.
-import type { Clock } from "../base/clock.ts";
+import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Target as RouteTarget } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
@@ -32,9 +32,14 @@ export interface Tried {
   readonly setback: Setback;
 }
 
-export type Opened =
-  | { readonly kind: "ready"; readonly link: Link }
-  | { readonly kind: "failed"; readonly tried: readonly Tried[] };
+export type Opened = { readonly kind: "ready"; readonly link: Link } | Unopened;
+
+export interface Unopened {
+  readonly kind: "failed";
+  readonly tried: readonly Tried[];
+  readonly at: EpochMs;
+  readonly durationMs: number;
+}
 
 export interface OpenDeps {
   readonly clock: Clock;
@@ -62,7 +67,9 @@ export function createOpen(deps: OpenDeps): Open {
   return async (request) => {
     const settings = deps.settings();
     const tried: Tried[] = [];
-    const endAt = deps.clock.monotonicMs() + settings.openingMs;
+    const at = deps.clock.now();
+    const beganAt = deps.clock.monotonicMs();
+    const elapsedMs = (): number => deps.clock.monotonicMs() - beganAt;
     for (const target of targetsOf(deps, request, settings.attemptAddresses)) {
       for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
         const result = await openOne(deps, request, { target, manner });
@@ -71,9 +78,9 @@ export function createOpen(deps: OpenDeps): Open {
         manner = mannerAfter(manner, result.tried.setback, target);
         if (manner?.encrypt === "never" && !manner.heloOnly) clear.add(target.host);
       }
-      if (request.signal.aborted || deps.clock.monotonicMs() > endAt) break;
+      if (request.signal.aborted || elapsedMs() > settings.openingMs) break;
     }
-    return { kind: "failed", tried };
+    return { kind: "failed", tried, at, durationMs: elapsedMs() };
   };
 }
 

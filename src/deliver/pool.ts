@@ -6,7 +6,7 @@ import type { AttemptEnd, AttemptOptions, Trial, Work } from "./attempt.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
 import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter, SiteMeter } from "./metering.ts";
-import type { Link, Open, Tried } from "./open.ts";
+import type { Link, Open, Unopened } from "./open.ts";
 import type { DeliverSettings } from "./settings.ts";
 
 export interface PoolDeps {
@@ -23,7 +23,7 @@ export interface PoolDeps {
   /** Work that was begun comes back while the pool drains. */
   interrupted(work: Work): void;
   /** No address of the route could be opened. */
-  unopened(work: Work, tried: readonly Tried[]): void;
+  unopened(work: Work, why: Unopened): void;
 }
 
 export interface Pool {
@@ -312,7 +312,7 @@ function openOne(state: State, site: Site): void {
     if (opened.kind === "failed") {
       site.openAfter = now() + REOPEN_MS;
       if (site.links.size + site.opening === 0)
-        for (const work of site.lanes.takeAll()) state.unopened(work, opened.tried);
+        for (const work of site.lanes.takeAll()) state.unopened(work, opened);
       return freed(state, site);
     }
     site.links.add(opened.link);

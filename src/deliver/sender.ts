@@ -11,7 +11,7 @@ import { attempt, giveVerdicts, prepare, type Place, type Work } from "./attempt
 import type { Body } from "./body.ts";
 import type { Connect } from "./connection.ts";
 import { createDeliverMeter } from "./metering.ts";
-import { createOpen, type Tried } from "./open.ts";
+import { createOpen, type Unopened } from "./open.ts";
 import { createPool, type PoolGauges } from "./pool.ts";
 import type { DeliverSettings } from "./settings.ts";
 import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
@@ -60,7 +60,7 @@ export function createSender(deps: SenderDeps): Sender {
     prepare: (link, work) => prepare(attemptDeps, link, work),
     attempt: (link, work, options) => attempt(attemptDeps, link, work, options),
     interrupted: (work) => giveBack(work, interrupted("the daemon stops")),
-    unopened: (work, tried) => giveBack(work, judgeTried(tried), placeOf(tried)),
+    unopened: (work, why) => giveBack(work, judgeUnopened(why), placeOf(why)),
   });
   return {
     submit(job, route, bytes) {
@@ -105,13 +105,13 @@ const nowhere: Place = {
   tls: null,
 };
 
-function judgeTried(tried: readonly Tried[]): Judgement {
+function judgeUnopened({ tried }: Unopened): Judgement {
   return judgeOpening(tried.map((one) => one.setback));
 }
 
-function placeOf(tried: readonly Tried[]): Place {
+function placeOf({ tried, at, durationMs }: Unopened): Place {
   const last = tried.at(-1);
-  if (last === undefined) return nowhere;
+  if (last === undefined) return { ...nowhere, at, durationMs };
   const { host, address } = last.target;
-  return { ...nowhere, host, address, session: last.session };
+  return { ...nowhere, at, durationMs, host, address, session: last.session };
 }
