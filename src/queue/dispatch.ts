@@ -230,6 +230,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       const { due } = turn.now;
       if (!isOpen(site, due)) return expect(site);
       turn.pumped.push(site);
+      site.starving = false;
       if (site.level > 0) probe(turn, site);
       else fill(turn, site);
       expect(site);

@@ -77,6 +77,8 @@ const LOOK_MAX_MS = 5 * 60_000;
 /** Sites whose lines are read in one transaction. */
 const PUMPS_MAX = 64;
 const SIZE_EVERY_MS = 500;
+/** A sweep of leases that came at a bad moment is tried again after this long. */
+const SWEEP_AGAIN_MS = 1000;
 
 export function createQueue(deps: QueueDeps): Queue {
   const { store, clock, random, routeFor, policy, log } = deps;
@@ -221,8 +223,9 @@ export function createQueue(deps: QueueDeps): Queue {
 
   function sweep(turn: Turn): void {
     // A lease that waits for the DNS has no flight, and must not be taken for a lost one.
-    if (routes.waiting() > 0 || inbox.resolved.length > 0) return;
-    overdueAtMono = turn.now.mono + policy.leaseMs / 2;
+    const early = routes.waiting() > 0 || inbox.resolved.length > 0;
+    overdueAtMono = turn.now.mono + (early ? SWEEP_AGAIN_MS : policy.leaseMs / 2);
+    if (early) return;
     settling.overdue(turn);
   }
 
@@ -303,9 +306,12 @@ export function createQueue(deps: QueueDeps): Queue {
     for (const flight of turn.flights) {
       if (flight.probe) flight.site.probing = false;
       flights.remove(flight);
+      flight.site.starving = false;
+      expect(flight.site);
     }
     for (const site of turn.pumped) {
       site.dueAt.fill(0);
+      site.starving = false;
       sites.hurry(site);
     }
     inbox.reports = batch.reports.concat(inbox.reports);
