@@ -42,7 +42,9 @@ const REPLY_SHOWN_MAX = 60;
 function wordsOf(reaction: Reaction): string {
   switch (reaction.kind) {
     case "reply": {
-      const text = JSON.stringify(reaction.text).slice(1, -1);
+      const text = JSON.stringify(reaction.text)
+        .slice(1, -1)
+        .replace(/[\u0080-\u009f]/g, (raw) => `\\u00${raw.charCodeAt(0).toString(16)}`);
       const shown = text.length > REPLY_SHOWN_MAX ? `${text.slice(0, REPLY_SHOWN_MAX)}...` : text;
       return `\`${shown}\`${reaction.close === true ? ", then hangs up" : ""}`;
     }
