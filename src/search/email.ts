@@ -1,6 +1,6 @@
 // One message as the API shows it, and its bytes while they are kept.
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import PostalMime from "postal-mime";
 import type { EventType } from "../mail/event.ts";
@@ -87,7 +87,8 @@ export function readBytes(
   stored: Stored,
   dataDir: string,
 ): Uint8Array | undefined {
-  const bytes = stored.body(message.id) ?? readSpool(message, dataDir);
+  const bytes =
+    stored.body(message.id) ?? readSpool(message, dataDir) ?? readRing(message, stored, dataDir);
   if (bytes === undefined) return undefined;
   const sha256 = createHash("sha256").update(bytes).digest("base64url");
   return sha256 === message.sha256 ? bytes : undefined;
@@ -99,6 +100,23 @@ function readSpool({ spool }: StoredMessage, dataDir: string): Uint8Array | unde
   // It may be deleted at any moment: its message became final.
   if (statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
   return new Uint8Array(readFileSync(file));
+}
+
+/** While a sender has the message. The place may be given to another at any moment, which the hash then tells. */
+function readRing(
+  { id, ring, sizeBytes }: StoredMessage,
+  stored: Stored,
+  dataDir: string,
+): Uint8Array | undefined {
+  const sending = (stored.stateBits(id) & (1 << stateNumber.sending)) !== 0;
+  if (ring === null || !sending) return undefined;
+  const handle = openSync(join(dataDir, "postrider.ring"), "r");
+  try {
+    const bytes = new Uint8Array(sizeBytes);
+    return readSync(handle, bytes, 0, sizeBytes, ring) === sizeBytes ? bytes : undefined;
+  } finally {
+    closeSync(handle);
+  }
 }
 
 export async function readTexts(bytes: Uint8Array | undefined): Promise<Texts> {

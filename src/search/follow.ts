@@ -1,5 +1,6 @@
 // Follows the events and writes what can be asked for into search.db, in large batches sorted by key, so that a batch walks each
 // index once from left to right. It may lag, and says by how much.
+import type { EpochMs } from "../base/clock.ts";
 import { type MessageId, uuidOf, type HostTag } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
@@ -8,10 +9,18 @@ import type { Stored } from "./stored.ts";
 
 /** Events of one batch: large enough to sort, short enough that an answer need not wait long behind it. */
 const BATCH_EVENTS = 4096;
+/** More than this is not held back. */
+const HELD_EVENTS_MAX = 50_000;
 /** Rows looked at by one step of the sweep that removes what was forgotten. */
 const SWEEP_ROWS = 5000;
 /** A sweep begins when so many events have been forgotten since the last one. */
 const SWEEP_AFTER_EVENTS = 50_000;
+
+/**
+ * Events younger than this wait, unless somebody asks: most mail is delivered by then, and enters the index once, under its
+ * final state, instead of twice.
+ */
+const HOLD_MS = 1000;
 
 const OPEN_BITS = (1 << FIRST_FINAL) - 1;
 
@@ -32,8 +41,13 @@ export const followSql = {
 type Term = readonly [kind: number, value: string, message: MessageId];
 
 export interface Follow {
-  /** One batch, or one step of the sweep when there is nothing to follow. True: there is more to do. */
-  step(): boolean;
+  /**
+   * One batch of what happened before `now` less a moment, or one step of the sweep when there is nothing to follow. True:
+   * there is more to do.
+   */
+  step(now: EpochMs): boolean;
+  /** One batch, fresh events too. */
+  catchUp(): void;
   /** Events that are not in the index yet. */
   lag(): number;
   cursor(): number;
@@ -53,8 +67,10 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
     Number((readMeta.values(key)[0] as [string] | undefined)?.[0] ?? "0");
   let cursor = meta("cursor");
 
-  const batch = (): number => {
-    const events = stored.eventsAfter(cursor, BATCH_EVENTS);
+  const batch = (until: EpochMs): number => {
+    const read = stored.eventsAfter(cursor, BATCH_EVENTS);
+    const fresh = read.findIndex((event) => event.at > until);
+    const events = fresh === -1 ? read : read.slice(0, fresh);
     const last = events.at(-1);
     if (last === undefined) return 0;
     const added: Term[] = [];
@@ -84,17 +100,27 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
     return events.length;
   };
 
+  /** Events before the first are forgotten, with their messages. */
+  const skipForgotten = (first: number): void => {
+    if (cursor < first - 1) cursor = first - 1;
+  };
+
   return {
-    step() {
+    step(now) {
       const { first, last } = stored.eventBounds();
-      // Events before the first are forgotten, with their messages.
-      if (cursor < first - 1) cursor = first - 1;
-      if (cursor < last) return batch() === BATCH_EVENTS || sweeper.busy();
+      skipForgotten(first);
+      // A clock that was set back must not hold the events of the hours before for hours.
+      const until = last - cursor > HELD_EVENTS_MAX ? Infinity : now - HOLD_MS;
+      if (cursor < last) return batch(until) === BATCH_EVENTS || sweeper.busy();
       if (first - meta("swept") > SWEEP_AFTER_EVENTS) {
         putMeta.run("swept", String(first));
         sweeper.begin();
       }
       return sweeper.step();
+    },
+    catchUp() {
+      skipForgotten(stored.eventBounds().first);
+      batch(Infinity);
     },
     lag() {
       const { first, last } = stored.eventBounds();

@@ -2,6 +2,7 @@
 // folder's tag differs, when it cannot be read, when it is ahead of the events.
 import { Database, type Statement } from "bun:sqlite";
 import { chmodSync, rmSync } from "node:fs";
+import type { Log } from "../base/log.ts";
 import type { HostTag } from "../mail/id.ts";
 
 /** Raised with every change of the tables or of what is put into them: an older file is wiped. */
@@ -66,15 +67,16 @@ export function openStoreReadOnly(file: string): Connection {
   return connect(db);
 }
 
-export function openIndex(file: string, tag: HostTag): Connection {
+export function openIndex(file: string, tag: HostTag, log: Log): Connection {
   try {
     const kept = openFile(file);
     if (fits(kept, tag)) return connect(kept);
     kept.close(true);
   } catch (error) {
     // What cannot be read is made anew below; a second failure there is thrown.
-    if (!(error instanceof Error)) throw error;
+    log("warn", "search.unreadable", { text: String(error) });
   }
+  log("info", "search.index_begins");
   for (const part of ["", "-wal", "-shm"]) rmSync(file + part, { force: true });
   const db = openFile(file);
   db.exec(SCHEMA);

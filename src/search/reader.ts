@@ -1,6 +1,7 @@
 // The reader's room: answers every question about what is stored, on connections that only read, and keeps search.db.
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { type Log, noLog } from "../base/log.ts";
 import { idOf, type MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import { unreachable } from "../base/unreachable.ts";
@@ -15,6 +16,7 @@ import { createStored } from "./stored.ts";
 export interface ReaderDeps {
   readonly dataDir: string;
   readonly clock: Pick<Clock, "now">;
+  readonly log?: Log;
 }
 
 export interface Reader {
@@ -32,18 +34,18 @@ const EVENTS_MAX = 1000;
 const CATCH_UP_BATCHES = 4;
 
 /** The queue must have opened the data folder before: it makes the database and the tag. */
-export function createReader({ dataDir, clock }: ReaderDeps): Reader {
+export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reader {
   const store = openStoreReadOnly(join(dataDir, "postrider.db"));
   const stored = createStored(store);
   const tag = stored.tag();
-  const index = openIndex(join(dataDir, "search.db"), tag);
+  const index = openIndex(join(dataDir, "search.db"), tag, log);
   const follow = createFollow(index, stored, tag);
   const list = createList(index.prepare, stored, tag);
   const story = createStory(index.prepare, stored);
   const queueView = createQueueView({ store, index, stored, lag: follow.lag });
 
   const catchUp = (): void => {
-    for (let i = 0; i < CATCH_UP_BATCHES && follow.lag() > 0; i++) follow.step();
+    for (let i = 0; i < CATCH_UP_BATCHES && follow.lag() > 0; i++) follow.catchUp();
   };
 
   const email = async (id: MessageId): Promise<Answer> => {
@@ -97,7 +99,7 @@ export function createReader({ dataDir, clock }: ReaderDeps): Reader {
           return unreachable(query);
       }
     },
-    follow: follow.step,
+    follow: () => follow.step(clock.now()),
     lag: follow.lag,
     close() {
       index.close();

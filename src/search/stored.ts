@@ -13,8 +13,11 @@ export interface StoredMessage {
   readonly sender: string;
   readonly priority: Priority;
   readonly dueAt: EpochMs;
+  readonly sizeBytes: number;
   readonly sha256: string;
   readonly spool: string | null;
+  /** Where the bytes were put while a sender has them: an offset in postrider.ring, where others may lie by now. */
+  readonly ring: number | null;
   readonly facts: MessageFacts;
 }
 
@@ -30,7 +33,7 @@ export interface StoredRecipient {
 
 /** Exported for the test that no statement walks through a whole table. */
 export const storedSql = {
-  message: "SELECT id, sender, priority, due, sha256, spool, facts FROM message WHERE id = ?1",
+  message: `SELECT id, sender, priority, due, size, sha256, spool, ring, facts FROM message WHERE id = ?1`,
   recipients: `SELECT n, address, state, due, attempts, timeline FROM recipient WHERE message = ?1 ORDER BY n`,
   states: "SELECT state FROM recipient WHERE message = ?1",
   body: "SELECT bytes FROM body WHERE message = ?1",
@@ -49,6 +52,17 @@ export const storedSql = {
   tag: "SELECT value FROM meta WHERE key = 'tag'",
 } as const;
 
+type MessageColumns = [
+  id: MessageId,
+  sender: string,
+  priority: Priority,
+  dueAt: EpochMs,
+  sizeBytes: number,
+  sha256: string,
+  spool: string | null,
+  ring: number | null,
+  facts: string,
+];
 type EventColumns = [number, MessageId, number, number, EpochMs, number];
 
 export function createStored({ prepare }: Connection) {
@@ -69,19 +83,11 @@ export function createStored({ prepare }: Connection) {
   return {
     tag: (): HostTag => (tag.values()[0] as [string])[0],
     message(id: MessageId): StoredMessage | undefined {
-      const row = message.values(id)[0] as
-        [MessageId, string, Priority, EpochMs, string, string | null, string] | undefined;
+      const row = message.values(id)[0] as MessageColumns | undefined;
       if (row === undefined) return undefined;
-      const [, sender, priority, dueAt, sha256, spool, facts] = row;
-      return {
-        id,
-        sender,
-        priority,
-        dueAt,
-        sha256,
-        spool,
-        facts: JSON.parse(facts) as MessageFacts,
-      };
+      const [, sender, priority, dueAt, sizeBytes, sha256, spool, ring] = row;
+      const facts = JSON.parse(row[8]) as MessageFacts;
+      return { id, sender, priority, dueAt, sizeBytes, sha256, spool, ring, facts };
     },
     recipients: (id: MessageId): StoredRecipient[] =>
       (recipients.values(id) as [number, string, number, EpochMs | null, number, string][]).map(
