@@ -102,12 +102,22 @@ async function pour(
       return rawProblem(passed);
     }
     await holder.add(passed.bytes);
+    free(step.value);
   }
   const taken = intake.end();
   if (taken.kind === "fault") return rawProblem(taken);
   await holder.add(taken.bytes);
   await holder.seal();
   return ok(taken);
+}
+
+/**
+ * Gives a chunk's memory back at once. Left to the collector, which sees only small objects, the chunks of 30 uploads at a time
+ * were 300 MB of garbage. Nothing looks at the chunk any more: the holder has copied or written what it needs.
+ */
+function free(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
 }
 
 function rawProblem(fault: RawFault): Result<never> {
