@@ -150,7 +150,7 @@ function createHolder(spool: Spool): Holder {
           continue;
         }
         // Copied: the intake gives views of buffers that others may use again.
-        held.push(piece.slice());
+        held.push(new Uint8Array(piece));
         heldBytes += piece.length;
         if (heldBytes <= INLINE_MAX_BYTES) continue;
         file = await spool.create();

@@ -77,7 +77,7 @@ function stream(chunks: number, chunk: Uint8Array): ReadableStream<Uint8Array> {
     pull(controller) {
       if (left === chunks) controller.enqueue(Buffer.from(source));
       if (left-- === 0) controller.close();
-      else controller.enqueue(chunk.slice());
+      else controller.enqueue(new Uint8Array(chunk));
     },
   });
 }
