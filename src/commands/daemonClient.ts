@@ -40,9 +40,7 @@ export function createDaemonClient(target: Target, clock: Clock): DaemonClient {
       const road = roadTo(target);
       if ("kind" in road) return road;
       const limit = new AbortController();
-      const timer = clock.after(ANSWER_TIMEOUT_MS, () =>
-        limit.abort(new Error("no answer in 30 s")),
-      );
+      const timer = clock.after(ANSWER_TIMEOUT_MS, () => limit.abort());
       try {
         const response = await fetch(road.base + request.path, {
           method: request.method,
@@ -53,13 +51,23 @@ export function createDaemonClient(target: Target, clock: Clock): DaemonClient {
         });
         return await answerOf(response);
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        return { kind: "unreachable", why: `${road.unix ?? road.base}: ${why}` };
+        return {
+          kind: "unreachable",
+          why: `${road.unix ?? road.base}: ${whyOf(error, limit.signal)}`,
+        };
       } finally {
         timer.cancel();
       }
     },
   };
+}
+
+/** The runtime's own words speak of typos in addresses, which helps nobody whose daemon is down. */
+function whyOf(error: unknown, limit: AbortSignal): string {
+  if (limit.aborted) return "no answer in 30 s";
+  const { code, message } = error as NodeJS.ErrnoException;
+  const nobody = ["ECONNREFUSED", "ConnectionRefused", "FailedToOpenSocket", "ENOENT"];
+  return nobody.includes(code ?? "") ? "no daemon answers" : message;
 }
 
 interface Road {

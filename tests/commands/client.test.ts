@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type FakeDaemon, createBox, fakeDaemon } from "./setup.ts";
 
 const ID = "0199aa00-0000-7000-8000-000000000001";
@@ -115,10 +117,22 @@ describe("the way to the daemon", () => {
     const ran = await createBox().run(["queue", "stats", "--data-dir", "/nowhere"]);
     expect(ran.code).toBe(69);
     expect(ran.err).toContain("/nowhere/control.sock");
-    expect(
-      (await createBox().run(["queue", "stats", "--url", "http://127.0.0.1:1", "--api-key", "k"]))
-        .code,
-    ).toBe(69);
+    const closed = ["--url", "http://127.0.0.1:1", "--api-key", "k"];
+    expect(await createBox().run(["queue", "stats", ...closed])).toEqual({
+      code: 69,
+      out: "",
+      err: "http://127.0.0.1:1: no daemon answers\n",
+    });
+  });
+
+  test("ends with 69 when a daemon left its socket behind", async () => {
+    await using daemon = mailDaemon([]);
+    // A file that nobody listens at.
+    const left = join(daemon.dataDir, "left");
+    mkdirSync(left);
+    writeFileSync(join(left, "control.sock"), "");
+    const ran = await createBox().run(["queue", "stats", "--data-dir", left]);
+    expect(ran).toMatchObject({ code: 69, err: `${left}/control.sock: no daemon answers\n` });
   });
 
   test("to another host carries the key, from wherever it comes", async () => {
