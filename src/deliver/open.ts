@@ -1,14 +1,15 @@
 // From a route to a connection that is ready for mail: tries its addresses in order until one has greeted us, is encrypted as the
 // policy wants it, and knows who we are.
-import type { Clock, EpochMs } from "../base/clock.ts";
+import { sleep, type Clock, type EpochMs } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import type { Priority } from "../mail/message.ts";
 import type { Target as RouteTarget } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
 import type { Offer } from "../smtp/extensions.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
 import type { Connect, Target } from "./connection.ts";
 import { createTalk, type Talk } from "./drive.ts";
-import { createMemory } from "./memory.ts";
+import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
 import type { DeliverSettings } from "./settings.ts";
 import type { Setback } from "./trouble.ts";
@@ -52,6 +53,8 @@ export interface OpenDeps {
 
 export interface OpenRequest {
   readonly route: Route;
+  /** Of the most urgent job that waits for it. */
+  readonly urgency: Priority;
   /** Addresses that just failed are tried last. */
   avoid(address: string): boolean;
   readonly signal: AbortSignal;
@@ -66,22 +69,60 @@ export function createOpen(deps: OpenDeps): Open {
   const clear = createMemory(deps.clock, CLEAR);
   return async (request) => {
     const settings = deps.settings();
-    const tried: Tried[] = [];
     const at = deps.clock.now();
     const beganAt = deps.clock.monotonicMs();
     const elapsedMs = (): number => deps.clock.monotonicMs() - beganAt;
-    for (const target of targetsOf(deps, request, settings.attemptAddresses)) {
-      for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
-        const result = await openOne(deps, request, { target, manner });
-        if (result.kind === "ready") return result;
-        tried.push(result.tried);
-        manner = mannerAfter(manner, result.tried.setback, target);
-        if (manner?.encrypt === "never" && !manner.heloOnly) clear.add(target.host);
-      }
-      if (request.signal.aborted || elapsedMs() > settings.openingMs) break;
+    const { times, firstMs } = settings.rounds[request.urgency];
+    const tried: Tried[] = [];
+    for (let round = 0; ; round++) {
+      const link = await openAny(deps, request, {
+        tried,
+        clear,
+        over: () => elapsedMs() > settings.openingMs,
+      });
+      if (link !== null) return { kind: "ready", link };
+      if (round >= times || request.signal.aborted || !tried.every(isFleeting)) break;
+      const pauseMs = Math.min(PAUSE_MAX_MS, firstMs * 2 ** round);
+      await pause(deps, pauseMs * (1 + JITTER * deps.random.roll()), request.signal);
     }
     return { kind: "failed", tried, at, durationMs: elapsedMs() };
   };
+}
+
+const PAUSE_MAX_MS = 3_000;
+const JITTER = 0.15;
+
+/** The network refused or hung up at once. A second look costs nothing; what took a minute to fail would take another. */
+function isFleeting({ setback }: Tried): boolean {
+  if ("kind" in setback) return setback.why === "network";
+  return setback.end === "lost" && setback.why === "closed";
+}
+
+function pause({ clock }: OpenDeps, pauseMs: number, signal: AbortSignal): Promise<void> {
+  // An abort ends the pause; the loop sees it by itself.
+  return sleep(clock, pauseMs, signal).catch(() => {});
+}
+
+interface Round {
+  readonly tried: Tried[];
+  readonly clear: Memory;
+  over(): boolean;
+}
+
+/** One look at each address. */
+async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Promise<Link | null> {
+  const { tried, clear } = round;
+  for (const target of targetsOf(deps, request, deps.settings().attemptAddresses)) {
+    for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
+      const result = await openOne(deps, request, { target, manner });
+      if (result.kind === "ready") return result.link;
+      tried.push(result.tried);
+      manner = mannerAfter(manner, result.tried.setback, target);
+      if (manner?.encrypt === "never" && !manner.heloOnly) clear.add(target.host);
+    }
+    if (request.signal.aborted || round.over()) break;
+  }
+  return null;
 }
 
 function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): RouteTarget[] {

@@ -1,6 +1,7 @@
 // The connections of one sender: which site has how many, who waits for one, and what a connection does next. A site is what mail
 // shares connections for: the same site, port, TLS policy and login.
 import type { Clock } from "../base/clock.ts";
+import type { Priority } from "../mail/message.ts";
 import type { Route } from "../route/route.ts";
 import type { AttemptEnd, AttemptOptions, Trial, Work } from "./attempt.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
@@ -153,7 +154,7 @@ function siteOf(state: State, route: Route): Site {
 
 /** Gives waiting work to idle connections, and opens one more if that pays. */
 function pump(state: State, site: Site): void {
-  while (site.lanes.size() > 0) {
+  while (site.lanes.size() > 0 && busy(site) < allowance(state, site)) {
     const link = site.idle.pop();
     if (link === undefined) break;
     state.resting.delete(link);
@@ -163,14 +164,25 @@ function pump(state: State, site: Site): void {
   else if (site.links.size + site.opening === 0 && site.lanes.size() === 0) forget(state, site);
 }
 
+const busy = (site: Site): number => site.links.size - site.idle.length;
+
+/**
+ * How many connections may work for the most urgent of what waits: a code always finds a slot, normal mail leaves one, bulk leaves a
+ * quarter (DESIGN 7).
+ */
+function allowance(state: State, { route, lanes }: Site): number {
+  const { siteConnections, relayConnections } = state.settings();
+  const all = route.via === "relay" ? relayConnections : siteConnections;
+  if (lanes.sizeOf(0) > 0) return all;
+  return Math.max(1, lanes.sizeOf(1) > 0 ? all - 1 : Math.floor((all * 3) / 4));
+}
+
 function wantsMore(state: State, site: Site): boolean {
   const waiting = site.lanes.size();
   if (waiting === 0 || state.draining) return false;
   const open = site.links.size + site.opening;
-  const { siteConnections, relayConnections } = state.settings();
   if (open === 0) return true;
-  if (open >= (site.route.via === "relay" ? relayConnections : siteConnections)) return false;
-  if (state.clock.monotonicMs() < site.openAfter) return false;
+  if (open >= allowance(state, site) || state.clock.monotonicMs() < site.openAfter) return false;
   // A person waits for what is in the first lane: it opens at once what it needs.
   const urgent = site.lanes.sizeOf(0) > site.opening;
   return urgent || waiting > BACKLOG_PER_CONNECTION * open;
@@ -200,7 +212,9 @@ function serve(state: State, site: Site, link: Link): void {
 }
 
 function nextWork(state: State, site: Site, link: Link): Work | undefined {
-  return state.draining || isSpent(state, site, link) ? undefined : site.lanes.take();
+  if (state.draining || isSpent(state, site, link)) return undefined;
+  // This link counts as busy here.
+  return busy(site) > allowance(state, site) ? undefined : site.lanes.take();
 }
 
 /** The job that follows on this link, so that its first commands can leave with the dot of the present one. */
@@ -304,6 +318,7 @@ function openOne(state: State, site: Site): void {
   const now = (): number => state.clock.monotonicMs();
   const request = {
     route,
+    urgency: mostUrgent(site.lanes),
     signal: state.stop.signal,
     avoid: (address: string) => (site.avoid.get(address) ?? 0) > now(),
   };
@@ -320,6 +335,11 @@ function openOne(state: State, site: Site): void {
     serve(state, site, opened.link);
     pump(state, site);
   });
+}
+
+function mostUrgent(lanes: Lanes<Work>): Priority {
+  if (lanes.sizeOf(0) > 0) return 0;
+  return lanes.sizeOf(1) > 0 ? 1 : 2;
 }
 
 /** Closes the connection that has been idle longest. False when all are at work. */

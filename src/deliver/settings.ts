@@ -1,5 +1,12 @@
 // The numbers that delivery is tuned by. Each is a limit with a name; the defaults are INTERFACE 2's.
+import type { Priority } from "../mail/message.ts";
 import { rfcDeadlines, type Deadlines } from "../smtp/phases.ts";
+
+/** Further tries within an attempt, after pauses that double. */
+export interface Rounds {
+  readonly times: number;
+  readonly firstMs: number;
+}
 
 export interface DeliverSettings {
   /** Our name for EHLO. */
@@ -21,6 +28,8 @@ export interface DeliverSettings {
   /** All addresses of one attempt together, until one of them is ready for mail. */
   readonly openingMs: number;
   readonly deadlines: Deadlines;
+  /** After network errors at all addresses, by the most urgent job that waits; all rounds together are one attempt. */
+  readonly rounds: Readonly<Record<Priority, Rounds>>;
   /**
    * The next message's MAIL, RCPT and DATA travel in one write with the dot before them, as RFC 2920 3.1 allows: half the system
    * calls and half the round trips.
@@ -40,5 +49,10 @@ export const deliverDefaults: DeliverSettings = {
   attemptAddresses: 5,
   openingMs: 900_000,
   deadlines: rfcDeadlines,
+  rounds: {
+    0: { times: 5, firstMs: 50 },
+    1: { times: 3, firstMs: 200 },
+    2: { times: 1, firstMs: 1_000 },
+  },
   sendAhead: true,
 };

@@ -40,6 +40,10 @@ export interface RigOptions {
 
 export const message = Buffer.from("Subject: hello\r\n\r\n.a line with a dot\r\nthe end\r\n");
 
+const oneRound = { times: 0, firstMs: 0 };
+/** No second look: a test that wants one says so. */
+export const once = { 0: oneRound, 1: oneRound, 2: oneRound };
+
 export async function createRig(options: RigOptions): Promise<Rig> {
   const servers = await Promise.all(options.servers.map((one) => startFakeMx(one)));
   const ports = new Map(servers.map((server, i) => [`192.0.2.${i + 1}`, server.port]));
@@ -59,7 +63,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     connect: options.connect?.(toFake) ?? toFake,
     meter,
     log: options.log ?? noLog,
-    settings: { ...deliverDefaults, helo: "us.example.com", ...options.settings },
+    settings: { ...deliverDefaults, rounds: once, helo: "us.example.com", ...options.settings },
     verdict(verdict) {
       verdicts.push(verdict);
       heard();

@@ -13,7 +13,7 @@ import { rfcDeadlines, type Deadlines } from "../../src/smtp/phases.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import { attemptOrder } from "../../src/route/order.ts";
-import { jobOf, message, recipients, stepOf } from "./rig.ts";
+import { jobOf, message, once, recipients, stepOf } from "./rig.ts";
 
 const route = {
   site: "example.net",
@@ -77,6 +77,7 @@ function createBench(connect: () => Connection): Bench {
       connectionMessages: 1_000_000,
       siteConnections: 1,
       deadlines: soon,
+      rounds: once,
     },
     verdict(verdict) {
       verdicts.push(verdict);
