@@ -1,49 +1,7 @@
 // Both stores through one suite.
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { systemRandom } from "../../src/base/random.ts";
-import { createMemoryDisk } from "../../src/queue/memory.ts";
-import { openSqliteStore } from "../../src/queue/sqlite.ts";
-import type { QueueStore } from "../../src/queue/store.ts";
-import { conformance, type StoreHome } from "./store.conformance.ts";
-
-export function memoryHome(): StoreHome {
-  const disk = createMemoryDisk("8123456789abcdef");
-  return { open: disk.open, kill: disk.crash, remove() {} };
-}
-
-/** A kill is a copy of the folder as the kernel holds it at that moment: what SQLite finds after a SIGKILL. */
-export function sqliteHome(): StoreHome {
-  const root = mkdtempSync(join(tmpdir(), "postrider-store-"));
-  let generation = 0;
-  let killed: QueueStore[] = [];
-  let store: QueueStore | undefined;
-  const folder = (): string => join(root, String(generation));
-  return {
-    open() {
-      const opened = openSqliteStore({
-        dataDir: folder(),
-        random: systemRandom,
-        ballastBytes: 0,
-      });
-      if (opened.kind === "refused") throw new Error(opened.text);
-      store = opened.store;
-      return store;
-    },
-    kill() {
-      const from = folder();
-      generation++;
-      cpSync(from, folder(), { recursive: true });
-      if (store !== undefined) killed.push(store);
-    },
-    remove() {
-      for (const one of killed) one.close();
-      killed = [];
-      rmSync(root, { recursive: true, force: true });
-    },
-  };
-}
+import { conformance } from "./store.conformance.ts";
+import { memoryHome, sqliteHome } from "./store.homes.ts";
 
 conformance("the store in memory", memoryHome);
-conformance("the store in SQLite", sqliteHome);
+conformance("the store in SQLite", () => sqliteHome({ ringFewest: 8 }));
+conformance("the store in SQLite with all bytes in the ring", () => sqliteHome({ ringFewest: 1 }));
