@@ -4,6 +4,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { Random } from "../../src/base/random.ts";
 import type {
   Connect,
+  ConnectFailure,
   Connection,
   Listener,
   Target,
@@ -160,9 +161,14 @@ export function createNetwork(deps: NetworkDeps): Network {
     connectFor: (owner) => (target, deadlineMs, signal) =>
       new Promise((resolve) => {
         const { refuseConnect, hangConnect } = faults();
-        const fail = (why: "network" | "timeout" | "stopped"): void =>
-          resolve({ kind: "failure", why, text: `simulated: ${why}` });
-        signal.addEventListener("abort", () => fail("stopped"), { once: true });
+        const end = (result: Connection | ConnectFailure): void => {
+          signal.removeEventListener("abort", stop);
+          resolve(result);
+        };
+        const fail = (why: ConnectFailure["why"]): void =>
+          end({ kind: "failure", why, text: `simulated: ${why}` });
+        const stop = (): void => fail("stopped");
+        signal.addEventListener("abort", stop, { once: true });
         if (random.roll() < hangConnect) return void clock.after(deadlineMs, () => fail("timeout"));
         if (random.roll() < refuseConnect)
           return void clock.after(latency(), () => fail("network"));
@@ -182,7 +188,7 @@ export function createNetwork(deps: NetworkDeps): Network {
           pairs.add(pair);
           hold(pair, 1);
           pair.guest = deps.welcome(target, wireOf(pair));
-          resolve(clientOf(pair));
+          end(clientOf(pair));
         });
       }),
     kill(owner) {
