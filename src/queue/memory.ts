@@ -1,23 +1,26 @@
 // The queue store over Maps: what the simulator crashes, and the other side of the property test of `sqlite.ts`. It has the same
 // verbs and the same answers in the same order; its disk outlives it, as a file outlives a process.
 import type { EpochMs } from "../base/clock.ts";
-import { type EventRow, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import { type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
-import { type Priority, priorities } from "../mail/message.ts";
-import { isFinal, recipientStates } from "../mail/state.ts";
+import { isFinal } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import {
-  type Claimed,
-  type ClaimRequest,
-  type Committed,
-  type KeptAnswer,
-  type Lease,
-  type NewMessage,
-  type QueueStore,
-  type RecipientRow,
-  type Settlement,
-  type SiteId,
-  type Tally,
+  createImage,
+  createReads,
+  type Entry,
+  type Image,
+  place,
+  type Row,
+  waitingRows,
+} from "./memory-image.ts";
+import type {
+  Claimed,
+  ClaimRequest,
+  Committed,
+  NewMessage,
+  QueueStore,
+  Settlement,
 } from "./store.ts";
 
 /** What a commit is told to do: fail and leave nothing, or fail after it stands, as a sync whose answer was lost. */
@@ -33,41 +36,8 @@ export interface MemoryDisk {
 
 const CLAIMS_PER_OPENING = 2 ** 32;
 
-interface Row {
-  readonly address: string;
-  readonly site: SiteId;
-  readonly state: RecipientState;
-  readonly steps: readonly string[];
-}
-
-interface Entry {
-  readonly head: NewMessage["head"];
-  readonly body: Uint8Array | null;
-  readonly spool: string | null;
-  /** In order of their number. */
-  readonly rows: readonly (Row & { readonly n: number })[];
-}
-
-/** Everything durable. Values are replaced, never changed, so that an undo is the old value put back. */
-interface Image {
-  readonly messages: Map<MessageId, Entry>;
-  readonly sites: string[];
-  readonly answers: Map<string, KeptAnswer>;
-  /** In order of their number, without gaps. */
-  readonly events: EventRow[];
-  readonly waiting: Set<MessageId>;
-  readonly leased: Set<MessageId>;
-}
-
 export function createMemoryDisk(tag: HostTag): MemoryDisk {
-  const image: Image = {
-    messages: new Map(),
-    sites: [""],
-    answers: new Map(),
-    events: [],
-    waiting: new Set(),
-    leased: new Set(),
-  };
+  const image = createImage();
   let epoch = 0;
   let unclean = false;
   let faults: (CommitFault | undefined)[] = [];
@@ -304,123 +274,6 @@ function createSession(
       alive = false;
     },
   };
-}
-
-function createReads(image: Image) {
-  return {
-    body: (id: MessageId) => image.messages.get(id)?.body ?? null,
-    recipients(id: MessageId): RecipientRow[] {
-      const entry = image.messages.get(id);
-      if (entry === undefined) return [];
-      return entry.rows.map(({ n, address, site, state, steps }) => ({
-        message: id,
-        n,
-        address,
-        state,
-        site,
-        priority: entry.head.priority,
-        timeline: steps.join(","),
-      }));
-    },
-    openRecipients: (id: MessageId) =>
-      image.messages.get(id)?.rows.filter((one) => !isFinal(one.state.at)).length ?? 0,
-    events: (after: number, limit: number) => {
-      const first = image.events[0]?.seq ?? 1;
-      const from = Math.max(0, after + 1 - first);
-      return image.events.slice(from, from + limit);
-    },
-    sitesWaiting: () =>
-      [...new Set(waitingRows(image).map(({ row }) => row.site))].sort((a, b) => a - b),
-    nextDue(site: SiteId, priority: Priority): EpochMs | undefined {
-      const due = waitingRows(image)
-        .filter(({ entry, row }) => row.site === site && entry.head.priority === priority)
-        .map(({ dueAt }) => dueAt);
-      return due.length === 0 ? undefined : Math.min(...due);
-    },
-    leases(options: { claimMax: number; now: EpochMs; limit: number }): Lease[] {
-      const found: Lease[] = [];
-      for (const id of [...image.leased].sort((a, b) => a - b)) {
-        const entry = image.messages.get(id) as Entry;
-        for (const { n, state, site } of entry.rows) {
-          if (state.at !== "sending") continue;
-          const { claim, leaseUntil, attempts } = state;
-          if (claim > options.claimMax && leaseUntil >= options.now) continue;
-          const { priority } = entry.head;
-          found.push({ message: id, n, claim, leaseUntil, attempts, site, priority });
-        }
-      }
-      return found.slice(0, options.limit);
-    },
-    tally(): Tally[] {
-      const rows = [...image.messages.values()].flatMap((entry) =>
-        entry.rows.map((row) => ({ state: row.state.at, priority: entry.head.priority })),
-      );
-      return recipientStates
-        .flatMap((state) =>
-          priorities.map((priority) => ({
-            state,
-            priority,
-            recipients: rows.filter((row) => row.state === state && row.priority === priority)
-              .length,
-          })),
-        )
-        .filter((row) => row.recipients > 0);
-    },
-    size() {
-      const open = [...image.messages.values()].filter((entry) =>
-        entry.rows.some((one) => !isFinal(one.state.at)),
-      );
-      const pendingBytes = open.reduce((sum, { head }) => sum + head.sizeBytes, 0);
-      return { pendingBytes, databaseBytes: 0, walBytes: 0 };
-    },
-    recall: () => [...image.answers.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
-    spooled: () =>
-      [...image.messages.values()].flatMap(({ spool }) => (spool === null ? [] : [spool])).sort(),
-  };
-}
-
-/** Puts a message in its place and keeps the two sets that stand for the indexes. */
-function place(image: Image, id: MessageId, entry: Entry | undefined): void {
-  if (entry === undefined) image.messages.delete(id);
-  else image.messages.set(id, entry);
-  const states = entry?.rows.map((one) => one.state) ?? [];
-  keep(
-    image.leased,
-    id,
-    states.some((state) => state.at === "sending"),
-  );
-  keep(
-    image.waiting,
-    id,
-    states.some((state) => waitsUntil(state) !== undefined),
-  );
-}
-
-function keep(set: Set<MessageId>, id: MessageId, there: boolean): void {
-  if (there) set.add(id);
-  else set.delete(id);
-}
-
-function waitingRows(image: Image) {
-  return [...image.waiting].flatMap((id) => {
-    const entry = image.messages.get(id) as Entry;
-    return entry.rows.flatMap((row) => {
-      const dueAt = waitsUntil(row.state);
-      return dueAt === undefined ? [] : [{ entry, row, dueAt }];
-    });
-  });
-}
-
-/** Undefined: it does not wait for time. */
-function waitsUntil(state: RecipientState): EpochMs | undefined {
-  switch (state.at) {
-    case "scheduled":
-    case "queued":
-    case "deferred":
-      return state.dueAt;
-    default:
-      return undefined;
-  }
 }
 
 function holds(state: RecipientState, claim: number): boolean {

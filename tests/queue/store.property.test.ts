@@ -8,8 +8,10 @@ import type { StoreHome } from "./store.conformance.ts";
 import { memoryHome, sqliteHome } from "./store.homes.ts";
 import { byStateAndPriority, idAt, message, NOW, recount } from "./store.messages.ts";
 
-const RUNS = 100;
+const RUNS = 40;
 const MESSAGES = 12;
+/** A loaded machine, not a slow test. */
+const TEST_MS = 60_000;
 
 const dueAt = fc.integer({ min: NOW - 3, max: NOW + 3 });
 const attempts = fc.integer({ min: 0, max: 3 });
@@ -82,35 +84,42 @@ const action = fc.oneof(
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
 /** One transaction: it commits, is undone by a bug in the midst, or dies with the process. */
-const turn = fc.record({
-  actions: fc.array(action, { minLength: 1, maxLength: 5 }),
-  end: fc.constantFrom(
-    "commit" as const,
-    "commit" as const,
-    "commit" as const,
-    "throw" as const,
-    "kill" as const,
-  ),
-  after: fc.constantFrom("go on" as const, "go on" as const, "reopen" as const, "kill" as const),
-});
+const turn = fc.record(
+  {
+    actions: fc.array(action, { minLength: 1, maxLength: 5 }),
+    end: fc.constantFrom(
+      "commit" as const,
+      "commit" as const,
+      "commit" as const,
+      "throw" as const,
+      "kill" as const,
+    ),
+    after: fc.constantFrom("go on" as const, "go on" as const, "reopen" as const, "kill" as const),
+  },
+  TEST_MS,
+);
 type Turn = typeof turn extends fc.Arbitrary<infer T> ? T : never;
 
 const undone = new Error("undone on purpose");
 
-test("SQLite and memory answer the same and hold the same", () => {
-  fc.assert(
-    fc.property(fc.array(turn, { maxLength: 12 }), (turns) => {
-      const homes = [memoryHome(), sqliteHome({ ringFewest: 2 })];
-      try {
-        const [memory, sqlite] = homes.map((home) => play(home, turns));
-        expect(sqlite).toEqual(memory as typeof sqlite);
-      } finally {
-        for (const home of homes) home.remove();
-      }
-    }),
-    { numRuns: RUNS },
-  );
-});
+test(
+  "SQLite and memory answer the same and hold the same",
+  () => {
+    fc.assert(
+      fc.property(fc.array(turn, { maxLength: 12 }), (turns) => {
+        const homes = [memoryHome(), sqliteHome({ ringFewest: 2 })];
+        try {
+          const [memory, sqlite] = homes.map((home) => play(home, turns));
+          expect(sqlite).toEqual(memory as typeof sqlite);
+        } finally {
+          for (const home of homes) home.remove();
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  },
+  TEST_MS,
+);
 
 /** All answers, and what is there after each transaction. */
 function play(home: StoreHome, turns: readonly Turn[]): unknown[] {
