@@ -9,8 +9,10 @@ import { until } from "../../tests/fixtures/until.ts";
 export interface Receiver {
   readonly port: number;
   readonly pid: number;
-  /** Messages since the start. */
+  /** Messages since the start; different ones where ids are known. */
   count(): number;
+  /** Messages that came more than once; null where ids are not known. */
+  repeated(): number | null;
   stop(): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ export async function startSmtpSink(
       readSync(out, tail, 0, tail.length, size - tail.length);
       return Number([...tail.toString().matchAll(/mesg=(\d+)/g)].at(-1)?.[1] ?? 0);
     },
+    repeated: () => null,
     async stop() {
       child.kill("SIGTERM");
       await exited;
@@ -66,14 +69,16 @@ export async function startSinkReceiver(sites: number, fixedPort = 0): Promise<R
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
   let port = 0;
   let count = 0;
+  let repeated = 0;
   child.stdout.on("data", (chunk: Buffer) => {
     for (const line of chunk
       .toString()
       .split("\n")
       .filter((text) => text !== "")) {
-      const said = JSON.parse(line) as { port: number; distinct: number };
+      const said = JSON.parse(line) as { port: number; distinct: number; all: number };
       port = said.port;
       count = said.distinct;
+      repeated = said.all - said.distinct;
     }
   });
   await until("the sink listens", () => port !== 0);
@@ -81,6 +86,7 @@ export async function startSinkReceiver(sites: number, fixedPort = 0): Promise<R
     port,
     pid: child.pid ?? -1,
     count: () => count,
+    repeated: () => repeated,
     async stop() {
       child.kill("SIGTERM");
       await exited;

@@ -8,10 +8,10 @@ const [, , host = "127.0.0.1", port = "0"] = process.argv;
 const sink = await startSink({ listen: { host, port: Number(port) } });
 let told = -1;
 const timer = setInterval(() => {
-  const { distinct } = sink.tally.summary();
-  if (distinct === told) return;
-  told = distinct;
-  process.stdout.write(`${JSON.stringify({ port: sink.port, distinct })}\n`);
+  const { distinct, recipients: all } = sink.tally.summary();
+  if (all === told) return;
+  told = all;
+  process.stdout.write(`${JSON.stringify({ port: sink.port, distinct, all })}\n`);
 }, TELL_EVERY_MS);
 process.on("SIGTERM", () => {
   clearInterval(timer);

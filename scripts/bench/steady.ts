@@ -73,30 +73,36 @@ function profiles(): Profile[] {
 }
 
 /** One receiver each: no contender waits for another's leftovers. */
-function startReceiver(sites: number): Promise<Receiver> {
-  return smtpSink.missing ? startSinkReceiver(sites) : startSmtpSink(smtpSink.path, folder, sites);
+function startReceiver(sites: number, byId: boolean): Promise<Receiver> {
+  return byId || smtpSink.missing
+    ? startSinkReceiver(sites)
+    : startSmtpSink(smtpSink.path, folder, sites);
 }
 
-async function start(profile: Profile): Promise<{ ours: Ours; peers: Contender[] }> {
+async function start(profile: Profile, byId: boolean): Promise<{ ours: Ours; peers: Contender[] }> {
   const clients = Number(flags.clients);
   const common = { folder, clients, ...profile };
   const ours = await startOurs({
     ...common,
     dnsmasq: dnsmasq.path,
-    receiver: await startReceiver(profile.sites),
+    receiver: await startReceiver(profile.sites, byId),
     form: flags.form === "raw" ? "raw" : "json",
     idempotency: flags.key,
   });
   const peers: Contender[] = [];
   if (!peer("postfix").missing)
     peers.push(
-      await startPostfixContender({ ...common, receiver: await startReceiver(profile.sites) }),
+      await startPostfixContender({
+        ...common,
+        receiver: await startReceiver(profile.sites, byId),
+      }),
     );
   return { ours, peers };
 }
 
 const WARM_UP = 500;
 const COUNT_MAX = 200_000;
+const VERIFIED = 1_000;
 
 /** A warm-up tells how many messages fill a round. */
 async function calibrate(contender: Contender): Promise<number> {
@@ -105,8 +111,34 @@ async function calibrate(contender: Contender): Promise<number> {
   return Math.min(COUNT_MAX, Math.ceil(deliveredPerSecond * Number(flags.seconds)));
 }
 
+/**
+ * smtp-sink counts and knows no ids: so a first round goes to our own sink, where each id must come
+ * exactly once.
+ */
+async function verifyById(profile: Profile): Promise<void> {
+  const { ours, peers } = await start(profile, true);
+  const all: Contender[] = [ours, ...peers];
+  try {
+    for (const one of all) {
+      await one.round(VERIFIED);
+      const repeated = one.receiver.repeated();
+      if (repeated !== 0) throw new Error(`${one.name} sent ${repeated} messages more than once`);
+    }
+  } finally {
+    await stopAll(all);
+  }
+}
+
+async function stopAll(all: readonly Contender[]): Promise<void> {
+  for (const one of all) {
+    await one.stop();
+    await one.receiver.stop();
+  }
+}
+
 async function compare(profile: Profile): Promise<Compared> {
-  const { ours, peers } = await start(profile);
+  await verifyById(profile);
+  const { ours, peers } = await start(profile, false);
   const all: Contender[] = [ours, ...peers];
   try {
     const { pid } = ours.daemon.process;
@@ -129,10 +161,7 @@ async function compare(profile: Profile): Promise<Compared> {
       syncsPerMessage: await syncsPerMessage(ours),
     };
   } finally {
-    for (const one of all) {
-      await one.stop();
-      await one.receiver.stop();
-    }
+    await stopAll(all);
   }
 }
 

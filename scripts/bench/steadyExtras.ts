@@ -41,7 +41,13 @@ export async function measureQueued({
   dnsmasq,
   queued,
 }: QueuedOptions): Promise<{ count: number; bytes: number }> {
-  const nobody = { port: 9, pid: process.pid, count: () => 0, stop: async () => {} };
+  const nobody = {
+    port: 9,
+    pid: process.pid,
+    count: () => 0,
+    repeated: () => null,
+    stop: async () => {},
+  };
   const ours = await startOurs({
     ...{ folder, dnsmasq, sites: 20, clients: CLIENTS, bodyBytes: BODY_BYTES },
     receiver: nobody,
