@@ -84,6 +84,7 @@ type Handler = (
 
 export function createDoor(deps: DoorDeps): Door {
   const gate = createGate(deps);
+  // A series is made when its reason first occurs: reasons are few and fixed.
   const refuse = createRefuse(deps.random, (problem) =>
     deps.meter.counter("postrider_rejected_total", { reason: problem.name }).add(),
   );
@@ -95,6 +96,7 @@ export function createDoor(deps: DoorDeps): Door {
     return result.kind === "ok" ? result.value : refuse(request, result.problem);
   };
   const open = (handler: Handler) => (context: Context<Env>) => run(context, handler);
+  // The key comes first: without one a client learns nothing of what is here, and no body is read for it.
   const keyed = (handler: Handler) => (context: Context<Env>) => {
     const peer = context.env;
     if (!peer.trusted) {
@@ -136,6 +138,7 @@ function addSending(app: Hono<Env>, deps: DoorDeps, schema: MessageSchema, keyed
     duration: deps.meter.histogram("postrider_accept_duration_seconds"),
     raw: (request) => prepareRaw(rawDeps, request),
   });
+  // Asked before the body is read: a full queue should not cost its callers an upload.
   const accepting =
     (handler: Handler): Handler =>
     (request, context) => {
@@ -172,6 +175,7 @@ function addReading(app: Hono<Env>, { ask }: DoorDeps, keyed: Wrap): void {
   );
 }
 
+/** For service managers and load balancers: neither says more than they need, so neither needs a key. */
 function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): void {
   app.get(
     "/livez",
@@ -195,6 +199,7 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): voi
   );
 }
 
+/** Made when it is first asked for, and kept: the generator alone takes 70 ms to load. */
 function addDocument(app: Hono<Env>, deps: DoorDeps, message: MessageSchema, open: Wrap): void {
   let document: string | undefined;
   app.get(
@@ -237,6 +242,7 @@ function addRest(app: Hono<Env>, refuse: Refuse, log: Log): void {
     const detail = `${method} is not taken here; ${taken} is.`;
     return refuse(raw, { name: "method_not_allowed", detail, allow: taken });
   });
+  // Whatever is thrown is a bug of ours: the caller learns that it was not stored, the log learns why.
   app.onError((error, context) => {
     log("error", "door.failed", { error: error.stack ?? error.message });
     return refuse(context.req.raw, {

@@ -38,6 +38,7 @@ export interface PrepareDeps {
   readonly messageBytesMax: number;
 }
 
+/** All of a head but what is known only when the bytes are. */
 type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
 
 export function createPreparer(deps: PrepareDeps): Preparer {
@@ -97,6 +98,7 @@ function envelopeOf(
   uuid: string,
   now: EpochMs,
 ): Envelope {
+  // In wire form, so that two spellings of one mailbox get one copy.
   const recipients = new Set<Address>();
   let utf8 = draftNeedsUtf8(draft);
   for (const list of [fields.to, fields.cc, fields.bcc])
@@ -155,6 +157,7 @@ async function spooled(
   uuid: string,
   estimate: number,
 ): Promise<Result<Prepared>> {
+  // Clearly too large: not a byte is written for it. What is near the limit is measured as it is composed.
   if (estimate > deps.messageBytesMax * 1.01)
     return problem(composedTooLarge(deps.messageBytesMax, estimate));
   const file = await diskProblem(deps.spool.create());

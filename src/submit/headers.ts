@@ -55,6 +55,7 @@ export function readHeaders(record: Readonly<Record<string, string>>): ReadHeade
     date: EpochMs | null;
     replyTo: readonly Mailbox[] | null;
   } = { messageId: null, date: null, replyTo: null };
+  // The size first: thousands of faults of a hostile block would help nobody.
   const entries = Object.entries(record);
   const sizeBytes = entries.reduce((sum, [key, value]) => sum + key.length + value.length + 4, 0);
   if (sizeBytes > HEADER_BLOCK_MAX_BYTES || entries.length > FIELDS_MAX) {

@@ -21,6 +21,7 @@ export function checkMeaning(
   };
   if (given["html"] === undefined && given["text"] === undefined)
     add("text", "missing_required_field", "text or html is required.");
+  // A time in the past is no fault: a clock that runs ahead would be, and the message is simply due.
   const due = instantOf(given["scheduled_at"]);
   if (due !== undefined && due > now + AHEAD_MAX_DAYS * DAY_MS)
     add("scheduled_at", "invalid_time", `Mail is scheduled at most ${AHEAD_MAX_DAYS} days ahead.`);

@@ -12,6 +12,7 @@ export function describeApi(options: {
   const { openAPIRegistry: registry, getOpenAPI31Document: document } = new OpenAPIHono();
   registry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
   addSending(registry, options.message.meta({ id: "Message" }), options.batchMax);
+  // Errors and keys are the same for all that reads.
   for (const [path, summary, schema] of reads)
     registry.registerPath({
       method: "get",
@@ -96,6 +97,8 @@ const raw = {
   description: "The source (RFC 5322).",
   content: { "message/rfc822": { schema: z.string() } },
 };
+
+// The shapes of answers, which nothing checks at run time: the types of mail/query.ts do, when the reader is compiled.
 
 const problem = z
   .object({

@@ -35,6 +35,7 @@ export async function prepareRaw(deps: RawDeps, request: Request): Promise<Resul
   if (envelope.kind === "problem") return envelope;
   const length = declaredLength(request) ?? 0;
   if (length > deps.messageBytesMax) return problem(tooLarge(deps.messageBytesMax, length, true));
+  // The trace line on top names the id, so it is given out before the body has come.
   const now = deps.clock.now();
   const id = deps.ids(now);
   const uuid = uuidOf(id, deps.tag);
@@ -175,6 +176,7 @@ function createHolder(spool: Spool): Holder {
 function readEnvelope(request: Request, recipientsMax: number): Result<Envelope> {
   const at = request.url.indexOf("?");
   if (at < 0) return ok({ from: null, to: null });
+  // Only here is the query parsed: other sends have none.
   const search = new URLSearchParams(request.url.slice(at));
   const faults: Fault[] = [];
   const add = (pointer: string, code: Fault["code"], detail: string): void =>
@@ -216,6 +218,7 @@ function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Resu
   const faults: Fault[] = [];
   const add = (code: Fault["code"], detail: string): void =>
     void faults.push({ pointer: "", code, detail });
+  // The query's envelope counts alone: who names recipients there sends a copy to them and to nobody else.
   const recipients: Parsed<readonly Address[]> =
     envelope.to === null ? header.recipients : { kind: "ok", value: envelope.to };
   if (recipients.kind === "refused")

@@ -11,6 +11,7 @@ const LIMIT_MAX = 100;
 const PARAMETER_MAX = 1024;
 const BUSY_RETRY_S = 2;
 
+/** Answers within its own time; what the reader cannot answer comes back as `busy`. */
 export type Ask = (query: Query) => Promise<Answer>;
 
 export async function answerQuery(
@@ -83,6 +84,7 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
       return problem(badParameter("status", `It must be one of ${recipientStates.join(", ")}.`));
     filter.status = status as StateName | "dead";
   }
+  // Digits only: Number() would also take "1e1", " 5 " and "0x10".
   const limit = search.get("limit");
   if (limit !== null) {
     filter.limit = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;

@@ -14,6 +14,8 @@ export interface MessageLimits {
   readonly recipientsPerField: number;
 }
 
+// Bounds beside the size of the whole message: generous for people, and each is named in the fault that it causes.
+
 /** RFC 5322 2.1.1 allows 998 octets in a line; a longer subject is a mistake. */
 const SUBJECT_MAX = 998;
 const ATTACHMENTS_MAX = 100;
@@ -51,6 +53,7 @@ function fault(
   return z.NEVER;
 }
 
+/** The value, or its refusal as a fault of this field: other fields are still checked. */
 function take<T>(context: Context, parsed: Parsed<T>, code: FaultCode, path?: PropertyKey[]): T {
   return parsed.kind === "ok" ? parsed.value : fault(context, code, parsed.why, path);
 }
@@ -62,6 +65,7 @@ const mailbox = z
   })
   .meta({ example: "Ada <ada@example.com>" });
 
+/** One mailbox or a list, as Resend takes them; a list comes out in both cases. */
 function mailboxes(max: number) {
   return z.union([mailbox.transform((one) => [one]), z.array(mailbox).min(1).max(max)]);
 }
@@ -72,6 +76,7 @@ const text = z.string().transform((value, context) => {
   return fault(context, "invalid_value", "The text holds half of a surrogate pair.");
 });
 
+// Records keep their keys unchecked here: the transform sees the pairs together and names the one that is wrong.
 const headers = z.record(z.string(), z.string()).transform((record, context) => {
   const read = readHeaders(record);
   for (const { key, why } of read.faults) fault(context, "invalid_header", why, [key]);

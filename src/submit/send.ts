@@ -45,6 +45,7 @@ export function createSender(deps: SendDeps): Sender {
       if (prepared.kind === "problem") return prepared;
       const refused = await hand(deps, [prepared.value]);
       if (refused !== undefined) return problem(refused);
+      // From here on the message is ours, whether or not the client still listens.
       accepted.add();
       duration.observe((clock.monotonicMs() - startMs) / 1000);
       return ok(accepted202(request, prepared.value));
@@ -141,6 +142,7 @@ function check(
   now: EpochMs,
   base: readonly PropertyKey[] = [],
 ): Checked {
+  // One pass on the hot path: what the schema returns is used as it is. Faults are put into words only when there are some.
   const parsed = deps.schema.safeParse(body);
   const faults = checkMeaning(body, now, base);
   if (parsed.success && faults.length === 0) return { kind: "fields", fields: parsed.data };
@@ -151,6 +153,7 @@ function check(
 
 /** Hands messages to the queue as one unit; files of messages that were not taken are removed. */
 async function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem | undefined> {
+  // If this throws, the queue may have the messages or not: their files stay, and the sweep at start decides.
   const submissions: Submission[] = all.map((one) => one.submission);
   const said = await deps.accept(submissions);
   if (said.kind === "accepted") return undefined;
@@ -232,6 +235,7 @@ async function sendBatch(deps: SendDeps, request: Request): Promise<Result<Respo
     deps.accepted.add(prepared.length);
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
   }
+  // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
   const data = prepared.map(({ uuid }) => ({ id: uuid }));
   return ok(answer(request, 202, mode === "strict" ? { data } : { data, errors }));
 }
