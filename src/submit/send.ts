@@ -172,10 +172,15 @@ async function discard(all: readonly Prepared[]): Promise<void> {
   for (const { file } of all) await file?.discard();
 }
 
+/** Said, since the caller believes that a second try is harmless. */
+const noIdempotency =
+  "This version does not honour Idempotency-Key: the same request again sends the message again.";
+
 function accepted202(request: Request, { uuid, submission }: Prepared): Response {
   const { head } = submission;
   const status = head.dueAt > head.acceptedAt ? "scheduled" : "queued";
   const location = `/emails/${uuid}`;
+  const warnings = request.headers.get("idempotency-key") === null ? [] : [noIdempotency];
   if (wantsCbor(request)) {
     const recipients = head.recipients.map((address) => ({ address, status }));
     const body = answer(request, 202, {
@@ -183,7 +188,7 @@ function accepted202(request: Request, { uuid, submission }: Prepared): Response
       id: uuid,
       status,
       recipients,
-      warnings: [],
+      warnings,
     });
     body.headers.set("location", location);
     return body;
@@ -192,7 +197,7 @@ function accepted202(request: Request, { uuid, submission }: Prepared): Response
   let json = `{"object":"email","id":"${uuid}","status":"${status}","recipients":[`;
   for (let i = 0; i < head.recipients.length; i++)
     json += `${i === 0 ? "" : ","}{"address":${JSON.stringify(head.recipients[i])},"status":"${status}"}`;
-  json += `],"warnings":[]}`;
+  json += `],"warnings":${warnings.length === 0 ? "[]" : JSON.stringify(warnings)}}`;
   return new Response(json, { status: 202, headers: { "content-type": JSON_TYPE, location } });
 }
 

@@ -247,6 +247,25 @@ describe("when the queue does not take it", () => {
   });
 });
 
+test("a key against duplicates that is not honoured is warned of", async () => {
+  const response = await fixture.post("/send", message, { "idempotency-key": "order-5" });
+  expect(response.status).toBe(202);
+  expect(((await response.json()) as { warnings: string[] }).warnings[0]).toContain(
+    "Idempotency-Key",
+  );
+});
+
+test("when the queue fails itself the answer promises nothing and the log says why", async () => {
+  fixture.close();
+  fixture = createFixture({ accept: () => Promise.reject(new Error("the queue is gone")) });
+  const response = await fixture.post("/send", message);
+  expect([response.status, (await problemOf(response)).name]).toEqual([
+    500,
+    "internal_server_error",
+  ]);
+  expect(fixture.logged[0]).toContain("the queue is gone");
+});
+
 test("what was accepted and refused is counted", async () => {
   await fixture.post("/send", message);
   await fixture.post("/send", { ...message, foo: 1 });
