@@ -99,7 +99,8 @@ CREATE TABLE dns (
 INSERT INTO site (id, name) VALUES (0, '');
 INSERT INTO pending (one, bytes) VALUES (1, 0);
 INSERT INTO tally (state, priority, recipients)
-  WITH s(state) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)), p(priority) AS (VALUES (0), (1), (2))
+  WITH s(state) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)),
+    p(priority) AS (VALUES (0), (1), (2))
   SELECT state, priority, 0 FROM s, p;
 `;
 

@@ -1,16 +1,17 @@
 // The queue store that is shipped: SQLite in WAL with a sync at every commit. One connection writes, and it is this one.
-import { SQLiteError } from "bun:sqlite";
 import { join } from "node:path";
 import type { Random } from "../base/random.ts";
 import { type EventRow, eventTypes } from "../mail/event.ts";
-import { hostTag, type HostTag, type MessageId } from "../mail/id.ts";
+import type { MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { FIRST_FINAL, recipientStates, type StateNumber } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
+import { failureOf } from "./sqlite-failure.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
+import { emptyRing, readFacts } from "./sqlite-start.ts";
 import {
   type Ballast,
   createBallast,
@@ -51,10 +52,6 @@ const RING_BYTES = 64 * 1024 * 1024;
 const RING_FEWEST = 8;
 /** Slow messages that one commit takes out of the ring's way. */
 const STRAGGLERS_A_COMMIT = 8;
-/** Claims that one opening can give: enough for 13 years at 10,000 a second. */
-const CLAIMS_PER_OPENING = 2 ** 32;
-/** How many of the last events are counted at start. */
-const EVENTS_CHECKED = 10_000;
 /** Commits between two looks at the size of the WAL. */
 const WAL_LOOK_COMMITS = 256;
 
@@ -319,86 +316,4 @@ function createSites(prepare: Prepare) {
       fresh = [];
     },
   };
-}
-
-/** Reads what the last process left, and takes the next block of claim numbers before anything else happens. */
-function readFacts({ db, prepare }: StoreFile, random: Random): StoreFacts {
-  const read = prepare("SELECT value FROM meta WHERE key = ?1");
-  const write = prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)");
-  const value = (key: string): string | undefined =>
-    (read.values(key)[0] as [string] | undefined)?.[0];
-  const epoch = Number(value("epoch") ?? "0") + 1;
-  const unclean = value("clean") === "0";
-  const tag: HostTag = value("tag") ?? hostTag(random.bytes(8));
-  db.run("BEGIN IMMEDIATE");
-  write.run("tag", tag);
-  write.run("epoch", String(epoch));
-  write.run("clean", "0");
-  db.run("COMMIT");
-  const [lastId] = prepare("SELECT coalesce(max(id), 0) FROM message").values()[0] as [number];
-  return {
-    tag,
-    lastId,
-    claimBase: epoch * CLAIMS_PER_OPENING,
-    unclean,
-    faults: findFaults(prepare),
-  };
-}
-
-/** Bounded: the last events are counted, since a gap there says that commits were lost (a flipped bit in the WAL does that). */
-function findFaults(prepare: Prepare): string[] {
-  const [first, last] = prepare("SELECT min(seq), max(seq) FROM event").values()[0] as [
-    number | null,
-    number | null,
-  ];
-  if (first === null || last === null) return [];
-  const from = Math.max(first, last - EVENTS_CHECKED + 1);
-  const [found] = prepare("SELECT count(*) FROM event WHERE seq >= ?1").values(from)[0] as [number];
-  const missing = last - from + 1 - found;
-  return missing === 0 ? [] : [`${missing} of the last ${last - from + 1} events are missing`];
-}
-
-const READ_RINGED = `SELECT DISTINCT m.id, m.ring, m.size
-  FROM recipient r INDEXED BY leased CROSS JOIN message m ON m.id = r.message
-  WHERE r.state = 3 AND m.ring IS NOT NULL AND NOT EXISTS (SELECT 1 FROM body b WHERE b.message = m.id)`;
-
-/** What was with a sender when the last process ended moves into the table, and the ring begins anew. */
-function emptyRing({ db, prepare }: StoreFile, ring: Ring, ballast: Ballast): void {
-  const rows = prepare(READ_RINGED).values() as [MessageId, number, number][];
-  if (rows.length === 0) return;
-  const insertBody = prepare(INSERT_BODY);
-  const move = (): void => {
-    db.run("BEGIN IMMEDIATE");
-    for (const [message, offset, length] of rows) {
-      // What is missing stays missing: the message is held, since nothing can be sent.
-      const bytes = ring.salvage(offset, length);
-      if (bytes !== undefined) insertBody.run(message, bytes);
-    }
-    db.run("COMMIT");
-  };
-  try {
-    move();
-  } catch (error) {
-    if (db.inTransaction) db.run("ROLLBACK");
-    if (failureOf(error)?.why !== "full") throw error;
-    ballast.free();
-    move();
-  }
-}
-
-type Failed = Extract<Committed<never>, { kind: "failed" }>;
-
-/** Undefined: no fault of the disk, but a bug, which must not be answered as if it were one. */
-function failureOf(error: unknown): Failed | undefined {
-  if (error instanceof Error && "syscall" in error) return fileFailure(error);
-  if (!(error instanceof SQLiteError)) return undefined;
-  const code = error.code ?? "";
-  if (code === "SQLITE_FULL") return { kind: "failed", why: "full", text: error.message };
-  const broken = /^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN|READONLY|PROTOCOL)/.test(code);
-  return broken ? { kind: "failed", why: "io", text: `${code}: ${error.message}` } : undefined;
-}
-
-function fileFailure(error: Error & { readonly code?: unknown }): Failed {
-  const full = error.code === "ENOSPC" || error.code === "EDQUOT";
-  return { kind: "failed", why: full ? "full" : "io", text: error.message };
 }

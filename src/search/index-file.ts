@@ -29,10 +29,17 @@ export type TermKind = keyof typeof termKind;
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE term (
-  kind INTEGER NOT NULL, value TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (kind, value, message)
+  kind INTEGER NOT NULL,
+  value TEXT NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY (kind, value, message)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE known (message INTEGER PRIMARY KEY, states INTEGER NOT NULL) STRICT;
-CREATE TABLE story (message INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (message, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE story (
+  message INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (message, seq)
+) STRICT, WITHOUT ROWID;
 `;
 
 export type Prepare = (sql: string) => Statement;

@@ -84,20 +84,17 @@ const action = fc.oneof(
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
 /** One transaction: it commits, is undone by a bug in the midst, or dies with the process. */
-const turn = fc.record(
-  {
-    actions: fc.array(action, { minLength: 1, maxLength: 5 }),
-    end: fc.constantFrom(
-      "commit" as const,
-      "commit" as const,
-      "commit" as const,
-      "throw" as const,
-      "kill" as const,
-    ),
-    after: fc.constantFrom("go on" as const, "go on" as const, "reopen" as const, "kill" as const),
-  },
-  TEST_MS,
-);
+const turn = fc.record({
+  actions: fc.array(action, { minLength: 1, maxLength: 5 }),
+  end: fc.constantFrom(
+    "commit" as const,
+    "commit" as const,
+    "commit" as const,
+    "throw" as const,
+    "kill" as const,
+  ),
+  after: fc.constantFrom("go on" as const, "go on" as const, "reopen" as const, "kill" as const),
+});
 type Turn = typeof turn extends fc.Arbitrary<infer T> ? T : never;
 
 const undone = new Error("undone on purpose");
