@@ -19,10 +19,13 @@ export function createUpkeep(deps: {
   readonly clock: Clock;
   readonly log: Log;
   readonly historyMs: number;
+  /** Beyond it finished mail goes whatever its age, oldest first. */
+  readonly historyBytesMax: number;
 }): Upkeep {
   const { store, clock } = deps;
   const step = (): void => {
-    const before = clock.now() - deps.historyMs;
+    const tooLarge = store.size().databaseBytes > deps.historyBytesMax;
+    const before = clock.now() - (tooLarge ? 0 : deps.historyMs);
     const forgotten = store.transaction(() => store.forget(before, FORGET_MESSAGES));
     if (forgotten.kind === "failed") deps.log("warn", "history.kept", { text: forgotten.text });
     const more =

@@ -62,7 +62,13 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
   senders.onVerdicts(queue.settle);
-  const upkeep = createUpkeep({ store, clock, log, historyMs: config.historyDays * DAY_MS });
+  const upkeep = createUpkeep({
+    store,
+    clock,
+    log,
+    historyMs: config.historyDays * DAY_MS,
+    historyBytesMax: config.historyMaxBytes,
+  });
   const health = tellHealth(thread, queue, config.dataDir);
   report = () => {
     queue.measure();

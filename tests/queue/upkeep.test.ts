@@ -1,0 +1,70 @@
+import { expect, test } from "bun:test";
+import type { Clock } from "../../src/base/clock.ts";
+import { noLog } from "../../src/base/log.ts";
+import type { QueueStore } from "../../src/queue/store.ts";
+import { createUpkeep } from "../../src/queue/upkeep.ts";
+
+const NOW = 1_800_000_000_000;
+const HISTORY_MS = 86_400_000;
+
+function setUp(store: { databaseBytes?: number; forgets?: number; tidies?: boolean }) {
+  const waits: number[] = [];
+  const asked: number[] = [];
+  let next = (): void => {};
+  const clock: Clock = {
+    now: () => NOW,
+    monotonicMs: () => 0,
+    soon: (run) => run(),
+    after(delayMs, run) {
+      waits.push(delayMs);
+      next = run;
+      return { cancel: () => void (next = () => {}) };
+    },
+  };
+  const upkeep = createUpkeep({
+    clock,
+    log: noLog,
+    historyMs: HISTORY_MS,
+    historyBytesMax: 1000,
+    store: {
+      transaction: <T>(run: () => T) => ({ kind: "committed", value: run() }),
+      forget(before: number) {
+        asked.push(before);
+        return store.forgets ?? 0;
+      },
+      tidy: () => store.tidies ?? false,
+      size: () => ({ pendingBytes: 0, databaseBytes: store.databaseBytes ?? 0, walBytes: 0 }),
+    } as Partial<QueueStore> as QueueStore,
+  });
+  return { waits, asked, upkeep, step: () => next() };
+}
+
+test("finished mail goes once it is older than the history", () => {
+  const { asked, step } = setUp({});
+  step();
+  expect(asked).toEqual([NOW - HISTORY_MS]);
+});
+
+test("finished mail goes whatever its age while the file is too large", () => {
+  const { asked, step } = setUp({ databaseBytes: 1001 });
+  step();
+  expect(asked).toEqual([NOW]);
+});
+
+test("steps come close together only while there is more to do", () => {
+  for (const busy of [{ forgets: 200 }, { tidies: true }]) {
+    const { waits, step } = setUp(busy);
+    step();
+    expect(waits[1]).toBeLessThan(waits[0] as number);
+  }
+  const idle = setUp({ forgets: 1 });
+  idle.step();
+  expect(idle.waits[1]).toBe(idle.waits[0]);
+});
+
+test("a stopped upkeep takes no further step", () => {
+  const { asked, upkeep, step } = setUp({});
+  upkeep.stop();
+  step();
+  expect(asked).toEqual([]);
+});
