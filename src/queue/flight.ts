@@ -74,6 +74,7 @@ export function createFlights(): Flights {
   const drop = (flight: Flight, count: number): void => {
     flight.open -= count;
     flight.site.leased -= count;
+    flight.site.leasedBy[flight.priority] -= count;
     leased -= count;
     if (flight.open === 0) unlink(flight);
   };
@@ -83,6 +84,7 @@ export function createFlights(): Flights {
       flight.next = byMessage.get(flight.message) ?? null;
       byMessage.set(flight.message, flight);
       flight.site.leased += flight.open;
+      flight.site.leasedBy[flight.priority] += flight.open;
       flight.site.leasedBytes += flight.heldBytes;
       leased += flight.open;
       bytes += flight.heldBytes;
@@ -92,6 +94,7 @@ export function createFlights(): Flights {
       flight.claims.push(recipient.claim);
       flight.open++;
       flight.site.leased++;
+      flight.site.leasedBy[flight.priority]++;
       leased++;
     },
     find(message, n, claim) {

@@ -61,6 +61,7 @@ export function createSites(store: QueueStore, workers: number): Sites {
     id,
     worker: workerOf(name, workers),
     leased: 0,
+    leasedBy: [0, 0, 0],
     leasedBytes: 0,
     dueAt: [Infinity, Infinity, Infinity],
     wakeAt: Infinity,

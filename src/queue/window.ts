@@ -7,12 +7,14 @@ import type { Health } from "./pace.ts";
 /** 16:4:1 (DESIGN 7). */
 const laneWeights: readonly number[] = [16, 4, 1];
 
-/** How full the window may get for a lane to add to it: what is left is for those who cannot wait. */
+/** How much of the window a lane and those below it may hold: what is left is for those who cannot wait. */
 const laneShares = [1, 15 / 16, 3 / 4] as const;
 
 export interface Window extends Health {
   /** Recipients with the sender. */
   leased: number;
+  /** The same by lane. */
+  readonly leasedBy: [number, number, number];
   /** Bytes of bodies with the sender. */
   leasedBytes: number;
   /** By lane: not later than the due time of the earliest that waits in the store; Infinity: none waits. */
@@ -22,7 +24,9 @@ export interface Window extends Health {
 /** How many more recipients of a lane may go to the sender. */
 export function roomOf(window: Window, lane: Priority, windowMax: number): number {
   const share = Math.max(1, Math.floor(windowMax * laneShares[lane]));
-  return Math.max(0, share - window.leased);
+  const { leased, leasedBy } = window;
+  const held = lane === 0 ? leased : lane === 1 ? leasedBy[1] + leasedBy[2] : leasedBy[2];
+  return Math.max(0, Math.min(share - held, windowMax - leased));
 }
 
 /** Due work waits in the store: new arrivals of the lane must queue behind it. */
