@@ -9,7 +9,7 @@ import type { Flights } from "./flight.ts";
 import { hasBytes, isOpen, launch, sameRoute, type Turn } from "./launch.ts";
 import type { Happening } from "./lifecycle.ts";
 import type { QueuePolicy } from "./policy.ts";
-import { expiryOf } from "./retry.ts";
+import { expiryOf, longestWaitMs } from "./retry.ts";
 import type { Candidate, Found, Routes } from "./routing.ts";
 import { note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
@@ -42,6 +42,7 @@ const PROBE_SEARCH_MAX = 50;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
+  const waitMax = longestWaitMs(policy.retry);
   const end = (
     turn: Turn,
     { claimed }: Candidate,
@@ -186,9 +187,15 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const { now, leaseUntil } = turn;
     const bytesMax = Math.max(1, policy.flightBytesMax - flights.bytes());
     const request = { site: site.id, priority, limit, bytesMax, now: now.due, leaseUntil };
-    const rows = store.claim(request);
+    let rows = store.claim(request);
+    if (rows.length < limit) {
+      const nextAt = store.nextDue(site.id, priority) ?? Infinity;
+      const frozen = nextAt !== Infinity && nextAt - now.due > waitMax && site !== sites.unrouted;
+      // No schedule waits so long: the clock went back while nobody watched. They are due, and so are those behind them.
+      if (frozen && rows.length === 0) rows = store.claim({ ...request, now: nextAt });
+      site.dueAt[priority] = frozen ? now.due : nextAt;
+    }
     turn.claimsLeft -= rows.length;
-    if (rows.length < limit) site.dueAt[priority] = store.nextDue(site.id, priority) ?? Infinity;
     for (const claimed of rows) {
       const candidate: Candidate = { claimed, from: site };
       if (hasLived(turn, candidate)) expire(turn, candidate);

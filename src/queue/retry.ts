@@ -96,6 +96,12 @@ export function lossWaitMs(
   return waitMs(policy, { priority, attempts, class: "local", retryAfterMs: undefined }, roll);
 }
 
+/** No recipient of a routed domain waits longer than this for its next attempt. */
+export function longestWaitMs(policy: RetryPolicy): number {
+  const steps = policy.flatMap(({ stepsMs }) => stepsMs);
+  return jittered(Math.max(HINT_MAX_MS, ...steps), 1);
+}
+
 /** The schedule as a table: when each attempt is made, counted from the first, without jitter. */
 export function scheduleTable(policy: RetryPolicy, priority: Priority): number[] {
   const times: number[] = [0];
