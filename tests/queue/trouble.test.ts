@@ -1,9 +1,10 @@
 // What the engine does when disk, threads, clock or process fail it.
 import { describe, expect, test } from "bun:test";
 import { type Bench, createBench, DAY, HOUR, MINUTE, routeTo, START } from "./bench.ts";
+import type { AcceptAnswer, Refusal } from "../../src/mail/submission.ts";
 import type { Routing } from "../../src/route/route.ts";
 
-const refusal = (why: string) => ({ kind: "refused", why, retryAfterS: 5 });
+const refusal = (why: Refusal): AcceptAnswer => ({ kind: "refused", why, retryAfterS: 5 });
 
 describe("a full disk", () => {
   test("nothing is answered as accepted, and accepting comes back by itself", () => {
