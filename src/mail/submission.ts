@@ -8,7 +8,7 @@ export interface Submission {
 }
 
 /** Why nothing was stored; each is an error name of the API. */
-export type Refusal = "queue_full" | "disk_low" | "draining";
+export type Refusal = "queue_full" | "disk_low" | "memory_low" | "draining";
 
 export type AcceptAnswer =
   | { readonly kind: "accepted" }

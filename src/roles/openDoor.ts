@@ -10,7 +10,7 @@ import type { Answer, Query } from "../mail/query.ts";
 import type { Accept } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { digestOf } from "../submit/auth.ts";
-import { createDoor, type Health } from "../submit/door.ts";
+import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { type Listener, serveLocal, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
@@ -24,6 +24,9 @@ export type OpenedDoor =
 
 /** What a caller is told to wait while the daemon ends: its successor should be up by then. */
 const DRAINING_RETRY_S = 10;
+/** How often the process's memory is looked at, and what a caller is told to wait when it is short. */
+const MEMORY_LOOK_MS = 250;
+const MEMORY_RETRY_S = 2;
 
 export function openDoor(deps: {
   readonly config: Config;
@@ -39,10 +42,14 @@ export function openDoor(deps: {
   const { config, ready } = deps;
   const key = { id: "first", digest: digestOf(deps.apiKey) };
   const limits = doorLimits(config);
-  const health = (): Health =>
-    deps.isDraining()
-      ? { kind: "refusing", why: "draining", retryAfterS: DRAINING_RETRY_S }
-      : { kind: "accepting" };
+  const memory = watchMemory(config.memoryLimitBytes);
+  const health = (): Health => {
+    if (deps.isDraining())
+      return { kind: "refusing", why: "draining", retryAfterS: DRAINING_RETRY_S };
+    if (memory.isShort())
+      return { kind: "refusing", why: "memory_low", retryAfterS: MEMORY_RETRY_S };
+    return { kind: "accepting" };
+  };
   const door = createDoor({
     accept: deps.accept,
     ask: deps.ask,
@@ -66,13 +73,40 @@ export function openDoor(deps: {
     const { host, port } = config.listen;
     const tcp = serveTcp(door, { hostname: host, port }, options);
     listeners.push(tcp, serveLocal(door, join(config.dataDir, CONTROL_SOCKET), options));
+    if (config.metricsListen !== null) {
+      const at = { hostname: config.metricsListen.host, port: config.metricsListen.port };
+      listeners.push(serveTcp(metricsOnly(door), at, options));
+    }
     return {
       kind: "open",
       url: tcp.url,
-      close: async () => void (await Promise.all(listeners.map((one) => one.stop()))),
+      async close() {
+        memory.stop();
+        await Promise.all(listeners.map((one) => one.stop()));
+      },
     };
   } catch (error) {
     for (const one of listeners) void one.stopNow();
     return { kind: "failed", text: `listen: ${(error as Error).message}` };
   }
+}
+
+/** The address of `metrics_listen` answers nothing else. */
+function metricsOnly(door: Door): Door {
+  return {
+    fetch: (request, peer) =>
+      new URL(request.url).pathname === "/metrics"
+        ? door.fetch(request, peer)
+        : new Response("Only /metrics is here.\n", { status: 404 }),
+  };
+}
+
+function watchMemory(limitBytes: number) {
+  let short = false;
+  const look = (): void => {
+    short = process.memoryUsage.rss() > limitBytes;
+    timer = systemClock.after(MEMORY_LOOK_MS, look);
+  };
+  let timer = systemClock.after(MEMORY_LOOK_MS, look);
+  return { isShort: () => short, stop: () => timer.cancel() };
 }

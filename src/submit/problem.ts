@@ -23,6 +23,7 @@ const errors = {
   busy: { status: 503, title: "Too busy to answer" },
   queue_full: { status: 503, title: "The queue is full" },
   disk_low: { status: 503, title: "The disk is full" },
+  memory_low: { status: 503, title: "Memory is short" },
   draining: { status: 503, title: "The daemon is stopping" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 

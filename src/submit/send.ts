@@ -165,6 +165,7 @@ async function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem |
 export const refusals = {
   queue_full: "The queue holds as much as it may. Nothing was stored. Try again later.",
   disk_low: "The disk is nearly full. Nothing was stored. Try again later.",
+  memory_low: "The daemon holds as much memory as it may. Nothing was stored. Try again later.",
   draining: "The daemon is stopping. Nothing was stored. Try again later.",
 } as const;
 

@@ -228,12 +228,15 @@ describe("large messages", () => {
 });
 
 describe("when the queue does not take it", () => {
-  test.each(["queue_full", "disk_low", "draining"] as const)("%s is 503", async (why) => {
-    fixture.answer = { kind: "refused", why, retryAfterS: 9 };
-    const response = await fixture.post("/send", message);
-    expect([response.status, response.headers.get("retry-after")]).toEqual([503, "9"]);
-    expect((await problemOf(response)).name).toBe(why);
-  });
+  test.each(["queue_full", "disk_low", "memory_low", "draining"] as const)(
+    "%s is 503",
+    async (why) => {
+      fixture.answer = { kind: "refused", why, retryAfterS: 9 };
+      const response = await fixture.post("/send", message);
+      expect([response.status, response.headers.get("retry-after")]).toEqual([503, "9"]);
+      expect((await problemOf(response)).name).toBe(why);
+    },
+  );
 
   test("a door that refuses does not read the body, and accepts again by itself", async () => {
     fixture.health = { kind: "refusing", why: "disk_low", retryAfterS: 30 };
