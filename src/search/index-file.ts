@@ -74,10 +74,17 @@ export function openStoreReadOnly(file: string): Connection {
   return connect(db);
 }
 
-export function openIndex(file: string, tag: HostTag, log: Log): Connection {
+export interface IndexOptions {
+  readonly tag: HostTag;
+  /** The last event there is. */
+  readonly lastSeq: number;
+  readonly log: Log;
+}
+
+export function openIndex(file: string, { tag, lastSeq, log }: IndexOptions): Connection {
   try {
     const kept = openFile(file);
-    if (fits(kept, tag)) return connect(kept);
+    if (fits(kept, tag, lastSeq)) return connect(kept);
     kept.close(true);
   } catch (error) {
     // What cannot be read is made anew below; a second failure there is thrown.
@@ -111,13 +118,15 @@ function openFile(file: string): Database {
   }
 }
 
-function fits(db: Database, tag: HostTag): boolean {
+function fits(db: Database, tag: HostTag, lastSeq: number): boolean {
   const tables = db.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'");
   const [found] = tables.values()[0] as [number];
   tables.finalize();
   if (found === 0) return false;
-  const read = db.prepare("SELECT value FROM meta WHERE key IN ('schema', 'tag') ORDER BY key");
-  const values = (read.values() as [string][]).map(([value]) => value);
+  const read = db.prepare(
+    "SELECT value FROM meta WHERE key IN ('cursor', 'schema', 'tag') ORDER BY key",
+  );
+  const [cursor, schema, foundTag] = (read.values() as [string][]).map(([value]) => value);
   read.finalize();
-  return values[0] === String(INDEX_SCHEMA) && values[1] === tag;
+  return schema === String(INDEX_SCHEMA) && foundTag === tag && Number(cursor) <= lastSeq;
 }

@@ -38,7 +38,11 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const store = openStoreReadOnly(join(dataDir, "postrider.db"));
   const stored = createStored(store);
   const tag = stored.tag();
-  const index = openIndex(join(dataDir, "search.db"), tag, log);
+  const index = openIndex(join(dataDir, "search.db"), {
+    tag,
+    lastSeq: stored.eventBounds().last,
+    log,
+  });
   const follow = createFollow(index, stored, tag);
   const list = createList(index.prepare, stored, tag);
   const story = createStory(index.prepare, stored);

@@ -1,8 +1,10 @@
 // What the reader answers, over a real data folder.
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EmailView, ListView, QueueView } from "../../src/mail/query.ts";
+import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import { attempt, createStage, listed, NOW, type Stage, timeline, view } from "./stage.ts";
 
 let stage: Stage;
@@ -259,6 +261,48 @@ test("the index is made anew when it is damaged or of another folder", async () 
   });
   expect(stage.reader.lag()).toBe(1);
   expect(await listed(stage, { to: "ann@example.com" })).toEqual([uuid]);
+});
+
+test("the index is made anew when it knows of events that are not there", async () => {
+  const { uuid } = stage.accept();
+  expect(await listed(stage, { to: "ann@example.com" })).toEqual([uuid]);
+  stage.reopenReader(() => {
+    const db = new Database(join(stage.dataDir, "search.db"));
+    db.run("UPDATE meta SET value = '999' WHERE key = 'cursor'");
+    db.close();
+  });
+  expect(stage.reader.lag()).toBe(1);
+  expect(await listed(stage, { to: "ann@example.com" })).toEqual([uuid]);
+});
+
+test("the bytes of mail that is with a sender are shown, and not those that lie there later", async () => {
+  const state = (): RecipientState => ({
+    at: "sending",
+    claim: stage.store.nextClaim(),
+    leaseUntil: NOW + 60_000,
+    attempts: 0,
+  });
+  const states = Array.from({ length: 8 }, state);
+  const sent = stage.acceptAll(states.map((one, i) => ({ states: [one], text: `Number ${i}` })));
+  const db = new Database(join(stage.dataDir, "postrider.db"), { readonly: true });
+  expect(db.query("SELECT count(*) FROM body").values()).toEqual([[0]]);
+  db.close();
+  const third = sent[3]?.uuid ?? "";
+  const email = await view<EmailView>(stage.reader.ask({ ask: "email", id: third }));
+  expect(email.text?.trim()).toBe("Number 3");
+  for (const [i, one] of sent.entries()) {
+    const held = states[i];
+    stage.settle(one.id, { claim: held?.at === "sending" ? held.claim : null, step: attempt() });
+  }
+  expect(await stage.reader.ask({ ask: "raw", id: third })).toEqual({ kind: "gone" });
+});
+
+test("fresh events wait a moment before they are indexed, unless somebody asks", async () => {
+  const { uuid } = stage.accept({ at: NOW + 60_000 });
+  expect(stage.reader.follow()).toBe(false);
+  expect(stage.reader.lag()).toBe(1);
+  expect(await listed(stage, { to: "ann@example.com" })).toEqual([uuid]);
+  expect(stage.reader.lag()).toBe(0);
 });
 
 test("what was forgotten is found no more, by no filter", async () => {

@@ -26,11 +26,18 @@ export interface Sketch {
   readonly dueAt?: number;
 }
 
+export interface Accepted {
+  readonly id: number;
+  readonly uuid: string;
+}
+
 export interface Stage {
   readonly dataDir: string;
   readonly store: QueueStore;
   readonly reader: Reader;
-  accept(sketch?: Sketch): { readonly id: number; readonly uuid: string };
+  accept(sketch?: Sketch): Accepted;
+  /** In one transaction. */
+  acceptAll(sketches: readonly Sketch[]): Accepted[];
   settle(id: number, change: Partial<Settlement>): void;
   act<T>(run: () => T): T;
   uuid(id: number): string;
@@ -48,6 +55,14 @@ export function createStage(): Stage {
   let count = 0;
   const act = <T>(run: () => T): T => committed(store.transaction(run));
   const uuid = (id: number): string => uuidOf(id, store.facts.tag);
+  const acceptAll = (sketches: readonly Sketch[]): Accepted[] =>
+    act(() =>
+      sketches.map((sketch) => {
+        const id = (sketch.at ?? NOW) * IDS_PER_MS + count++;
+        acceptInto(store, id, sketch);
+        return { id, uuid: uuid(id) };
+      }),
+    );
   return {
     dataDir,
     store,
@@ -56,12 +71,8 @@ export function createStage(): Stage {
     },
     act,
     uuid,
-    accept(sketch = {}) {
-      const at = sketch.at ?? NOW;
-      const id = at * IDS_PER_MS + count++;
-      acceptInto(store, id, sketch);
-      return { id, uuid: uuid(id) };
-    },
+    accept: (sketch = {}) => acceptAll([sketch])[0] as Accepted,
+    acceptAll,
     settle(id, change) {
       const done = act(() =>
         store.settle({
@@ -102,34 +113,30 @@ function acceptInto(store: QueueStore, id: number, sketch: Sketch): void {
   const states = sketch.states ?? to.map(() => ({ at: "queued", dueAt, attempts: 0 }) as const);
   const source = `From: shop@s.example\r\nTo: ${to.join(", ")}\r\nSubject: Hi\r\n\r\n${text}\r\n`;
   const body = new TextEncoder().encode(source);
-  committed(
-    store.transaction(() =>
-      store.accept({
-        head: {
-          id,
-          acceptedAt: at,
-          from: "bounce@s.example",
-          recipients: to,
-          priority,
-          dueAt,
-          expiresAt: null,
-          sizeBytes: body.length,
-          sha256: createHash("sha256").update(body).digest("base64url"),
-          eightBit: false,
-          utf8: false,
-          facts: JSON.stringify(factsOf(id, store.facts.tag, to, facts)),
-          body: { kind: "inline", length: body.length },
-        },
-        body,
-        recipients: to.map((address, n) => ({
-          n,
-          address,
-          site: 0,
-          state: states[n] ?? { at: "queued", dueAt, attempts: 0 },
-        })),
-      }),
-    ),
-  );
+  store.accept({
+    head: {
+      id,
+      acceptedAt: at,
+      from: "bounce@s.example",
+      recipients: to,
+      priority,
+      dueAt,
+      expiresAt: null,
+      sizeBytes: body.length,
+      sha256: createHash("sha256").update(body).digest("base64url"),
+      eightBit: false,
+      utf8: false,
+      facts: JSON.stringify(factsOf(id, store.facts.tag, to, facts)),
+      body: { kind: "inline", length: body.length },
+    },
+    body,
+    recipients: to.map((address, n) => ({
+      n,
+      address,
+      site: 0,
+      state: states[n] ?? { at: "queued", dueAt, attempts: 0 },
+    })),
+  });
 }
 
 function factsOf(

@@ -1,0 +1,52 @@
+// No question walks through a whole table: what SQLite plans for each statement, on a folder as the store and the reader make it.
+import { Database } from "bun:sqlite";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { followSql } from "../../src/search/follow.ts";
+import { listSql } from "../../src/search/list.ts";
+import { queueSql } from "../../src/search/queue-view.ts";
+import { storedSql } from "../../src/search/stored.ts";
+import { createStage, type Stage } from "./stage.ts";
+
+let stage: Stage;
+let store: Database;
+let index: Database;
+beforeAll(() => {
+  stage = createStage();
+  store = new Database(join(stage.dataDir, "postrider.db"), { readonly: true });
+  index = new Database(join(stage.dataDir, "search.db"), { readonly: true });
+});
+afterAll(() => {
+  store.close();
+  index.close();
+  stage.remove();
+});
+
+/** 30 rows, and a single row. */
+const SMALL_TABLES = /SCAN (tally|CONSTANT ROW|\(subquery-1\))/;
+
+function plan(db: Database, sql: string): string[] {
+  const statement = db.prepare(`EXPLAIN QUERY PLAN ${sql}`);
+  const rows = statement.values().map((row) => String(row[3]));
+  statement.finalize();
+  return rows;
+}
+
+const { open, ...queueStatements } = queueSql;
+const cases: readonly (readonly [string, () => Database, Record<string, string>])[] = [
+  ["stored", () => store, storedSql],
+  ["queue", () => store, queueStatements],
+  ["list", () => index, listSql],
+  ["follow", () => index, followSql],
+  ["queue", () => index, { open }],
+];
+
+for (const [name, db, statements] of cases) {
+  for (const [key, sql] of Object.entries(statements)) {
+    test(`${name}.${key} goes by a key and sorts nothing`, () => {
+      const steps = plan(db(), sql);
+      const bad = steps.filter((step) => /SCAN|TEMP B-TREE/.test(step) && !SMALL_TABLES.test(step));
+      expect(bad).toEqual([]);
+    });
+  }
+}
