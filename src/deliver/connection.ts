@@ -30,7 +30,10 @@ export interface Connection {
   readonly tls: TlsFacts | null;
   /** Before it, nothing is lost: octets wait. */
   listen(listener: Listener): void;
-  /** A string is written as UTF-8. False when it does not leave at once: `drained` follows. */
+  /**
+   * A string is written as UTF-8. False when it does not leave at once: `drained` follows. The octets stay as they are until the other
+   * side has answered to all of them; a stand-in that keeps them longer makes a copy.
+   */
   write(octets: string | Uint8Array): boolean;
   /** Encrypts the connection; from then on `data` and `write` are about what is inside. Never rejects. */
   startTls(signal: AbortSignal): Promise<TlsResult>;

@@ -39,12 +39,16 @@ export function createDotStuffer(): DotStuffer {
   };
 }
 
-/** A whole body with its dot, and the commands behind it, in one buffer for one write. */
-export function dotted(body: Uint8Array, behind = ""): Uint8Array {
+/** A whole body with its dot, and the commands behind it, in one buffer for one write; `room` gives the buffer. */
+export function dotted(
+  body: Uint8Array,
+  behind = "",
+  room: (octets: number) => Buffer = Buffer.allocUnsafeSlow,
+): Uint8Array {
   const dots = countDots(body, true);
   const end = endingOf(body);
   const length = body.length + dots + end.length;
-  const out = Buffer.allocUnsafeSlow(length + Buffer.byteLength(behind));
+  const out = room(length + Buffer.byteLength(behind));
   out.write(behind, length);
   if (dots === 0) out.set(body, 0);
   else copyStuffed(body, true, out);

@@ -36,6 +36,22 @@ for (const tls of ["opportunistic", "required", "verify"] satisfies TlsPolicy[])
     ]);
   });
 
+for (const tls of ["off", "required"] satisfies TlsPolicy[])
+  test(`many different messages arrive each as it was (tls ${tls})`, async () => {
+    rig = await createRig({
+      servers: [{ offers }],
+      route: { tls },
+      settings: { siteConnections: 3 },
+    });
+    const bodies = Array.from({ length: 200 }, (_, i) =>
+      Buffer.from(`Subject: ${i}\r\n\r\n${`${i} `.repeat((i * 97) % 9000)}\r\nend ${i}\r\n`),
+    );
+    for (const body of bodies) rig.send({}, { body });
+    await rig.verdictsOf(bodies.length);
+    const wanted = bodies.map((body) => body.toString("latin1").slice(0, -2)).sort();
+    expect(rig.servers[0]?.messages().sort()).toEqual(wanted);
+  });
+
 const misnamed = [{ name: "other.example.com", preference: 0, addresses: ["192.0.2.1"] }];
 
 test("a certificate of another name will do where none is required, and is marked", async () => {
