@@ -1,5 +1,5 @@
 // The store alone: CPU a message for accept and settle in group commits, on top of a long history. The figure that the queue
-// thread's budget (DESIGN 9) is built on.  bun scripts/bench/writer.ts [--history N] [--queued N] [--messages N] [--batch N]
+// thread's budget (DESIGN 9) is built on.  scripts/bench writer [--history N] [--queued N] [--messages N] [--batch N]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
