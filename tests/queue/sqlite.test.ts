@@ -8,6 +8,7 @@ import { systemRandom } from "../../src/base/random.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import { SCHEMA_VERSION } from "../../src/queue/migrations.ts";
 import { openSqliteStore, type SqliteOptions } from "../../src/queue/sqlite.ts";
+import { EVENT_BOUNDS } from "../../src/queue/sqlite-start.ts";
 import { migrate, newEnough } from "../../src/queue/sqlite-open.ts";
 import type { QueueStore, Settlement } from "../../src/queue/store.ts";
 import { committed, delivered, idAt, message, NOW, queued } from "./store.messages.ts";
@@ -191,6 +192,17 @@ test("lost events are told at the next start", () => {
   db.run("DELETE FROM event WHERE seq = 3");
   db.close();
   expect(open().facts.faults).toEqual(["1 of the last 5 events are missing"]);
+});
+
+test("the first and the last event are found without a walk through all of them", () => {
+  close(open());
+  const db = new Database(join(dataDir, "postrider.db"), { readonly: true });
+  const plan = db
+    .query(`EXPLAIN QUERY PLAN ${EVENT_BOUNDS}`)
+    .values()
+    .map((row) => String(row[3]));
+  expect(plan.filter((step) => step.includes("event"))).toEqual(["SEARCH event", "SEARCH event"]);
+  db.close();
 });
 
 test("bytes that are with a sender are read from the ring, and never enter the table", () => {
