@@ -1,82 +1,35 @@
 // The queue thread's mind: everything that arrived goes into the next transaction, and nothing is answered or sent before its commit.
 // No timer makes batches: a transaction runs once all that waits in the event loop has been heard, so an idle daemon commits at once
 // and a busy one batches by itself (DESIGN 3).
-import type { Clock, Timer } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
-import type { Random } from "../base/random.ts";
+import type { Timer } from "../base/clock.ts";
 import { acceptedAtOf } from "../mail/id.ts";
-import { isFinal } from "../mail/state.ts";
-import type { AcceptAnswer, Refusal, Submission } from "../mail/submission.ts";
+import type { Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
-import type { RouteFor } from "../route/route.ts";
+import { createAdmission } from "./admission.ts";
 import { createDispatcher } from "./dispatch.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
-import { createFlights, type Flight, placeOf } from "./flight.ts";
+import { createFlights, type Flight, leasesOf, placeOf } from "./flight.ts";
 import { type Call, emptyInbox, type Inbox, isSettled, takeFrom } from "./inbox.ts";
 import { createIntake } from "./intake.ts";
-import { type Dispatch, hasBytes, newTurn, type Turn } from "./launch.ts";
+import { byWorker, hasBytes, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
+import { createLanding } from "./landing.ts";
 import { createMeasure } from "./measure.ts";
-import { blamesSite, fail, heal, praisesSite, probeAgain } from "./pace.ts";
-import type { QueuePolicy } from "./policy.ts";
+import { learnFrom } from "./pace.ts";
+import type { Queue, QueueDeps } from "./queue.ts";
 import { createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
 import { createSites, type Site } from "./site.ts";
-import type { QueueStore } from "./store.ts";
 import { priorities } from "../mail/message.ts";
-import { earliestDue, isHungry, roomOf, wantsRefill } from "./window.ts";
+import { earliestDue, isHungry, roomOf } from "./window.ts";
 
 export type { Dispatch } from "./launch.ts";
-
-export interface QueueDeps {
-  readonly store: QueueStore;
-  readonly clock: Clock;
-  readonly random: Pick<Random, "roll">;
-  readonly routeFor: RouteFor;
-  /** Sender threads; a site belongs to one of them. */
-  readonly workers: number;
-  readonly send: (worker: number, batch: readonly Dispatch[]) => void;
-  readonly policy: QueuePolicy;
-  readonly meter: Meter;
-  readonly log: Log;
-  /** What is on the disk is not known any more: the process must end. */
-  readonly fatal: (text: string) => void;
-  /** Spool files that nothing needs any more. */
-  readonly dropSpool: (files: readonly string[]) => void;
-}
-
-export interface QueueHealth {
-  readonly pendingRecipients: number;
-  readonly pendingBytes: number;
-  readonly leased: number;
-}
-
-export interface Queue {
-  /** Takes back what earlier processes had leased, and begins. */
-  start(): void;
-  /** `answer` is called once: after the commit, or with a refusal. */
-  accept(messages: readonly Submission[], answer: (answer: AcceptAnswer) => void): void;
-  settle(verdicts: readonly Verdict[]): void;
-  /** The thread is gone: its leases come back with doubt. */
-  workerLost(worker: number): void;
-  pressure(pressure: { readonly freeBytes: number }): void;
-  /** Takes no more mail and starts no more attempts. */
-  drain(): void;
-  /** Resolves once nothing is leased. */
-  idle(): Promise<void>;
-  /** Writes what is left to write, and ends: nothing is called back afterwards. */
-  stop(): void;
-  health(): QueueHealth;
-  /** Brings the gauges up to date: called before the meter is drained. */
-  measure(): void;
-}
+export type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 
 /** Jumps of the wall clock are noticed at least this often. */
 const LOOK_MAX_MS = 5 * 60_000;
 /** Sites whose lines are read in one transaction. */
 const PUMPS_MAX = 64;
-const SIZE_EVERY_MS = 500;
 /** A sweep of leases that came at a bad moment is tried again after this long. */
 const SWEEP_AGAIN_MS = 1000;
 
@@ -86,6 +39,7 @@ export function createQueue(deps: QueueDeps): Queue {
     log("warn", "queue.clock_jumped", { by_ms: byMs }),
   );
   const measure = createMeasure(deps.meter, store);
+  const admission = createAdmission(store, policy, log);
   const sites = createSites(store, deps.workers);
   const flights = createFlights();
   const roll = random.roll;
@@ -95,14 +49,10 @@ export function createQueue(deps: QueueDeps): Queue {
   let draining = false;
   let stopped = false;
   let orphansLeft = false;
-  let diskLow = false;
   /** After a full disk: nothing is tried before, and then verdicts first. */
   let blockedUntilMono = 0;
   let recovering = false;
   let overdueAtMono = 0;
-  let pendingRecipients = 0;
-  let pendingBytes = 0;
-  let sizedAtMono = -Infinity;
   let timer: Timer | undefined;
   let timerAtMono = Infinity;
   const idlers: (() => void)[] = [];
@@ -144,6 +94,7 @@ export function createQueue(deps: QueueDeps): Queue {
     },
   });
   const shared = { store, sites, flights, routes, policy, dueTime, roll, expect };
+  const landing = createLanding({ flights, policy, measure, admission, expect });
   const intake = createIntake(shared);
   const settling = createSettling(shared);
   const dispatcher = createDispatcher({
@@ -238,65 +189,22 @@ export function createQueue(deps: QueueDeps): Queue {
     sites.committed();
     if (recovering) log("info", "queue.disk_recovered");
     recovering = false;
-    land(batch, settled);
+    landing.land(batch.reports, settled, turn.now.wall);
     for (const result of turn.ended) measure.ended(result);
-    pendingRecipients -= turn.ended.length;
+    admission.ended(turn.ended.length);
     for (const _ of batch.losses) measure.doubt();
-    send(turn);
+    byWorker(turn).forEach((sent, worker) => deps.send(worker, sent));
     let messages = 0;
     for (const call of batch.calls) {
       messages += call.messages.length;
-      for (const { head } of call.messages) {
-        pendingRecipients += head.recipients.length;
-        pendingBytes += head.sizeBytes;
-      }
+      admission.accepted(call.messages);
       call.answer({ kind: "accepted" });
     }
     const mono = clock.monotonicMs();
     measure.committed(mono - startedAtMono, messages);
-    if (mono - sizedAtMono > SIZE_EVERY_MS) {
-      sizedAtMono = mono;
-      pendingBytes = store.size().pendingBytes;
-      sites.forgetIdle();
-    }
+    if (admission.resize(mono)) sites.forgetIdle();
     const dropped = store.takeDropped();
     if (dropped.length > 0) deps.dropSpool(dropped);
-  }
-
-  /** Ends the leases whose verdicts are written, and lets their sites take more. */
-  function land(batch: Inbox, settled: readonly (RecipientState | null)[]): void {
-    for (let i = 0; i < batch.reports.length; i++) {
-      const report = batch.reports[i];
-      const state = settled[i];
-      if (report === undefined || state === undefined) continue;
-      const { verdict, flight, place } = report;
-      if (flight.claims[place] === verdict.claim) flights.land(flight, place);
-      if (state !== null) count(report.flight, verdict, state);
-      const { site } = flight;
-      if (!site.starving || !wantsRefill(site, policy.windowMax)) continue;
-      site.starving = false;
-      expect(site);
-    }
-  }
-
-  function count(flight: Flight, verdict: Verdict, state: RecipientState): void {
-    measure.verdict(flight.site.name, verdict);
-    if (!isFinal(state.at)) return;
-    pendingRecipients--;
-    if (state.at === "delivered") {
-      measure.ended("delivered");
-      measure.delivered(flight.priority, now.wall - flight.acceptedAt);
-    } else if (state.at === "bounced" || state.at === "expired") measure.ended(state.at);
-  }
-
-  function send({ flights: launched, dispatches }: Turn): void {
-    if (dispatches.length === 0) return;
-    const batches: Dispatch[][] = [];
-    for (let i = 0; i < dispatches.length; i++) {
-      const worker = launched[i]?.site.worker ?? 0;
-      (batches[worker] ??= []).push(dispatches[i] as Dispatch);
-    }
-    batches.forEach((batch, worker) => deps.send(worker, batch));
   }
 
   /** Nothing of the transaction stands: what was in memory for it goes too, and what must be written is kept. */
@@ -336,17 +244,8 @@ export function createQueue(deps: QueueDeps): Queue {
 
   function refusalOf(messages: readonly Submission[]): Refusal | undefined {
     if (draining || stopped) return "draining";
-    if (diskLow || clock.monotonicMs() < blockedUntilMono) return "disk_low";
-    let recipients = 0;
-    let bytes = 0;
-    for (const { head } of messages) {
-      recipients += head.recipients.length;
-      bytes += head.sizeBytes;
-    }
-    const full =
-      pendingRecipients + recipients > policy.queueMessagesMax ||
-      pendingBytes + bytes > policy.queueBytesMax;
-    return full ? "queue_full" : undefined;
+    if (clock.monotonicMs() < blockedUntilMono) return "disk_low";
+    return admission.refusalOf(messages);
   }
 
   /** One timer, for the earliest of all: a due site, a disk to try again, a lease to look after. */
@@ -377,18 +276,56 @@ export function createQueue(deps: QueueDeps): Queue {
   /** What the verdict says of the site counts at once, not at the commit: the next claim must know it. */
   function learn(flight: Flight, verdict: Verdict): void {
     const { site } = flight;
-    if (praisesSite(verdict)) {
-      if (heal(site)) log("info", "queue.site_resumed", { site: site.name });
-    } else if (blamesSite(verdict)) {
-      const wasUntil = site.pausedUntil;
-      const wholeSite = verdict.scope === "site" || site.leased <= 1;
-      const { retryAfterMs } = verdict;
-      fail(site, { wholeSite, retryAfterMs, now: now.due, mono: now.mono, roll: roll() });
-      if (site.pausedUntil !== wasUntil)
-        log("info", "queue.site_paused", { site: site.name, until: site.pausedUntil });
-    } else if (flight.probe) probeAgain(site, now.due);
-    if (flight.probe) site.probing = false;
+    const alone = site.leased <= 1;
+    const change = learnFrom(site, verdict, { alone, probe: flight.probe, now, roll });
+    if (change !== null) log("info", `queue.site_${change}`, { site: site.name });
     expect(site);
+  }
+
+  function settle(verdicts: readonly Verdict[]): void {
+    if (stopped) return;
+    now = dueTime.now();
+    for (const verdict of verdicts) {
+      const flight = flights.find(verdict.message, verdict.n, verdict.claim);
+      if (flight === undefined) {
+        log("debug", "queue.stale_verdict", { message: verdict.message, n: verdict.n });
+        continue;
+      }
+      learn(flight, verdict);
+      const place = placeOf(flight, verdict.n, verdict.claim);
+      inbox.reports.push({ verdict, flight, place });
+    }
+    schedule();
+  }
+
+  function workerLost(worker: number): void {
+    now = dueTime.now();
+    for (const flight of [...flights.all()]) {
+      const { site } = flight;
+      if (site.worker !== worker) continue;
+      for (const leased of leasesOf(flight))
+        inbox.losses.push({ leased, site, text: "its sender thread ended" });
+      flights.remove(flight);
+      if (flight.probe) site.probing = false;
+      site.starving = false;
+      expect(site);
+    }
+    schedule();
+  }
+
+  function drain(): void {
+    draining = true;
+    for (const candidate of routes.giveUp()) inbox.resolved.push({ candidate, routing: null });
+    schedule();
+  }
+
+  /** What a line holds is read when its turn comes: until then it counts as due. */
+  function load(): void {
+    for (const id of store.sitesWaiting()) {
+      const site = sites.numbered(id);
+      site.dueAt.fill(0);
+      sites.hurry(site);
+    }
   }
 
   return {
@@ -396,15 +333,8 @@ export function createQueue(deps: QueueDeps): Queue {
       now = dueTime.now();
       orphansLeft = true;
       overdueAtMono = now.mono + policy.leaseMs / 2;
-      for (const { state, recipients } of store.tally())
-        if (!isFinal(state)) pendingRecipients += recipients;
-      pendingBytes = store.size().pendingBytes;
-      // What a line holds is read when its turn comes: until then it counts as due.
-      for (const id of store.sitesWaiting()) {
-        const site = sites.numbered(id);
-        site.dueAt.fill(0);
-        sites.hurry(site);
-      }
+      admission.start();
+      load();
       schedule();
     },
     accept(messages, answer) {
@@ -414,53 +344,10 @@ export function createQueue(deps: QueueDeps): Queue {
       inbox.calls.push(call);
       schedule();
     },
-    settle(verdicts) {
-      if (stopped) return;
-      now = dueTime.now();
-      for (const verdict of verdicts) {
-        const flight = flights.find(verdict.message, verdict.n, verdict.claim);
-        if (flight === undefined) {
-          log("debug", "queue.stale_verdict", { message: verdict.message, n: verdict.n });
-          continue;
-        }
-        learn(flight, verdict);
-        const place = placeOf(flight, verdict.n, verdict.claim);
-        inbox.reports.push({ verdict, flight, place });
-      }
-      schedule();
-    },
-    workerLost(worker) {
-      now = dueTime.now();
-      const text = "its sender thread ended";
-      for (const flight of [...flights.all()]) {
-        const { site, message, priority, acceptedAt, expiresAt, recipients } = flight;
-        if (site.worker !== worker) continue;
-        for (const [place, { n, attempts }] of recipients.entries()) {
-          const claim = flight.claims[place] ?? 0;
-          if (claim === 0) continue;
-          const leased = { message, n, claim, attempts, priority, acceptedAt, expiresAt };
-          inbox.losses.push({ leased, site, text });
-        }
-        flights.remove(flight);
-        if (flight.probe) site.probing = false;
-        site.starving = false;
-        expect(site);
-      }
-      schedule();
-    },
-    pressure({ freeBytes }) {
-      const low = freeBytes < policy.diskReserveBytes;
-      if (low !== diskLow)
-        log(low ? "warn" : "info", low ? "queue.disk_low" : "queue.disk_ok", {
-          free_bytes: freeBytes,
-        });
-      diskLow = low;
-    },
-    drain() {
-      draining = true;
-      for (const candidate of routes.giveUp()) inbox.resolved.push({ candidate, routing: null });
-      schedule();
-    },
+    settle,
+    workerLost,
+    pressure: ({ freeBytes }) => admission.pressure(freeBytes),
+    drain,
     idle: () =>
       new Promise((resolve) => {
         idlers.push(resolve);
@@ -468,14 +355,17 @@ export function createQueue(deps: QueueDeps): Queue {
       }),
     stop() {
       if (stopped) return;
-      draining = true;
-      for (const candidate of routes.giveUp()) inbox.resolved.push({ candidate, routing: null });
+      drain();
       cycle();
       refuseCalls("draining");
       stopped = true;
       timer?.cancel();
     },
-    health: () => ({ pendingRecipients, pendingBytes, leased: flights.leased() }),
+    health: () => ({
+      pendingRecipients: admission.recipients(),
+      pendingBytes: admission.bytes(),
+      leased: flights.leased(),
+    }),
     measure: () => measure.gauges(),
   };
 }

@@ -4,6 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { JobRecipient } from "../mail/job.ts";
 import type { Priority } from "../mail/message.ts";
+import type { Leased } from "./settlement.ts";
 import type { Site } from "./site.ts";
 
 export interface Flight {
@@ -48,6 +49,15 @@ export function placeOf(flight: Flight, n: number, claim: number): number {
   for (let i = 0; i < claims.length; i++)
     if (claims[i] === claim && recipients[i]?.n === n) return i;
   return -1;
+}
+
+/** The leases of a flight that have no settled verdict. */
+export function* leasesOf(flight: Flight): Generator<Leased> {
+  const { message, priority, acceptedAt, expiresAt, recipients, claims } = flight;
+  for (const [place, { n, attempts }] of recipients.entries()) {
+    const claim = claims[place] ?? 0;
+    if (claim !== 0) yield { message, n, claim, attempts, priority, acceptedAt, expiresAt };
+  }
 }
 
 export function createFlights(): Flights {

@@ -133,3 +133,13 @@ export function hasBytes(
   if (site.leasedBytes + sizeBytes > policy.flightBytesMax / SITE_BYTES_SHARE) return false;
   return flights.bytes() + sizeBytes <= policy.flightBytesMax;
 }
+
+/** What each sender gets of a turn. */
+export function byWorker({ flights, dispatches }: Turn): Dispatch[][] {
+  const batches: Dispatch[][] = [];
+  for (let i = 0; i < dispatches.length; i++) {
+    const worker = flights[i]?.site.worker ?? 0;
+    (batches[worker] ??= []).push(dispatches[i] as Dispatch);
+  }
+  return batches;
+}

@@ -2,6 +2,7 @@
 // attempt; a paused site gets one probe, whose outcome decides for all the others (DESIGN 7).
 import type { EpochMs } from "../base/clock.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import type { Instant } from "./duetime.ts";
 import { HOUR_MS, jittered, MINUTE_MS, SECOND_MS } from "./retry.ts";
 
 /** The pauses after the first, second ... failure in a row; the last one repeats. */
@@ -54,13 +55,13 @@ export function blamesSite(verdict: Verdict): boolean {
 }
 
 /** True when the site answered as a site should, whatever it said about the recipient. */
-export function praisesSite(verdict: Verdict): boolean {
+function praisesSite(verdict: Verdict): boolean {
   if (verdict.kind === "delivered" || verdict.kind === "failed") return true;
   if (verdict.kind === "interrupted" || verdict.class === "local") return false;
   return verdict.scope === "recipient" || verdict.scope === "message";
 }
 
-export interface Failure {
+interface Failure {
   readonly wholeSite: boolean;
   readonly retryAfterMs: number | undefined;
   readonly now: EpochMs;
@@ -69,7 +70,7 @@ export interface Failure {
 }
 
 /** Pauses the site when its time has come; failures of jobs that were under way when it was paused change nothing. */
-export function fail(health: Health, failure: Failure): void {
+function fail(health: Health, failure: Failure): void {
   health.streak++;
   health.failedAtMono = failure.mono;
   if (health.pausedUntil > failure.now) return;
@@ -80,13 +81,13 @@ export function fail(health: Health, failure: Failure): void {
 }
 
 /** The probe came back without an answer from the site: another one goes out after a while. */
-export function probeAgain(health: Health, now: EpochMs): void {
+function probeAgain(health: Health, now: EpochMs): void {
   health.probing = false;
   health.pausedUntil = Math.max(health.pausedUntil, now + (PAUSES_MS[0] as number));
 }
 
 /** True when that ended a pause. */
-export function heal(health: Health): boolean {
+function heal(health: Health): boolean {
   if (health.level === 0 && health.streak === 0) return false;
   const wasPaused = health.level > 0;
   health.pausedUntil = 0;
@@ -95,4 +96,32 @@ export function heal(health: Health): boolean {
   health.probing = false;
   health.failedAtMono = -1;
   return wasPaused;
+}
+
+export interface Lesson {
+  /** No other job of the site is under way. */
+  readonly alone: boolean;
+  readonly probe: boolean;
+  readonly now: Instant;
+  readonly roll: () => number;
+}
+
+/** What a verdict changes in its site's health. */
+export function learnFrom(
+  health: Health,
+  verdict: Verdict,
+  { alone, probe, now, roll }: Lesson,
+): "resumed" | "paused" | null {
+  let change: "resumed" | "paused" | null = null;
+  if (praisesSite(verdict)) {
+    if (heal(health)) change = "resumed";
+  } else if (blamesSite(verdict)) {
+    const wasUntil = health.pausedUntil;
+    const wholeSite = verdict.scope === "site" || alone;
+    const { retryAfterMs } = verdict;
+    fail(health, { wholeSite, retryAfterMs, now: now.due, mono: now.mono, roll: roll() });
+    if (health.pausedUntil !== wasUntil) change = "paused";
+  } else if (probe) probeAgain(health, now.due);
+  if (probe) health.probing = false;
+  return change;
 }

@@ -1,0 +1,55 @@
+// After the commit of a verdict: its lease ends, it is counted, and its site may take more.
+import type { EpochMs } from "../base/clock.ts";
+import { isFinal } from "../mail/state.ts";
+import type { Admission } from "./admission.ts";
+import type { Flights } from "./flight.ts";
+import type { Report } from "./inbox.ts";
+import type { RecipientState } from "./lifecycle.ts";
+import type { Measure } from "./measure.ts";
+import type { QueuePolicy } from "./policy.ts";
+import type { Site } from "./site.ts";
+import { wantsRefill } from "./window.ts";
+
+export interface LandingDeps {
+  readonly flights: Flights;
+  readonly policy: QueuePolicy;
+  readonly measure: Measure;
+  readonly admission: Admission;
+  readonly expect: (site: Site) => void;
+}
+
+export interface Landing {
+  /** `settled`: the state after each report, null where the lease had been lost. */
+  land(reports: readonly Report[], settled: readonly (RecipientState | null)[], now: EpochMs): void;
+}
+
+export function createLanding(deps: LandingDeps): Landing {
+  const { flights, policy, measure, admission, expect } = deps;
+
+  const count = ({ flight, verdict }: Report, state: RecipientState, now: EpochMs): void => {
+    measure.verdict(flight.site.name, verdict);
+    if (!isFinal(state.at)) return;
+    admission.ended(1);
+    if (state.at === "delivered") {
+      measure.ended("delivered");
+      measure.delivered(flight.priority, now - flight.acceptedAt);
+    } else if (state.at === "bounced" || state.at === "expired") measure.ended(state.at);
+  };
+
+  return {
+    land(reports, settled, now) {
+      for (let i = 0; i < reports.length; i++) {
+        const report = reports[i];
+        const state = settled[i];
+        if (report === undefined || state === undefined) continue;
+        const { verdict, flight, place } = report;
+        if (flight.claims[place] === verdict.claim) flights.land(flight, place);
+        if (state !== null) count(report, state, now);
+        const { site } = flight;
+        if (!site.starving || !wantsRefill(site, policy.windowMax)) continue;
+        site.starving = false;
+        expect(site);
+      }
+    },
+  };
+}

@@ -1,0 +1,54 @@
+// What the queue engine is given and what it offers: the whole of what other rooms, by way of roles/, may say to it.
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import type { Random } from "../base/random.ts";
+import type { AcceptAnswer, Submission } from "../mail/submission.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { RouteFor } from "../route/route.ts";
+import type { Dispatch } from "./launch.ts";
+import type { QueuePolicy } from "./policy.ts";
+import type { QueueStore } from "./store.ts";
+
+export interface QueueDeps {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly random: Pick<Random, "roll">;
+  readonly routeFor: RouteFor;
+  /** Sender threads; a site belongs to one of them. */
+  readonly workers: number;
+  readonly send: (worker: number, batch: readonly Dispatch[]) => void;
+  readonly policy: QueuePolicy;
+  readonly meter: Meter;
+  readonly log: Log;
+  /** What is on the disk is not known any more: the process must end. */
+  readonly fatal: (text: string) => void;
+  /** Spool files that nothing needs any more. */
+  readonly dropSpool: (files: readonly string[]) => void;
+}
+
+export interface QueueHealth {
+  readonly pendingRecipients: number;
+  readonly pendingBytes: number;
+  readonly leased: number;
+}
+
+export interface Queue {
+  /** Takes back what earlier processes had leased, and begins. */
+  start(): void;
+  /** `answer` is called once: after the commit, or with a refusal. */
+  accept(messages: readonly Submission[], answer: (answer: AcceptAnswer) => void): void;
+  settle(verdicts: readonly Verdict[]): void;
+  /** The thread is gone: its leases come back with doubt. */
+  workerLost(worker: number): void;
+  pressure(pressure: { readonly freeBytes: number }): void;
+  /** Takes no more mail and starts no more attempts. */
+  drain(): void;
+  /** Resolves once nothing is leased. */
+  idle(): Promise<void>;
+  /** Writes what is left to write, and ends: nothing is called back afterwards. */
+  stop(): void;
+  health(): QueueHealth;
+  /** Brings the gauges up to date: called before the meter is drained. */
+  measure(): void;
+}
