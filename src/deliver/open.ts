@@ -7,6 +7,7 @@ import type { Target as RouteTarget } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
 import type { Offer } from "../smtp/extensions.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
+import { ehloName } from "./ehloName.ts";
 import type { Connect, Target } from "./connection.ts";
 import { createTalk, type Talk } from "./drive.ts";
 import { createMemory, type Memory } from "./memory.ts";
@@ -179,7 +180,7 @@ async function openOne(
   });
   deps.meter.sessions(+1);
   const end = await greet(talk, signal, {
-    helo: settings.helo,
+    helo: ehloName(settings.helo, connection.source),
     encrypt: manner.encrypt,
     heloOnly: manner.heloOnly,
     secured: connection.tls !== null,
