@@ -70,24 +70,49 @@ const sizeOf = (name: string): number =>
   statSync(join(dataDir, name), { throwIfNoEntry: false })?.size ?? 0;
 const rateOf = (result: LoadResult): number => result.accepted / result.seconds;
 
-/** Load while another connection holds its snapshot as long as it is let. */
-async function underSnapshot(daemon: Daemon): Promise<{ walMaxBytes: number; p99Ms: number }> {
+interface Held {
+  readonly walMaxBytes: number;
+  readonly commitP99Ms: number;
+}
+
+/** Load while `hold` reads; what it leaves behind is seen until one more sample is in. */
+async function whileReading(
+  daemon: Daemon,
+  hold: (ended: () => boolean) => Promise<void>,
+): Promise<Held> {
   const before = await readHistogram(daemon, "postrider_commit_duration_seconds");
-  const reader = new Database(join(dataDir, "postrider.db"), { readonly: true });
-  reader.run("BEGIN");
-  reader.query("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)").get();
   const endAtMs = performance.now() + HELD_MS;
+  const ended = (): boolean => performance.now() >= endAtMs;
   let walMaxBytes = 0;
   const watch = setInterval(() => {
     walMaxBytes = Math.max(walMaxBytes, sizeOf("postrider.db-wal"));
   }, 20);
-  while (performance.now() < endAtMs) await load(daemon, sample);
-  reader.run("COMMIT");
-  reader.close();
+  const reading = hold(ended);
+  while (!ended()) await load(daemon, sample);
+  await reading;
   await load(daemon, sample);
   clearInterval(watch);
   const after = await readHistogram(daemon, "postrider_commit_duration_seconds");
-  return { walMaxBytes, p99Ms: quantileBetween(before, after, 0.99) * 1000 };
+  return { walMaxBytes, commitP99Ms: quantileBetween(before, after, 0.99) * 1000 };
+}
+
+/** The heaviest questions that a user may put, each again and again. */
+async function ask(daemon: Daemon, ended: () => boolean): Promise<void> {
+  const paths = ["/emails?status=queued&limit=100", "/emails?domain=s000.test&limit=100", "/queue"];
+  const one = async (path: string): Promise<void> => {
+    while (!ended()) await (await daemon.request(path)).arrayBuffer();
+  };
+  await Promise.all(paths.map(one));
+}
+
+/** A connection from outside, such as a curious operator's: nobody can end its snapshot. */
+async function holdFromOutside(ended: () => boolean): Promise<void> {
+  const reader = new Database(join(dataDir, "postrider.db"), { readonly: true });
+  reader.run("BEGIN");
+  reader.query("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)").get();
+  await until("it has been held long enough", () => ended());
+  reader.run("COMMIT");
+  reader.close();
 }
 
 async function startReceiver(port: number): Promise<Receiver> {
@@ -128,7 +153,8 @@ async function main(): Promise<void> {
   const first = await start(sinkPort);
   await load(first.daemon, 2_000);
   const empty = await load(first.daemon, sample);
-  const held = await underSnapshot(first.daemon);
+  const asked = await whileReading(first.daemon, (ended) => ask(first.daemon, ended));
+  const held = await whileReading(first.daemon, holdFromOutside);
   const missing = Number(flags.count) - load.total() - sample;
   if (missing > 0) await load(first.daemon, missing);
   const full = await load(first.daemon, sample);
@@ -143,8 +169,8 @@ async function main(): Promise<void> {
     queued: load.total(),
     acceptedPerSecond: { empty: rateOf(empty), full: rateOf(full) },
     acceptRatio: rateOf(full) / rateOf(empty),
-    walMaxMb: held.walMaxBytes / MB,
-    commitP99Ms: held.p99Ms,
+    walMaxMb: { apiReaders: asked.walMaxBytes / MB, outsideReader: held.walMaxBytes / MB },
+    commitP99Ms: { apiReaders: asked.commitP99Ms, outsideReader: held.commitP99Ms },
     rssQueuedMb: rssQueuedBytes / MB,
     databaseMb: { full: fullBytes / MB, drained: drained.shrunkBytes / MB },
     startToListeningMs: { empty: first.listeningMs, full: second.listeningMs },
