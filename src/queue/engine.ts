@@ -1,48 +1,35 @@
 // The queue thread's mind: everything that arrived goes into the next transaction, and nothing is answered or sent before its commit.
 // No timer makes batches: a transaction runs once all that waits in the event loop has been heard, so an idle daemon commits at once
 // and a busy one batches by itself (DESIGN 3).
-import type { Timer } from "../base/clock.ts";
 import { acceptedAtOf } from "../mail/id.ts";
 import type { Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
-import { createAdmission } from "./admission.ts";
-import { createDispatcher } from "./dispatch.ts";
+import type { Routing } from "../route/route.ts";
+import { createAlarm } from "./alarm.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
-import { createFlights, type Flight, leasesOf, placeOf } from "./flight.ts";
-import { type Call, emptyInbox, type Inbox, isSettled, takeFrom } from "./inbox.ts";
-import { createIntake } from "./intake.ts";
-import { byWorker, hasBytes, newTurn, type Turn } from "./launch.ts";
+import { type Flight, leasesOf, placeOf } from "./flight.ts";
+import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
+import { byWorker, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
-import { createLanding } from "./landing.ts";
-import { createMeasure } from "./measure.ts";
 import { learnFrom } from "./pace.ts";
 import type { Queue, QueueDeps } from "./queue.ts";
-import { createRoutes } from "./routing.ts";
-import { createSettling } from "./settling.ts";
-import { createSites, type Site } from "./site.ts";
-import { priorities } from "../mail/message.ts";
-import { earliestDue, isHungry, roomOf } from "./window.ts";
+import type { Candidate } from "./routing.ts";
+import { createWorkings } from "./workings.ts";
 
 export type { Dispatch } from "./launch.ts";
 export type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 
-/** Jumps of the wall clock are noticed at least this often. */
-const LOOK_MAX_MS = 5 * 60_000;
 /** Sites whose lines are read in one transaction. */
 const PUMPS_MAX = 64;
 /** A sweep of leases that came at a bad moment is tried again after this long. */
 const SWEEP_AGAIN_MS = 1000;
 
 export function createQueue(deps: QueueDeps): Queue {
-  const { store, clock, random, routeFor, policy, log } = deps;
+  const { store, clock, policy, log } = deps;
+  const { roll } = deps.random;
   const dueTime = createDueTime(clock, acceptedAtOf(store.facts.lastId), (byMs) =>
     log("warn", "queue.clock_jumped", { by_ms: byMs }),
   );
-  const measure = createMeasure(deps.meter, store);
-  const admission = createAdmission(store, policy, log);
-  const sites = createSites(store, deps.workers);
-  const flights = createFlights();
-  const roll = random.roll;
   let now: Instant = dueTime.now();
   let inbox: Inbox = emptyInbox();
   let scheduled = false;
@@ -53,8 +40,6 @@ export function createQueue(deps: QueueDeps): Queue {
   let blockedUntilMono = 0;
   let recovering = false;
   let overdueAtMono = 0;
-  let timer: Timer | undefined;
-  let timerAtMono = Infinity;
   const idlers: (() => void)[] = [];
 
   const schedule = (): void => {
@@ -62,45 +47,16 @@ export function createQueue(deps: QueueDeps): Queue {
     scheduled = true;
     clock.soon(cycle);
   };
+  const alarm = createAlarm(clock, schedule);
+  const workings = createWorkings(deps, { dueTime, dueNow: () => now.due, found });
+  const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
 
-  /** Brings the site back when its next recipient may leave: at once, later, or when its window has room. */
-  const expect = (site: Site): void => {
-    if (draining || site.ready || site.starving || site.probing) return;
-    const dueAt = Math.max(earliestDue(site), site.level > 0 ? site.pausedUntil : 0);
-    if (dueAt > now.due) {
-      if (dueAt !== Infinity) sites.wake(site, dueAt);
-      return;
-    }
-    if (hasRoom(site)) sites.hurry(site);
-    else site.starving = true;
-  };
-
-  const hasRoom = (site: Site): boolean => {
-    if (site === sites.unrouted) return routes.waiting() < policy.routingMax;
-    if (!hasBytes(flights, policy, site, 0)) return false;
-    return priorities.some(
-      (lane) => isHungry(site, lane, now.due) && roomOf(site, lane, policy.windowMax) > 0,
-    );
-  };
-
-  const routes = createRoutes({
-    routeFor,
-    policy,
-    onFound(candidates, routing) {
-      for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
-      sites.unrouted.starving = false;
-      expect(sites.unrouted);
-      schedule();
-    },
-  });
-  const shared = { store, sites, flights, routes, policy, dueTime, roll, expect };
-  const landing = createLanding({ flights, policy, measure, admission, expect });
-  const intake = createIntake(shared);
-  const settling = createSettling(shared);
-  const dispatcher = createDispatcher({
-    ...shared,
-    bodyMissing: ({ message }) => log("error", "queue.body_missing", { message }),
-  });
+  function found(candidates: readonly Candidate[], routing: Routing): void {
+    for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
+    sites.unrouted.starving = false;
+    expect(sites.unrouted);
+    schedule();
+  }
 
   function cycle(): void {
     scheduled = false;
@@ -119,14 +75,19 @@ export function createQueue(deps: QueueDeps): Queue {
     settleIdlers();
   }
 
-  const mayDispatch = (): boolean => !draining && !recovering;
+  function mayDispatch(): boolean {
+    return !draining && !recovering;
+  }
 
-  const hasWork = (): boolean =>
-    inbox.calls.length > 0 ||
-    !isSettled(inbox) ||
-    orphansLeft ||
-    (flights.leased() > 0 && now.mono >= overdueAtMono) ||
-    (mayDispatch() && sites.hasReady());
+  function hasWork(): boolean {
+    return (
+      inbox.calls.length > 0 ||
+      !isSettled(inbox) ||
+      orphansLeft ||
+      (flights.leased() > 0 && now.mono >= overdueAtMono) ||
+      (mayDispatch() && sites.hasReady())
+    );
+  }
 
   function transact(batch: Inbox): void {
     const turn = newTurn({
@@ -142,7 +103,7 @@ export function createQueue(deps: QueueDeps): Queue {
     if (result.why === "io") {
       // Whether it stands is not known, so nothing of it is answered, sent or removed.
       stopped = true;
-      timer?.cancel();
+      alarm.stop();
       return deps.fatal(`the queue's store failed: ${result.text}`);
     }
     orphansLeft = orphansBefore;
@@ -154,9 +115,9 @@ export function createQueue(deps: QueueDeps): Queue {
 
   function write(turn: Turn, batch: Inbox): (RecipientState | null)[] {
     const settled: (RecipientState | null)[] = [];
-    for (const report of batch.reports) settled.push(settling.report(turn, report));
-    for (const loss of batch.losses) settling.loss(turn, loss);
-    if (orphansLeft) orphansLeft = settling.orphans(turn);
+    for (const report of batch.reports) settled.push(workings.settling.report(turn, report));
+    for (const loss of batch.losses) workings.settling.loss(turn, loss);
+    if (orphansLeft) orphansLeft = workings.settling.orphans(turn);
     if (turn.now.mono >= overdueAtMono) sweep(turn);
     for (const { candidate, routing } of batch.resolved)
       if (routing === null) dispatcher.giveBack(turn, candidate);
@@ -168,7 +129,7 @@ export function createQueue(deps: QueueDeps): Queue {
         dispatcher.pump(turn, site);
       }
     for (const call of batch.calls)
-      for (const submission of call.messages) intake.take(turn, submission);
+      for (const submission of call.messages) workings.intake.take(turn, submission);
     return settled;
   }
 
@@ -177,7 +138,7 @@ export function createQueue(deps: QueueDeps): Queue {
     const early = routes.waiting() > 0 || inbox.resolved.length > 0;
     overdueAtMono = turn.now.mono + (early ? SWEEP_AGAIN_MS : policy.leaseMs / 2);
     if (early) return;
-    settling.overdue(turn);
+    workings.settling.overdue(turn);
   }
 
   function committed(
@@ -189,7 +150,7 @@ export function createQueue(deps: QueueDeps): Queue {
     sites.committed();
     if (recovering) log("info", "queue.disk_recovered");
     recovering = false;
-    landing.land(batch.reports, settled, turn.now.wall);
+    workings.landing.land(batch.reports, settled, turn.now.wall);
     for (const result of turn.ended) measure.ended(result);
     admission.ended(turn.ended.length);
     for (const _ of batch.losses) measure.doubt();
@@ -211,6 +172,8 @@ export function createQueue(deps: QueueDeps): Queue {
   function undo(turn: Turn, batch: Inbox): void {
     sites.rolledBack();
     if (turn.asked.length > 0) routes.forget(turn.asked);
+    sites.unrouted.starving = false;
+    expect(sites.unrouted);
     for (const flight of turn.flights) {
       if (flight.probe) flight.site.probing = false;
       flights.remove(flight);
@@ -225,21 +188,13 @@ export function createQueue(deps: QueueDeps): Queue {
     inbox.reports = batch.reports.concat(inbox.reports);
     inbox.losses = batch.losses.concat(inbox.losses);
     inbox.resolved = batch.resolved.concat(inbox.resolved);
-    for (const call of batch.calls) refuse(call, "disk_low");
-  }
-
-  function refuse(call: Call, why: Refusal): void {
-    const files = call.messages.flatMap(({ head }) =>
-      head.body.kind === "spool" ? [head.body.file] : [],
-    );
-    if (files.length > 0) deps.dropSpool(files);
-    call.answer({ kind: "refused", why, retryAfterS: policy.refusedRetryS });
+    for (const call of batch.calls) refuse(call, "disk_low", deps);
   }
 
   function refuseCalls(why: Refusal): void {
     const { calls } = inbox;
     inbox.calls = [];
-    for (const call of calls) refuse(call, why);
+    for (const call of calls) refuse(call, why, deps);
   }
 
   function refusalOf(messages: readonly Submission[]): Refusal | undefined {
@@ -255,16 +210,7 @@ export function createQueue(deps: QueueDeps): Queue {
     if (!draining) delayMs = sites.nextWake() - now.due;
     if (flights.leased() > 0) delayMs = Math.min(delayMs, overdueAtMono - now.mono);
     if (now.mono < blockedUntilMono) delayMs = blockedUntilMono - now.mono;
-    if (delayMs === Infinity) return;
-    const atMono = now.mono + Math.min(LOOK_MAX_MS, Math.max(1, delayMs));
-    // A timer that fires early only looks again: cheaper than a new one for each change.
-    if (timerAtMono <= atMono) return;
-    timer?.cancel();
-    timerAtMono = atMono;
-    timer = clock.after(atMono - now.mono, () => {
-      timerAtMono = Infinity;
-      schedule();
-    });
+    alarm.within(delayMs);
   }
 
   function settleIdlers(): void {
@@ -319,28 +265,19 @@ export function createQueue(deps: QueueDeps): Queue {
     schedule();
   }
 
-  /** What a line holds is read when its turn comes: until then it counts as due. */
-  function load(): void {
-    for (const id of store.sitesWaiting()) {
-      const site = sites.numbered(id);
-      site.dueAt.fill(0);
-      sites.hurry(site);
-    }
-  }
-
   return {
     start() {
       now = dueTime.now();
       orphansLeft = true;
       overdueAtMono = now.mono + policy.leaseMs / 2;
       admission.start();
-      load();
+      sites.load();
       schedule();
     },
     accept(messages, answer) {
       const call: Call = { messages, answer };
       const why = refusalOf(messages);
-      if (why !== undefined) return refuse(call, why);
+      if (why !== undefined) return refuse(call, why, deps);
       inbox.calls.push(call);
       schedule();
     },
@@ -359,7 +296,7 @@ export function createQueue(deps: QueueDeps): Queue {
       cycle();
       refuseCalls("draining");
       stopped = true;
-      timer?.cancel();
+      alarm.stop();
     },
     health: () => ({
       pendingRecipients: admission.recipients(),

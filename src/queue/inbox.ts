@@ -1,9 +1,10 @@
 // What arrived since the last commit. Everything in it goes into the next transaction; what a full disk refused stays here, since a
 // verdict that is not written would be sent again.
-import type { AcceptAnswer, Submission } from "../mail/submission.ts";
+import type { AcceptAnswer, Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import type { Flight } from "./flight.ts";
+import type { QueueDeps } from "./queue.ts";
 import type { Leased } from "./settlement.ts";
 import type { Candidate } from "./routing.ts";
 import type { Site } from "./site.ts";
@@ -59,4 +60,17 @@ export function takeFrom(inbox: Inbox, max: number): Inbox {
   inbox.losses = lossesLeft;
   inbox.resolved = resolvedLeft;
   return { calls, reports, losses, resolved };
+}
+
+/** Nothing of the call is stored, so its spool files go too. */
+export function refuse(
+  call: Call,
+  why: Refusal,
+  deps: Pick<QueueDeps, "dropSpool" | "policy">,
+): void {
+  const files = call.messages.flatMap(({ head }) =>
+    head.body.kind === "spool" ? [head.body.file] : [],
+  );
+  if (files.length > 0) deps.dropSpool(files);
+  call.answer({ kind: "refused", why, retryAfterS: deps.policy.refusedRetryS });
 }

@@ -23,6 +23,8 @@ export interface Site extends Window {
 }
 
 export interface Sites {
+  /** At start: what a line holds is read when its turn comes, and until then it counts as due. */
+  load(): void;
   /** Recipients whose domain has no route yet. */
   readonly unrouted: Site;
   named(name: string): Site;
@@ -78,8 +80,26 @@ export function createSites(store: QueueStore, workers: number): Sites {
     line.push(site);
   };
 
+  const numbered = (id: SiteId): Site => {
+    const known = byId.get(id);
+    if (known !== undefined) return known;
+    const name = store.siteName(id);
+    const site = byName.get(name) ?? make(name, id);
+    site.id = id;
+    byName.set(name, site);
+    byId.set(id, site);
+    return site;
+  };
+
   return {
     unrouted,
+    load() {
+      for (const id of store.sitesWaiting()) {
+        const site = numbered(id);
+        site.dueAt.fill(0);
+        hurry(site);
+      }
+    },
     named(name) {
       const known = byName.get(name);
       if (known !== undefined) return known;
@@ -87,16 +107,7 @@ export function createSites(store: QueueStore, workers: number): Sites {
       byName.set(name, site);
       return site;
     },
-    numbered(id) {
-      const known = byId.get(id);
-      if (known !== undefined) return known;
-      const name = store.siteName(id);
-      const site = byName.get(name) ?? make(name, id);
-      site.id = id;
-      byName.set(name, site);
-      byId.set(id, site);
-      return site;
-    },
+    numbered,
     idOf(site) {
       if (site.id !== undefined) return site.id;
       const id = store.siteId(site.name);
