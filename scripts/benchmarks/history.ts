@@ -99,21 +99,21 @@ function build({ finished, queued }: HistorySketch, dataDir: string): void {
     const at = `${HISTORY_START} + i * ${SPACING_MS}`;
     const rows = `WITH RECURSIVE c(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM c WHERE i < ${to - 1})`;
     const text = "'orders@shop.example'";
-    db.run(
-      `INSERT INTO message ${rows} SELECT ${id}, ${text}, 1, ${at}, NULL, ${BODY_BYTES},
-        substr(hex(i) || '${"x".repeat(43)}', 1, 43), 0, 1, ?1, NULL, NULL FROM c`,
-      [SAMPLE_FACTS],
-    );
     const final = state >= 5;
-    db.run(
-      `INSERT INTO recipient ${rows} SELECT ${id}, 0, 'customer' || i || '@example.com', ${state}, 1, 1, ${at}, 0,
-        ${final ? 1 : 0}, ${final ? 1 : 0}, ?1 FROM c`,
-      [final ? SAMPLE_STEP : ""],
-    );
-    if (!final) db.run(`INSERT INTO body ${rows} SELECT ${id}, zeroblob(${BODY_BYTES}) FROM c`);
     const perMessage = final ? 2 : 1;
     const [last] = db.query("SELECT coalesce(max(seq), 0) FROM event").values()[0] as [number];
     const seq = `${last} + 1 + (i - ${from}) * ${perMessage}`;
+    db.run(
+      `INSERT INTO message ${rows} SELECT ${id}, ${text}, 1, ${at}, NULL, ${BODY_BYTES},
+        substr(hex(i) || '${"x".repeat(43)}', 1, 43), 0, 1, ?1, NULL, NULL, ${seq} FROM c`,
+      [SAMPLE_FACTS],
+    );
+    db.run(
+      `INSERT INTO recipient ${rows} SELECT ${id}, 0, 'customer' || i || '@example.com', ${state}, 1, 1, ${at}, 0,
+        ${final ? 1 : 0}, ${final ? 1 : 0}, ?1, ${final ? `',' || (${seq} + 1)` : "''"} FROM c`,
+      [final ? SAMPLE_STEP : ""],
+    );
+    if (!final) db.run(`INSERT INTO body ${rows} SELECT ${id}, zeroblob(${BODY_BYTES}) FROM c`);
     db.run(
       `INSERT INTO event ${rows}, k(k) AS (VALUES ${final ? "(0), (1)" : "(0)"})
         SELECT ${seq} + k, ${id}, -(k = 0), k * 5, ${at}, k - 1 FROM c CROSS JOIN k`,

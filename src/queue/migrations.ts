@@ -13,6 +13,8 @@ export interface Migration {
  * - `recipient.due`: waiting: not before; sending: the end of the lease; held: null; final: when it ended.
  * - `message.ring` is where its bytes were put while it was with a sender (sqlite-ring.ts). A row in `body` goes before it, and
  *   it says nothing once no recipient is leased.
+ * - `message.event` is the number of its acceptance, `recipient.events` the numbers of what followed, each after a comma: the
+ *   event table needs no index by message.
  * - `recipient.steps` counts the steps in `timeline`, so that an event can name its step and nobody parses to append.
  * - `ready` is the one scattered index of the hot path, and only waiting recipients are in it: a recipient that is inserted
  *   already leased never enters it. `leased` grows at its end and stays as small as the window.
@@ -35,7 +37,8 @@ CREATE TABLE message (
   recipients INTEGER NOT NULL CHECK (recipients > 0),
   facts TEXT NOT NULL,
   spool TEXT,
-  ring INTEGER
+  ring INTEGER,
+  event INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX spooled ON message (spool) WHERE spool IS NOT NULL;
 
@@ -56,6 +59,7 @@ CREATE TABLE recipient (
   attempts INTEGER NOT NULL CHECK (attempts >= 0),
   steps INTEGER NOT NULL CHECK (steps >= 0),
   timeline TEXT NOT NULL,
+  events TEXT NOT NULL,
   PRIMARY KEY (message, n),
   CHECK ((state = 2) = (due IS NULL)),
   CHECK ((state = 3) = (claim > 0)),

@@ -10,6 +10,7 @@ export interface Books {
   move(from: StateNumber | null, to: StateNumber | null, priority: Priority): void;
   owe(bytes: number): void;
   nextSeq(): number;
+  lastSeq(): number;
   /** A spool file that nothing needs once this transaction stands. */
   drop(spool: string): void;
   /** Writes what the transaction moved, as its last statements. */
@@ -57,6 +58,7 @@ export function createBooks(prepare: Prepare): Books {
     },
     owe: (bytes) => void (owedDelta += bytes),
     nextSeq: () => ++seq,
+    lastSeq: () => seq,
     drop: (spool) => void dropping.push(spool),
     flush() {
       for (let cell = 0; cell < CELLS; cell++) {

@@ -2,7 +2,7 @@
 // appended, or still lie in the pages that were appended last.
 import { eventNumber, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
-import type { Priority } from "../mail/message.ts";
+import type { MessageHead, Priority } from "../mail/message.ts";
 import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type { Books } from "./sqlite-books.ts";
@@ -49,12 +49,12 @@ export function createHeldLeases(): HeldLeases {
 }
 
 const INSERT_MESSAGE = `INSERT INTO message
-  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)`;
+  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`;
 export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient
-  (message, n, address, state, priority, site, due, claim, attempts, steps, timeline)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '')`;
+  (message, n, address, state, priority, site, due, claim, attempts, steps, timeline, events)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '', ?10)`;
 const INSERT_EVENT =
   "INSERT INTO event (seq, message, n, type, at, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
@@ -71,10 +71,17 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
   const insertRecipient = prepare(INSERT_RECIPIENT);
   const insertEvent = prepare(INSERT_EVENT);
 
+  const tellSuppressed = ({ id, acceptedAt }: MessageHead, n: number): number => {
+    const seq = books.nextSeq();
+    insertEvent.run(seq, id, n, eventNumber["email.suppressed"], acceptedAt, -1);
+    return seq;
+  };
+
   const addRecipient = ({ head, recipients }: NewMessage, one: NewRecipient): void => {
     const { state } = one;
     const number = stateNumber[state.at];
     const claim = state.at === "sending" ? state.claim : 0;
+    const events = state.at === "suppressed" ? `,${tellSuppressed(head, one.n)}` : "";
     insertRecipient.run(
       head.id,
       one.n,
@@ -85,6 +92,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
       dueOf(state),
       claim,
       attemptsOf(state),
+      events,
     );
     books.move(null, number, head.priority);
     if (claim === 0) return;
@@ -113,6 +121,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
     const open = recipients.some((one) => stateNumber[one.state.at] < FIRST_FINAL);
     const spool = head.body.kind === "spool" ? head.body.file : null;
     const place = open && body !== null ? placeInRing(message, body) : null;
+    const seq = books.nextSeq();
     insertMessage.run(
       head.id,
       head.from,
@@ -126,6 +135,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
       head.facts,
       open ? spool : null,
       place,
+      seq,
     );
     if (open) {
       books.owe(head.sizeBytes);
@@ -133,14 +143,9 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
     } else if (spool !== null) {
       books.drop(spool);
     }
-    for (const one of recipients) addRecipient(message, one);
     const type = eventNumber[acceptEvent(message)];
-    insertEvent.run(books.nextSeq(), head.id, WHOLE_MESSAGE, type, head.acceptedAt, -1);
-    for (const { n, state } of recipients) {
-      if (state.at !== "suppressed") continue;
-      const suppressed = eventNumber["email.suppressed"];
-      insertEvent.run(books.nextSeq(), head.id, n, suppressed, head.acceptedAt, -1);
-    }
+    insertEvent.run(seq, head.id, WHOLE_MESSAGE, type, head.acceptedAt, -1);
+    for (const one of recipients) addRecipient(message, one);
   };
 }
 
@@ -151,7 +156,8 @@ const READ_HELD = `SELECT r.state, r.priority, r.steps, m.recipients, m.size, m.
   FROM recipient r JOIN message m ON m.id = r.message WHERE r.message = ?1 AND r.n = ?2`;
 /** A claim is part of the condition: a verdict of a lost lease finds no row. */
 const UPDATE_RECIPIENT = `UPDATE recipient
-  SET state = ?5, due = ?6, claim = ?7, attempts = ?8, steps = ?9, timeline = timeline || ?10
+  SET state = ?5, due = ?6, claim = ?7, attempts = ?8, steps = ?9, timeline = timeline || ?10,
+    events = events || ?11
   WHERE message = ?1 AND n = ?2 AND state = ?3 AND claim = ?4`;
 const UPDATE_SITE = "UPDATE recipient SET site = ?3 WHERE message = ?1 AND n = ?2 AND site <> ?3";
 const READ_OPEN = `SELECT 1 FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL} LIMIT 1`;
@@ -227,6 +233,7 @@ export function createSettle({ prepare, books, leases, ring }: WriteDeps) {
       attemptsOf(next),
       steps,
       text,
+      event === null ? "" : `,${books.lastSeq() + 1}`,
     );
     if (changes === 0) return false;
     if (site !== undefined) updateSite.run(message, n, site);

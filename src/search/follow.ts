@@ -30,8 +30,6 @@ export const followSql = {
   readKnown: "SELECT states FROM known WHERE message = ?1",
   putKnown: "INSERT OR REPLACE INTO known (message, states) VALUES (?1, ?2)",
   dropKnown: "DELETE FROM known WHERE message = ?1",
-  putStory: "INSERT OR IGNORE INTO story (message, seq) VALUES (?1, ?2)",
-  dropStory: "DELETE FROM story WHERE message = ?1",
   readMeta: "SELECT value FROM meta WHERE key = ?1",
   putMeta: "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
   sweep: `SELECT kind, value, message FROM term WHERE (kind, value, message) > (?1, ?2, ?3)
@@ -50,7 +48,6 @@ export interface Follow {
   catchUp(): void;
   /** Events that are not in the index yet. */
   lag(): number;
-  cursor(): number;
 }
 
 export function createFollow(index: Connection, stored: Stored, tag: HostTag): Follow {
@@ -59,7 +56,6 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
   const dropTerm = prepare(followSql.dropTerm);
   const readKnown = prepare(followSql.readKnown);
   const putKnown = prepare(followSql.putKnown);
-  const putStory = prepare(followSql.putStory);
   const readMeta = prepare(followSql.readMeta);
   const putMeta = prepare(followSql.putMeta);
   const sweeper = createSweep(index, stored);
@@ -83,17 +79,17 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
       const bits = stored.stateBits(id);
       if (bits === 0 || bits === before) continue;
       known.push([id, bits]);
-      const priority = message?.priority ?? stored.message(id)?.priority ?? 1;
       added.push(...stateTerms(id, bits & ~(before ?? 0)));
       dropped.push(...stateTerms(id, (before ?? 0) & ~bits));
-      if ((bits & OPEN_BITS) !== 0) added.push([termKind.open, String(priority), id]);
-      else if (before !== undefined) dropped.push([termKind.open, String(priority), id]);
+      const open = (bits & OPEN_BITS) !== 0;
+      if (!open && before === undefined) continue;
+      const priority = (message ?? stored.message(id))?.priority ?? 1;
+      (open ? added : dropped).push([termKind.open, String(priority), id]);
     }
     inTransaction(db, () => {
       for (const term of dropped.sort(byKey)) dropTerm.run(...term);
       for (const term of added.sort(byKey)) putTerm.run(...term);
       for (const [id, bits] of known) putKnown.run(id, bits);
-      for (const { message, seq } of events) putStory.run(message, seq);
       putMeta.run("cursor", String(last.seq));
     });
     cursor = last.seq;
@@ -126,7 +122,6 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
       const { first, last } = stored.eventBounds();
       return Math.max(0, last - Math.max(cursor, first - 1));
     },
-    cursor: () => cursor,
   };
 }
 
@@ -135,7 +130,6 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
   const read = prepare(followSql.sweep);
   const dropTerm = prepare(followSql.dropTerm);
   const dropKnown = prepare(followSql.dropKnown);
-  const dropStory = prepare(followSql.dropStory);
   let at: Term | undefined;
   return {
     begin: () => void (at = [0, "", 0]),
@@ -148,7 +142,6 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
         for (const term of gone) {
           dropTerm.run(...term);
           dropKnown.run(term[2]);
-          dropStory.run(term[2]);
         }
       });
       at = rows.length === SWEEP_ROWS ? rows.at(-1) : undefined;
@@ -164,7 +157,7 @@ function termsOf(
 ): Term[] {
   const terms: Term[] = [];
   const add = (kind: number, value: string): void => void terms.push([kind, value, id]);
-  for (const { address } of stored.recipients(id)) {
+  for (const address of stored.addresses(id)) {
     add(termKind.to, address.toLowerCase());
     add(termKind.domain, domainOf(address).toLowerCase());
   }

@@ -24,7 +24,6 @@ export type TermKind = keyof typeof termKind;
 /**
  * - `term` answers each filter by one range, newest message first.
  * - `known` says under which states a message stands in `term`, one bit a state, so that a change removes what it must.
- * - `story` finds a message's events, which the event table holds in the order of time only.
  */
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -35,11 +34,6 @@ CREATE TABLE term (
   PRIMARY KEY (kind, value, message)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE known (message INTEGER PRIMARY KEY, states INTEGER NOT NULL) STRICT;
-CREATE TABLE story (
-  message INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  PRIMARY KEY (message, seq)
-) STRICT, WITHOUT ROWID;
 `;
 
 export type Prepare = (sql: string) => Statement;

@@ -20,7 +20,6 @@ export const listSql = {
     ORDER BY message DESC LIMIT ?5`,
   oldest: `SELECT message FROM term WHERE kind = ?1 AND value = ?2 AND message > ?3 AND message < ?4
     ORDER BY message LIMIT ?5`,
-  story: "SELECT seq FROM story WHERE message = ?1 ORDER BY seq LIMIT ?2",
 } as const;
 
 interface Span {
@@ -187,20 +186,3 @@ function matches(
       facts.tags.some(({ name, value }) => name === tag || `${name}=${value}` === tag))
   );
 }
-
-/** The events of a message by its index, and the newest ones that are not in it yet. */
-export function createStory(prepare: Prepare, stored: Stored) {
-  const read = prepare(listSql.story);
-  return (message: MessageId, cursor: number, limit: number) => {
-    const known = (read.values(message, limit) as [number][]).flatMap(
-      ([seq]) => stored.event(seq) ?? [],
-    );
-    const fresh = stored
-      .eventsAfter(cursor, FRESH_EVENTS_MAX)
-      .filter((event) => event.message === message);
-    return [...known, ...fresh].slice(0, limit);
-  };
-}
-
-/** Events behind the index that one question looks through. */
-const FRESH_EVENTS_MAX = 20_000;

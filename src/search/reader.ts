@@ -9,7 +9,7 @@ import { emailView, readBytes, readTexts } from "./email.ts";
 import { expandEvent } from "./events.ts";
 import { createFollow } from "./follow.ts";
 import { openIndex, openStoreReadOnly } from "./index-file.ts";
-import { createList, createStory } from "./list.ts";
+import { createList } from "./list.ts";
 import { createQueueView } from "./queue-view.ts";
 import { createStored } from "./stored.ts";
 
@@ -30,8 +30,8 @@ export interface Reader {
 
 /** Rows of the event table that one answer holds. */
 const EVENTS_MAX = 1000;
-/** Batches that a list waits for, so that what was just accepted is found. */
-const CATCH_UP_BATCHES = 4;
+/** A list waits for so many events, so that what was just accepted is found; with more behind it answers at once. */
+const CATCH_UP_EVENTS = 4096;
 
 /** The queue must have opened the data folder before: it makes the database and the tag. */
 export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reader {
@@ -45,11 +45,11 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   });
   const follow = createFollow(index, stored, tag);
   const list = createList(index.prepare, stored, tag);
-  const story = createStory(index.prepare, stored);
   const queueView = createQueueView({ store, index, stored, lag: follow.lag });
 
   const catchUp = (): void => {
-    for (let i = 0; i < CATCH_UP_BATCHES && follow.lag() > 0; i++) follow.catchUp();
+    const lag = follow.lag();
+    if (lag > 0 && lag <= CATCH_UP_EVENTS) follow.catchUp();
   };
 
   const email = async (id: MessageId): Promise<Answer> => {
@@ -63,7 +63,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
     const message = stored.message(id);
     if (message === undefined) return { kind: "missing" };
     // The rows come first: what happens meanwhile then has its step already.
-    const rows = story(id, follow.cursor(), EVENTS_MAX);
+    const rows = stored.eventsOf(id, EVENTS_MAX);
     const told = { message, recipients: stored.recipients(id), tag };
     const data = rows.flatMap((row) => expandEvent(row, told));
     return {

@@ -36,6 +36,9 @@ export const storedSql = {
   message: `SELECT id, sender, priority, due, size, sha256, spool, ring, facts FROM message WHERE id = ?1`,
   recipients: `SELECT n, address, state, due, attempts, timeline FROM recipient WHERE message = ?1 ORDER BY n`,
   states: "SELECT state FROM recipient WHERE message = ?1",
+  addresses: "SELECT address FROM recipient WHERE message = ?1 ORDER BY n",
+  eventNumbers: `SELECT '' || event FROM message WHERE id = ?1
+    UNION ALL SELECT events FROM recipient WHERE message = ?1`,
   body: "SELECT bytes FROM body WHERE message = ?1",
   hasBody: "SELECT 1 FROM body WHERE message = ?1",
   event: "SELECT seq, message, n, type, at, step FROM event WHERE seq = ?1",
@@ -69,6 +72,8 @@ export function createStored({ prepare }: Connection) {
   const message = prepare(storedSql.message);
   const recipients = prepare(storedSql.recipients);
   const states = prepare(storedSql.states);
+  const addresses = prepare(storedSql.addresses);
+  const eventNumbers = prepare(storedSql.eventNumbers);
   const body = prepare(storedSql.body);
   const hasBody = prepare(storedSql.hasBody);
   const event = prepare(storedSql.event);
@@ -110,9 +115,16 @@ export function createStored({ prepare }: Connection) {
     body: (id: MessageId): Uint8Array | null =>
       (body.values(id)[0] as [Uint8Array] | undefined)?.[0] ?? null,
     hasBody: (id: MessageId): boolean => hasBody.values(id).length > 0,
-    event: (seq: number): EventRow | undefined => {
-      const row = event.values(seq)[0] as EventColumns | undefined;
-      return row === undefined ? undefined : asEvent(row);
+    addresses: (id: MessageId): string[] =>
+      (addresses.values(id) as [string][]).map(([address]) => address),
+    /** In order; those that were forgotten are left out. */
+    eventsOf(id: MessageId, limit: number): EventRow[] {
+      const texts = (eventNumbers.values(id) as [string][]).flatMap(([text]) => text.split(","));
+      const numbers = texts.filter((text) => text !== "").map(Number);
+      return numbers
+        .sort((a, b) => a - b)
+        .slice(0, limit)
+        .flatMap((seq) => (event.values(seq) as EventColumns[]).map(asEvent));
     },
     eventsAfter: (seq: number, limit: number): EventRow[] =>
       (eventsAfter.values(seq, limit) as EventColumns[]).map(asEvent),
