@@ -9,13 +9,14 @@ import { createMemoryDisk } from "../../src/queue/memory.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { checkBooks } from "./checks.ts";
 import { createNames } from "./names.ts";
-import { createNetwork } from "./network.ts";
+import { createOutside } from "./outside.ts";
 import { calm, drawPlan, type FaultRates } from "./plan.ts";
 import { acceptEarly, type Plant, storeWithoutEvents, verdictUnchecked } from "./plants.ts";
 import { type Process, startProcess } from "./process.ts";
-import { createServer, type Server, type Truth } from "./server.ts";
-import { createSimClock } from "./time.ts";
+import type { Truth } from "./server.ts";
+import { createSimClock, type SimClock } from "./time.ts";
 import { createTrace } from "./trace.ts";
+import { createWatch } from "./watch.ts";
 import { contentOf, drawWishes, submissionOf, type Wish } from "./workload.ts";
 
 export interface Run {
@@ -56,93 +57,36 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
 
   const truth: Truth = { taken: new Map(), refused: new Set() };
   const accepted = new Set<MessageId>();
-  const committed = new Set<MessageId>();
   const submitted = new Map<MessageId, number | null>();
-  /** Leases whose senders said that the message was taken. */
-  const delivering = new Set<number>();
   const contents = new Map<string, string>();
   const spool = new Map<string, Uint8Array>();
   const ids = createIds(0);
   const disk = createMemoryDisk("8000000000000000");
+  const watch = createWatch({ disk, roll, faults: () => faults, trace: trace.add, violation });
   const names = createNames({ random, sites: plan.sites, faults: () => faults });
   let life: Process | undefined;
   let store: QueueStore | undefined;
   let owners = 0;
   let backMs = 0;
 
-  const servers = new Map<string, Server>();
-  const serverOf = (site: string): Server => {
-    let server = servers.get(site);
-    if (server === undefined) {
-      server = createServer({
-        site,
-        random,
-        now: clock.monotonicMs,
-        faults: () => faults,
-        truth,
-        violation,
-        trace: trace.add,
-        contentOf: (message) => contents.get(message) ?? "",
-        dot(message, address) {
-          const row = store?.recipients(Number(message)).find((one) => one.address === address);
-          if (row !== undefined && isFinal(row.state.at))
-            violation(`${message} ${address} was sent while it was ${row.state.at}`);
-        },
-      });
-      servers.set(site, server);
-    }
-    return server;
-  };
-  for (let site = 0; site < plan.sites; site++) serverOf(`s${site}.test`);
-
-  const network = createNetwork({
+  const network = createOutside({
     clock,
     random,
-    latencyMs: plan.latencyMs,
+    plan,
     faults: () => faults,
-    welcome: ({ host }, wire) => serverOf(host.slice(host.indexOf(".") + 1)).welcome(wire),
-    holds({ host }, connections) {
-      if (connections > plan.siteConnections)
-        violation(`${host} has ${connections} connections of ${plan.siteConnections}`);
+    truth,
+    violation,
+    trace: trace.add,
+    contentOf: (message) => contents.get(message) ?? "",
+    dot(message, address) {
+      const row = store?.recipients(Number(message)).find((one) => one.address === address);
+      if (row !== undefined && isFinal(row.state.at))
+        violation(`${message} ${address} was sent while it was ${row.state.at}`);
     },
   });
-
-  /** The disk fails as the plan says, and what stands afterwards is noted. */
-  const watched = (opened: QueueStore): QueueStore => ({
-    ...opened,
-    transaction(run) {
-      const { full, ioBefore, ioAfter } = faults;
-      const fault =
-        roll() < full
-          ? "full"
-          : roll() < ioBefore
-            ? "io_before"
-            : roll() < ioAfter
-              ? "io_after"
-              : undefined;
-      disk.fail([fault]);
-      const fresh: MessageId[] = [];
-      accepting = fresh;
-      const result = opened.transaction(run);
-      if (fault === undefined || fault === "io_after") for (const id of fresh) committed.add(id);
-      if (fault !== undefined) trace.add(`commit fails: ${fault}`);
-      return result;
-    },
-    settle(settlement) {
-      const { claim, message, n, next } = settlement;
-      if (next.at === "delivered" && (claim === null || !delivering.has(claim)))
-        violation(`${message} ${n} is settled by the verdict of another lease`);
-      return opened.settle(settlement);
-    },
-    accept(message) {
-      accepting.push(message.head.id);
-      opened.accept(message);
-    },
-  });
-  let accepting: MessageId[] = [];
 
   const open = (): void => {
-    const opened = watched(disk.open());
+    const opened = watch.open();
     store = plant === "verdict-without-event" ? storeWithoutEvents(opened, roll) : opened;
     const { facts } = store;
     trace.add(`the daemon starts, ${facts.unclean ? "after a crash" : "clean"}`);
@@ -160,7 +104,8 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       nextOwner: () => ++owners,
       portMs: () => (roll() < faults.lateVerdict ? roll() * LATE_MS : roll()),
       sent({ job, route }) {
-        if (!committed.has(job.message)) violation(`${job.message} is sent before its commit`);
+        if (!watch.committed.has(job.message))
+          violation(`${job.message} is sent before its commit`);
         const rows = current.recipients(job.message);
         for (const { n, claim } of job.recipients) {
           const state = rows[n]?.state;
@@ -170,7 +115,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
         trace.add(`send ${job.message} to ${job.recipients.length} at ${route.site}`);
       },
       heard(verdict) {
-        if (verdict.kind === "delivered") delivering.add(verdict.claim);
+        if (verdict.kind === "delivered") watch.delivering.add(verdict.claim);
         trace.add(
           `${verdict.message} ${verdict.n} ${verdict.kind} ${verdict.scope} ${verdict.class}` +
             `${verdict.doubt ? " doubt" : ""}${isHeld(current, verdict) ? "" : " stale"}`,
@@ -230,7 +175,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       trace.add(`${id} is ${got.kind === "accepted" ? "accepted" : `refused: ${got.why}`}`);
       if (got.kind === "accepted") {
         accepted.add(id);
-        if (!committed.has(id)) violation(`${id} is answered before its commit`);
+        if (!watch.committed.has(id)) violation(`${id} is answered before its commit`);
       } else if (tries > 0) clock.after(5000, () => submit(wish, tries - 1));
     };
     if (plant === "early-answer") acceptEarly(life.queue, [given], answer);
@@ -240,18 +185,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   open();
   for (const wish of drawWishes(random, { ...plan, domains: names.domains }))
     clock.after(wish.afterMs, () => submit(wish, 20));
-  const happen = (perHour: number, what: () => void): void => {
-    if (perHour === 0) return;
-    const next = (): void => {
-      const waitMs = (-Math.log(1 - roll()) / perHour) * HOUR_MS;
-      if (clock.monotonicMs() + waitMs < trouble.lastsMs)
-        clock.after(waitMs, () => {
-          what();
-          next();
-        });
-    };
-    next();
-  };
+  const happen = createChance(clock, roll, trouble.lastsMs);
   happen(plan.faults.kills, crash);
   happen(plan.faults.restarts, restart);
   happen(plan.faults.workerLosses, () => {
@@ -280,25 +214,29 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     return true;
   };
 
+  function conclude(): void {
+    if (steps >= STEPS_MAX) violation("the run does not end");
+    if (store === undefined) violation("the daemon is not there at the end");
+    else
+      checkBooks({
+        store,
+        truth,
+        denied: names.denied,
+        retry: plan.policy.retry,
+        accepted,
+        submitted,
+        violation,
+      });
+    const health = life?.queue.health();
+    if (violations.length === 0 && health?.pendingRecipients !== 0)
+      violation(`the queue counts ${health?.pendingRecipients} recipients at the end`);
+  }
+
   await runUntil(trouble.lastsMs, () => false);
   trace.add("everything is healed");
   faults = calm;
   await runUntil(trouble.lastsMs + HEALED_MS + backMs, allFinal);
-  if (steps >= STEPS_MAX) violation("the run does not end");
-  if (store === undefined) violation("the daemon is not there at the end");
-  else
-    checkBooks({
-      store,
-      truth,
-      denied: names.denied,
-      retry: plan.policy.retry,
-      accepted,
-      submitted,
-      violation,
-    });
-  const health = life?.queue.health();
-  if (violations.length === 0 && health?.pendingRecipients !== 0)
-    violation(`the queue counts ${health?.pendingRecipients} recipients at the end`);
+  conclude();
   return {
     seed,
     hash: trace.hash(),
@@ -312,6 +250,22 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
 function isHeld(store: QueueStore, { message, n, claim }: Verdict): boolean {
   const state = store.recipients(message)[n]?.state;
   return state?.at === "sending" && state.claim === claim;
+}
+
+/** Makes things happen at random times, so many an hour, until the time of trouble is over. */
+function createChance(clock: SimClock, roll: () => number, lastsMs: number) {
+  return (perHour: number, what: () => void): void => {
+    if (perHour === 0) return;
+    const next = (): void => {
+      const waitMs = (-Math.log(1 - roll()) / perHour) * HOUR_MS;
+      if (clock.monotonicMs() + waitMs >= lastsMs) return;
+      clock.after(waitMs, () => {
+        what();
+        next();
+      });
+    };
+    next();
+  };
 }
 
 /** Mostly short; a few runs see lifetimes end. */
