@@ -242,18 +242,6 @@ export const settings = {
     usually: "5GB, or 10% of the volume if that is less",
     help: "Beyond it the oldest finished mail goes first",
   }),
-  deadLetterDays: setting({
-    name: "dead_letter_days",
-    kind: integer({ min: 0, max: 3650 }),
-    default: 7,
-    help: "How long the bodies of bounced and expired mail are kept",
-  }),
-  keepBodies: setting({
-    name: "keep_bodies",
-    kind: flag,
-    default: false,
-    help: "Keeps the bodies of delivered mail as long as its history",
-  }),
   logLevel: setting<LogLevel>({
     name: "log_level",
     kind: choice(logLevels),

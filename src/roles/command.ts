@@ -8,13 +8,14 @@ import { createOutput } from "../commands/output.ts";
 import { realSurroundings } from "../config.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
+  const surroundings = realSurroundings();
   const output = createOutput({
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    color: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
+    color: process.stdout.isTTY === true && surroundings.env["NO_COLOR"] === undefined,
   });
   const deps: CliDeps = {
-    surroundings: realSurroundings(),
+    surroundings,
     output,
     clock: systemClock,
     readStdin,
