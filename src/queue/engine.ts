@@ -224,7 +224,10 @@ export function createQueue(deps: QueueDeps): Queue {
     const { site } = flight;
     const alone = site.leased <= 1;
     const change = learnFrom(site, verdict, { alone, probe: flight.probe, now, roll });
-    if (change !== null) log("info", `queue.site_${change}`, { site: site.name });
+    if (change !== null) {
+      log("info", `queue.site_${change}`, { site: site.name });
+      measure.paused(site.name, change === "paused");
+    }
     expect(site);
   }
 

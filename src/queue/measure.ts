@@ -16,6 +16,7 @@ export interface Measure {
   ended(result: Final): void;
   delivered(priority: Priority, tookMs: number): void;
   doubt(): void;
+  paused(site: string, isPaused: boolean): void;
   /** Gauges, from counts that the store keeps anyway: called before the meter is drained. */
   gauges(): void;
 }
@@ -24,8 +25,6 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
   const commitSeconds = meter.histogram("postrider_commit_duration_seconds");
   const commitMessages = meter.histogram("postrider_commit_batch_messages");
   const doubts = meter.counter("postrider_doubts_total");
-  const walBytes = meter.gauge("postrider_db_wal_bytes");
-  const databaseBytes = meter.gauge("postrider_history_bytes");
   const results = (result: Final) => meter.counter("postrider_recipients_total", { result });
   const ends = {
     delivered: results("delivered"),
@@ -69,6 +68,11 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
     ended: (result) => ends[result].add(),
     delivered: (priority, tookMs) => took[priority]?.observe(Math.max(0, tookMs) / 1000),
     doubt: () => doubts.add(),
+    paused(name, isPaused) {
+      // Sites without a series of their own are not told: one gauge cannot speak for many.
+      if (attemptsOfSite(name) !== attempts.get(name)) return;
+      meter.gauge("postrider_site_paused", { site: name }).set(isPaused ? 1 : 0);
+    },
     gauges() {
       const counts = new Map<string, number>();
       for (const { state, priority, recipients } of store.tally())
@@ -79,9 +83,6 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
         shown.set(key, meter.gauge("postrider_queue_recipients", { state, priority }));
       }
       for (const [key, gauge] of shown) gauge.set(counts.get(key) ?? 0);
-      const size = store.size();
-      walBytes.set(size.walBytes);
-      databaseBytes.set(size.databaseBytes);
     },
   };
 }

@@ -1,0 +1,32 @@
+// What the queue counts, and that its labels are bounded whatever the mail.
+import { expect, test } from "bun:test";
+import { createMeter } from "../../src/base/meter.ts";
+import { boundsOf } from "../../src/mail/metrics.ts";
+import type { Verdict } from "../../src/mail/verdict.ts";
+import { createMeasure } from "../../src/queue/measure.ts";
+import { createMemoryDisk } from "../../src/queue/memory.ts";
+
+const verdict: Verdict = {
+  message: 1,
+  n: 0,
+  claim: 1,
+  kind: "delivered",
+  scope: "recipient",
+  class: "none",
+  doubt: false,
+  step: "",
+};
+
+test("sites beyond the bound share one label, and none of them shows a pause of its own", () => {
+  const meter = createMeter(boundsOf);
+  const measure = createMeasure(meter, createMemoryDisk("8000000000000000").open());
+  for (let i = 0; i < 300; i++) measure.verdict(`s${i}.example`, verdict);
+  measure.paused("s1.example", true);
+  measure.paused("s250.example", true);
+  const samples = meter.drain();
+  const attempts = samples.filter((one) => one.name === "postrider_attempts_total");
+  expect(attempts).toHaveLength(101);
+  expect(attempts.find((one) => one.labels["site"] === "other")).toMatchObject({ delta: 200 });
+  const paused = samples.filter((one) => one.name === "postrider_site_paused");
+  expect(paused).toMatchObject([{ labels: { site: "s1.example" }, value: 1 }]);
+});
