@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { peer } from "../../tests/peers.ts";
-import { type Contender, type Round } from "./contender.ts";
+import type { Contender, Round } from "./contender.ts";
 import { describeMachine, loadAverage, type Machine } from "./machine.ts";
 import { startOurs, type Ours } from "./ours.ts";
 import { startPostfixContender } from "./postfix.ts";

@@ -18,7 +18,6 @@ export function parsePath(rest: string, keyword: "FROM" | "TO"): Path | null {
   if (parts === null || parts[1]?.toUpperCase() !== keyword) return null;
   const [, , address = "", tail = ""] = parts;
   if (tail !== "" && !tail.startsWith(" ")) return null;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the ASCII range is what is meant.
   const nonAscii = /[^\x00-\x7f]/.test(address);
   return { address, nonAscii, parameters: tail === "" ? noParameters : parametersOf(tail) };
 }

@@ -44,8 +44,8 @@ test("cbor-x decodes 10,000 frames in each of 3 threads without its native addon
            to: ["a" + i + "@x.test", "b@y.test"],
            bytes: new Uint8Array(i % 64).fill(i), big: i * 2 ** 21 };
          const back = decode(encode(frame));
-         if (JSON.stringify([back.i, back.seed, back.text, back.to, [...back.bytes], back.big]) !==
-             JSON.stringify([i, ${seed}, frame.text, frame.to, [...frame.bytes], frame.big])) wrong++;
+         const plain = (one) => JSON.stringify({ ...one, bytes: [...one.bytes] });
+         if (plain(back) !== plain(frame)) wrong++;
        }
        parentPort.postMessage({ wrong, native: isNativeAccelerationEnabled });`,
     ),
