@@ -42,15 +42,20 @@ let folder: string;
 let dns: Dnsmasq;
 let postfix: Postfix;
 let daemon: Daemon;
+/** How to end what was started, also when what followed did not start. */
+const started: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   if (!canRun) return;
   folder = mkdtempSync(join(tmpdir(), "postrider-real-"));
   // Postfix's daemons give up root and must still reach their queue.
   chmodSync(folder, 0o755);
+  started.push(async () => rmSync(folder, { recursive: true, force: true }));
   dns = await startDnsmasq(dnsmasq.path, zone);
+  started.push(dns.stop);
   const queue = mkdtempSync(join(folder, "postfix-"));
   postfix = await startPostfix({ folder: queue });
+  started.push(postfix.stop);
   daemon = await startDaemon({
     dataDir: mkdtempSync(join(folder, "data-")),
     flags: [
@@ -64,14 +69,11 @@ beforeAll(async () => {
       "sender.test",
     ],
   });
+  started.push(async () => expect(await daemon.stop()).toBe(0));
 }, 60_000);
 
 afterAll(async () => {
-  if (!canRun) return;
-  expect(await daemon.stop()).toBe(0);
-  await postfix.stop();
-  await dns.stop();
-  rmSync(folder, { recursive: true, force: true });
+  for (const stop of started.reverse()) await stop();
 }, 60_000);
 
 type Form = "json" | "cbor" | "raw";
