@@ -4,7 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import { type MessageId, uuidOf, type HostTag } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
-import { type Connection, termKind } from "./index-file.ts";
+import { type Connection, termKey, type TermKind } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
 
 /** Events of one batch: large enough to sort, short enough that an answer need not wait long behind it. */
@@ -25,18 +25,18 @@ const HOLD_MS = 1000;
 const OPEN_BITS = (1 << FIRST_FINAL) - 1;
 
 export const followSql = {
-  putTerm: "INSERT OR IGNORE INTO term (kind, value, message) VALUES (?1, ?2, ?3)",
-  dropTerm: "DELETE FROM term WHERE kind = ?1 AND value = ?2 AND message = ?3",
+  putTerm: "INSERT OR IGNORE INTO term (key, message) VALUES (?1, ?2)",
+  dropTerm: "DELETE FROM term WHERE key = ?1 AND message = ?2",
   readKnown: "SELECT states FROM known WHERE message = ?1",
   putKnown: "INSERT OR REPLACE INTO known (message, states) VALUES (?1, ?2)",
   dropKnown: "DELETE FROM known WHERE message = ?1",
   readMeta: "SELECT value FROM meta WHERE key = ?1",
   putMeta: "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
-  sweep: `SELECT kind, value, message FROM term WHERE (kind, value, message) > (?1, ?2, ?3)
-    ORDER BY kind, value, message LIMIT ?4`,
+  sweep: `SELECT key, message FROM term WHERE (key, message) > (?1, ?2)
+    ORDER BY key, message LIMIT ?3`,
 } as const;
 
-type Term = readonly [kind: number, value: string, message: MessageId];
+type Term = readonly [key: number, message: MessageId];
 
 export interface Follow {
   /**
@@ -63,37 +63,42 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
     Number((readMeta.values(key)[0] as [string] | undefined)?.[0] ?? "0");
   let cursor = meta("cursor");
 
-  const batch = (until: EpochMs): number => {
-    const read = stored.eventsAfter(cursor, BATCH_EVENTS);
-    const fresh = read.findIndex((event) => event.at > until);
-    const events = fresh === -1 ? read : read.slice(0, fresh);
-    const last = events.at(-1);
-    if (last === undefined) return 0;
+  const collect = (until: EpochMs) => {
     const added: Term[] = [];
     const dropped: Term[] = [];
     const known: [MessageId, number][] = [];
+    const read = stored.eventsAfter(cursor, BATCH_EVENTS);
+    const fresh = read.findIndex((event) => event.at > until);
+    const events = fresh === -1 ? read : read.slice(0, fresh);
     for (const id of [...new Set(events.map((event) => event.message))].sort((a, b) => a - b)) {
       const before = (readKnown.values(id)[0] as [number] | undefined)?.[0];
-      const message = before === undefined ? stored.message(id) : undefined;
-      if (message !== undefined) added.push(...termsOf(message, stored, tag));
-      const bits = stored.stateBits(id);
+      const recipients = stored.brief(id);
+      const bits = recipients.reduce((sum, [, state]) => sum | (1 << state), 0);
       if (bits === 0 || bits === before) continue;
       known.push([id, bits]);
+      const message = before === undefined ? stored.message(id) : undefined;
+      if (message !== undefined) added.push(...termsOf(message, recipients, tag));
       added.push(...stateTerms(id, bits & ~(before ?? 0)));
       dropped.push(...stateTerms(id, (before ?? 0) & ~bits));
       const open = (bits & OPEN_BITS) !== 0;
       if (!open && before === undefined) continue;
       const priority = (message ?? stored.message(id))?.priority ?? 1;
-      (open ? added : dropped).push([termKind.open, String(priority), id]);
+      (open ? added : dropped).push([termKey("open", String(priority)), id]);
     }
+    return { last: events.at(-1)?.seq ?? 0, count: events.length, added, dropped, known };
+  };
+
+  const batch = (until: EpochMs): number => {
+    const { last, count, added, dropped, known } = stored.atOnce(() => collect(until));
+    if (last === 0) return 0;
     inTransaction(db, () => {
       for (const term of dropped.sort(byKey)) dropTerm.run(...term);
       for (const term of added.sort(byKey)) putTerm.run(...term);
       for (const [id, bits] of known) putKnown.run(id, bits);
-      putMeta.run("cursor", String(last.seq));
+      putMeta.run("cursor", String(last));
     });
-    cursor = last.seq;
-    return events.length;
+    cursor = last;
+    return count;
   };
 
   /** Events before the first are forgotten, with their messages. */
@@ -132,16 +137,16 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
   const dropKnown = prepare(followSql.dropKnown);
   let at: Term | undefined;
   return {
-    begin: () => void (at = [0, "", 0]),
+    begin: () => void (at = [0, 0]),
     busy: () => at !== undefined,
     step(): boolean {
       if (at === undefined) return false;
       const rows = read.values(...at, SWEEP_ROWS) as unknown as Term[];
-      const gone = rows.filter(([, , id]) => stored.stateBits(id) === 0);
+      const gone = rows.filter(([, id]) => stored.stateBits(id) === 0);
       inTransaction(db, () => {
         for (const term of gone) {
           dropTerm.run(...term);
-          dropKnown.run(term[2]);
+          dropKnown.run(term[1]);
         }
       });
       at = rows.length === SWEEP_ROWS ? rows.at(-1) : undefined;
@@ -152,23 +157,23 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
 
 function termsOf(
   { id, facts }: NonNullable<ReturnType<Stored["message"]>>,
-  stored: Stored,
+  recipients: ReturnType<Stored["brief"]>,
   tag: HostTag,
 ): Term[] {
   const terms: Term[] = [];
-  const add = (kind: number, value: string): void => void terms.push([kind, value, id]);
-  for (const address of stored.addresses(id)) {
-    add(termKind.to, address.toLowerCase());
-    add(termKind.domain, domainOf(address).toLowerCase());
+  const add = (kind: TermKind, value: string): void => void terms.push([termKey(kind, value), id]);
+  for (const [address] of recipients) {
+    add("to", address.toLowerCase());
+    add("domain", domainOf(address).toLowerCase());
   }
-  add(termKind.from, bareAddress(facts.from));
+  add("from", bareAddress(facts.from));
   for (const { name, value } of facts.tags) {
-    add(termKind.tag, name);
-    add(termKind.tag, `${name}=${value}`);
+    add("tag", name);
+    add("tag", `${name}=${value}`);
   }
-  if (facts.reference !== null) add(termKind.reference, facts.reference);
+  if (facts.reference !== null) add("reference", facts.reference);
   // The id that we made up ourselves holds the message's own UUID: it is found without a row.
-  if (!facts.message_id.includes(uuidOf(id, tag))) add(termKind.message_id, facts.message_id);
+  if (!facts.message_id.includes(uuidOf(id, tag))) add("message_id", facts.message_id);
   return terms;
 }
 
@@ -180,14 +185,12 @@ export function bareAddress(mailbox: string): string {
 
 function stateTerms(id: MessageId, bits: number): Term[] {
   return recipientStates.flatMap((_, number): Term[] =>
-    (bits & (1 << number)) === 0 ? [] : [[termKind.state, String(number), id]],
+    (bits & (1 << number)) === 0 ? [] : [[termKey("state", String(number)), id]],
   );
 }
 
 function byKey(a: Term, b: Term): number {
-  if (a[0] !== b[0]) return a[0] - b[0];
-  if (a[1] !== b[1]) return a[1] < b[1] ? -1 : 1;
-  return a[2] - b[2];
+  return a[0] - b[0] || a[1] - b[1];
 }
 
 function inTransaction(db: Connection["db"], run: () => void): void {

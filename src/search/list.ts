@@ -6,7 +6,7 @@ import type { Answer, EmailView, ListFilter, ListView } from "../mail/query.ts";
 import { type StateName, stateNumber } from "../mail/state.ts";
 import { emailView, noTexts } from "./email.ts";
 import { bareAddress } from "./follow.ts";
-import { type Prepare, type TermKind, termKind } from "./index-file.ts";
+import { type Prepare, termKey, type TermKind } from "./index-file.ts";
 import type { IdRange, Order, Stored, StoredMessage, StoredRecipient } from "./stored.ts";
 
 /** Candidates that one page looks at. A page that ends here says `has_more` and is shorter than was asked. */
@@ -16,10 +16,10 @@ const CANDIDATES_STEP = 200;
 const ID_END: MessageId = Number.MAX_SAFE_INTEGER;
 
 export const listSql = {
-  newest: `SELECT message FROM term WHERE kind = ?1 AND value = ?2 AND message > ?3 AND message < ?4
-    ORDER BY message DESC LIMIT ?5`,
-  oldest: `SELECT message FROM term WHERE kind = ?1 AND value = ?2 AND message > ?3 AND message < ?4
-    ORDER BY message LIMIT ?5`,
+  newest: `SELECT message FROM term WHERE key = ?1 AND message > ?2 AND message < ?3
+    ORDER BY message DESC LIMIT ?4`,
+  oldest: `SELECT message FROM term WHERE key = ?1 AND message > ?2 AND message < ?3
+    ORDER BY message LIMIT ?4`,
 } as const;
 
 interface Span {
@@ -36,7 +36,7 @@ export function createList(prepare: Prepare, stored: Stored, tag: HostTag) {
     (kind: TermKind, value: string): IdRange =>
     (above, below, limit, order) => {
       const statement = order === "newest" ? newest : oldest;
-      const rows = statement.values(termKind[kind], value, above, below, limit) as [MessageId][];
+      const rows = statement.values(termKey(kind, value), above, below, limit) as [MessageId][];
       return rows.map(([id]) => id);
     };
 

@@ -7,7 +7,7 @@ import type { QueueView } from "../mail/query.ts";
 import { FIRST_FINAL } from "../mail/state.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import { iso, lastWord } from "./events.ts";
-import { type Connection, termKind } from "./index-file.ts";
+import { type Connection, termKey } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
 
 const SITES_MAX = 200;
@@ -25,7 +25,7 @@ export const queueSql = {
   next: `SELECT due, timeline FROM recipient INDEXED BY ready
     WHERE ${WAITING} AND site = ?1 AND priority = ?2 ORDER BY due LIMIT 1`,
   siteName: "SELECT name FROM site WHERE id = ?1",
-  open: `SELECT message FROM term WHERE kind = ${termKind.open} AND value = ?1 ORDER BY message LIMIT ${OPEN_LOOKED_MAX}`,
+  open: `SELECT message FROM term WHERE key = ?1 ORDER BY message LIMIT ${OPEN_LOOKED_MAX}`,
 } as const;
 
 export interface QueueViewDeps {
@@ -43,7 +43,7 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
   const open = index.prepare(queueSql.open);
 
   const oldestAge = (priority: Priority, now: EpochMs): number | null => {
-    for (const [id] of open.values(String(priority)) as [MessageId][]) {
+    for (const [id] of open.values(termKey("open", String(priority))) as [MessageId][]) {
       const bits = stored.stateBits(id);
       if ((bits & ((1 << FIRST_FINAL) - 1)) === 0) continue;
       return Math.max(0, Math.floor((now - acceptedAtOf(id)) / 1000));
