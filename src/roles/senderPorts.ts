@@ -24,25 +24,30 @@ export interface SenderPorts {
 
 export function createSenderPorts(clock: Clock): SenderPorts {
   const ports = new Map<number, MessagePort>();
+  /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
+  const early = new Map<number, Dispatch[]>();
   let settle: (verdicts: readonly Verdict[]) => void = () => {};
   let whenEmpty: (() => void) | undefined;
 
   const leave = (index: number): void => {
     ports.get(index)?.close();
     ports.delete(index);
+    // Their leases come back with those of the thread that is gone.
+    early.delete(index);
     if (ports.size === 0) whenEmpty?.();
   };
 
+  const send = (index: number, batch: readonly Dispatch[]): void => {
+    const port = ports.get(index);
+    if (port === undefined) return void early.set(index, [...(early.get(index) ?? []), ...batch]);
+    const said = jobsOf(batch);
+    port.postMessage(said, transferOf(said.packed));
+  };
+
   return {
+    send,
     leave,
     onVerdicts: (given) => void (settle = given),
-    send(index, batch) {
-      const port = ports.get(index);
-      // A sender that just died: its leases come back when the door says so.
-      if (port === undefined) return;
-      const said = jobsOf(batch);
-      port.postMessage(said, transferOf(said.packed));
-    },
     join(index, port) {
       ports.set(index, port);
       port.on("message", (said: SenderToQueue) => {
@@ -55,6 +60,9 @@ export function createSenderPorts(clock: Clock): SenderPorts {
             return unreachable(said);
         }
       });
+      const waiting = early.get(index) ?? [];
+      early.delete(index);
+      if (waiting.length > 0) send(index, waiting);
     },
     whenAllSaidBye(timeoutMs, then) {
       if (ports.size === 0) return then();

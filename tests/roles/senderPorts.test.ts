@@ -1,0 +1,101 @@
+import { afterEach, expect, test } from "bun:test";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Verdict } from "../../src/mail/verdict.ts";
+import type { Dispatch } from "../../src/queue/launch.ts";
+import { packVerdicts, type QueueToSender } from "../../src/roles/protocol.ts";
+import { createSenderPorts } from "../../src/roles/senderPorts.ts";
+import { unpack } from "../../src/roles/wire.ts";
+import type { Route } from "../../src/route/route.ts";
+
+const open: MessagePort[] = [];
+afterEach(() => open.splice(0).forEach((port) => port.close()));
+
+const route: Route = {
+  site: "example.com",
+  via: "mx",
+  hosts: [],
+  port: 25,
+  tls: "off",
+  implicitTls: false,
+  login: null,
+};
+
+function dispatch(message: number): Dispatch {
+  return {
+    route,
+    body: new Uint8Array([message]),
+    job: {
+      message,
+      from: "",
+      recipients: [{ n: 0, address: "a@example.com", claim: message, attempts: 0 }],
+      priority: 1,
+      site: route.site,
+      sizeBytes: 1,
+      eightBit: false,
+      utf8: false,
+      expiresAt: 0,
+      body: { kind: "inline", length: 1 },
+    },
+  };
+}
+
+/** A sender's end of a channel, and the messages that reach it. */
+function sender() {
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  const heard: number[] = [];
+  const waiters: (() => void)[] = [];
+  port2.on("message", ({ packed }: QueueToSender) => {
+    heard.push(...unpack(packed).map((piece) => piece.head.job.message));
+    waiters.splice(0).forEach((wake) => wake());
+  });
+  const next = (): Promise<void> => new Promise((resolve) => void waiters.push(resolve));
+  return { port: port1, other: port2, heard, next };
+}
+
+test("jobs for a sender that has not joined yet reach it once it joins", async () => {
+  const ports = createSenderPorts(systemClock);
+  ports.send(0, [dispatch(1)]);
+  ports.send(0, [dispatch(2)]);
+  const { port, heard, next } = sender();
+  const arrived = next();
+  ports.join(0, port);
+  await arrived;
+  expect(heard).toEqual([1, 2]);
+});
+
+test("what waited for a sender that died is not given to its successor: its leases come back", async () => {
+  const ports = createSenderPorts(systemClock);
+  ports.send(0, [dispatch(1)]);
+  ports.leave(0);
+  const { port, heard, next } = sender();
+  const arrived = next();
+  ports.join(0, port);
+  ports.send(0, [dispatch(2)]);
+  await arrived;
+  expect(heard).toEqual([2]);
+});
+
+test("verdicts are settled, and the last word of the last sender ends the wait", async () => {
+  const ports = createSenderPorts(systemClock);
+  const { port, other } = sender();
+  ports.join(0, port);
+  const settled: Verdict[] = [];
+  ports.onVerdicts((verdicts) => void settled.push(...verdicts));
+  const verdict: Verdict = {
+    message: 1,
+    n: 0,
+    claim: 7,
+    kind: "delivered",
+    scope: "recipient",
+    class: "none",
+    doubt: false,
+    step: "[]",
+  };
+  const gone = new Promise<void>((resolve) => ports.whenAllSaidBye(10_000, resolve));
+  other.postMessage(packVerdicts([verdict]));
+  other.postMessage({ say: "bye" });
+  await gone;
+  expect(settled).toEqual([verdict]);
+});
