@@ -1,4 +1,4 @@
-// CBOR (RFC 8949) in and out. Hostile bytes meet our own scanner first: it bounds depth and lengths and takes no tags, so the
+// CBOR (RFC 8949) in and out. Hostile bytes meet our own scanner first: it bounds depth and lengths and takes no tag but one, so the
 // decoder is never asked for a huge list, a cyclic value or a class of its own. The import is the build of cbor-x that has
 // neither generated code nor the native addon, which corrupts memory when several threads use it (DESIGN 10).
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
@@ -25,6 +25,9 @@ export function decodeCbor(bytes: Uint8Array): Parsed<unknown> {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const INDEFINITE = -1;
+/** A typed array of bytes (RFC 8746 2.1): what encoders such as cbor-x write for a plain Uint8Array. */
+const UINT8_ARRAY_TAG = 64;
+const BYTE_STRING = 2;
 
 interface Scan {
   readonly bytes: Uint8Array;
@@ -57,10 +60,16 @@ function scanItem(state: Scan, depth: number): string | undefined {
     case 5:
       return scanItems(state, length, major === 5, depth + 1);
     case 6:
-      return "Tags are not taken";
+      return scanTag(state, length, depth);
     default:
       return (first & 31) === 24 || length === INDEFINITE ? "A simple value is unknown" : undefined;
   }
+}
+
+function scanTag(state: Scan, tag: number, depth: number): string | undefined {
+  const isBytes = (state.bytes[state.at] ?? 0) >> 5 === BYTE_STRING;
+  if (tag === UINT8_ARRAY_TAG && isBytes) return scanItem(state, depth);
+  return "Of tags only 64, on a byte string, is taken";
 }
 
 /** The argument behind the first byte; floats use the same lengths. */

@@ -106,9 +106,8 @@ async function bodyOf(form: Form, sample: Sample, to: string): Promise<[string, 
           attachments: sample.attachments.map(({ filename, contentType, content }) => ({
             filename,
             content_type: contentType,
-            // A Buffer is a plain byte string; other typed arrays get a tag.
             content:
-              form === "cbor" ? Buffer.from(content) : Buffer.from(content).toString("base64"),
+              form === "cbor" ? new Uint8Array(content) : Buffer.from(content).toString("base64"),
           })),
         }),
   };

@@ -1,5 +1,6 @@
 // What a good request becomes: envelope, facts, times and the message itself, in every spelling that is taken.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { encode } from "cbor-x";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -150,6 +151,14 @@ describe("CBOR", () => {
     expect(strip(other.body)).toBe(strip(json.body));
   });
 
+  test("a plain Uint8Array, which encoders write with tag 64, is a byte string", async () => {
+    const content = new Uint8Array([0, 1, 254, 255]);
+    const bytes = new Uint8Array(encode({ ...message, attachments: [{ filename: "a", content }] }));
+    expect(Buffer.from(bytes).includes(Buffer.from([0xd8, 64, 0x44, ...content]))).toBe(true);
+    const { body } = await take(bytes, cbor);
+    expect(Buffer.from(body ?? []).toString()).toContain("\r\nAAH+/w==\r\n");
+  });
+
   test("is answered in CBOR, and problems too", async () => {
     const response = await fixture.post("/send", encodeCbor(message), cbor);
     expect([response.status, response.headers.get("content-type")]).toEqual([
@@ -169,6 +178,9 @@ describe("CBOR", () => {
     ["an endless list", [0x9b, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]],
     ["a cut-off text", [0x78, 0xff, 0x41]],
     ["a tag", [0xc2, 0x41, 0x01]],
+    ["a typed array of wider numbers", [0xd8, 69, 0x42, 0, 1]],
+    ["a typed array that is no byte string", [0xd8, 64, 0x01]],
+    ["a typed array in a typed array", [0xd8, 64, 0xd8, 64, 0x41, 0xff]],
     ["a shared reference", [0xd8, 0x1c, 0x81, 0xd8, 0x1d, 0x00]],
     ["bytes behind the end", [0xa0, 0x00]],
     ["a text that is not UTF-8", [0x61, 0xff]],
