@@ -67,15 +67,14 @@ export function openDoor(deps: {
     version,
     log: deps.log,
   });
-  const options = { bodyBytesMax: limits.messageBytes };
   const listeners: Listener[] = [];
   try {
     const { host, port } = config.listen;
-    const tcp = serveTcp(door, { hostname: host, port }, options);
-    listeners.push(tcp, serveLocal(door, join(config.dataDir, CONTROL_SOCKET), options));
+    const tcp = serveTcp(door, { hostname: host, port });
+    listeners.push(tcp, serveLocal(door, join(config.dataDir, CONTROL_SOCKET)));
     if (config.metricsListen !== null) {
       const at = { hostname: config.metricsListen.host, port: config.metricsListen.port };
-      listeners.push(serveTcp(metricsOnly(door), at, options));
+      listeners.push(serveTcp(metricsOnly(door), at));
     }
     return {
       kind: "open",

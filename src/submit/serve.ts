@@ -5,8 +5,11 @@ import type { Door, Peer } from "./door.ts";
 
 /** Seconds that a connection may stay silent; a slow body is bounded by its own rate (body.ts). */
 const IDLE_TIMEOUT_S = 60;
-/** Requests say their limit themselves (413 with both numbers); the server's own bound only has to lie above it. */
-const BODY_SLACK_BYTES = 1_048_576;
+/**
+ * Requests say their limit themselves (413 with both numbers), where the runtime's own bound would answer without a word. What nobody
+ * has read yet stays in the socket, so a high bound costs no memory.
+ */
+const BODY_MAX_BYTES = Number.MAX_SAFE_INTEGER;
 
 export interface Listener {
   /** `http://127.0.0.1:8250`, or the path of a local socket. */
@@ -18,21 +21,16 @@ export interface Listener {
   stopNow(): Promise<void>;
 }
 
-interface ServeOptions {
-  readonly bodyBytesMax: number;
-}
-
 /** Throws what the system says, such as EADDRINUSE. */
 export function serveTcp(
   door: Door,
   at: { readonly hostname: string; readonly port: number },
-  options: ServeOptions,
 ): Listener {
   const server = Bun.serve({
     hostname: at.hostname,
     port: at.port,
     idleTimeout: IDLE_TIMEOUT_S,
-    maxRequestBodySize: options.bodyBytesMax + BODY_SLACK_BYTES,
+    maxRequestBodySize: BODY_MAX_BYTES,
     development: false,
     fetch: (request) => door.fetch(request, peer),
   });
@@ -49,7 +47,7 @@ export function serveTcp(
 }
 
 /** A local socket that only this user may open, so no key is asked for. A file that a dead process left is replaced. */
-export function serveLocal(door: Door, path: string, options: ServeOptions): Listener {
+export function serveLocal(door: Door, path: string): Listener {
   remove(path);
   const peer: Peer = { trusted: true, addressOf: () => null };
   // The mask closes the moment between the socket's creation and its chmod.
@@ -57,7 +55,7 @@ export function serveLocal(door: Door, path: string, options: ServeOptions): Lis
   try {
     const server = Bun.serve({
       unix: path,
-      maxRequestBodySize: options.bodyBytesMax + BODY_SLACK_BYTES,
+      maxRequestBodySize: BODY_MAX_BYTES,
       development: false,
       fetch: (request) => door.fetch(request, peer),
     });
