@@ -296,7 +296,10 @@ export function createQueue(deps: QueueDeps): Queue {
     stop() {
       if (stopped) return;
       drain();
-      cycle();
+      // All that the senders said last, in as many transactions as it takes; a full disk is tried once more.
+      blockedUntilMono = 0;
+      do cycle();
+      while (!stopped && blockedUntilMono === 0 && !isSettled(inbox));
       refuseCalls("draining");
       stopped = true;
       alarm.stop();

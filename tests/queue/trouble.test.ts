@@ -202,6 +202,16 @@ describe("draining", () => {
     expect(bench.recipient(id).state).toMatchObject({ at: "queued", attempts: 0 });
     expect(bench.sent).toHaveLength(1);
   });
+
+  test("all that the senders said last is written before the end, however much it is", () => {
+    const bench = createBench({ commitMax: 2 });
+    const ids = ["a", "b", "c", "d", "e"].map((one) => bench.submit({ to: [`x@${one}.example`] }));
+    bench.run();
+    bench.queue.drain();
+    for (const sent of bench.sent) bench.settle(sent, { kind: "delivered" });
+    bench.queue.stop();
+    expect(ids.map((id) => bench.recipient(id).state.at)).toEqual(Array(5).fill("delivered"));
+  });
 });
 
 describe("expiry", () => {
