@@ -18,6 +18,9 @@ export interface QueuePolicy {
   readonly claimMax: number;
   /** Verdicts, messages and lost leases in one transaction. */
   readonly commitMax: number;
+  /** How long verdicts wait for mail to share its commit with, and how many of them do not wait. */
+  readonly reportWaitMs: number;
+  readonly reportsMany: number;
   readonly leaseMs: number;
   /** A lease is renewed so long as its sender lives, but not for longer than this. */
   readonly flightMaxMs: number;
@@ -42,6 +45,8 @@ export const defaultPolicy: QueuePolicy = {
   jobRecipientsMax: 100,
   claimMax: 256,
   commitMax: 2000,
+  reportWaitMs: 4,
+  reportsMany: 256,
   leaseMs: 3_600_000,
   flightMaxMs: 24 * 3_600_000,
   fullRetryMs: 1000,

@@ -3,7 +3,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
-import { systemClock } from "../base/clock.ts";
+import { systemClock, type Timer } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Connect } from "../deliver/connection.ts";
@@ -74,10 +74,19 @@ function submitAll(sender: Sender, { routes, packed }: QueueToSender): void {
   }
 }
 
-/** Verdicts of one turn of the event loop travel together. */
+/**
+ * Verdicts come one by one, a socket event each, and a message between threads costs ten times as much alone as in company. Nobody
+ * waits for them, so they wait for each other: so long, or until there are so many.
+ */
+const GATHER_MS = 2;
+const GATHER_MAX = 64;
+
 function createOutbox(tell: (message: SenderToQueue) => void) {
   let waiting: Verdict[] = [];
+  let timer: Timer | undefined;
   const flush = (): void => {
+    timer?.cancel();
+    timer = undefined;
     if (waiting.length === 0) return;
     const verdicts = waiting;
     waiting = [];
@@ -86,8 +95,9 @@ function createOutbox(tell: (message: SenderToQueue) => void) {
   return {
     flush,
     add(verdict: Verdict): void {
-      if (waiting.length === 0) systemClock.soon(flush);
       waiting.push(verdict);
+      if (waiting.length >= GATHER_MAX) flush();
+      else timer ??= systemClock.after(GATHER_MS, flush);
     },
   };
 }

@@ -58,6 +58,32 @@ describe("accept", () => {
   });
 });
 
+describe("commits", () => {
+  test("a verdict shares the commit of the next mail, or has its own soon after", () => {
+    const bench = createBench({ reportsMany: 256, reportWaitMs: 4 });
+    const [first, second] = [bench.submit(), bench.submit()];
+    bench.run();
+    bench.settle(bench.sent[0]!, { kind: "delivered" });
+    bench.run();
+    expect(bench.recipient(first).state.at).toBe("sending");
+    bench.submit();
+    bench.run();
+    expect(bench.recipient(first).state.at).toBe("delivered");
+    bench.settle(bench.sent[1]!, { kind: "delivered" });
+    bench.run(4);
+    expect(bench.recipient(second).state.at).toBe("delivered");
+  });
+
+  test("many verdicts wait for nobody", () => {
+    const bench = createBench({ reportsMany: 2, reportWaitMs: HOUR });
+    const ids = [bench.submit(), bench.submit()];
+    bench.run();
+    for (const sent of bench.sent) bench.settle(sent, { kind: "delivered" });
+    bench.run();
+    expect(ids.map((id) => bench.recipient(id).state.at)).toEqual(["delivered", "delivered"]);
+  });
+});
+
 describe("routing", () => {
   test("an unknown domain never delays the answer, and the mail leaves when the route comes", async () => {
     const bench = createBench();
