@@ -1,7 +1,8 @@
 // Opening the data folder: the lock, the pragmas, the schema. Everything that can be wrong with a folder is an answer.
 import { Database, SQLiteError, type Statement } from "bun:sqlite";
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { makeFolder } from "../base/folder.ts";
 import { migrations, SCHEMA_VERSION } from "./migrations.ts";
 
 /** Before it, two connections that wrote and checkpointed at once could corrupt the file (fixed 2026-03). */
@@ -127,17 +128,6 @@ function takeLock(file: string): Database | undefined {
     if (error instanceof SQLiteError && error.code === "SQLITE_BUSY") return undefined;
     throw error;
   }
-}
-
-function makeFolder(dataDir: string): void {
-  const fresh = !existsSync(dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  chmodSync(dataDir, 0o700);
-  if (!fresh) return;
-  // SQLite syncs the folder of its files; that the folder itself is there is ours to make sure.
-  const parent = openSync(dirname(dataDir), "r");
-  fsyncSync(parent);
-  closeSync(parent);
 }
 
 function sqliteVersion(): string {

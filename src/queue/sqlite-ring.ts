@@ -5,6 +5,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fdatasyncSync,
   fstatSync,
   ftruncateSync,
@@ -12,6 +13,8 @@ import {
   readSync,
   writevSync,
 } from "node:fs";
+import { dirname } from "node:path";
+import { syncFolder } from "../base/folder.ts";
 import type { MessageId } from "../mail/id.ts";
 
 export interface Ring {
@@ -57,8 +60,11 @@ export interface RingOptions {
 const LARGEST_SHARE = 8;
 
 export function createRing({ file, bytes: size, fewest }: RingOptions): Ring {
+  const isNew = !existsSync(file);
   const handle = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   if (fstatSync(handle).size < size) ftruncateSync(handle, size);
+  // Syncing the file, as each commit does, says nothing of its name.
+  if (isNew) syncFolder(dirname(file));
   /** In the order of the ring: the first one is where the free space ends. */
   const live = new Map<MessageId, Place>();
   const fresh = new Map<MessageId, Fresh>();

@@ -1,14 +1,7 @@
 // What lies in the data folder, and the folder made ready before any thread starts.
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeSync,
-} from "node:fs";
-import { join } from "node:path";
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { makeFolder, syncFolder } from "../base/folder.ts";
 import { systemRandom } from "../base/random.ts";
 
 export const SPOOL_FOLDER = "spool";
@@ -24,10 +17,8 @@ const KEY_BYTES = 24;
 
 export function prepareDataFolder(dataDir: string, apiKey: string | null): Prepared {
   try {
-    for (const folder of [dataDir, join(dataDir, SPOOL_FOLDER)]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      chmodSync(folder, 0o700);
-    }
+    makeFolder(dataDir);
+    makeFolder(join(dataDir, SPOOL_FOLDER));
     return { kind: "ready", apiKey: apiKey ?? firstKey(join(dataDir, KEY_FILE)) };
   } catch (error) {
     return { kind: "failed", text: (error as Error).message };
@@ -44,6 +35,7 @@ function firstKey(file: string): string {
   writeSync(handle, `${key}\n`);
   fsyncSync(handle);
   closeSync(handle);
+  syncFolder(dirname(file));
   return key;
 }
 
