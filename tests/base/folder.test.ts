@@ -24,11 +24,14 @@ function traced(name: string, program: string): string[] {
   const trace = join(root, `${name}.trace`);
   const calls = "trace=openat,fsync,fdatasync";
   spawnSync("strace", ["-f", "-y", "-o", trace, "-e", calls, process.execPath, "-e", program]);
-  return [
-    ...readFileSync(trace, "utf8").matchAll(/ (openat|f\w*sync)\(.*?([<"])([^<>"]*)[>"]/g),
-  ].map(([line, call, , path]) =>
-    call === "openat" ? `open ${/"(.*)"/.exec(line)?.[1]}` : `sync ${path}`,
-  );
+  return readFileSync(trace, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const opened = / openat\(.*"([^"]*)"/.exec(line)?.[1];
+      if (opened !== undefined) return [`open ${opened}`];
+      const synced = / f(?:data)?sync\(\d+<([^>]*)>/.exec(line)?.[1];
+      return synced === undefined ? [] : [`sync ${synced}`];
+    });
 }
 
 const source = (file: string): string => JSON.stringify(join(import.meta.dir, "../../src", file));
