@@ -17,6 +17,8 @@ export interface Receiver {
 }
 
 const BACKLOG = 1000;
+/** Its own limit is 256: with two connections to each of 500 sites, most would wait to be greeted. */
+const SESSIONS_MAX = 4000;
 const TAIL_BYTES = 200;
 
 /**
@@ -33,7 +35,7 @@ export async function startSmtpSink(
   const host = sites === 1 ? "127.0.0.1" : "0.0.0.0";
   const file = join(folder, `smtp-sink-${port}`);
   const out = openSync(file, "w+");
-  const args = ["-u", "nobody", "-c", "-h", "sink.test", `${host}:${port}`, String(BACKLOG)];
+  const args = ["-u", "nobody", "-c", "-m", String(SESSIONS_MAX), "-h", "sink.test", `${host}:${port}`, String(BACKLOG)];
   const child = spawn(program, args, { stdio: ["ignore", out, "inherit"] });
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
   await until("smtp-sink listens", () => listens(port));
