@@ -29,6 +29,8 @@ export function serveTcp(
   const server = Bun.serve({
     hostname: at.hostname,
     port: at.port,
+    // Else the runtime shares the port with whoever asks for it too: two daemons would take turns at the requests.
+    reusePort: false,
     idleTimeout: IDLE_TIMEOUT_S,
     maxRequestBodySize: BODY_MAX_BYTES,
     development: false,

@@ -202,3 +202,8 @@ test("the owner's socket is theirs alone, and a stale file is replaced", async (
   expect(response.status).toBe(202);
   await second.stopNow();
 });
+
+test("an address that is served already is an error, not shared", () => {
+  const at = { hostname: "127.0.0.1", port: listener.port };
+  expect(() => serveTcp(fixture.door, at)).toThrow(/in use/);
+});
