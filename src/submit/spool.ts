@@ -11,7 +11,7 @@ export interface SpoolFile {
   write(chunk: Uint8Array): Promise<void>;
   /** Everything written is on stable storage, and so is the name. */
   seal(): Promise<void>;
-  /** Nobody owns the message: the file goes. Also after `seal`. */
+  /** Nobody owns the message: the file goes, if it is still there. Also after `seal`. */
   discard(): Promise<void>;
 }
 
@@ -47,7 +47,10 @@ export function createSpool(folder: string, random: Random): Spool {
         },
         async discard() {
           await close();
-          await unlink(path);
+          // The queue removes the files of what it refuses, too.
+          await unlink(path).catch((error: NodeJS.ErrnoException) => {
+            if (error.code !== "ENOENT") throw error;
+          });
         },
       };
     },

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { encode } from "cbor-x";
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { simpleParser } from "mailparser";
 import type { MessageFacts } from "../../src/mail/message.ts";
@@ -215,6 +215,19 @@ describe("large messages", () => {
     const response = await fixture.post("/send", large);
     expect(response.status).toBe(503);
     expect(readdirSync(fixture.spoolFolder)).toEqual([]);
+  });
+
+  test("are refused in the same words when the queue has removed the file already", async () => {
+    fixture.close();
+    fixture = createFixture({
+      accept: async ([taken]) => {
+        if (taken?.head.body.kind === "spool")
+          rmSync(join(fixture.spoolFolder, taken.head.body.file));
+        return { kind: "refused", why: "disk_low", retryAfterS: 7 };
+      },
+    });
+    const response = await fixture.post("/send", large);
+    expect([response.status, (await problemOf(response)).name]).toEqual([503, "disk_low"]);
   });
 
   test("a message of 41 MB is refused with the limit and what it has", async () => {
