@@ -16,6 +16,7 @@ import { IDS_PER_MS, type MessageId } from "../mail/id.ts";
 import { FIRST_FINAL, type StateNumber } from "../mail/state.ts";
 import type { Priority } from "../mail/message.ts";
 import type { Books } from "./sqlite-books.ts";
+import { failureOf } from "./sqlite-failure.ts";
 import type { Prepare, StoreFile } from "./sqlite-open.ts";
 
 /** Messages looked at by one `forget` for each that it may remove. */
@@ -93,19 +94,30 @@ export function createTidy({ db, prepare }: StoreFile, walFile: string) {
   return {
     databaseBytes: () => numberOf(readPageCount) * numberOf(readPageSize),
     walBytes: () => statSync(walFile, { throwIfNoEntry: false })?.size ?? 0,
-    truncateWal: () => void db.run("PRAGMA wal_checkpoint(TRUNCATE)"),
+    truncateWal: () => unlessFull(() => db.run("PRAGMA wal_checkpoint(TRUNCATE)")),
     vacuumStep(): boolean {
       const free = numberOf(readFree);
       if (free <= FREE_PAGES_KEPT) return false;
       const pages = Math.min(VACUUM_PAGES, free - FREE_PAGES_KEPT);
-      db.exec(`PRAGMA incremental_vacuum(${pages})`);
-      return pages === VACUUM_PAGES;
+      const done = unlessFull(() => db.exec(`PRAGMA incremental_vacuum(${pages})`));
+      return done && pages === VACUUM_PAGES;
     },
     trimDns(): void {
       const [rows] = countDns.values()[0] as [number];
-      if (rows > DNS_ROWS_MAX) trimDns.run();
+      if (rows > DNS_ROWS_MAX) unlessFull(() => trimDns.run());
     },
   };
+}
+
+/** Upkeep writes too, and on a full disk it waits like everything else. False: it could not be done now. */
+function unlessFull(run: () => void): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    if (failureOf(error)?.why !== "full") throw error;
+    return false;
+  }
 }
 
 function numberOf(statement: Statement): number {

@@ -8,7 +8,7 @@ import { FIRST_FINAL, recipientStates, type StateNumber } from "../mail/state.ts
 import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
-import { failureOf } from "./sqlite-failure.ts";
+import { type Failed, failureOf } from "./sqlite-failure.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
@@ -104,6 +104,8 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
   const begin = prepare("BEGIN IMMEDIATE");
   const commit = prepare("COMMIT");
   let commits = 0;
+  /** What a disk holds after a write or sync that failed is not known (DESIGN 11): nothing more is written, whoever asks. */
+  let broken: Failed | undefined;
 
   const undo = (): void => {
     if (db.inTransaction) db.run("ROLLBACK");
@@ -125,6 +127,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
   };
 
   const transaction = <T>(run: () => T): Committed<T> => {
+    if (broken !== undefined) return broken;
     begin.run();
     let value: T;
     try {
@@ -137,6 +140,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
       const failed = failureOf(error);
       if (failed === undefined) throw error;
       if (failed.why === "full") ballast.free();
+      else broken = failed;
       return failed;
     }
     books.keep();
@@ -171,13 +175,14 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     }),
     takeDropped: books.takeDropped,
     tidy() {
+      if (broken !== undefined) return false;
       ballast.restore();
       tidying.trimDns();
       if (tidying.walBytes() > WAL_BYTES_MAX) tidying.truncateWal();
       return tidying.vacuumStep();
     },
     close() {
-      db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
+      if (broken === undefined) db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
       file.close();
       ring.close();
     },

@@ -1,5 +1,5 @@
 // What is SQLite's own in the store: the folder, the lock, full disks, the ring of bytes, the files' sizes.
-import { Database } from "bun:sqlite";
+import { Database, type Statement } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { SCHEMA_VERSION } from "../../src/queue/migrations.ts";
 import { openSqliteStore, type SqliteOptions } from "../../src/queue/sqlite.ts";
 import { EVENT_BOUNDS } from "../../src/queue/sqlite-start.ts";
 import { migrate, newEnough } from "../../src/queue/sqlite-open.ts";
+import { createTidy } from "../../src/queue/sqlite-upkeep.ts";
 import type { QueueStore, Settlement } from "../../src/queue/store.ts";
 import { committed, delivered, idAt, message, NOW, queued } from "./store.messages.ts";
 
@@ -178,6 +179,36 @@ test("the ballast is made when the disk has room and given up when the disk is f
   expect(existsSync(ballast)).toBe(false);
   store.tidy();
   expect(existsSync(ballast)).toBe(true);
+});
+
+test("upkeep waits while the disk is full, and anything else that fails is not hidden", () => {
+  let error: Error = Object.assign(new Error("no space"), { code: "ENOSPC", syscall: "write" });
+  const fail = (): never => {
+    throw error;
+  };
+  const db = { run: fail, exec: fail } as unknown as Database;
+  const prepare = () => ({ values: () => [[1_000_000]], run: fail }) as unknown as Statement;
+  const tidy = createTidy({ db, prepare, close() {} }, join(root, "none"));
+  expect(tidy.vacuumStep()).toBe(false);
+  tidy.truncateWal();
+  tidy.trimDns();
+  error = new Error("a bug");
+  for (const step of [tidy.vacuumStep, tidy.truncateWal, tidy.trimDns])
+    expect(step).toThrow("a bug");
+});
+
+test("after a failed sync nothing more is written, whoever asks, and the end is no clean one", () => {
+  const store = open();
+  const failed = store.transaction(() => {
+    throw Object.assign(new Error("EIO: fdatasync"), { code: "EIO", syscall: "fdatasync" });
+  });
+  expect(failed).toMatchObject({ kind: "failed", why: "io" });
+  const accept = () => store.accept(message({ id: idAt(NOW), states: [queued()] }));
+  expect(store.transaction(accept)).toEqual(failed);
+  close(store);
+  const next = open();
+  expect(next.facts.unclean).toBe(true);
+  expect(next.recipients(idAt(NOW))).toEqual([]);
 });
 
 test("lost events are told at the next start", () => {
