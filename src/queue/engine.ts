@@ -21,8 +21,6 @@ export type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 
 /** Sites whose lines are read in one transaction. */
 const PUMPS_MAX = 64;
-/** A sweep of leases that came at a bad moment is tried again after this long. */
-const SWEEP_AGAIN_MS = 1000;
 
 export function createQueue(deps: QueueDeps): Queue {
   const { store, clock, policy, log } = deps;
@@ -79,12 +77,17 @@ export function createQueue(deps: QueueDeps): Queue {
     return !draining && !recovering;
   }
 
+  /** By the flights or, when there are none, by the store: a lease that nobody has is looked after too. */
+  function isLeasing(): boolean {
+    return flights.leased() > 0 || store.tally().some(({ state }) => state === "sending");
+  }
+
   function hasWork(): boolean {
     return (
       inbox.calls.length > 0 ||
       !isSettled(inbox) ||
       orphansLeft ||
-      (flights.leased() > 0 && now.mono >= overdueAtMono) ||
+      (now.mono >= overdueAtMono && isLeasing()) ||
       (mayDispatch() && sites.hasReady())
     );
   }
@@ -118,7 +121,7 @@ export function createQueue(deps: QueueDeps): Queue {
     for (const report of batch.reports) settled.push(workings.settling.report(turn, report));
     for (const loss of batch.losses) workings.settling.loss(turn, loss);
     if (orphansLeft) orphansLeft = workings.settling.orphans(turn);
-    if (turn.now.mono >= overdueAtMono) sweep(turn);
+    if (turn.now.mono >= overdueAtMono) sweep(turn, batch);
     for (const { candidate, routing } of batch.resolved)
       if (routing === null) dispatcher.giveBack(turn, candidate);
       else dispatcher.place(turn, candidate, routing);
@@ -133,12 +136,13 @@ export function createQueue(deps: QueueDeps): Queue {
     return settled;
   }
 
-  function sweep(turn: Turn): void {
-    // A lease that waits for the DNS has no flight, and must not be taken for a lost one.
-    const early = routes.waiting() > 0 || inbox.resolved.length > 0;
-    overdueAtMono = turn.now.mono + (early ? SWEEP_AGAIN_MS : policy.leaseMs / 2);
-    if (early) return;
-    workings.settling.overdue(turn);
+  function sweep(turn: Turn, batch: Inbox): void {
+    // A lease that waits for the DNS, or whose answer has just come, has no flight, and must not be taken for a lost one.
+    const grounded = new Set(routes.claims());
+    for (const { candidate } of batch.resolved) grounded.add(candidate.claimed.claim);
+    for (const { candidate } of inbox.resolved) grounded.add(candidate.claimed.claim);
+    const more = workings.settling.overdue(turn, grounded);
+    overdueAtMono = turn.now.mono + (more ? 0 : policy.leaseMs / 2);
   }
 
   function committed(
@@ -208,7 +212,7 @@ export function createQueue(deps: QueueDeps): Queue {
     if (stopped) return;
     let delayMs = Infinity;
     if (!draining) delayMs = sites.nextWake() - now.due;
-    if (flights.leased() > 0) delayMs = Math.min(delayMs, overdueAtMono - now.mono);
+    if (isLeasing()) delayMs = Math.min(delayMs, overdueAtMono - now.mono);
     if (now.mono < blockedUntilMono) delayMs = blockedUntilMono - now.mono;
     alarm.within(delayMs);
   }

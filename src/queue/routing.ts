@@ -39,6 +39,8 @@ export interface Routes {
   forget(candidates: readonly Candidate[]): void;
   /** Recipients whose question is out. */
   waiting(): number;
+  /** Their leases. */
+  claims(): Iterable<number>;
   /** Gives all of those back, to be settled by the caller. */
   giveUp(): Candidate[];
 }
@@ -128,6 +130,10 @@ export function createRoutes({ routeFor, policy, onFound }: RoutesDeps): Routes 
       }
     },
     waiting: () => waiting,
+    *claims() {
+      for (const candidates of asked.values())
+        for (const { claimed } of candidates) yield claimed.claim;
+    },
     giveUp() {
       const all = [...asked.values()].flat();
       for (const candidates of asked.values()) candidates.length = 0;

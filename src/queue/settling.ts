@@ -1,6 +1,6 @@
 // What ended, on its way into the store: verdicts of senders, leases that were lost, and leases that a dead process left.
 import type { DueTime } from "./duetime.ts";
-import type { Flights } from "./flight.ts";
+import type { Flight, Flights } from "./flight.ts";
 import type { Loss, Report } from "./inbox.ts";
 import type { Turn } from "./launch.ts";
 import { after, type RecipientState } from "./lifecycle.ts";
@@ -27,8 +27,8 @@ export interface Settling {
   loss(turn: Turn, loss: Loss): boolean;
   /** Leases of earlier processes; true when there may be more. */
   orphans(turn: Turn): boolean;
-  /** Leases that ran out: renewed while their sender lives, else lost. */
-  overdue(turn: Turn): void;
+  /** Leases that ran out: renewed while their sender lives or they are `grounded`, else lost. True when there may be more. */
+  overdue(turn: Turn, grounded: ReadonlySet<number>): boolean;
 }
 
 const ORPHANS_A_TURN = 500;
@@ -88,20 +88,31 @@ export function createSettling(deps: SettlingDeps): Settling {
       for (const lease of found) settleLost(turn, lease, "the process that had it ended");
       return found.length === ORPHANS_A_TURN;
     },
-    overdue(turn) {
+    overdue(turn, grounded) {
       const { wall, mono } = turn.now;
       const { claimBase } = store.facts;
-      for (const lease of store.leases({ claimMax: claimBase, now: wall, limit: ORPHANS_A_TURN })) {
+      const found = store.leases({ claimMax: claimBase, now: wall, limit: ORPHANS_A_TURN });
+      for (const lease of found) {
         const flight = flights.find(lease.message, lease.n, lease.claim);
-        if (flight !== undefined && mono - flight.startedAtMono < policy.flightMaxMs) {
+        const flies = flight !== undefined && mono - flight.startedAtMono < policy.flightMaxMs;
+        if (flies || grounded.has(lease.claim)) {
           renew(turn, lease);
           continue;
         }
-        if (flight !== undefined) flights.remove(flight);
+        if (flight !== undefined) forget(flight);
         settleLost(turn, lease, "its sender did not answer");
       }
+      return found.length === ORPHANS_A_TURN;
     },
   };
+
+  function forget(flight: Flight): void {
+    const { site } = flight;
+    flights.remove(flight);
+    if (flight.probe) site.probing = false;
+    site.starving = false;
+    expect(site);
+  }
 
   function renew(turn: Turn, lease: Lease): void {
     const { message, n, claim, attempts, leaseUntil } = lease;
