@@ -2,9 +2,12 @@
 import { systemClock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { createReader } from "../search/reader.ts";
+import { standBack } from "./niceness.ts";
 import type { DoorToReader, ReaderToDoor, ThreadStart } from "./protocol.ts";
 import { createThread } from "./thread.ts";
 
+/** Mail comes first: while the cores are busy the index lags, says so, and catches up afterwards. */
+const NICENESS = 10;
 /** How soon new events are looked for after a look that found none. */
 const FOLLOW_EVERY_MS = 200;
 
@@ -14,6 +17,8 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
     name: "reader",
     level: config.logLevel,
   });
+  const refused = standBack(NICENESS);
+  if (refused !== undefined) thread.log("warn", "reader.priority_kept", { text: refused });
   const reader = createReader({ dataDir: config.dataDir, clock });
   let stopped = false;
   const follow = (): void => {

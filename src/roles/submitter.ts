@@ -1,12 +1,13 @@
-// The door's end of the wire to the queue. Batches form by themselves: while two are under way, what arrives waits for the next one;
-// an idle daemon posts at once. Two, so that the queue thread never waits for the door between commits.
+// The door's end of the wire to the queue. What one turn of the event loop brought travels together, and what arrives there during a
+// commit shares the next one; so the door holds back nothing while the queue keeps pace.
 import type { Clock } from "../base/clock.ts";
 import type { MessageHead } from "../mail/message.ts";
 import type { Accept, AcceptAnswer, Submission } from "../mail/submission.ts";
 import type { DoorToQueue } from "./protocol.ts";
 import { type Piece, pack, transferOf } from "./wire.ts";
 
-const UNDER_WAY_MAX = 2;
+/** Batches without an answer; beyond that the door gathers, so that a queue that waits for its disk is not buried in small ones. */
+const UNDER_WAY_MAX = 32;
 /** Messages in one batch, so that one commit stays short; a larger call still travels whole. */
 const BATCH_MESSAGES_MAX = 512;
 
