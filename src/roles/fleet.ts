@@ -8,6 +8,8 @@ import { channel, spawn } from "./spawn.ts";
 
 /** A thread that dies at once, again and again, must not keep the cores busy. */
 const REPLACE_AFTER_MS = 500;
+/** A thread that has not stopped so long after its grace never will. */
+const LATE_MS = 3_000;
 
 export interface Fleet {
   /** Resolves when all have stopped. */
@@ -19,6 +21,7 @@ export function createFleet(deps: {
   readonly clock: Clock;
   readonly log: Log;
   toQueue(message: DoorToQueue, transfer: MessagePort[]): void;
+  readonly spawn?: typeof spawn;
   /** Given the thread's name. */
   hear(thread: string): (message: Common) => void;
 }): Fleet {
@@ -28,7 +31,11 @@ export function createFleet(deps: {
   let whenNone = (): void => {};
 
   function start(index: number) {
-    const thread = spawn<DoorToSender, SenderToDoor>({ role: "sender", config, index });
+    const thread = (deps.spawn ?? spawn)<DoorToSender, SenderToDoor>({
+      role: "sender",
+      config,
+      index,
+    });
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);
     thread.say({ say: "queue", port: other }, [other]);
@@ -53,9 +60,15 @@ export function createFleet(deps: {
     stop(graceMs) {
       stopping = true;
       if (running.size === 0) return Promise.resolve();
+      const late = clock.after(graceMs + LATE_MS, () => {
+        for (const [index, thread] of running) {
+          deps.log("error", "sender.did_not_stop", { index });
+          thread.kill();
+        }
+      });
       const none = new Promise<void>((resolve) => (whenNone = resolve));
       for (const thread of running.values()) thread.say({ say: "stop", graceMs });
-      return none;
+      return none.then(late.cancel);
     },
   };
 }

@@ -8,6 +8,8 @@ export interface Spawned<In, Out> {
   hear(handle: (message: Out | Common) => void): void;
   /** Once, when the thread is gone: with the reason when it died, without after it said `stopped`. */
   gone(handle: (why: string | undefined) => void): void;
+  /** Ends it in the middle of whatever it does. */
+  kill(): void;
 }
 
 export function spawn<In, Out>(start: ThreadStart): Spawned<In, Out> {
@@ -30,6 +32,7 @@ export function spawn<In, Out>(start: ThreadStart): Spawned<In, Out> {
     say: (message, transfer = []) => worker.postMessage(message, transfer),
     hear: (handle) => void worker.on("message", handle),
     gone: (handle) => void (whenGone = handle),
+    kill: () => void worker.terminate(),
   };
 }
 

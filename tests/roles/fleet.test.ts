@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import { createFleet } from "../../src/roles/fleet.ts";
+import type { DoorToQueue } from "../../src/roles/protocol.ts";
+import type { spawn } from "../../src/roles/spawn.ts";
+import type { Config } from "../../src/config.ts";
+import { createSimClock } from "../sim/time.ts";
+
+/** Senders that do nothing but what a test says. */
+function setUp(workers: number) {
+  const clock = createSimClock(0);
+  const queue: DoorToQueue["say"][] = [];
+  const logs: string[] = [];
+  const threads: { said: string[]; killed: boolean; end(why: string | undefined): void }[] = [];
+  const fleet = createFleet({
+    config: { workers } as Config,
+    clock,
+    log: (_level, event) => void logs.push(event),
+    toQueue: (message, transfer) => {
+      queue.push(message.say);
+      for (const port of transfer) port.close();
+    },
+    hear: () => () => {},
+    spawn: (() => {
+      let end: (why: string | undefined) => void = () => {};
+      const thread = {
+        said: [] as string[],
+        killed: false,
+        end: (why: string | undefined) => end(why),
+      };
+      threads.push(thread);
+      return {
+        say: ({ say }: { say: string }) => void thread.said.push(say),
+        hear: () => {},
+        gone: (handle: typeof end) => void (end = handle),
+        kill: () => void (thread.killed = true),
+      };
+    }) as unknown as typeof spawn,
+  });
+  const run = (forMs: number): void => {
+    const until = clock.monotonicMs() + forMs;
+    while (clock.step(until));
+  };
+  return { fleet, threads, queue, logs, run };
+}
+
+test("a sender that dies is told to the queue before another one takes its place", () => {
+  const { threads, queue, run } = setUp(1);
+  threads[0]?.end("it broke");
+  run(1000);
+  expect(threads).toHaveLength(2);
+  expect(queue).toEqual(["sender", "senderLost", "sender"]);
+});
+
+test("a sender that does not stop is ended, and the others are left alone", async () => {
+  const { fleet, threads, logs, run } = setUp(2);
+  const stopped = fleet.stop(1000);
+  threads[0]?.end(undefined);
+  run(60_000);
+  expect(threads.map(({ killed }) => killed)).toEqual([false, true]);
+  expect(logs).toEqual(["sender.did_not_stop"]);
+  threads[1]?.end("killed");
+  await stopped;
+  run(60_000);
+  expect(threads).toHaveLength(2);
+});
