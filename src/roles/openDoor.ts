@@ -24,6 +24,8 @@ export type OpenedDoor =
 
 /** What a caller is told to wait while the daemon ends: its successor should be up by then. */
 const DRAINING_RETRY_S = 10;
+/** How long requests that are open at the end may take; a client that sends slowly must not hold the daemon. */
+const LAST_REQUESTS_MS = 2_000;
 /** How often the process's memory is looked at, and what a caller is told to wait when it is short. */
 const MEMORY_LOOK_MS = 250;
 const MEMORY_RETRY_S = 2;
@@ -81,7 +83,12 @@ export function openDoor(deps: {
       url: tcp.url,
       async close() {
         memory.stop();
-        await Promise.all(listeners.map((one) => one.stop()));
+        const answered = Promise.all(listeners.map((one) => one.stop()));
+        const late = new Promise((resolve) =>
+          systemClock.after(LAST_REQUESTS_MS, () => resolve(0)),
+        );
+        await Promise.race([answered, late]);
+        await Promise.all(listeners.map((one) => one.stopNow()));
       },
     };
   } catch (error) {
