@@ -46,11 +46,17 @@ export function idOf(uuid: string, tag: HostTag): MessageId | undefined {
   return parseInt(high + low, 16) * IDS_PER_MS + parseInt(counter, 16);
 }
 
+/**
+ * In the year 2037. A clock that is beyond it, for good or for a moment, no longer moves the ids, which go on one by one: past 2^53
+ * they would repeat, and the queue could never take mail again. There is room for 2^48 more.
+ */
+const CLOCK_MAX_MS = 2 ** 41 - 2 ** 36;
+
 /** Ids that only grow, also when the clock goes back: `last` is the greatest id ever given. */
 export function createIds(last: MessageId): (now: EpochMs) => MessageId {
   let previous = last;
   return (now) => {
-    previous = Math.max(previous + 1, now * IDS_PER_MS);
+    previous = Math.max(previous + 1, Math.min(now, CLOCK_MAX_MS) * IDS_PER_MS);
     return previous;
   };
 }

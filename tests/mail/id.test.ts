@@ -67,3 +67,10 @@ test("more ids than a millisecond holds borrow from the next one", () => {
   expect(new Set(all).size).toBe(all.length);
   expect(acceptedAtOf(all.at(-1) as number)).toBe(6);
 });
+
+test("a clock that was far in the future for a moment does not end the ids", () => {
+  const next = createIds(createIds(0)(Date.UTC(2080, 0, 1)));
+  const given = [Date.UTC(2080, 0, 1), Date.UTC(2026, 0, 1), Date.UTC(2026, 0, 2)].map(next);
+  expect(new Set(given).size).toBe(3);
+  for (const id of given) expect(Number.isSafeInteger(id)).toBe(true);
+});
