@@ -23,7 +23,7 @@ import type {
 import { createReaderThread } from "./readerThread.ts";
 import { die, stopSignal } from "./signals.ts";
 import { type Spawned, spawn } from "./spawn.ts";
-import { createSubmitter } from "./submitter.ts";
+import { createSubmitter, type Submitter } from "./submitter.ts";
 import { reportEachSecond } from "./thread.ts";
 
 /** How long running SMTP transactions may take to end once the daemon is told to stop. */
@@ -145,25 +145,9 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     health: ready.health,
     draining: false,
   };
-  const hearQueue = hear("queue");
-  queue.hear((message) => {
-    switch (message.say) {
-      case "answers":
-        return submitter.answered(message.batch, message.answers);
-      case "health":
-        return void (state.health = message.health);
-      case "fatal":
-        return die(log, message.text);
-      case "ready":
-      case "unable":
-        return;
-      default:
-        return hearQueue(message);
-    }
-  });
+  hearTheQueue(parts, submitter.answered, (told) => void (state.health = told));
   // An invariant broke: nothing that this process believes can be trusted, so its manager starts it anew.
   queue.gone((why) => (why === undefined ? undefined : die(log, why)));
-  const fleet = createFleet({ config, clock, log, toQueue: queue.say, hear });
   const reader = createReaderThread({ config, clock, log, hear: hear("reader") });
   const stopReports = reportEachSecond(clock, meter, "door", () =>
     metrics.add("door", meter.drain()),
@@ -179,7 +163,17 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     metrics,
     log,
   });
-  if (opened.kind === "failed") return opened.text;
+  const closeBooks = async (): Promise<void> => {
+    await stopThread(queue, { say: "stop" });
+    await reader.stop();
+  };
+  if (opened.kind === "failed") {
+    await closeBooks();
+    stopReports();
+    return opened.text;
+  }
+  // Only now: a daemon that cannot serve must not begin to send what the next one owes.
+  const fleet = createFleet({ config, clock, log, toQueue: queue.say, hear });
   io.started({
     version,
     dataDir: config.dataDir,
@@ -193,12 +187,35 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       await answerAll(submitter.open);
       queue.say({ say: "drain" });
       await fleet.stop(GRACE_MS);
-      await stopThread(queue, { say: "stop" });
-      await reader.stop();
+      await closeBooks();
       await opened.close();
       stopReports();
     },
   };
+}
+
+/** What the queue thread says of itself and of what it was given. */
+function hearTheQueue(
+  { queue, hear, io }: Furnishing,
+  answered: Submitter["answered"],
+  healthy: (health: QueueHealth) => void,
+): void {
+  const common = hear("queue");
+  queue.hear((message) => {
+    switch (message.say) {
+      case "answers":
+        return answered(message.batch, message.answers);
+      case "health":
+        return healthy(message.health);
+      case "fatal":
+        return die(io.log, message.text);
+      case "ready":
+      case "unable":
+        return;
+      default:
+        return common(message);
+    }
+  });
 }
 
 /** Requests that were taken before the end began still get their commit and their answer. */

@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config.ts";
+import type { Endpoint } from "../config/kinds.ts";
 import { createIds } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { Accept } from "../mail/submission.ts";
@@ -70,17 +71,23 @@ export function openDoor(deps: {
     log: deps.log,
   });
   const listeners: Listener[] = [];
+  // What is being opened, for the sentence that says that it failed.
+  let what = "";
+  const openTcp = (setting: string, served: Door, { host, port }: Endpoint): Listener => {
+    what = `${setting} ${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const listener = serveTcp(served, { hostname: host, port });
+    listeners.push(listener);
+    return listener;
+  };
   try {
-    const { host, port } = config.listen;
-    const tcp = serveTcp(door, { hostname: host, port });
-    listeners.push(tcp, serveLocal(door, join(config.dataDir, CONTROL_SOCKET)));
-    if (config.metricsListen !== null) {
-      const at = { hostname: config.metricsListen.host, port: config.metricsListen.port };
-      listeners.push(serveTcp(metricsOnly(door), at));
-    }
+    const { url } = openTcp("listen", door, config.listen);
+    if (config.metricsListen !== null)
+      openTcp("metrics_listen", metricsOnly(door), config.metricsListen);
+    what = join(config.dataDir, CONTROL_SOCKET);
+    listeners.push(serveLocal(door, what));
     return {
       kind: "open",
-      url: tcp.url,
+      url,
       async close() {
         memory.stop();
         const answered = Promise.all(listeners.map((one) => one.stop()));
@@ -92,9 +99,15 @@ export function openDoor(deps: {
       },
     };
   } catch (error) {
+    memory.stop();
     for (const one of listeners) void one.stopNow();
-    return { kind: "failed", text: `listen: ${(error as Error).message}` };
+    return { kind: "failed", text: `${what}: ${reasonOf(error)}` };
   }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === "EADDRINUSE" ? "the port is taken by another program" : message;
 }
 
 /** The address of `metrics_listen` answers nothing else. */

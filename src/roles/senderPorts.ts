@@ -18,7 +18,7 @@ export interface SenderPorts {
   onVerdicts(settle: (verdicts: readonly Verdict[]) => void): void;
   join(index: number, port: MessagePort): void;
   leave(index: number): void;
-  /** Runs `then` once every sender has said its last word, or after `timeoutMs`. */
+  /** Runs `then` once every sender has said its last word, or after `timeoutMs`. Jobs that no sender ever got are given back. */
   whenAllSaidBye(timeoutMs: number, then: () => void): void;
 }
 
@@ -65,6 +65,8 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       if (waiting.length > 0) send(index, waiting);
     },
     whenAllSaidBye(timeoutMs, then) {
+      for (const batch of early.values()) settle(batch.flatMap(untouched));
+      early.clear();
       if (ports.size === 0) return then();
       const timer = clock.after(timeoutMs, () => whenEmpty?.());
       whenEmpty = () => {
@@ -74,6 +76,20 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       };
     },
   };
+}
+
+/** Nothing was tried, so nothing is in doubt and no attempt is counted. */
+function untouched({ job }: Dispatch): Verdict[] {
+  return job.recipients.map(({ n, claim }) => ({
+    message: job.message,
+    n,
+    claim,
+    kind: "interrupted",
+    scope: "message",
+    class: "none",
+    doubt: false,
+    step: "",
+  }));
 }
 
 /** Jobs of one batch share few routes, so each route travels once. */

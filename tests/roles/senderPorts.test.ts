@@ -77,6 +77,18 @@ test("what waited for a sender that died is not given to its successor: its leas
   expect(heard).toEqual([2]);
 });
 
+test("what waited for a sender that never came is given back untouched at the end", async () => {
+  const ports = createSenderPorts(systemClock);
+  const settled: Verdict[] = [];
+  ports.onVerdicts((verdicts) => void settled.push(...verdicts));
+  ports.send(0, [dispatch(1), dispatch(2)]);
+  await new Promise<void>((resolve) => ports.whenAllSaidBye(10_000, resolve));
+  expect(settled).toMatchObject([
+    { message: 1, n: 0, claim: 1, kind: "interrupted", doubt: false },
+    { message: 2, n: 0, claim: 2, kind: "interrupted", doubt: false },
+  ]);
+});
+
 test("verdicts are settled, and the last word of the last sender ends the wait", async () => {
   const ports = createSenderPorts(systemClock);
   const { port, other } = sender();
