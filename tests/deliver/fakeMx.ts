@@ -41,6 +41,8 @@ export interface FakeMxOptions {
   /** False: the server says 220 to STARTTLS and goes on in clear. */
   readonly handshakes?: boolean;
   readonly implicitTls?: boolean;
+  /** Several servers of one port differ in their loopback address. */
+  readonly listen?: { readonly host: string; readonly port: number };
 }
 
 export const usualOffers = ["PIPELINING", "8BITMIME", "SIZE 10000000", "ENHANCEDSTATUSCODES"];
@@ -62,7 +64,8 @@ export async function startFakeMx(options: FakeMxOptions = {}): Promise<FakeMx> 
     sessions.push(session);
     void serve(socket, session, options);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { host, port } = options.listen ?? { host: "127.0.0.1", port: 0 };
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return {
