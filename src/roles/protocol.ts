@@ -84,11 +84,16 @@ export interface JobHead {
   readonly route: number;
 }
 
-export type QueueToSender = {
+export interface Jobs {
   readonly say: "jobs";
   readonly routes: readonly Route[];
   readonly packed: Packed<JobHead>;
-};
+}
+
+export type QueueToSender =
+  | Jobs
+  /** The queue drains. A sender that stops waits for it: no job may arrive behind its last word. */
+  | { readonly say: "noMoreJobs" };
 
 export type SenderToQueue =
   /** `verdicts` is JSON of `Verdict[]`: cheaper than a clone of the same objects. */

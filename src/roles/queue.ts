@@ -85,7 +85,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
         senders.leave(message.index);
         return queue.workerLost(message.index);
       case "drain":
-        return queue.drain();
+        queue.drain();
+        return senders.noMoreJobs();
       case "stop":
         return senders.whenAllSaidBye(BYE_TIMEOUT_MS, () => {
           health.stop();

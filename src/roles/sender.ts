@@ -15,6 +15,7 @@ import { createBuiltinSink } from "./builtinSink.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import {
   type DoorToSender,
+  type Jobs,
   packVerdicts,
   type QueueToSender,
   type SenderToDoor,
@@ -34,6 +35,8 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
   let queue: MessagePort | undefined;
   const tell = (message: SenderToQueue): void => queue?.postMessage(message);
   const outbox = createOutbox(tell);
+  let endJobs = (): void => {};
+  const jobsEnded = new Promise<void>((resolve) => (endJobs = resolve));
   const spool = join(config.dataDir, SPOOL_FOLDER);
   const sender = createSender({
     clock,
@@ -51,10 +54,19 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
     switch (message.say) {
       case "queue":
         queue = message.port;
-        queue.on("message", (jobs: QueueToSender) => submitAll(sender, jobs));
+        queue.on("message", (said: QueueToSender) => {
+          switch (said.say) {
+            case "jobs":
+              return submitAll(sender, said);
+            case "noMoreJobs":
+              return endJobs();
+            default:
+              return unreachable(said);
+          }
+        });
         return;
       case "stop":
-        return void sender.stop(message.graceMs).then(() => {
+        return void Promise.all([sender.stop(message.graceMs), jobsEnded]).then(() => {
           outbox.flush();
           tell({ say: "bye" });
           queue?.close();
@@ -66,7 +78,7 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
   });
 }
 
-function submitAll(sender: Sender, { routes, packed }: QueueToSender): void {
+function submitAll(sender: Sender, { routes, packed }: Jobs): void {
   for (const { head, body } of unpack(packed)) {
     const route = routes[head.route];
     if (route === undefined) throw new Error(`a job names route ${head.route}, which is not there`);

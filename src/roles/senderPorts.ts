@@ -7,6 +7,7 @@ import type { Dispatch } from "../queue/launch.ts";
 import type { Route } from "../route/route.ts";
 import {
   type JobHead,
+  type Jobs,
   type QueueToSender,
   type SenderToQueue,
   unpackVerdicts,
@@ -15,6 +16,8 @@ import { type Piece, pack, transferOf } from "./wire.ts";
 
 export interface SenderPorts {
   send(index: number, batch: readonly Dispatch[]): void;
+  /** Nothing is sent afterwards. */
+  noMoreJobs(): void;
   onVerdicts(settle: (verdicts: readonly Verdict[]) => void): void;
   join(index: number, port: MessagePort): void;
   leave(index: number): void;
@@ -22,12 +25,15 @@ export interface SenderPorts {
   whenAllSaidBye(timeoutMs: number, then: () => void): void;
 }
 
+const noMoreJobs: QueueToSender = { say: "noMoreJobs" };
+
 export function createSenderPorts(clock: Clock): SenderPorts {
   const ports = new Map<number, MessagePort>();
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
   const early = new Map<number, Dispatch[]>();
   let settle: (verdicts: readonly Verdict[]) => void = () => {};
   let whenEmpty: (() => void) | undefined;
+  let jobsEnded = false;
 
   const leave = (index: number): void => {
     ports.get(index)?.close();
@@ -47,6 +53,10 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   return {
     send,
     leave,
+    noMoreJobs() {
+      jobsEnded = true;
+      for (const port of ports.values()) port.postMessage(noMoreJobs);
+    },
     onVerdicts: (given) => void (settle = given),
     join(index, port) {
       ports.set(index, port);
@@ -63,6 +73,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       const waiting = early.get(index) ?? [];
       early.delete(index);
       if (waiting.length > 0) send(index, waiting);
+      if (jobsEnded) port.postMessage(noMoreJobs);
     },
     whenAllSaidBye(timeoutMs, then) {
       for (const batch of early.values()) settle(batch.flatMap(untouched));
@@ -93,7 +104,7 @@ function untouched({ job }: Dispatch): Verdict[] {
 }
 
 /** Jobs of one batch share few routes, so each route travels once. */
-function jobsOf(batch: readonly Dispatch[]): QueueToSender {
+function jobsOf(batch: readonly Dispatch[]): Jobs {
   const routes: Route[] = [];
   const places = new Map<Route, number>();
   const pieces = batch.map(({ job, route, body }): Piece<JobHead> => {

@@ -40,14 +40,18 @@ function dispatch(message: number): Dispatch {
   };
 }
 
+/** Stands for the word that no more jobs follow. */
+const END = -1;
+
 /** A sender's end of a channel, and the messages that reach it. */
 function sender() {
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
   const heard: number[] = [];
   const waiters: (() => void)[] = [];
-  port2.on("message", ({ packed }: QueueToSender) => {
-    heard.push(...unpack(packed).map((piece) => piece.head.job.message));
+  port2.on("message", (said: QueueToSender) => {
+    if (said.say === "noMoreJobs") heard.push(END);
+    else heard.push(...unpack(said.packed).map((piece) => piece.head.job.message));
     waiters.splice(0).forEach((wake) => wake());
   });
   const next = (): Promise<void> => new Promise((resolve) => void waiters.push(resolve));
@@ -110,4 +114,19 @@ test("verdicts are settled, and the last word of the last sender ends the wait",
   other.postMessage({ say: "bye" });
   await gone;
   expect(settled).toEqual([verdict]);
+});
+
+test("that no more jobs follow is said behind the last one, and to whom joins later", async () => {
+  const ports = createSenderPorts(systemClock);
+  const [early, late] = [sender(), sender()];
+  ports.join(0, early.port);
+  ports.send(0, [dispatch(1)]);
+  ports.send(1, [dispatch(2)]);
+  ports.noMoreJobs();
+  ports.join(1, late.port);
+  for (const { heard, next } of [early, late]) while (heard.length < 2) await next();
+  expect([early.heard, late.heard]).toEqual([
+    [1, END],
+    [2, END],
+  ]);
 });
