@@ -83,8 +83,7 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     return EXIT.failed;
   }
   await stopSignal(log);
-  await house.close();
-  return EXIT.done;
+  return house.close();
 }
 
 type QueueThread = Spawned<DoorToQueue, QueueToDoor>;
@@ -130,7 +129,8 @@ interface Furnishing {
 }
 
 interface House {
-  close(): Promise<void>;
+  /** Resolves with the exit code. */
+  close(): Promise<number>;
 }
 
 /** Starts what is left to start; a text says why it could not. */
@@ -141,13 +141,22 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const meter = createMeter(boundsOf);
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   const submitter = createSubmitter({ clock, post: queue.say });
-  const state: { health: QueueHealth; draining: boolean } = {
+  const state: { health: QueueHealth; draining: boolean; broken: boolean } = {
     health: ready.health,
     draining: false,
+    broken: false,
   };
-  hearTheQueue(parts, submitter.answered, (told) => void (state.health = told));
   // An invariant broke: nothing that this process believes can be trusted, so its manager starts it anew.
-  queue.gone((why) => (why === undefined ? undefined : die(log, why)));
+  const fail = (why: string): void => {
+    state.broken = true;
+    die(log, why);
+  };
+  hearTheQueue(parts, {
+    answered: submitter.answered,
+    healthy: (told) => void (state.health = told),
+    fail,
+  });
+  queue.gone((why) => (why === undefined ? undefined : fail(why)));
   const reader = createReaderThread({ config, clock, log, hear: hear("reader") });
   const stopReports = reportEachSecond(clock, meter, "door", () =>
     metrics.add("door", meter.drain()),
@@ -164,7 +173,8 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     log,
   });
   const closeBooks = async (): Promise<void> => {
-    await stopThread(queue, { say: "stop" });
+    const why = await stopThread(queue, { say: "stop" });
+    if (why !== undefined) fail(why);
     await reader.stop();
   };
   if (opened.kind === "failed") {
@@ -187,28 +197,33 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       await answerAll(submitter.open);
       queue.say({ say: "drain" });
       await fleet.stop(GRACE_MS);
-      await closeBooks();
+      // Before the folder's lock is given up: a successor's socket has the same name.
       await opened.close();
+      await closeBooks();
       stopReports();
+      return state.broken ? EXIT.disk : EXIT.done;
     },
   };
 }
 
 /** What the queue thread says of itself and of what it was given. */
 function hearTheQueue(
-  { queue, hear, io }: Furnishing,
-  answered: Submitter["answered"],
-  healthy: (health: QueueHealth) => void,
+  { queue, hear }: Furnishing,
+  to: {
+    readonly answered: Submitter["answered"];
+    healthy(health: QueueHealth): void;
+    fail(why: string): void;
+  },
 ): void {
   const common = hear("queue");
   queue.hear((message) => {
     switch (message.say) {
       case "answers":
-        return answered(message.batch, message.answers);
+        return to.answered(message.batch, message.answers);
       case "health":
-        return healthy(message.health);
+        return to.healthy(message.health);
       case "fatal":
-        return die(io.log, message.text);
+        return to.fail(message.text);
       case "ready":
       case "unable":
         return;
@@ -225,9 +240,10 @@ async function answerAll(open: () => number): Promise<void> {
     await new Promise<void>((resolve) => systemClock.after(SETTLE_LOOK_MS, resolve));
 }
 
-function stopThread<In, Out>(thread: Spawned<In, Out>, stop: In): Promise<void> {
+/** Resolves with the reason when the thread died instead. */
+function stopThread<In, Out>(thread: Spawned<In, Out>, stop: In): Promise<string | undefined> {
   return new Promise((resolve) => {
-    thread.gone(() => resolve());
+    thread.gone(resolve);
     thread.say(stop);
   });
 }

@@ -1,4 +1,5 @@
 // How the daemon ends: soon, whatever its clients do, and leaving nothing that is in its successor's way.
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
@@ -39,4 +40,16 @@ test("a client that sends half a request and waits does not hold the daemon", as
   expect(await running.stop()).toBe(0);
   expect(existsSync(join(dataDir, "control.sock"))).toBe(false);
   socket.destroy();
+}, 30_000);
+
+test("what fails at the end is said by the exit code", async () => {
+  const dataDir = join(root, "broken");
+  const running = serve(dataDir);
+  await reachable(running, dataDir);
+  // Nothing that is stored can be written any more, so the store cannot be closed as it should.
+  const db = new Database(join(dataDir, "postrider.db"));
+  db.run("CREATE TRIGGER refuse BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'refused'); END");
+  db.close();
+  expect(await running.stop()).toBe(74);
+  expect(running.output()).toContain("daemon.died");
 }, 30_000);
