@@ -16,6 +16,7 @@ import {
 import { dirname } from "node:path";
 import { syncFolder } from "../base/folder.ts";
 import type { MessageId } from "../mail/id.ts";
+import { failureOf } from "./sqlite-failure.ts";
 
 export interface Ring {
   /**
@@ -35,7 +36,7 @@ export interface Ring {
   flush(): void;
   keep(): void;
   undo(): void;
-  /** Bytes at a place that an earlier process left; undefined when the file does not reach so far. */
+  /** Bytes at a place that an earlier process left; undefined when they cannot be read: one bad block must not end every start. */
   salvage(offset: number, length: number): Uint8Array | undefined;
   close(): void;
 }
@@ -151,7 +152,14 @@ export function createRing({ file, bytes: size, fewest }: RingOptions): Ring {
       blocked = false;
       head = keptHead;
     },
-    salvage: readAt,
+    salvage(offset, length) {
+      try {
+        return readAt(offset, length);
+      } catch (error) {
+        if (failureOf(error) === undefined) throw error;
+        return undefined;
+      }
+    },
     close: () => closeSync(handle),
   };
 }
