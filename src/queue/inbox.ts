@@ -47,13 +47,16 @@ export function isSettled({ reports, losses, resolved }: Inbox): boolean {
   return reports.length === 0 && losses.length === 0 && resolved.length === 0;
 }
 
-/** Takes at most `max` of each kind, and leaves the rest for the next transaction. */
+/**
+ * Takes at most `max` of each kind, and leaves the rest for the next transaction. Losses come behind all verdicts: what a dead sender
+ * had said of a lease counts.
+ */
 export function takeFrom(inbox: Inbox, max: number): Inbox {
   const take = <T>(items: T[]): [T[], T[]] =>
     items.length <= max ? [items, []] : [items.slice(0, max), items.slice(max)];
   const [calls, callsLeft] = take(inbox.calls);
   const [reports, reportsLeft] = take(inbox.reports);
-  const [losses, lossesLeft] = take(inbox.losses);
+  const [losses, lossesLeft] = reportsLeft.length > 0 ? [[], inbox.losses] : take(inbox.losses);
   const [resolved, resolvedLeft] = take(inbox.resolved);
   inbox.calls = callsLeft;
   inbox.reports = reportsLeft;

@@ -139,6 +139,17 @@ describe("a lost sender", () => {
     expect(bench.queue.health().leased).toBe(0);
   });
 
+  test("takes nothing back of what it had delivered, however much that was", () => {
+    const bench = createBench({ commitMax: 2 });
+    const ids = ["a", "b", "c", "d"].map((one) => bench.submit({ to: [`x@${one}.example`] }));
+    bench.run();
+    for (const sent of [...bench.sent].reverse()) bench.settle(sent, { kind: "delivered" });
+    bench.queue.workerLost(0);
+    bench.run(MINUTE);
+    expect(ids.map((id) => bench.recipient(id).state.at)).toEqual(Array(4).fill("delivered"));
+    expect(bench.sent).toHaveLength(4);
+  });
+
   test("concerns only the sites that it had", () => {
     const bench = createBench({}, 2);
     for (let i = 0; i < 20; i++) bench.submit({ to: [`a@d${i}.example`] });
