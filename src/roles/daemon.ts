@@ -66,7 +66,8 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   const queue = spawn<DoorToQueue, QueueToDoor>({ role: "queue", config, workers: config.workers });
   const first = await firstWord(queue);
   if (first.say === "unable") {
-    io.failed(first.text);
+    // A refusal names the folder itself; a fault of the disk is told in the system's words.
+    io.failed(first.why === "io" ? `data_dir ${config.dataDir}: ${first.text}` : first.text);
     return first.why === "io" ? EXIT.disk : EXIT.failed;
   }
   const house = await furnish({

@@ -5,8 +5,9 @@ import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Script, startFakeMx } from "../deliver/fakeMx.ts";
-import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
+import { type Daemon, binaryPath, cleanEnvironment, startDaemon } from "../fixtures/daemon.ts";
 import { hasRoot } from "../fixtures/postfix.ts";
+import { startProcess } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
 import { peer } from "../peers.ts";
 import {
@@ -130,4 +131,27 @@ test("no room at all: neither accepted nor sent; then everything is sent once", 
     expect(new Set(recipients).size).toBe(ids.length + 1);
     expect(daemon.process.output()).toContain("queue.disk_recovered");
     expect(await daemon.stop()).toBe(0);
+  }));
+
+test("a start without room ends with 74 and names the folder; with room it goes on where it was", () =>
+  within(async (ends) => {
+    const dataDir = mountVolume(ends);
+    const script: Script = (verb) => (verb === "." ? "HANG" : undefined);
+    const hanging = await startFakeMx({ script });
+    ends.add(hanging.close);
+    const first = await start(ends, { dataDir, reserve: "0", port: hanging.port });
+    const id = await send(first, "x@far.test");
+    expect(await first.process.stop("SIGKILL")).not.toBe(0);
+    fill(dataDir);
+    const args = ["serve", "--data-dir", dataDir, "--listen", "127.0.0.1:0"];
+    const failing = startProcess(binaryPath, args, { env: cleanEnvironment() });
+    ends.add(() => failing.stop("SIGKILL"));
+    expect(await failing.exited).toBe(74);
+    expect(failing.output()).toContain(`${dataDir}: database or disk is full`);
+    makeRoom(dataDir);
+    const mx = await startFakeMx();
+    ends.add(mx.close);
+    const second = await start(ends, { dataDir, reserve: "0", port: mx.port });
+    await reaches(second, id, "delivered");
+    expect(await second.stop()).toBe(0);
   }));
