@@ -9,9 +9,15 @@ export function failureOf(error: unknown): Failed | undefined {
   if (error instanceof Error && "syscall" in error) return fileFailure(error);
   if (!(error instanceof SQLiteError)) return undefined;
   const code = error.code ?? "";
-  if (code === "SQLITE_FULL") return { kind: "failed", why: "full", text: error.message };
+  if (code === "SQLITE_FULL" || isLocked(error))
+    return { kind: "failed", why: "full", text: error.message };
   const broken = /^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN|READONLY|PROTOCOL)/.test(code);
   return broken ? { kind: "failed", why: "io", text: `${code}: ${error.message}` } : undefined;
+}
+
+/** Another program writes to the database, as one does that copies it away. It ends by itself, as a full disk may. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof SQLiteError && error.code?.startsWith("SQLITE_BUSY") === true;
 }
 
 function fileFailure(error: Error & { readonly code?: unknown }): Failed {

@@ -8,7 +8,7 @@ import { FIRST_FINAL, recipientStates, type StateNumber } from "../mail/state.ts
 import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
-import { type Failed, failureOf } from "./sqlite-failure.ts";
+import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
@@ -128,9 +128,9 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
 
   const transaction = <T>(run: () => T): Committed<T> => {
     if (broken !== undefined) return broken;
-    begin.run();
     let value: T;
     try {
+      begin.run();
       value = run();
       flushRing();
       books.flush();
@@ -139,8 +139,8 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
       undo();
       const failed = failureOf(error);
       if (failed === undefined) throw error;
-      if (failed.why === "full") ballast.free();
-      else broken = failed;
+      if (failed.why === "io") broken = failed;
+      else if (!isLocked(error)) ballast.free();
       return failed;
     }
     books.keep();

@@ -92,7 +92,7 @@ export interface Tally {
 }
 
 /**
- * - `full`: the disk or a size limit; nothing of the transaction stands, and it may be tried again later.
+ * - `full`: the disk, a size limit, or another program writes to the file; nothing of the transaction stands, and it may be tried again later.
  * - `io`: a write or a sync failed. What is on the disk is not known: the process must end and open anew (DESIGN 11).
  */
 export type Committed<T> =

@@ -166,6 +166,19 @@ test("a full disk is an answer, nothing of the transaction stands, and room make
   expect(store.facts.faults).toEqual([]);
 });
 
+test("while another program writes to the database nothing stands, and then it works again", () => {
+  const store = open({ ballastBytes: 1000 });
+  store.tidy();
+  const other = new Database(join(dataDir, "postrider.db"));
+  other.run("BEGIN IMMEDIATE");
+  const accept = () => store.accept(message({ id: idAt(NOW), states: [queued()] }));
+  expect(store.transaction(accept)).toMatchObject({ kind: "failed", why: "full" });
+  expect(existsSync(join(dataDir, "ballast"))).toBe(true);
+  other.run("ROLLBACK");
+  other.close();
+  expect(store.transaction(accept).kind).toBe("committed");
+});
+
 test("the ballast is made when the disk has room and given up when the disk is full", () => {
   const store = open({ ballastBytes: 100_000, maxPages: 60 });
   const ballast = join(dataDir, "ballast");
