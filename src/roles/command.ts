@@ -8,6 +8,7 @@ import { createOutput } from "../commands/output.ts";
 import { realSurroundings } from "../config.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);
   const surroundings = realSurroundings();
   const output = createOutput({
     out: (text) => void process.stdout.write(text),
@@ -25,6 +26,11 @@ export function runCommand(argv: readonly string[]): Promise<number> {
     untilStopped,
   };
   return runCli(argv, deps);
+}
+
+/** Whoever read our output has seen enough, as `| head` does: no reason to fail, least of all for a daemon. */
+function outlive(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
 }
 
 async function startDaemon(

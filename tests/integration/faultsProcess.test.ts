@@ -1,5 +1,7 @@
 // How the compiled daemon starts, refuses to start, ends, and goes on where it was; and what its limits say.
 import { describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { statSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -185,6 +187,26 @@ describe("a limit", () => {
       expect(await daemon.stop()).toBe(0);
     }));
 });
+
+test("a reader of the output that goes away is no error, neither for a command nor for a daemon", () =>
+  within(async (ends) => {
+    const run = (...args: string[]) =>
+      spawn(binaryPath, args, { env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
+    const help = run("serve", "--help");
+    const daemon = run("serve", "--data-dir", newFolder(ends), "--listen", "127.0.0.1:0");
+    ends.add(() => daemon.kill("SIGKILL"));
+    const codes = [help, daemon].map((one) => once(one, "exit"));
+    let said = "";
+    help.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    help.stdout.destroy();
+    expect([await codes[0], said]).toEqual([[0, null], ""]);
+    await once(daemon.stdout, "data");
+    daemon.stdout.destroy();
+    daemon.stderr.destroy();
+    // Its last words go nowhere.
+    daemon.kill("SIGTERM");
+    expect(await codes[1]).toEqual([0, null]);
+  }));
 
 describe("SIGTERM", () => {
   test("lets the transaction under way end, refuses new mail, ends with 0, and the rest goes on at the next start", () =>
