@@ -102,7 +102,7 @@ export function emailText(email: EmailView): string {
   const recipients = email.recipients.map((one) => [
     `  ${one.address}`,
     one.state,
-    `${one.attempts} attempts`,
+    `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}`,
     one.next_attempt_at === null ? "" : `next ${one.next_attempt_at}`,
     one.last ?? "",
   ]);
