@@ -28,7 +28,7 @@ const DRAINING_RETRY_S = 10;
 /** How long requests that are open at the end may take; a client that sends slowly must not hold the daemon. */
 const LAST_REQUESTS_MS = 2_000;
 /** How often the process's memory is looked at, and what a caller is told to wait when it is short. */
-const MEMORY_LOOK_MS = 250;
+const MEMORY_LOOK_MS = 1000;
 const MEMORY_RETRY_S = 2;
 
 export function openDoor(deps: {

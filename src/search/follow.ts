@@ -88,17 +88,22 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
     return { last: events.at(-1)?.seq ?? 0, count: events.length, added, dropped, known };
   };
 
+  /** What is read of the index is read within the transaction too: outside, each row would take and give back its locks. */
   const batch = (until: EpochMs): number => {
-    const { last, count, added, dropped, known } = stored.atOnce(() => collect(until));
-    if (last === 0) return 0;
-    inTransaction(db, () => {
-      for (const term of dropped.sort(byKey)) dropTerm.run(...term);
-      for (const term of added.sort(byKey)) putTerm.run(...term);
-      for (const [id, bits] of known) putKnown.run(id, bits);
-      putMeta.run("cursor", String(last));
+    const { last, count } = inTransaction(db, () => {
+      const collected = stored.atOnce(() => collect(until));
+      if (collected.last > 0) write(collected);
+      return collected;
     });
-    cursor = last;
+    if (last > 0) cursor = last;
     return count;
+  };
+
+  const write = ({ last, added, dropped, known }: ReturnType<typeof collect>): void => {
+    for (const term of dropped.sort(byKey)) dropTerm.run(...term);
+    for (const term of added.sort(byKey)) putTerm.run(...term);
+    for (const [id, bits] of known) putKnown.run(id, bits);
+    putMeta.run("cursor", String(last));
   };
 
   /** Events before the first are forgotten, with their messages. */
@@ -193,11 +198,12 @@ function byKey(a: Term, b: Term): number {
   return a[0] - b[0] || a[1] - b[1];
 }
 
-function inTransaction(db: Connection["db"], run: () => void): void {
+function inTransaction<T>(db: Connection["db"], run: () => T): T {
   db.run("BEGIN IMMEDIATE");
   try {
-    run();
+    const value = run();
     db.run("COMMIT");
+    return value;
   } catch (error) {
     if (db.inTransaction) db.run("ROLLBACK");
     throw error;

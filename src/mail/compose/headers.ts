@@ -83,10 +83,15 @@ function encodedWords(field: string, text: string, place: WordPlace): string[] {
   return encodeWords(text, place, ENCODED_WORD_MAX + 1 - field.length - 2);
 }
 
-/** RFC 5322 3.3, always in UTC. */
+/** RFC 5322 3.3, always in UTC. Messages of one second share their text. */
 export function formatDate(at: EpochMs): string {
-  return `${new Date(at).toUTCString().slice(0, -3)}+0000`;
+  const second = Math.floor(at / 1000);
+  if (second !== lastDate.second)
+    lastDate = { second, text: `${new Date(at).toUTCString().slice(0, -3)}+0000` };
+  return lastDate.text;
 }
+
+let lastDate = { second: Number.NaN, text: "" };
 
 const SPACE = 0x20;
 
