@@ -29,6 +29,11 @@ async function startMx(ends: Ends, script: Script): Promise<FakeMx> {
   return mx;
 }
 
+const relayTo = (mx: FakeMx): string[] => [
+  ...["--relay", `smtp://127.0.0.1:${mx.port}?tls=off`],
+  ...["--hostname", "sender.test"],
+];
+
 /** All its mail goes to `mx`. */
 async function startRelaying(
   ends: Ends,
@@ -36,8 +41,7 @@ async function startRelaying(
   dataDir: string,
   flags: readonly string[] = [],
 ): Promise<Daemon> {
-  const relay = ["--relay", `smtp://127.0.0.1:${mx.port}?tls=off`, "--hostname", "sender.test"];
-  const daemon = await startDaemon({ dataDir, flags: [...relay, ...flags] });
+  const daemon = await startDaemon({ dataDir, flags: [...relayTo(mx), ...flags] });
   // For a test that failed: those that pass have ended it.
   ends.add(() => daemon.process.stop("SIGKILL"));
   return daemon;
@@ -231,12 +235,23 @@ describe("SIGTERM", () => {
       const before = mx.messages().length;
       expect(before).toBeGreaterThan(0);
 
+      // A start that fails in between, here since the port is taken, sends nothing and burns no attempt.
+      const at = ["--data-dir", dataDir, "--listen", `127.0.0.1:${mx.port}`];
+      const failing = start(ends, "serve", ...at, ...relayTo(mx));
+      expect(await failing.exited).toBe(1);
+      expect(mx.messages()).toHaveLength(before);
+
       const second = await startRelaying(ends, mx, dataDir);
       for (const id of ids) await reaches(second, id, "delivered");
       const lines = mx.sessions.flatMap((session) => session.lines);
       for (let i = 0; i < 5; i++)
         expect(lines.filter((line) => line === `RCPT TO:<x${i}@far.test>`)).toHaveLength(1);
       expect(mx.messages()).toHaveLength(5);
+      for (const id of ids) {
+        expect((await shown(second, id)).attempts).toBe(1);
+        const told = await timeline(second, id);
+        expect(told.some(({ postrider }) => postrider["doubt"] === true)).toBe(false);
+      }
       expect(await second.stop()).toBe(0);
     }));
 
