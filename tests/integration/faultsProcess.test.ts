@@ -255,6 +255,23 @@ describe("SIGTERM", () => {
       expect(await second.stop()).toBe(0);
     }));
 
+  test("waits for no server that hangs before it was given a message", () =>
+    within(async (ends) => {
+      let well = false;
+      const mx = await startMx(ends, (verb) => (verb === "EHLO" && !well ? "HANG" : undefined));
+      const dataDir = newFolder(ends);
+      const first = await startRelaying(ends, mx, dataDir);
+      const id = await send(first, "x@far.test");
+      await until("the server hangs", () => mx.sessions.some(({ lines }) => lines.length > 0));
+      expect(await first.stop()).toBe(0);
+      well = true;
+      const second = await startRelaying(ends, mx, dataDir);
+      expect(await reaches(second, id, "delivered")).toMatchObject({ attempts: 1 });
+      const told = await timeline(second, id);
+      expect(told.some(({ postrider }) => postrider["doubt"] === true)).toBe(false);
+      expect(await second.stop()).toBe(0);
+    }));
+
   test("twice ends at once; the next start marks what may have been taken, and sends it", () =>
     within(async (ends) => {
       const gate = createGate();
