@@ -1,14 +1,12 @@
-// The connections of one sender: which site has how many, who waits for one, and what a connection does next. A site is what mail
-// shares connections for: the same site, port, TLS policy and login.
+// The connections of one sender: which site has how many, who waits for one, and what a connection does next.
 import type { Clock } from "../base/clock.ts";
-import type { Priority } from "../mail/message.ts";
 import type { Route } from "../route/route.ts";
 import type { AttemptEnd, AttemptOptions, Trial, Work } from "./attempt.ts";
-import { createLanes, type Lanes } from "./lanes.ts";
 import { createMemory, type Memory } from "./memory.ts";
-import type { DeliverMeter, SiteMeter } from "./metering.ts";
+import type { DeliverMeter } from "./metering.ts";
 import type { Link, Open, Unopened } from "./open.ts";
 import type { DeliverSettings } from "./settings.ts";
+import { allowance, avoid, busy, createSite, keyOf, mostUrgent, type Site } from "./site.ts";
 
 export interface PoolDeps {
   readonly clock: Clock;
@@ -49,21 +47,6 @@ export interface PoolGauges {
   readonly running: number;
 }
 
-interface Site {
-  readonly key: string;
-  readonly meter: SiteMeter;
-  readonly lanes: Lanes<Work>;
-  readonly links: Set<Link>;
-  /** Last in, first out: what is not needed grows old and is closed. */
-  readonly idle: Link[];
-  /** Addresses under which a connection broke, until when they are tried last. */
-  readonly avoid: Map<string, number>;
-  route: Route;
-  opening: number;
-  /** After a failure no further connection is tried while others stand. */
-  openAfter: number;
-}
-
 interface State extends PoolDeps {
   readonly sites: Map<string, Site>;
   readonly keys: WeakMap<Route, string>;
@@ -84,8 +67,6 @@ interface State extends PoolDeps {
 
 /** Jobs that wait for each connection before a further one pays: 611 carried 500 sites as fast as 5,136 (DESIGN 6). */
 const BACKLOG_PER_CONNECTION = 8;
-const AVOID_MS = 60_000;
-const AVOID_MAX = 100;
 const REOPEN_MS = 5_000;
 const SHY = { keepMs: 86_400_000, entriesMax: 1000 };
 /** Behind a slower dot a job would wait that another connection could take. */
@@ -127,9 +108,7 @@ export function createPool(deps: PoolDeps): Pool {
 function siteOf(state: State, route: Route): Site {
   let key = state.keys.get(route);
   if (key === undefined) {
-    const { site, port, tls, implicitTls, login, hosts } = route;
-    const endpoints = hosts.map((host) => host.endpoint ?? null);
-    key = JSON.stringify([site, port, tls, implicitTls, login, endpoints]);
+    key = keyOf(route);
     state.keys.set(route, key);
   }
   const found = state.sites.get(key);
@@ -137,24 +116,14 @@ function siteOf(state: State, route: Route): Site {
     found.route = route;
     return found;
   }
-  const made: Site = {
-    key,
-    route,
-    meter: state.meter.site(route.site),
-    lanes: createLanes(),
-    links: new Set(),
-    idle: [],
-    avoid: new Map(),
-    opening: 0,
-    openAfter: 0,
-  };
+  const made = createSite(key, route, state.meter.site(route.site));
   state.sites.set(key, made);
   return made;
 }
 
 /** Gives waiting work to idle connections, and opens one more if that pays. */
 function pump(state: State, site: Site): void {
-  while (site.lanes.size() > 0 && busy(site) < allowance(state, site)) {
+  while (site.lanes.size() > 0 && busy(site) < allowance(state.settings(), site)) {
     const link = site.idle.pop();
     if (link === undefined) break;
     state.resting.delete(link);
@@ -164,25 +133,13 @@ function pump(state: State, site: Site): void {
   else if (site.links.size + site.opening === 0 && site.lanes.size() === 0) forget(state, site);
 }
 
-const busy = (site: Site): number => site.links.size - site.idle.length;
-
-/**
- * How many connections may work for the most urgent of what waits: a code always finds a slot, normal mail leaves one, bulk leaves a
- * quarter (DESIGN 7).
- */
-function allowance(state: State, { route, lanes }: Site): number {
-  const { siteConnections, relayConnections } = state.settings();
-  const all = route.via === "relay" ? relayConnections : siteConnections;
-  if (lanes.sizeOf(0) > 0) return all;
-  return Math.max(1, lanes.sizeOf(1) > 0 ? all - 1 : Math.floor((all * 3) / 4));
-}
-
 function wantsMore(state: State, site: Site): boolean {
   const waiting = site.lanes.size();
   if (waiting === 0 || state.draining) return false;
   const open = site.links.size + site.opening;
   if (open === 0) return true;
-  if (open >= allowance(state, site) || state.clock.monotonicMs() < site.openAfter) return false;
+  if (open >= allowance(state.settings(), site) || state.clock.monotonicMs() < site.openAfter)
+    return false;
   // A person waits for what is in the first lane: it opens at once what it needs.
   const urgent = site.lanes.sizeOf(0) > site.opening;
   return urgent || waiting > BACKLOG_PER_CONNECTION * open;
@@ -214,7 +171,7 @@ function serve(state: State, site: Site, link: Link): void {
 function nextWork(state: State, site: Site, link: Link): Work | undefined {
   if (state.draining || isSpent(state, site, link)) return undefined;
   // This link counts as busy here.
-  return busy(site) > allowance(state, site) ? undefined : site.lanes.take();
+  return busy(site) > allowance(state.settings(), site) ? undefined : site.lanes.take();
 }
 
 /** The job that follows on this link, so that its first commands can leave with the dot of the present one. */
@@ -237,7 +194,7 @@ function after(
   site: Site,
   { link, work, end }: { readonly link: Link; readonly work: Work; readonly end: AttemptEnd },
 ): boolean {
-  if (end.end === "broken") avoid(state, site, link.target.address);
+  if (end.end === "broken") avoid(site, link.target.address, state.clock.monotonicMs());
   // Where one kept connection was dead, its idle neighbours are no better.
   if (end.end === "stale") for (const other of site.idle.splice(0)) drop(state, site, other);
   if (end.end !== "done") giveBack(state, site, work);
@@ -249,12 +206,6 @@ function after(
 function giveBack(state: State, site: Site, work: Work): void {
   if (state.draining) state.interrupted(work);
   else site.lanes.putBack(work.job.priority, work);
-}
-
-function avoid(state: State, site: Site, address: string): void {
-  site.avoid.set(address, state.clock.monotonicMs() + AVOID_MS);
-  const [oldest] = site.avoid.keys();
-  if (site.avoid.size > AVOID_MAX && oldest !== undefined) site.avoid.delete(oldest);
 }
 
 /** It has carried what one connection may, or its place is needed elsewhere. */
@@ -335,11 +286,6 @@ function openOne(state: State, site: Site): void {
     serve(state, site, opened.link);
     pump(state, site);
   });
-}
-
-function mostUrgent(lanes: Lanes<Work>): Priority {
-  if (lanes.sizeOf(0) > 0) return 0;
-  return lanes.sizeOf(1) > 0 ? 1 : 2;
 }
 
 /** Closes the connection that has been idle longest. False when all are at work. */
