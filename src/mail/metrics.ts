@@ -33,7 +33,13 @@ export const metricTable: readonly MetricRow[] = [
     name: "postrider_queue_oldest_age_seconds",
     kind: "gauge",
     labels: ["priority"],
-    help: "Age of the oldest message that is not final.",
+    help: "Age of the oldest message that is not final; 0 when there is none.",
+  },
+  {
+    name: "postrider_search_lag_events",
+    kind: "gauge",
+    labels: [],
+    help: "Events that search.db has not followed yet.",
   },
   {
     name: "postrider_attempts_total",

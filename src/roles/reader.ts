@@ -13,13 +13,16 @@ const FOLLOW_EVERY_MS = 200;
 
 export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>): void {
   const clock = systemClock;
+  let report = (): void => {};
   const thread = createThread<ReaderToDoor, DoorToReader>({
     name: "reader",
     level: config.logLevel,
+    beforeReport: () => report(),
   });
   const refused = standBack(NICENESS);
   if (refused !== undefined) thread.log("warn", "reader.priority_kept", { text: refused });
-  const reader = createReader({ dataDir: config.dataDir, clock });
+  const reader = createReader({ dataDir: config.dataDir, clock, log: thread.log });
+  report = () => reader.measure(thread.meter);
   let stopped = false;
   const follow = (): void => {
     if (stopped) return;

@@ -51,6 +51,12 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     return null;
   };
 
+  const oldestAges = (now: EpochMs): QueueView["oldest_age_seconds"] => ({
+    p0: oldestAge(0, now),
+    p1: oldestAge(1, now),
+    p2: oldestAge(2, now),
+  });
+
   const siteView = (site: number): QueueView["sites"][number] => {
     const heads = priorities.flatMap(
       (priority) => next.values(site, priority) as [EpochMs, string][],
@@ -66,7 +72,7 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     };
   };
 
-  return function queueView(now: EpochMs): QueueView {
+  const view = (now: EpochMs): QueueView => {
     const sites: QueueView["sites"][number][] = [];
     for (let last = -1; sites.length < SITES_MAX;) {
       const row = nextSite.values(last)[0] as [number] | undefined;
@@ -77,13 +83,11 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     return {
       object: "queue",
       counts: stored.tally().map((row) => ({ ...row, priority: `p${row.priority}` as const })),
-      oldest_age_seconds: {
-        p0: oldestAge(0, now),
-        p1: oldestAge(1, now),
-        p2: oldestAge(2, now),
-      },
+      oldest_age_seconds: oldestAges(now),
       sites,
       search_lag: lag(),
     };
   };
+
+  return { view, oldestAges };
 }

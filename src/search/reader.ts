@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { type Log, noLog } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
 import { idOf, type MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import { unreachable } from "../base/unreachable.ts";
@@ -25,6 +26,8 @@ export interface Reader {
   follow(): boolean;
   /** How far search.db lags behind, in events. */
   lag(): number;
+  /** Brings the gauges up to date, as far as search.db has come: called before the meter is drained. */
+  measure(meter: Meter): void;
   close(): void;
 }
 
@@ -45,7 +48,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   });
   const follow = createFollow(index, stored, tag);
   const list = createList(index.prepare, stored, tag);
-  const queueView = createQueueView({ store, index, stored, lag: follow.lag });
+  const queue = createQueueView({ store, index, stored, lag: follow.lag });
 
   const catchUp = (): void => {
     const lag = follow.lag();
@@ -98,13 +101,18 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return list(query.filter);
         case "queue":
           catchUp();
-          return { kind: "found", view: queueView(clock.now()) };
+          return { kind: "found", view: queue.view(clock.now()) };
         default:
           return unreachable(query);
       }
     },
     follow: () => follow.step(clock.now()),
     lag: follow.lag,
+    measure(meter) {
+      meter.gauge("postrider_search_lag_events").set(follow.lag());
+      for (const [priority, age] of Object.entries(queue.oldestAges(clock.now())))
+        meter.gauge("postrider_queue_oldest_age_seconds", { priority }).set(age ?? 0);
+    },
     close() {
       index.close();
       store.close();

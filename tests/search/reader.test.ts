@@ -3,6 +3,8 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createMeter } from "../../src/base/meter.ts";
+import { boundsOf } from "../../src/mail/metrics.ts";
 import type { EmailView, ListView, QueueView } from "../../src/mail/query.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import { attempt, createStage, listed, NOW, type Stage, timeline, view } from "./stage.ts";
@@ -248,6 +250,27 @@ test("the queue is shown by state, priority and site", async () => {
     search_lag: 0,
   });
 });
+
+test("the gauges tell the age of the oldest message that waits, and how far the index lags", async () => {
+  const { id } = stage.accept({ priority: 0 });
+  stage.accept();
+  expect(gauges()).toEqual({ lag: 2, p0: 0, p1: 0, p2: 0 });
+  await stage.reader.ask({ ask: "queue" });
+  expect(gauges()).toEqual({ lag: 0, p0: 60, p1: 60, p2: 0 });
+  stage.settle(id, { step: attempt() });
+  expect(gauges()).toEqual({ lag: 1, p0: 0, p1: 60, p2: 0 });
+});
+
+function gauges(): Record<string, number> {
+  const meter = createMeter(boundsOf);
+  stage.reader.measure(meter);
+  const values = meter
+    .drain()
+    .flatMap((one) =>
+      one.kind === "gauge" ? [[one.labels["priority"] ?? "lag", one.value] as const] : [],
+    );
+  return Object.fromEntries(values);
+}
 
 test("the index is made anew when it is damaged or of another folder", async () => {
   const { uuid } = stage.accept();
