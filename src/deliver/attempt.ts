@@ -12,12 +12,14 @@ import { matches, type Body } from "./body.ts";
 import type { SiteMeter } from "./metering.ts";
 import type { Link } from "./open.ts";
 import * as trouble from "./trouble.ts";
+import type { Patience } from "./waiting.ts";
 
 /** A job on its way through this sender. */
 export interface Work {
   readonly job: Job;
   readonly route: Route;
   readonly body: Body;
+  readonly patience: Patience;
   /** Recipients without a verdict. */
   left: readonly JobRecipient[];
   /** Bytes that came from the disk have been found to be the right ones. */

@@ -10,6 +10,8 @@ export interface Lanes<T> {
   /** Before all others of its lane: for a job that was begun already. */
   putBack(priority: Priority, item: T): void;
   take(): T | undefined;
+  /** From the head of each lane, as long as `unfit` says so. */
+  takeHeads(unfit: (item: T) => boolean): T[];
   size(): number;
   sizeOf(priority: Priority): number;
   /** Empties all lanes. */
@@ -48,6 +50,11 @@ export function createLanes<T>(): Lanes<T> {
       refill();
       return takeByCredit();
     },
+    takeHeads(unfit) {
+      const taken = lanes.flatMap((lane) => lane.takeHeads(unfit));
+      size -= taken.length;
+      return taken;
+    },
     size: () => size,
     sizeOf: (priority) => lanes[priority].size(),
     takeAll() {
@@ -61,6 +68,7 @@ interface Fifo<T> {
   push(item: T): void;
   putBack(item: T): void;
   take(): T | undefined;
+  takeHeads(unfit: (item: T) => boolean): T[];
   takeAll(): T[];
   size(): number;
 }
@@ -85,6 +93,14 @@ function createFifo<T>(): Fifo<T> {
         head = 0;
       }
       return item;
+    },
+    takeHeads(unfit) {
+      let end = head;
+      while (end < items.length && unfit(items[end] as T)) end++;
+      const taken = items.slice(head, end);
+      items = items.slice(end);
+      head = 0;
+      return taken;
     },
     takeAll() {
       const all = items.slice(head);

@@ -1,5 +1,5 @@
 // The connections of one sender: which site has how many, who waits for one, and what a connection does next.
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Route } from "../route/route.ts";
 import type { AttemptEnd, AttemptOptions, Trial, Work } from "./attempt.ts";
 import { createMemory, type Memory } from "./memory.ts";
@@ -7,6 +7,7 @@ import type { DeliverMeter } from "./metering.ts";
 import type { Link, Open, Unopened } from "./open.ts";
 import type { DeliverSettings } from "./settings.ts";
 import { allowance, avoid, busy, createSite, keyOf, mostUrgent, type Site } from "./site.ts";
+import { isOver, SWEEP_MS } from "./waiting.ts";
 
 export interface PoolDeps {
   readonly clock: Clock;
@@ -19,8 +20,8 @@ export interface PoolDeps {
     what: { readonly work: Work; readonly begun: Trial | null },
     options: AttemptOptions,
   ): void;
-  /** Work that was begun comes back while the pool drains. */
-  interrupted(work: Work): void;
+  /** Work goes back untried: it waited too long, or the pool drains. */
+  interrupted(work: Work, why: string): void;
   /** No address of the route could be opened. */
   unopened(work: Work, why: Unopened): void;
 }
@@ -60,6 +61,8 @@ interface State extends PoolDeps {
   readonly hungry: Set<Site>;
   readonly stop: AbortController;
   readonly emptied: (() => void)[];
+  /** Null while nothing waits. */
+  sweeping: Timer | null;
   total: number;
   running: number;
   draining: boolean;
@@ -83,6 +86,7 @@ export function createPool(deps: PoolDeps): Pool {
     hungry: new Set(),
     stop: new AbortController(),
     emptied: [],
+    sweeping: null,
     total: 0,
     running: 0,
     draining: false,
@@ -91,6 +95,7 @@ export function createPool(deps: PoolDeps): Pool {
     submit(work) {
       const site = siteOf(state, work.route);
       site.lanes.push(work.job.priority, work);
+      state.sweeping ??= state.clock.after(SWEEP_MS, () => sweep(state));
       pump(state, site);
     },
     review: () => [...state.sites.values()].forEach((site) => pump(state, site)),
@@ -171,7 +176,26 @@ function serve(state: State, site: Site, link: Link): void {
 function nextWork(state: State, site: Site, link: Link): Work | undefined {
   if (state.draining || isSpent(state, site, link)) return undefined;
   // This link counts as busy here.
-  return busy(site) > allowance(state.settings(), site) ? undefined : site.lanes.take();
+  if (busy(site) > allowance(state.settings(), site)) return undefined;
+  for (;;) {
+    const work = site.lanes.take();
+    if (work === undefined || !isOver(work.patience, state.clock)) return work;
+    state.interrupted(work, OVERSTAYED);
+  }
+}
+
+const OVERSTAYED = "no connection was free for it in time";
+
+/** No connection may come to take what waits, so that it is looked at from here too. */
+function sweep(state: State): void {
+  let waiting = false;
+  for (const site of [...state.sites.values()]) {
+    const over = site.lanes.takeHeads((work) => isOver(work.patience, state.clock));
+    for (const work of over) state.interrupted(work, OVERSTAYED);
+    if (over.length > 0) pump(state, site);
+    waiting ||= site.lanes.size() > 0;
+  }
+  state.sweeping = waiting ? state.clock.after(SWEEP_MS, () => sweep(state)) : null;
 }
 
 /** The job that follows on this link, so that its first commands can leave with the dot of the present one. */
@@ -204,7 +228,7 @@ function after(
 }
 
 function giveBack(state: State, site: Site, work: Work): void {
-  if (state.draining) state.interrupted(work);
+  if (state.draining) state.interrupted(work, "the daemon stops");
   else site.lanes.putBack(work.job.priority, work);
 }
 
@@ -306,6 +330,7 @@ function forget(state: State, site: Site): void {
 
 function drain(state: State): Work[] {
   state.draining = true;
+  state.sweeping?.cancel();
   const waiting = [...state.sites.values()].flatMap((site) => site.lanes.takeAll());
   for (const [link, site] of [...state.resting]) {
     site.idle.length = 0;

@@ -15,6 +15,7 @@ import { createOpen, type Unopened } from "./open.ts";
 import { createPool, type PoolGauges } from "./pool.ts";
 import type { DeliverSettings } from "./settings.ts";
 import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
+import { patienceFor } from "./waiting.ts";
 
 export interface SenderDeps {
   readonly clock: Clock;
@@ -59,14 +60,15 @@ export function createSender(deps: SenderDeps): Sender {
     settings: () => settings,
     prepare: (link, work) => prepare(attemptDeps, link, work),
     attempt: (link, work, options) => attempt(attemptDeps, link, work, options),
-    interrupted: (work) => giveBack(work, interrupted("the daemon stops")),
+    interrupted: (work, why) => giveBack(work, interrupted(why)),
     unopened: (work, why) => giveBack(work, judgeUnopened(why), placeOf(why)),
   });
   return {
     submit(job, route, bytes) {
       const body = bodyOf(deps, job, bytes);
       const left = job.recipients;
-      const work: Work = { job, route, body, left, checked: false, breaks: 0, stale: 0 };
+      const patience = patienceFor(job, deps.clock);
+      const work: Work = { job, route, body, patience, left, checked: false, breaks: 0, stale: 0 };
       if (stopping) giveBack(work, interrupted("the daemon stops"));
       else pool.submit(work);
     },

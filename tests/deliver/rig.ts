@@ -1,5 +1,5 @@
 // A sender with real sockets, whose targets are fake servers known by made-up addresses.
-import { systemClock } from "../../src/base/clock.ts";
+import { systemClock, type Clock } from "../../src/base/clock.ts";
 import { noLog, type Log } from "../../src/base/log.ts";
 import { createMeter, type Meter } from "../../src/base/meter.ts";
 import { seededRandom } from "../../src/base/random.ts";
@@ -34,6 +34,8 @@ export interface RigOptions {
   readonly settings?: Partial<DeliverSettings>;
   readonly route?: Partial<Route>;
   readonly log?: Log;
+  /** The sender's; the network keeps the real one. */
+  readonly clock?: Clock;
   readonly spool?: (file: string) => AsyncIterable<Uint8Array>;
   readonly connect?: (real: Connect) => Connect;
 }
@@ -58,7 +60,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
   };
   const meter = createMeter(boundsOf);
   const sender = createSender({
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     random: seededRandom(1),
     connect: options.connect?.(toFake) ?? toFake,
     meter,
