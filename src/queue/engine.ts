@@ -16,9 +16,6 @@ import type { Queue, QueueDeps } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
 import { createWorkings } from "./workings.ts";
 
-export type { Dispatch } from "./launch.ts";
-export type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
-
 /** Sites whose lines are read in one transaction. */
 const PUMPS_MAX = 64;
 

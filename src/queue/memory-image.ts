@@ -60,8 +60,6 @@ export function createReads(image: Image) {
         timeline: steps.join(","),
       }));
     },
-    openRecipients: (id: MessageId) =>
-      image.messages.get(id)?.rows.filter((one) => !isFinal(one.state.at)).length ?? 0,
     events: (after: number, limit: number) => {
       const first = image.events[0]?.seq ?? 1;
       const from = Math.max(0, after + 1 - first);

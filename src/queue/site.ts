@@ -45,7 +45,6 @@ export interface Sites {
   /** The next site to look at. */
   takeReady(): Site | undefined;
   hasReady(): boolean;
-  all(): Iterable<Site>;
   forgetIdle(): void;
 }
 
@@ -155,7 +154,6 @@ export function createSites(store: QueueStore, workers: number): Sites {
       return site;
     },
     hasReady: () => lineHead < line.length,
-    all: () => byName.values(),
     forgetIdle() {
       if (byName.size <= SITES_MAX) return;
       for (const [name, site] of byName) {

@@ -4,7 +4,7 @@ import type { Random } from "../base/random.ts";
 import { type EventRow, eventTypes } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
-import { FIRST_FINAL, recipientStates, type StateNumber } from "../mail/state.ts";
+import { recipientStates, type StateNumber } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
@@ -196,9 +196,6 @@ function createReads(prepare: Prepare, ring: Ring) {
     FROM recipient WHERE message = ?1 ORDER BY n`);
   const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
   const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
-  const countOpen = prepare(
-    `SELECT count(*) FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL}`,
-  );
   const readEvents = prepare(
     "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
   );
@@ -209,7 +206,6 @@ function createReads(prepare: Prepare, ring: Ring) {
       null,
     recipients: (message: MessageId): RecipientRow[] =>
       (readRecipients.values(message) as StoredRecipient[]).map((row) => asRow(message, row)),
-    openRecipients: (message: MessageId): number => (countOpen.values(message)[0] as [number])[0],
     events: (after: number, limit: number): EventRow[] =>
       (readEvents.values(after, limit) as [number, number, number, number, number, number][]).map(
         ([seq, message, n, type, at, step]) => ({

@@ -158,8 +158,6 @@ export interface QueueStore {
   recipients(message: MessageId): readonly RecipientRow[];
   /** Events after `after`, in order. */
   events(after: number, limit: number): readonly EventRow[];
-  /** How many recipients of a message are not final; 0 for an unknown one. At 0 its spool file may go. */
-  openRecipients(message: MessageId): number;
   siteName(id: SiteId): string;
   /** Sites that have waiting recipients, due or not. */
   sitesWaiting(): readonly SiteId[];

@@ -223,4 +223,3 @@ export function createMessageSchema(limits: MessageLimits) {
 export type MessageSchema = ReturnType<typeof createMessageSchema>;
 /** A message whose fields are each right; what they mean together is checked in `draft.ts`. */
 export type Fields = z.output<MessageSchema>;
-export type GivenAttachment = z.output<typeof attachment>;

@@ -201,7 +201,6 @@ function contents(store: QueueStore): unknown {
     facts: { lastId, claimBase, unclean, faults },
     recipients: allIds.map((id) => store.recipients(id)),
     bodies: allIds.map((id) => store.body(id)?.length),
-    open: allIds.map((id) => store.openRecipients(id)),
     events: store.events(0, 999),
     tally: store.tally(),
     pending: store.size().pendingBytes,

@@ -1,7 +1,7 @@
 // Bugs that are put in on purpose, each as a thin layer over a seam, so that the checks are seen to catch them. None of this is in
 // the product.
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
-import type { Queue } from "../../src/queue/engine.ts";
+import type { Queue } from "../../src/queue/queue.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 
