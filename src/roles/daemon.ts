@@ -158,7 +158,13 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     fail,
   });
   queue.gone((why) => (why === undefined ? undefined : fail(why)));
-  const reader = createReaderThread({ config, clock, log, hear: hear("reader") });
+  const reader = createReaderThread({
+    config,
+    clock,
+    log,
+    hear: hear("reader"),
+    forget: () => metrics.forget("reader"),
+  });
   const stopReports = reportEachSecond(clock, meter, "door", () =>
     metrics.add("door", meter.drain()),
   );
@@ -184,7 +190,14 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     return opened.text;
   }
   // Only now: a daemon that cannot serve must not begin to send what the next one owes.
-  const fleet = createFleet({ config, clock, log, toQueue: queue.say, hear });
+  const fleet = createFleet({
+    config,
+    clock,
+    log,
+    toQueue: queue.say,
+    hear,
+    forget: metrics.forget,
+  });
   io.started({
     version,
     dataDir: config.dataDir,

@@ -24,6 +24,8 @@ export function createFleet(deps: {
   readonly spawn?: typeof spawn;
   /** Given the thread's name. */
   hear(thread: string): (message: Common) => void;
+  /** The thread of that name died: what its gauges said holds no more. */
+  forget(thread: string): void;
 }): Fleet {
   const { config, clock } = deps;
   const running = new Map<number, ReturnType<typeof start>>();
@@ -31,6 +33,7 @@ export function createFleet(deps: {
   let whenNone = (): void => {};
 
   function start(index: number) {
+    const name = `sender-${index}`;
     const thread = (deps.spawn ?? spawn)<DoorToSender, SenderToDoor>({
       role: "sender",
       config,
@@ -39,11 +42,12 @@ export function createFleet(deps: {
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);
     thread.say({ say: "queue", port: other }, [other]);
-    thread.hear(deps.hear(`sender-${index}`));
+    thread.hear(deps.hear(name));
     thread.gone((why) => {
       running.delete(index);
       if (why !== undefined) {
         deps.log("error", "sender.died", { index, why });
+        deps.forget(name);
         deps.toQueue({ say: "senderLost", index }, []);
         if (!stopping) clock.after(REPLACE_AFTER_MS, () => launch(index));
       }

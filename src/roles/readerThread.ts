@@ -18,6 +18,8 @@ export function createReaderThread(deps: {
   readonly clock: Clock;
   readonly log: Log;
   hear(message: Common): void;
+  /** It died: what its gauges said holds no more. */
+  forget(): void;
 }): ReaderThread {
   const { config, clock, log } = deps;
   let stopping = false;
@@ -37,6 +39,7 @@ export function createReaderThread(deps: {
       alive = false;
       if (stopping) return whenGone();
       log("error", "reader.died", { why: why ?? "it ended by itself" });
+      deps.forget();
       asker.lost();
       clock.after(REPLACE_AFTER_MS, () => {
         if (!stopping) thread = launch();

@@ -10,6 +10,7 @@ function setUp(workers: number) {
   const clock = createSimClock(0);
   const queue: DoorToQueue["say"][] = [];
   const logs: string[] = [];
+  const forgotten: string[] = [];
   const threads: { said: string[]; killed: boolean; end(why: string | undefined): void }[] = [];
   const fleet = createFleet({
     config: { workers } as Config,
@@ -20,6 +21,7 @@ function setUp(workers: number) {
       for (const port of transfer) port.close();
     },
     hear: () => () => {},
+    forget: (thread) => void forgotten.push(thread),
     spawn: (() => {
       let end: (why: string | undefined) => void = () => {};
       const thread = {
@@ -40,12 +42,13 @@ function setUp(workers: number) {
     const until = clock.monotonicMs() + forMs;
     while (clock.step(until));
   };
-  return { fleet, threads, queue, logs, run };
+  return { fleet, threads, queue, logs, forgotten, run };
 }
 
-test("a sender that dies is told to the queue before another one takes its place", () => {
-  const { threads, queue, run } = setUp(1);
+test("a sender that dies is told to the queue, and its gauges are forgotten, before another takes its place", () => {
+  const { threads, queue, forgotten, run } = setUp(1);
   threads[0]?.end("it broke");
+  expect(forgotten).toEqual(["sender-0"]);
   run(1000);
   expect(threads).toHaveLength(2);
   expect(queue).toEqual(["sender", "senderLost", "sender"]);
