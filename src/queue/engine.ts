@@ -154,7 +154,7 @@ export function createQueue(deps: QueueDeps): Queue {
     workings.landing.land(batch.reports, settled, turn.now.wall);
     for (const result of turn.ended) measure.ended(result);
     admission.ended(turn.ended.length);
-    for (const _ of batch.losses) measure.doubt();
+    measure.lost(turn.lost);
     byWorker(turn).forEach((sent, worker) => deps.send(worker, sent));
     let messages = 0;
     for (const call of batch.calls) {

@@ -34,6 +34,8 @@ export interface Turn {
   readonly asked: Candidate[];
   /** Final states that no sender's verdict brought. */
   readonly ended: ("bounced" | "expired")[];
+  /** Leases that ended without a verdict. */
+  lost: number;
   /** The last job of a claim, while further recipients of the same message may join it. */
   last: { readonly flight: Flight; readonly route: Route } | null;
 }
@@ -41,7 +43,16 @@ export interface Turn {
 export function newTurn(
   options: Pick<Turn, "now" | "dispatching" | "leaseUntil" | "claimsLeft">,
 ): Turn {
-  return { ...options, flights: [], dispatches: [], pumped: [], asked: [], ended: [], last: null };
+  return {
+    ...options,
+    flights: [],
+    dispatches: [],
+    pumped: [],
+    asked: [],
+    ended: [],
+    lost: 0,
+    last: null,
+  };
 }
 
 export interface Launchable {

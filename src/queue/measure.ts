@@ -15,7 +15,8 @@ export interface Measure {
   verdict(site: string, verdict: Verdict): void;
   ended(result: Final): void;
   delivered(priority: Priority, tookMs: number): void;
-  doubt(): void;
+  /** So many leases ended without a verdict. */
+  lost(leases: number): void;
   paused(site: string, isPaused: boolean): void;
   /** Gauges, from counts that the store keeps anyway: called before the meter is drained. */
   gauges(): void;
@@ -67,7 +68,7 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
     },
     ended: (result) => ends[result].add(),
     delivered: (priority, tookMs) => took[priority]?.observe(Math.max(0, tookMs) / 1000),
-    doubt: () => doubts.add(),
+    lost: (leases) => doubts.add(leases),
     paused(name, isPaused) {
       // Sites without a series of their own are not told: one gauge cannot speak for many.
       if (attemptsOfSite(name) !== attempts.get(name)) return;

@@ -24,7 +24,7 @@ export interface SettlingDeps {
 export interface Settling {
   /** The state that the recipient is in now; null when its lease was lost before. */
   report(turn: Turn, report: Report): RecipientState | null;
-  loss(turn: Turn, loss: Loss): boolean;
+  loss(turn: Turn, loss: Loss): void;
   /** Leases of earlier processes; true when there may be more. */
   orphans(turn: Turn): boolean;
   /** Leases that ran out: renewed while their sender lives or they are `grounded`, else lost. True when there may be more. */
@@ -47,8 +47,9 @@ export function createSettling(deps: SettlingDeps): Settling {
     const happening = lossOf(policy.retry, leased, turn.now, roll());
     const step = note(turn.now.wall, "released", text, true);
     const settlement = settlementOf(leased, happening, step, turn.now.wall);
-    if (store.settle(settlement))
-      waitsAt(sites.numbered(lease.site), lease.priority, settlement.next);
+    if (!store.settle(settlement)) return;
+    turn.lost++;
+    waitsAt(sites.numbered(lease.site), lease.priority, settlement.next);
   };
 
   return {
@@ -78,9 +79,9 @@ export function createSettling(deps: SettlingDeps): Settling {
       const happening = lossOf(policy.retry, leased, turn.now, roll());
       const step = note(turn.now.wall, "released", text, true);
       const settlement = settlementOf(leased, happening, step, turn.now.wall, sites.idOf(site));
-      if (!store.settle(settlement)) return false;
+      if (!store.settle(settlement)) return;
+      turn.lost++;
       waitsAt(site, leased.priority, settlement.next);
-      return true;
     },
     orphans(turn) {
       const { claimBase } = store.facts;

@@ -1,5 +1,5 @@
 // A queue on a bench: simulated time, a memory disk, routes by table, and senders that are a list.
-import { createMeter } from "../../src/base/meter.ts";
+import { createMeter, type Meter } from "../../src/base/meter.ts";
 import { noLog } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { EventRow } from "../../src/mail/event.ts";
@@ -31,6 +31,7 @@ export interface Sent extends Dispatch {
 export interface Bench {
   readonly clock: SimClock;
   readonly disk: MemoryDisk;
+  readonly meter: Meter;
   /** Everything that was sent, in order, over all processes. */
   readonly sent: Sent[];
   readonly answers: AcceptAnswer[];
@@ -89,6 +90,7 @@ export function stepOf(kind: Verdict["kind"], at: number, trouble: TroubleClass)
 export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): Bench {
   const clock = createSimClock(START);
   const disk = createMemoryDisk("8000000000000000");
+  const meter = createMeter(boundsOf);
   const random = seededRandom(1);
   // Verdicts are committed at once, so that a test need not wait for company to come.
   const policy = { ...defaultPolicy, reportsMany: 1, ...overrides };
@@ -108,7 +110,7 @@ export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): 
         for (const one of batch) bench.sent.push({ ...one, worker, at: clock.now() });
       },
       policy,
-      meter: createMeter(boundsOf),
+      meter,
       log: (_, event) => (noLog("info", event), void bench.logs.push(event)),
       fatal: (text) => void bench.fatals.push(text),
       dropSpool: (files) => void bench.dropped.push(...files),
@@ -120,6 +122,7 @@ export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): 
   const bench: Bench = {
     clock,
     disk,
+    meter,
     sent: [],
     answers: [],
     fatals: [],
