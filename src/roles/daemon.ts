@@ -8,18 +8,12 @@ import type { Config } from "../config.ts";
 import { boundsOf } from "../mail/metrics.ts";
 import { createMetrics, type Metrics } from "../report/metrics.ts";
 import { readProcessFigures } from "../report/processFigures.ts";
+import { exitCodes } from "../commands/exitCodes.ts";
 import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
 import { createFleet } from "./fleet.ts";
 import { openDoor } from "./openDoor.ts";
-import type {
-  Common,
-  DoorToQueue,
-  QueueHealth,
-  QueueReady,
-  QueueToDoor,
-  QueueUnable,
-} from "./protocol.ts";
+import type { Common, DoorToQueue, QueueReady, QueueToDoor, QueueUnable } from "./protocol.ts";
 import { createReaderThread } from "./readerThread.ts";
 import { die, stopSignal } from "./signals.ts";
 import { type Spawned, spawn } from "./spawn.ts";
@@ -31,9 +25,6 @@ const GRACE_MS = 25_000;
 /** How long accepted requests may wait for their commit then. */
 const SETTLE_MS = 5_000;
 const SETTLE_LOOK_MS = 10;
-
-/** Exit codes of INTERFACE 3. */
-const EXIT = { done: 0, failed: 1, disk: 74 } as const;
 
 export interface Started {
   readonly version: string;
@@ -59,7 +50,7 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   const prepared = prepareDataFolder(config.dataDir, config.apiKey);
   if (prepared.kind === "failed") {
     io.failed(`data_dir ${config.dataDir}: ${prepared.text}`);
-    return EXIT.failed;
+    return exitCodes.failed;
   }
   const metrics = createMetrics(() => readProcessFigures(startedAt));
   const hear = createHearing(log, metrics);
@@ -68,7 +59,7 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   if (first.say === "unable") {
     // A refusal names the folder itself; a fault of the disk is told in the system's words.
     io.failed(first.why === "io" ? `data_dir ${config.dataDir}: ${first.text}` : first.text);
-    return first.why === "io" ? EXIT.disk : EXIT.failed;
+    return first.why === "io" ? exitCodes.disk : exitCodes.failed;
   }
   const house = await furnish({
     config,
@@ -81,7 +72,7 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   });
   if (typeof house === "string") {
     io.failed(house);
-    return EXIT.failed;
+    return exitCodes.failed;
   }
   await stopSignal(log);
   return house.close();
@@ -142,21 +133,13 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const meter = createMeter(boundsOf);
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   const submitter = createSubmitter({ clock, post: queue.say });
-  const state: { health: QueueHealth; draining: boolean; broken: boolean } = {
-    health: ready.health,
-    draining: false,
-    broken: false,
-  };
+  const state = { draining: false, broken: false };
   // An invariant broke: nothing that this process believes can be trusted, so its manager starts it anew.
   const fail = (why: string): void => {
     state.broken = true;
     die(log, why);
   };
-  hearTheQueue(parts, {
-    answered: submitter.answered,
-    healthy: (told) => void (state.health = told),
-    fail,
-  });
+  hearTheQueue(parts, { answered: submitter.answered, fail });
   queue.gone((why) => (why === undefined ? undefined : fail(why)));
   const reader = createReaderThread({
     config,
@@ -203,7 +186,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     dataDir: config.dataDir,
     url: opened.url,
     keyFile: config.apiKey === null ? join(config.dataDir, KEY_FILE) : null,
-    queue: { recipients: state.health.pendingRecipients, bytes: state.health.pendingBytes },
+    queue: { recipients: ready.health.pendingRecipients, bytes: ready.health.pendingBytes },
   });
   return {
     async close() {
@@ -215,7 +198,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       await opened.close();
       await closeBooks();
       stopReports();
-      return state.broken ? EXIT.disk : EXIT.done;
+      return state.broken ? exitCodes.disk : exitCodes.done;
     },
   };
 }
@@ -223,19 +206,13 @@ async function furnish(parts: Furnishing): Promise<House | string> {
 /** What the queue thread says of itself and of what it was given. */
 function hearTheQueue(
   { queue, hear }: Furnishing,
-  to: {
-    readonly answered: Submitter["answered"];
-    healthy(health: QueueHealth): void;
-    fail(why: string): void;
-  },
+  to: { readonly answered: Submitter["answered"]; fail(why: string): void },
 ): void {
   const common = hear("queue");
   queue.hear((message) => {
     switch (message.say) {
       case "answers":
         return to.answered(message.batch, message.answers);
-      case "health":
-        return to.healthy(message.health);
       case "fatal":
         return to.fail(message.text);
       case "ready":

@@ -10,6 +10,7 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { AcceptAnswer } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
 import type { Route } from "../route/route.ts";
 import type { Packed } from "./wire.ts";
@@ -48,13 +49,6 @@ export type DoorToQueue =
   | { readonly say: "drain" }
   | { readonly say: "stop" };
 
-/** What the door needs to know of the queue to answer before it asks. */
-export interface QueueHealth {
-  readonly pendingRecipients: number;
-  readonly pendingBytes: number;
-  readonly leased: number;
-}
-
 export interface QueueReady {
   readonly say: "ready";
   readonly tag: HostTag;
@@ -74,7 +68,6 @@ export type QueueToDoor =
   | QueueReady
   | QueueUnable
   | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
-  | { readonly say: "health"; readonly health: QueueHealth }
   /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
   | { readonly say: "fatal"; readonly text: string };
 

@@ -10,6 +10,7 @@ import { unreachable } from "../base/unreachable.ts";
 import type { AcceptAnswer } from "../mail/submission.ts";
 import { createQueue } from "../queue/engine.ts";
 import type { Queue } from "../queue/queue.ts";
+import { DAY_MS } from "../queue/retry.ts";
 import { openSqliteStore } from "../queue/sqlite.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { createUpkeep } from "../queue/upkeep.ts";
@@ -23,8 +24,8 @@ import { unpack } from "./wire.ts";
 
 type QueueThread = Thread<QueueToDoor, DoorToQueue>;
 
-/** How often the door hears how much is owed, and the disk is looked at. */
-const HEALTH_EVERY_MS = 250;
+/** How often the disk's free space is looked at. */
+const DISK_LOOK_MS = 250;
 /** How long the senders' last verdicts are waited for. */
 const BYE_TIMEOUT_MS = 5000;
 
@@ -70,7 +71,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     historyMs: config.historyDays * DAY_MS,
     historyBytesMax: config.historyMaxBytes,
   });
-  const health = tellHealth(thread, queue, config.dataDir);
+  const disk = watchDisk(queue, config.dataDir);
   report = () => {
     queue.measure();
     gauge(thread, store, config.dataDir);
@@ -90,7 +91,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
         return senders.noMoreJobs();
       case "stop":
         return senders.whenAllSaidBye(BYE_TIMEOUT_MS, () => {
-          health.stop();
+          disk.stop();
           upkeep.stop();
           queue.stop();
           routing.close();
@@ -105,8 +106,6 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const { tag, lastId } = store.facts;
   thread.say({ say: "ready", tag, lastId, health: queue.health() });
 }
-
-const DAY_MS = 86_400_000;
 
 /** Answers of one batch may come in several commits; they travel back when the last one is there. */
 function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: AcceptBatch): void {
@@ -123,14 +122,13 @@ function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: Ac
   });
 }
 
-function tellHealth(thread: QueueThread, queue: Queue, dataDir: string) {
-  const tell = (): void => {
+function watchDisk(queue: Queue, dataDir: string) {
+  const look = (): void => {
     queue.pressure({ freeBytes: freeBytes(dataDir) });
-    thread.say({ say: "health", health: queue.health() });
-    timer = systemClock.after(HEALTH_EVERY_MS, tell);
+    timer = systemClock.after(DISK_LOOK_MS, look);
   };
   queue.pressure({ freeBytes: freeBytes(dataDir) });
-  let timer = systemClock.after(HEALTH_EVERY_MS, tell);
+  let timer = systemClock.after(DISK_LOOK_MS, look);
   return { stop: () => timer.cancel() };
 }
 

@@ -1,10 +1,8 @@
 // How the process is told to end, and how it ends when it must not go on.
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { exitCodes } from "../commands/exitCodes.ts";
 
-/** EX_IOERR: a restart makes sense (INTERFACE 3). */
-const EXIT_DISK = 74;
-const EXIT_FAILED = 1;
 /** For the last log line to be written. */
 const LAST_WORD_MS = 100;
 
@@ -16,7 +14,7 @@ export function stopSignal(log: Log): Promise<void> {
       process.on(signal, () => {
         if (told) {
           log("warn", "daemon.stopped_at_once", { signal });
-          process.exit(EXIT_FAILED);
+          process.exit(exitCodes.failed);
         }
         told = true;
         log("info", "daemon.stopping", { signal });
@@ -28,5 +26,5 @@ export function stopSignal(log: Log): Promise<void> {
 /** Nothing that this process believes can be trusted: it ends now and its manager starts it anew. */
 export function die(log: Log, text: string): void {
   log("error", "daemon.died", { text });
-  systemClock.after(LAST_WORD_MS, () => process.exit(EXIT_DISK));
+  systemClock.after(LAST_WORD_MS, () => process.exit(exitCodes.disk));
 }

@@ -138,7 +138,7 @@ function addSending(app: Hono<Env>, deps: DoorDeps, schema: MessageSchema, keyed
     duration: deps.meter.histogram("postrider_accept_duration_seconds"),
     raw: (request) => prepareRaw(rawDeps, request),
   });
-  // Asked before the body is read: a full queue should not cost its callers an upload.
+  // Asked before the body is read: a daemon that ends or is short of memory should not cost its callers an upload.
   const accepting =
     (handler: Handler): Handler =>
     (request, context) => {
