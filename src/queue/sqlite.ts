@@ -182,7 +182,11 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
       return tidying.vacuumStep();
     },
     close() {
-      if (broken === undefined) db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
+      if (broken === undefined) {
+        db.run("UPDATE meta SET value = '1' WHERE key = 'clean'");
+        // The reader may still hold the file, and then closing it would leave a WAL that the next start must read.
+        tidying.truncateWal();
+      }
       file.close();
       ring.close();
     },

@@ -31,6 +31,8 @@ const LAST_REQUESTS_MS = 2_000;
 const MEMORY_LOOK_MS = 1000;
 const MEMORY_RETRY_S = 2;
 
+export type OpenDoor = typeof openDoor;
+
 export function openDoor(deps: {
   readonly config: Config;
   readonly apiKey: string;
