@@ -70,6 +70,15 @@ const sizeOf = (name: string): number =>
   statSync(join(dataDir, name), { throwIfNoEntry: false })?.size ?? 0;
 const rateOf = (result: LoadResult): number => result.accepted / result.seconds;
 
+/** Single samples differ by half on a shared machine. */
+const SAMPLES = 5;
+
+async function medianRate(daemon: Daemon): Promise<number> {
+  const rates: number[] = [];
+  for (let i = 0; i < SAMPLES; i++) rates.push(rateOf(await load(daemon, sample)));
+  return rates.sort((a, b) => a - b)[Math.floor(SAMPLES / 2)] ?? 0;
+}
+
 interface Held {
   readonly walMaxBytes: number;
   readonly commitP99Ms: number;
@@ -152,12 +161,12 @@ async function main(): Promise<void> {
   const sinkPort = await freePort();
   const first = await start(sinkPort);
   await load(first.daemon, 2_000);
-  const empty = await load(first.daemon, sample);
+  const empty = await medianRate(first.daemon);
   const asked = await whileReading(first.daemon, (ended) => ask(first.daemon, ended));
   const held = await whileReading(first.daemon, holdFromOutside);
-  const missing = Number(flags.count) - load.total() - sample;
+  const missing = Number(flags.count) - load.total() - SAMPLES * sample;
   if (missing > 0) await load(first.daemon, missing);
-  const full = await load(first.daemon, sample);
+  const full = await medianRate(first.daemon);
   const rssQueuedBytes = rssBytes(first.daemon.process.pid);
   const fullBytes = sizeOf("postrider.db");
   await first.daemon.stop();
@@ -167,8 +176,8 @@ async function main(): Promise<void> {
   const report = {
     machine: describeMachine(folder),
     queued: load.total(),
-    acceptedPerSecond: { empty: rateOf(empty), full: rateOf(full) },
-    acceptRatio: rateOf(full) / rateOf(empty),
+    acceptedPerSecond: { empty, full },
+    acceptRatio: full / empty,
     walMaxMb: { apiReaders: asked.walMaxBytes / MB, outsideReader: held.walMaxBytes / MB },
     commitP99Ms: { apiReaders: asked.commitP99Ms, outsideReader: held.commitP99Ms },
     rssQueuedMb: rssQueuedBytes / MB,

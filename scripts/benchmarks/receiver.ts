@@ -35,7 +35,17 @@ export async function startSmtpSink(
   const host = sites === 1 ? "127.0.0.1" : "0.0.0.0";
   const file = join(folder, `smtp-sink-${port}`);
   const out = openSync(file, "w+");
-  const args = ["-u", "nobody", "-c", "-m", String(SESSIONS_MAX), "-h", "sink.test", `${host}:${port}`, String(BACKLOG)];
+  const args = [
+    "-u",
+    "nobody",
+    "-c",
+    "-m",
+    String(SESSIONS_MAX),
+    "-h",
+    "sink.test",
+    `${host}:${port}`,
+    String(BACKLOG),
+  ];
   const child = spawn(program, args, { stdio: ["ignore", out, "inherit"] });
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
   await until("smtp-sink listens", () => listens(port));

@@ -46,8 +46,8 @@ export interface Meter {
 
 /** Upper bounds in seconds, from 100 microseconds to 10 minutes: the SMTP dot may take that long (RFC 5321 4.5.3.2.6). */
 export const secondsBounds: readonly number[] = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-  30, 60, 120, 300, 600,
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+  5, 10, 30, 60, 120, 300, 600,
 ];
 
 /** Upper bounds of a count, such as the messages in one commit. */
