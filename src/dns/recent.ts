@@ -4,7 +4,6 @@
 export interface Recent<V> {
   get(key: string): V | undefined;
   set(key: string, value: V, weight?: number): void;
-  delete(key: string): void;
   clear(): void;
   size(): number;
   weight(): number;
@@ -60,10 +59,6 @@ export function createRecent<V>({ entriesMax, weightMax }: RecentLimits): Recent
       while (slots.size > 0 && (slots.size >= entriesMax || total + weight > weightMax)) evictOne();
       slots.set(key, { value, weight, used: false });
       total += weight;
-    },
-    delete(key) {
-      const slot = slots.get(key);
-      if (slot !== undefined) remove(key, slot);
     },
     clear() {
       slots.clear();

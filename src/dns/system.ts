@@ -1,8 +1,8 @@
 // The two files in which a host says how names are resolved. A file that cannot be read is as an empty one.
 import { readFileSync } from "node:fs";
-import { parseHosts, parseResolvConf, type Hosts, type ResolvConf } from "./servers.ts";
+import { parseHosts, parseResolvConf, type Hosts, type Server } from "./servers.ts";
 
-export function systemResolvConf(path = "/etc/resolv.conf"): ResolvConf {
+export function systemResolvConf(path = "/etc/resolv.conf"): readonly Server[] {
   return parseResolvConf(textOf(path));
 }
 

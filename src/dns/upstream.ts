@@ -45,7 +45,6 @@ export interface Upstream {
   close(): void;
 }
 
-export const DNS_TIMEOUT_MS = 2_000;
 const ROUNDS = 2;
 const TOTAL_MS = 15_000;
 /** A try with less time than this would only count as silence. */
@@ -112,10 +111,6 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
     return [...peers.filter((peer) => !shunned(peer)), ...peers.filter(shunned)];
   }
 
-  type Tried =
-    | Extract<Outcome, { kind: "reply" }>
-    | { readonly kind: "no"; readonly spoke: boolean; readonly why: string };
-
   async function askPeer(peer: Peer, question: Question, leftMs: number): Promise<Tried> {
     const edns = peer.plainUntilMs <= clock.monotonicMs();
     const dnssecOk = settings.dnssecOk === true;
@@ -166,11 +161,12 @@ function closePeers(peers: readonly Peer[]): void {
 
 const chokedOnEdns: ReadonlySet<number> = new Set([rcodes.formErr, rcodes.notImp, rcodes.badVers]);
 
-function judgeExchanged(
-  result: Exchanged,
-):
+/** What one server could do for a question; `spoke`: it will say no more when it is asked again. */
+type Tried =
   | Extract<Outcome, { kind: "reply" }>
-  | { readonly kind: "no"; readonly spoke: boolean; readonly why: string } {
+  | { readonly kind: "no"; readonly spoke: boolean; readonly why: string };
+
+function judgeExchanged(result: Exchanged): Tried {
   switch (result.kind) {
     case "reply": {
       const { rcode, referral } = result.reply;
@@ -183,7 +179,6 @@ function judgeExchanged(
     case "truncated":
       return { kind: "no", spoke: true, why: "truncated" };
     case "broken":
-      return { kind: "no", spoke: false, why: result.why };
     case "silent":
     case "busy":
       return { kind: "no", spoke: false, why: result.why };

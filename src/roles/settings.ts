@@ -64,7 +64,7 @@ export function upstreamSettings(config: Config): UpstreamSettings {
     address: host,
     port: port === 0 ? DNS_PORT : port,
   }));
-  const servers = own.length > 0 ? own : systemResolvConf().servers;
+  const servers = own.length > 0 ? own : systemResolvConf();
   return { servers, timeoutMs: config.dnsTimeoutMs };
 }
 
