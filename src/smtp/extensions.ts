@@ -1,16 +1,11 @@
-// What a server says it can do, in answer to EHLO (RFC 5321 4.1.1.1). Unknown keywords are ignored.
+// What a server says it can do, in answer to EHLO (RFC 5321 4.1.1.1), as far as we make use of it.
 import type { Reply } from "./reply.ts";
 
 export interface Offer {
-  /** The first word of the server's answer: its own name. */
-  readonly name: string;
   readonly pipelining: boolean;
   readonly starttls: boolean;
   readonly eightBitMime: boolean;
   readonly smtpUtf8: boolean;
-  readonly enhancedCodes: boolean;
-  readonly chunking: boolean;
-  readonly dsn: boolean;
   /** SIZE is announced; whether or not with a limit. */
   readonly size: boolean;
   /** Octets; 0 when no limit was said (RFC 1870 3). */
@@ -21,14 +16,10 @@ export interface Offer {
 
 /** A server that only knows HELO. */
 export const nothingOffered: Offer = {
-  name: "",
   pipelining: false,
   starttls: false,
   eightBitMime: false,
   smtpUtf8: false,
-  enhancedCodes: false,
-  chunking: false,
-  dsn: false,
   size: false,
   sizeMax: 0,
   auth: [],
@@ -50,14 +41,10 @@ export function offerOf(reply: Reply): Offer {
   }
   const sizeMax = Number(keywords.get("SIZE")?.[0] ?? 0);
   return {
-    name: (reply.lines[0] ?? "").split(" ", 1)[0] ?? "",
     pipelining: keywords.has("PIPELINING"),
     starttls: keywords.has("STARTTLS"),
     eightBitMime: keywords.has("8BITMIME"),
     smtpUtf8: keywords.has("SMTPUTF8"),
-    enhancedCodes: keywords.has("ENHANCEDSTATUSCODES"),
-    chunking: keywords.has("CHUNKING"),
-    dsn: keywords.has("DSN"),
     size: keywords.has("SIZE"),
     sizeMax: Number.isSafeInteger(sizeMax) && sizeMax > 0 ? sizeMax : 0,
     auth: [...new Set(auth)],

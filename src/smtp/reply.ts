@@ -19,8 +19,6 @@ export const REPLY_LIMITS = {
   /** All lines of one reply together. */
   replyOctets: 65_536,
   lines: 200,
-  /** Replies that may wait to be read: as many as one pipelined group of commands can have. */
-  waiting: 2048,
 } as const;
 
 export type ParserState =

@@ -130,7 +130,6 @@ test("what a server offers is read without regard to case, and odd values are ig
       "250-AUTH login Plain\r\n250-AUTH=LOGIN\r\n250-8bitmime\r\n250 XUNKNOWN 1\r\n",
   );
   expect(offerOf(replies[0] as Reply)).toMatchObject({
-    name: "mx.example.com",
     size: true,
     sizeMax: 35_882_577,
     pipelining: true,
