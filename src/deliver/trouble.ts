@@ -142,10 +142,13 @@ function classify(phase: Phase, reply: Reply, scope: Scope): TroubleClass {
   return "other";
 }
 
-/** X.7.20 to X.7.29 are about SPF, DKIM, DMARC and reverse DNS (RFC 7372, and what large providers made of it). */
+/**
+ * X.7.20 to X.7.29 are about SPF, DKIM, DMARC and reverse DNS (RFC 7372, and what large providers made of it); Gmail's 4.7.28 is an
+ * unusual rate of mail.
+ */
 function classifyPolicy(detail: number, kind: number): TroubleClass {
-  if (detail >= 20 && detail <= 29) return "authentication";
-  return kind === 4 && detail === 28 ? "rate" : "policy";
+  if (kind === 4 && detail === 28) return "rate";
+  return detail >= 20 && detail <= 29 ? "authentication" : "policy";
 }
 
 const greylistWords = /gr[ae]y-?\s?list/i;
