@@ -189,6 +189,8 @@ function attach(open: Open): void {
 
 async function startTls(open: Open, signal: AbortSignal): Promise<TlsResult> {
   open.socket.removeAllListeners();
+  // What the network says of the plain socket from now on, the encrypted one tells too; unheard, it would end the process.
+  open.socket.on("error", () => {});
   const result = await handshake(open.deps, open.socket, open.target, signal);
   if (result.kind === "failed") return result;
   open.socket = result.socket;
