@@ -61,13 +61,19 @@ interface State extends TalkDeps {
   resume: ((happened: Happened) => void) | null;
   /** The phases whose replies are waited for. */
   wanted: readonly Phase[] | null;
+  /** They are wanted all at once. */
   group: boolean;
+  /** When the last octets left that replies are waited for, by the monotonic clock. */
   sentAt: number;
+  /** A large body on its way. */
   pouring: Pouring | null;
+  /** Between dialogues: whom to tell that the connection is of no more use. */
   resting: (() => void) | null;
   ahead: (() => Dialogue<unknown> | null) | null;
   begun: Begun | null;
+  /** How long the last dot waited for its answer; Infinity before the first. */
   dotMs: number;
+  /** What `roomFor` gives out again and again. */
   room: Buffer;
 }
 
