@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import manifest from "../package.json" with { type: "json" };
 import { settingsTable, withTables } from "../scripts/docs.ts";
 import { createBox } from "./commands/setup.ts";
 import { createProgram } from "../src/commands/cli.ts";
@@ -61,4 +62,13 @@ test("ARCHITECTURE names every room and every state", () => {
   const text = read("ARCHITECTURE.md");
   for (const room of Object.keys(rooms)) expect(text).toContain(`\`${room}\``);
   for (const state of recipientStates) expect(text).toContain(`| \`${state}\` |`);
+});
+
+test("ARCHITECTURE says of every dependency what it is for", () => {
+  const text = read("ARCHITECTURE.md");
+  for (const name of [
+    ...Object.keys(manifest.dependencies),
+    ...Object.keys(manifest.devDependencies),
+  ])
+    expect(text).toContain(name.startsWith("@types/") ? "`@types/*`" : `\`${name}\``);
 });
