@@ -19,7 +19,7 @@ import {
   rowOf,
   settingKeys,
 } from "./config/table.ts";
-import { ipFamily, inRanges, parseCidr } from "./base/cidr.ts";
+import { ipFamily, inRanges, loopbackRanges } from "./base/cidr.ts";
 
 export type { Config } from "./config/table.ts";
 export { type LoadInput, type Origin, type Problem, scalarNames } from "./config/layers.ts";
@@ -116,10 +116,8 @@ function mask(text: string): string {
   return text.includes("://") ? maskUrls(text) : "***";
 }
 
-const loopback = ["127.0.0.0/8", "::1"].flatMap((range) => parseCidr(range) ?? []);
-
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || (ipFamily(host) !== 0 && inRanges(loopback, host));
+  return host === "localhost" || (ipFamily(host) !== 0 && inRanges(loopbackRanges, host));
 }
 
 /** Settings that are each allowed, but not together. */

@@ -66,7 +66,16 @@ export const hostOnlyRanges: readonly Cidr[] = [
   "::1/128",
   "fe80::/10",
   "ff00::/8",
-].flatMap((text) => parseCidr(text) ?? []);
+].map(fixedCidr);
+
+export const loopbackRanges: readonly Cidr[] = ["127.0.0.0/8", "::1/128"].map(fixedCidr);
+
+/** For ranges of our own: one that was left out of a list for a slip of the pen would be a hole in it. */
+function fixedCidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (parsed === undefined) throw new Error(`${text} is no range`);
+  return parsed;
+}
 
 /** Whether one of the ranges holds the address, or the IPv4 address inside it. What is no address is in no range. */
 export function inRanges(ranges: readonly Cidr[], address: string): boolean {
@@ -89,13 +98,11 @@ function holds(range: Cidr, bytes: Uint8Array): boolean {
   return ((range.bytes[whole] ?? 0) & mask) === ((bytes[whole] ?? 0) & mask);
 }
 
-const [MAPPED, COMPATIBLE, NAT64, SIX_TO_FOUR, TEREDO] = [
-  "::ffff:0:0/96",
-  "::/96",
-  "64:ff9b::/96",
-  "2002::/16",
-  "2001::/32",
-].map(parseCidr) as [Cidr, Cidr, Cidr, Cidr, Cidr];
+const MAPPED = fixedCidr("::ffff:0:0/96");
+const COMPATIBLE = fixedCidr("::/96");
+const NAT64 = fixedCidr("64:ff9b::/96");
+const SIX_TO_FOUR = fixedCidr("2002::/16");
+const TEREDO = fixedCidr("2001::/32");
 
 /** The IPv4 address that packets to this IPv6 address reach in the end, if its form names one (RFC 4291, 6052, 3056, 4380). */
 function innerIpv4(bytes: Uint8Array): Uint8Array | undefined {
