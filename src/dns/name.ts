@@ -1,7 +1,7 @@
 // Domain names as they are asked for and compared: lower-case, without the final dot, in A-labels.
 
 export const NAME_MAX = 253;
-export const LABEL_MAX = 63;
+const LABEL_MAX = 63;
 
 /** The form in which names are compared, or undefined when no such name can be put into a question (RFC 1035 2.3.4). */
 export function cleanName(text: string): string | undefined {
@@ -19,4 +19,9 @@ export function cleanName(text: string): string | undefined {
     if (labelLength > LABEL_MAX) return undefined;
   }
   return labelLength === 0 ? undefined : name;
+}
+
+/** A label of a host's name, in lower case. Underscores are no part of such names (RFC 952), yet some hosts have them, and nothing breaks. */
+export function isHostLabel(label: string): boolean {
+  return /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
 }

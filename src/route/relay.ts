@@ -1,5 +1,6 @@
 // The `relay` setting: smarthosts in order, each as a URL. All faults of the list are told at once.
-import { inRanges, ipFamily, parseCidr, type Cidr } from "../base/cidr.ts";
+import { inRanges, ipFamily, loopbackRanges } from "../base/cidr.ts";
+import { isHostLabel, NAME_MAX } from "../dns/name.ts";
 import type { RelayLogin, TlsPolicy } from "./route.ts";
 
 export interface Relay {
@@ -23,8 +24,6 @@ const SMTPS_PORT = 465;
 const SUBMISSION_PORT = 587;
 
 const policies: readonly TlsPolicy[] = ["opportunistic", "required", "verify", "off"];
-
-const loopback: readonly Cidr[] = ["127.0.0.0/8", "::1"].flatMap((text) => parseCidr(text) ?? []);
 
 /** `smtp://user:pass@host:587?tls=required, smtps://host:465`; empty and `none` mean: straight to the MX. */
 export function parseRelays(text: string): RelayList {
@@ -82,7 +81,7 @@ function policyOf(url: URL, at: Omit<Relay, "tls">): Policy {
 /** The submission port (RFC 8314), or a login, asks for encryption; a relay on this host, or the plain port 25, may do without. */
 function defaultPolicy(at: Omit<Relay, "tls">): TlsPolicy {
   if (at.implicitTls) return "required";
-  if (at.host === "localhost" || inRanges(loopback, at.host)) return "opportunistic";
+  if (at.host === "localhost" || inRanges(loopbackRanges, at.host)) return "opportunistic";
   if (at.port === SMTP_PORT) return "opportunistic";
   return at.port === SUBMISSION_PORT || at.login !== null ? "required" : "opportunistic";
 }
@@ -97,12 +96,9 @@ function loginOf(url: URL): RelayLogin | null | string {
   }
 }
 
-/** Underscores and single labels are fine here: the operator's own network may use them. */
+/** Single labels are fine here: the operator's own network may use them. */
 function isHost(host: string): boolean {
   if (ipFamily(host) !== 0) return true;
-  if (host.length > 253 || /^[\d.]+$/.test(host)) return false;
-  return host
-    .replace(/\.$/, "")
-    .split(".")
-    .every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label));
+  if (host.length > NAME_MAX || /^[\d.]+$/.test(host)) return false;
+  return host.replace(/\.$/, "").split(".").every(isHostLabel);
 }

@@ -6,7 +6,7 @@ export interface RouteHost {
   /** Lower-case, without the final dot; a literal address stands for itself. */
   readonly name: string;
   readonly preference: number;
-  /** IPv6 first, each family in the resolver's order; empty only while a relay's name has no address. */
+  /** IPv6 first, each family in the resolver's order; never empty. */
   readonly addresses: readonly string[];
   /** Of several relays, each may have a port and a login of its own; without it the route's hold. */
   readonly endpoint?: Endpoint;
@@ -21,7 +21,12 @@ export interface Endpoint {
   readonly login: RelayLogin | null;
 }
 
-/** `opportunistic`: encrypt if offered. The whole ladder comes with the delivery issue. */
+/**
+ * - `opportunistic`: encrypt if offered; in clear where that fails.
+ * - `required`: no mail in clear, whatever the certificate says.
+ * - `verify`: the certificate must prove the host's name too.
+ * - `off`: never.
+ */
 export type TlsPolicy = "opportunistic" | "required" | "verify" | "off";
 
 export interface RelayLogin {

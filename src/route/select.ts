@@ -3,6 +3,7 @@
 import { inRanges, ipFamily, type Cidr } from "../base/cidr.ts";
 import type { EpochMs } from "../base/clock.ts";
 import type { Answer, MxRecord } from "../dns/answer.ts";
+import { isHostLabel, NAME_MAX } from "../dns/name.ts";
 import type { RouteHost, Routing } from "./route.ts";
 
 /** A host that mail may go to, before its addresses are known. */
@@ -17,8 +18,6 @@ export type Candidates =
       readonly hosts: readonly Candidate[];
       /** There are more than are looked at, so that nothing can be said of all. */
       readonly cut: boolean;
-      /** No MX: the domain's own address serves. */
-      readonly implicit: boolean;
       readonly freshUntil: EpochMs;
     }
   | Exclude<Routing, { kind: "route" }>;
@@ -41,8 +40,9 @@ export function candidatesOf(domain: string, mx: Answer<MxRecord>): Candidates {
   if (mx.kind === "none") {
     if (mx.why === "nxdomain")
       return refused(enhanced.badSystem, `The domain ${domain} does not exist`, freshUntil);
+    // The implicit MX: the domain's own address serves.
     const hosts = [{ name: domain, preference: 0 }];
-    return { kind: "candidates", hosts, cut: false, implicit: true, freshUntil };
+    return { kind: "candidates", hosts, cut: false, freshUntil };
   }
   const real = mx.records.filter((record) => record.exchange !== "");
   if (real.length === 0)
@@ -54,7 +54,6 @@ export function candidatesOf(domain: string, mx: Answer<MxRecord>): Candidates {
     kind: "candidates",
     hosts: usable.slice(0, HOSTS_MAX),
     cut: usable.length > HOSTS_MAX,
-    implicit: false,
     freshUntil,
   };
 }
@@ -130,9 +129,8 @@ export function literalOf(domain: string): string | undefined {
 
 /** A name that an MX record may point to: RFC 5321 2.3.5 wants it fully qualified, and no address stands there. */
 export function isMailHost(name: string): boolean {
-  if (name.length > 253 || name === "localhost" || name.endsWith(".localhost")) return false;
+  if (name.length > NAME_MAX || name === "localhost" || name.endsWith(".localhost")) return false;
   const labels = name.split(".");
   if (labels.length < 2 || /^\d+$/.test(labels.at(-1) ?? "")) return false;
-  // Underscores are no part of host names, yet some domains run their mail on them, and nothing breaks.
-  return labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label));
+  return labels.every(isHostLabel);
 }
