@@ -48,7 +48,8 @@ export type Happening =
 
 export type HappeningKind = Happening["kind"];
 
-function attemptsOf(state: RecipientState): number {
+/** Attempts that ended; scheduled mail has had none. */
+export function attemptsOf(state: RecipientState): number {
   return state.at === "scheduled" ? 0 : state.attempts;
 }
 

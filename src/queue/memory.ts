@@ -4,7 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import { type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
 import { isFinal } from "../mail/state.ts";
-import type { RecipientState } from "./lifecycle.ts";
+import { attemptsOf, type RecipientState } from "./lifecycle.ts";
 import {
   createImage,
   createReads,
@@ -14,13 +14,14 @@ import {
   type Row,
   waitingRows,
 } from "./memory-image.ts";
-import type {
-  Claimed,
-  ClaimRequest,
-  Committed,
-  NewMessage,
-  QueueStore,
-  Settlement,
+import {
+  CLAIMS_PER_OPENING,
+  type Claimed,
+  type ClaimRequest,
+  type Committed,
+  type NewMessage,
+  type QueueStore,
+  type Settlement,
 } from "./store.ts";
 
 /** What a commit is told to do: fail and leave nothing, or fail after it stands, as a sync whose answer was lost. */
@@ -33,8 +34,6 @@ export interface MemoryDisk {
   /** The next commits meet these faults, in order; undefined is a good one. */
   fail(faults: readonly (CommitFault | undefined)[]): void;
 }
-
-const CLAIMS_PER_OPENING = 2 ** 32;
 
 export function createMemoryDisk(tag: HostTag): MemoryDisk {
   const image = createImage();
@@ -53,7 +52,8 @@ export function createMemoryDisk(tag: HostTag): MemoryDisk {
       if (session !== undefined) throw new Error("the memory store is open already");
       epoch++;
       const lastId = Math.max(0, ...image.messages.keys());
-      const facts = { tag, lastId, claimBase: epoch * CLAIMS_PER_OPENING, unclean, faults: [] };
+      const claimBase = Math.max(epoch * CLAIMS_PER_OPENING, lastClaim(image));
+      const facts = { tag, lastId, claimBase, unclean, faults: [] };
       session = createSession(image, facts, () => faults.shift());
       const { store } = session;
       return {
@@ -276,12 +276,14 @@ function createSession(
   };
 }
 
-function holds(state: RecipientState, claim: number): boolean {
-  return state.at === "sending" && state.claim === claim;
+/** The greatest that any lease has; 0 for none. */
+function lastClaim({ leased, messages }: Image): number {
+  const rows = [...leased].flatMap((id) => messages.get(id)?.rows ?? []);
+  return Math.max(0, ...rows.map(({ state }) => (state.at === "sending" ? state.claim : 0)));
 }
 
-function attemptsOf(state: RecipientState): number {
-  return state.at === "scheduled" ? 0 : state.attempts;
+function holds(state: RecipientState, claim: number): boolean {
+  return state.at === "sending" && state.claim === claim;
 }
 
 function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: number): Claimed {

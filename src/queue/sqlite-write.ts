@@ -4,7 +4,7 @@ import { eventNumber, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { MessageHead, Priority } from "../mail/message.ts";
 import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
-import type { RecipientState } from "./lifecycle.ts";
+import { attemptsOf, type RecipientState } from "./lifecycle.ts";
 import type { Books } from "./sqlite-books.ts";
 import type { Prepare } from "./sqlite-open.ts";
 import type { Ring } from "./sqlite-ring.ts";
@@ -250,12 +250,12 @@ export function createSettle({ prepare, books, leases, ring }: WriteDeps) {
   };
 }
 
-export function acceptEvent({ recipients }: NewMessage): EventType {
+function acceptEvent({ recipients }: NewMessage): EventType {
   return recipients.some((one) => one.state.at === "scheduled") ? "email.scheduled" : "email.sent";
 }
 
 /** The one instant that belongs to a state: the table's `due`. */
-export function dueOf(state: RecipientState): number | null {
+function dueOf(state: RecipientState): number | null {
   switch (state.at) {
     case "scheduled":
     case "queued":
@@ -268,8 +268,4 @@ export function dueOf(state: RecipientState): number | null {
     default:
       return state.endedAt;
   }
-}
-
-export function attemptsOf(state: RecipientState): number {
-  return state.at === "scheduled" ? 0 : state.attempts;
 }

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { isFinal } from "../../src/mail/state.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
-import type { QueueStore, Settlement } from "../../src/queue/store.ts";
+import { CLAIMS_PER_OPENING, type QueueStore, type Settlement } from "../../src/queue/store.ts";
 import {
   byStateAndPriority,
   committed,
@@ -239,6 +239,16 @@ export function conformance(name: string, makeHome: () => StoreHome): void {
       expect(store.nextClaim()).toBeGreaterThan(claimBase);
       expect(store.leases({ claimMax: claimBase, now: NOW, limit: 10 })).toEqual([]);
       expect(store.size().pendingBytes).toBe(0);
+    });
+
+    test("a lease of a process that gave more claims than its block holds is known for a dead one's", () => {
+      const claim = store.facts.claimBase + 3 * CLAIMS_PER_OPENING;
+      const state = { at: "sending", claim, leaseUntil: NOW + 60_000, attempts: 0 } as const;
+      act(() => store.accept(message({ id, states: [state] })));
+      killAndReopen();
+      const { claimBase } = store.facts;
+      expect(store.leases({ claimMax: claimBase, now: 0, limit: 10 })).toMatchObject([{ claim }]);
+      expect(store.nextClaim()).toBeGreaterThan(claim);
     });
 
     test("leases that ran out are found by the time", () => {
