@@ -28,7 +28,7 @@ export function settingsTable(): string {
   return tableOf(["setting", "default", "meaning"], rows);
 }
 
-export function metricsTable(): string {
+function metricsTable(): string {
   const rows = metricTable.map(({ name, kind, labels, help }) => {
     const shown = labels.length === 0 ? name : `${name}{${labels.join(",")}}`;
     return [`\`${shown}\``, kind, help];
@@ -61,7 +61,7 @@ function wordsOf(reaction: Reaction): string {
   }
 }
 
-export function sinkTable(): string {
+function sinkTable(): string {
   const plain = plainNames.map((name) => [`\`${name}@\``, "", "takes the message"]);
   const rows = [...scenarios].map(([name, { phase, reaction }]) => [
     `\`${name}@\``,
@@ -72,7 +72,7 @@ export function sinkTable(): string {
 }
 
 /** The text between the two marks of that name is replaced. */
-export function replaceBetween(text: string, name: string, content: string): string {
+function replaceBetween(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const from = text.indexOf(begin);
   const to = text.indexOf(end);

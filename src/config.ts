@@ -22,7 +22,7 @@ import {
 import { ipFamily, inRanges, loopbackRanges } from "./base/cidr.ts";
 
 export type { Config } from "./config/table.ts";
-export { type LoadInput, type Origin, type Problem, scalarNames } from "./config/layers.ts";
+export { type LoadInput, type Origin, type Problem, flagOf, scalarNames } from "./config/layers.ts";
 export { realSurroundings, type Surroundings } from "./config/machine.ts";
 
 export type Origins = Readonly<Record<SettingKey, Origin>>;
@@ -116,7 +116,7 @@ function mask(text: string): string {
   return text.includes("://") ? maskUrls(text) : "***";
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === "localhost" || (ipFamily(host) !== 0 && inRanges(loopbackRanges, host));
 }
 
@@ -162,4 +162,3 @@ export function shownSettings(config: Config, origins: Origins): ShownSetting[] 
     return { name: row.name, value: hidden ? mask(value) : value, from: origins[key].text };
   });
 }
-export { didYouMean } from "./config/suggest.ts";

@@ -1,24 +1,22 @@
 // `postrider serve`: the daemon in the foreground. Nothing heavy is loaded before the settings are right.
 import { type Command, Option } from "commander";
-import { loadConfig, problemLine, scalarNames } from "../config.ts";
+import { flagOf, loadConfig, problemLine, scalarNames } from "../config.ts";
 import { rowOf, settingKeys } from "../config/table.ts";
 import { banner, bannerJson } from "./banner.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { json } from "./output.ts";
 
-export const spelled = (name: string): string => `--${name.replaceAll("_", "-")}`;
-
 /** One option for each scalar setting, and one for the file of each secret. */
-export function settingOptions(): Option[] {
+function settingOptions(): Option[] {
   const rows = settingKeys.map(rowOf);
   return scalarNames.map((name) => {
     const row = rows.find((one) => one.name === name);
     if (row === undefined)
-      return new Option(`${spelled(name)} <file>`, "file that holds the secret");
+      return new Option(`${flagOf(name)} <file>`, "file that holds the secret");
     if (row.kind.allowed !== "true or false")
-      return new Option(`${spelled(name)} <value>`, row.help.replaceAll("`", ""));
-    return new Option(`${spelled(name)} [value]`, row.help.replaceAll("`", "")).preset("true");
+      return new Option(`${flagOf(name)} <value>`, row.help.replaceAll("`", ""));
+    return new Option(`${flagOf(name)} [value]`, row.help.replaceAll("`", "")).preset("true");
   });
 }
 

@@ -158,7 +158,7 @@ export function text(allowed: string, shape: RegExp): Kind<string> {
 const NAME =
   /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 
-export function isHostName(name: string): boolean {
+function isHostName(name: string): boolean {
   return NAME.test(name) && !/^[\d.]+$/.test(name);
 }
 

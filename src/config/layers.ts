@@ -59,6 +59,9 @@ const secretFiles = secrets.map((name) => `${name}_file`);
 /** Every name that a flag or a variable may set, `..._file` included. */
 export const scalarNames: readonly string[] = [...scalars, ...secretFiles];
 
+/** A setting's name as a flag. */
+export const flagOf = (name: string): string => `--${name.replaceAll("_", "-")}`;
+
 /** Variables that commands read and the daemon does not. */
 const CLIENT_VARIABLES = ["url"];
 
@@ -124,11 +127,11 @@ const fromCwd = (input: LoadInput, path: string): string =>
 export function readFlags(input: LoadInput): Layer {
   const { put, problem, values, problems } = createCollector(input);
   for (const [name, raw] of Object.entries(input.flags)) {
-    const spelled = `--${name.replaceAll("_", "-")}`;
+    const spelled = flagOf(name);
     if (name === "config") continue;
     if (scalarNames.includes(name)) put(name, raw, { from: "flag", text: `flag ${spelled}` });
     else {
-      const known = scalarNames.map((one) => `--${one.replaceAll("_", "-")}`);
+      const known = scalarNames.map(flagOf);
       const hint = didYouMean(spelled, known);
       problem({
         setting: spelled,

@@ -7,7 +7,7 @@ import { type MetricRow, boundsOf, metricTable } from "../mail/metrics.ts";
 /** Sites with a series of their own; the rest is told as one. The first ones seen stay, so a series never changes its meaning. */
 export const SITES_MAX = 100;
 /** Series of one metric, whatever its labels: a bound against a mistake, not a plan. */
-export const SERIES_MAX = 5000;
+const SERIES_MAX = 5000;
 const OTHER = "other";
 
 export interface MetricsPage {

@@ -7,7 +7,7 @@ import { boundsOf } from "../mail/metrics.ts";
 import type { Common } from "./protocol.ts";
 
 /** How often a thread posts what its meter gathered. */
-export const REPORT_EVERY_MS = 1000;
+const REPORT_EVERY_MS = 1000;
 
 export interface Thread<Out, In> {
   readonly log: Log;

@@ -32,7 +32,7 @@ function wordOf(type: EventType): string {
 }
 
 /** The least advanced recipient decides; the states' numbers are in that order. */
-export function lastEvent(states: readonly StateName[]): string {
+function lastEvent(states: readonly StateName[]): string {
   const least = Math.min(...states.map((state) => stateNumber[state]));
   return lastEvents[recipientStates[least] ?? "queued"];
 }

@@ -9,7 +9,7 @@ import type { HostTag } from "../mail/id.ts";
 const INDEX_SCHEMA = 2;
 
 /** The kinds of a term. `open` is by priority, `state` by the state's number; the others by the text as it is asked for. */
-export const termKind = {
+const termKind = {
   to: 1,
   from: 2,
   domain: 3,

@@ -49,7 +49,7 @@ export function createRefuse(random: Random, count: (problem: Problem) => void):
 }
 
 /** The path of an absolute address, without its query. */
-export function pathOf(url: string): string {
+function pathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   if (start < 0) return "/";
   const end = url.indexOf("?", start);

@@ -5,7 +5,7 @@ import type { Budget } from "./budget.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 
 /** Up to here a body is read in one piece. */
-export const SMALL_BODY_BYTES = 262_144;
+const SMALL_BODY_BYTES = 262_144;
 
 /** A body must come at least this fast, counted from its first byte: a slow one would hold its share of the budget for ever. */
 const BYTES_PER_SECOND_MIN = 16_384;

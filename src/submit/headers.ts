@@ -12,7 +12,7 @@ import {
 } from "../mail/compose/headerText.ts";
 
 /** Bytes of all fields together, as RFC 5322 servers commonly bound a header. */
-export const HEADER_BLOCK_MAX_BYTES = 65_536;
+const HEADER_BLOCK_MAX_BYTES = 65_536;
 const FIELDS_MAX = 200;
 
 /** Set by fields of the body, by us, or by servers on the way. */

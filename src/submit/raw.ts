@@ -12,6 +12,7 @@ import type { RawHeader } from "../mail/raw/readHeader.ts";
 import { declaredLength, readChunks, tooLarge } from "./body.ts";
 import { INLINE_MAX_BYTES, type Prepared } from "./draft.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
+import { REFERENCE_MAX, TAGS_MAX, lanes } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
 
 export interface RawDeps {
@@ -205,8 +206,6 @@ function valueOf<T>(parsed: Parsed<T> | null): T | null {
   return parsed?.kind === "ok" ? parsed.value : null;
 }
 
-const lanes: Readonly<Record<string, Priority>> = { p0: 0, p1: 1, p2: 2 };
-
 interface Read {
   readonly from: string;
   readonly recipients: readonly string[];
@@ -229,7 +228,7 @@ function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Resu
   let reference: string | null = null;
   const tags: { name: string; value: string }[] = [];
   for (const { name, value } of header.options) {
-    if (name === "priority") priority = Object.hasOwn(lanes, value) ? lanes[value] : undefined;
+    if (name === "priority") priority = laneOf(value);
     else if (name === "reference") reference = value.slice(0, REFERENCE_MAX);
     else if (name === "tag" && tags.length < TAGS_MAX && tagPattern.test(value))
       tags.push(tagOf(value));
@@ -246,10 +245,11 @@ function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Resu
   });
 }
 
-const REFERENCE_MAX = 256;
-const TAGS_MAX = 50;
-
 const tagPattern = /^ *[A-Za-z0-9_-]{1,256} *(= *[A-Za-z0-9_-]{1,256} *)?$/;
+
+function laneOf(word: string): Priority | undefined {
+  return Object.hasOwn(lanes, word) ? lanes[word as keyof typeof lanes] : undefined;
+}
 
 /** `campaign=spring`, or a name alone. */
 function tagOf(value: string): { name: string; value: string } {

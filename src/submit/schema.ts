@@ -20,12 +20,12 @@ export interface MessageLimits {
 const SUBJECT_MAX = 998;
 const ATTACHMENTS_MAX = 100;
 const FILENAME_MAX = 255;
-const TAGS_MAX = 50;
+export const TAGS_MAX = 50;
 const TAG_MAX = 256;
 const METADATA_MAX = 50;
 const METADATA_KEY_MAX = 64;
 const METADATA_VALUE_MAX = 1024;
-const REFERENCE_MAX = 256;
+export const REFERENCE_MAX = 256;
 const RETURN_PATH_MAX = 320;
 const DURATION_MAX_MS = 366 * 86_400_000;
 
@@ -158,7 +158,8 @@ const duration = z
   })
   .meta({ example: "10m" });
 
-const lanes: Readonly<Record<"p0" | "p1" | "p2", Priority>> = { p0: 0, p1: 1, p2: 2 };
+/** Priorities as callers write them. */
+export const lanes: Readonly<Record<"p0" | "p1" | "p2", Priority>> = { p0: 0, p1: 1, p2: 2 };
 
 const subject = z
   .string()
