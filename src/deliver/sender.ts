@@ -26,7 +26,7 @@ export interface SenderDeps {
   readonly settings: DeliverSettings;
   verdict(verdict: Verdict): void;
   readSpool(file: string): AsyncIterable<Uint8Array>;
-  /** The addresses of a route in the order in which this attempt tries them. */
+  /** All addresses of a route in the order in which this attempt would try them. */
   order(route: Route, random: Random): readonly Target[];
 }
 

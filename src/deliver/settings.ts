@@ -23,7 +23,10 @@ export interface DeliverSettings {
   /** How long a connection waits for more mail. Many servers close after 10 s and more. */
   readonly idleMs: number;
   readonly connectMs: number;
-  /** Addresses that one attempt tries (Postfix: smtp_mx_address_limit). */
+  /**
+   * Addresses that one attempt tries, or a dead destination would hold its place for an hour. RFC 5321 5.1 wants two at least, Postfix
+   * stops at five (smtp_mx_address_limit).
+   */
   readonly attemptAddresses: number;
   /** All addresses of one attempt together, until one of them is ready for mail. */
   readonly openingMs: number;

@@ -1,6 +1,5 @@
 // In which order one attempt tries the addresses of a route: preferences ascending, hosts of equal preference in an order drawn
-// anew for each attempt (RFC 5321 5.1 demands it), and at most a handful of addresses, or one dead destination would hold its
-// connection slot for an hour.
+// anew for each attempt (RFC 5321 5.1 demands it).
 import { shuffled, type Random } from "../base/random.ts";
 import type { Endpoint, Route, RouteHost } from "./route.ts";
 
@@ -10,22 +9,13 @@ export interface Target extends Endpoint {
   readonly address: string;
 }
 
-/** RFC 5321 5.1 wants at least two addresses tried; Postfix and others stop at five. */
-export const ADDRESSES_MAX = 5;
-
-export function attemptOrder(
-  route: Route,
-  random: Pick<Random, "roll">,
-  addressesMax = ADDRESSES_MAX,
-): Target[] {
+export function attemptOrder(route: Route, random: Pick<Random, "roll">): Target[] {
   const hosts = inOrder(route.hosts, random);
   const targets = hosts.flatMap((host) => host.addresses.map((address) => ({ host, address })));
-  return bothFamiliesEarly(targets)
-    .slice(0, addressesMax)
-    .map(({ host, address }) => {
-      const { port, tls, implicitTls, login } = host.endpoint ?? route;
-      return { host: host.name, address, port, tls, implicitTls, login };
-    });
+  return bothFamiliesEarly(targets).map(({ host, address }) => {
+    const { port, tls, implicitTls, login } = host.endpoint ?? route;
+    return { host: host.name, address, port, tls, implicitTls, login };
+  });
 }
 
 function inOrder(hosts: readonly RouteHost[], random: Pick<Random, "roll">): RouteHost[] {

@@ -22,7 +22,7 @@ export type Candidates =
     }
   | Exclude<Routing, { kind: "route" }>;
 
-/** Hosts of one domain that are looked at, best first: an attempt tries five addresses. */
+/** Hosts of one domain that are looked at, best first: an attempt tries a handful of addresses (`attemptAddresses`). */
 export const HOSTS_MAX = 16;
 /** Addresses of one host that are kept, of each family. */
 export const HOST_ADDRESSES_MAX = 8;

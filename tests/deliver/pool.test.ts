@@ -130,6 +130,26 @@ test("a network error at all addresses is looked at again within the attempt", a
   expect(connections).toBe(3);
 });
 
+test("an attempt tries five addresses of many, the next one those that did not just break", async () => {
+  const tried: string[] = [];
+  const servers = Array.from({ length: 7 }, () => ({
+    script: (verb: string): Act => (verb === "MAIL" ? "CLOSE" : undefined),
+  }));
+  const { send, verdictsOf } = await start({
+    servers,
+    connect: (real) => (target, deadlineMs, signal) => {
+      tried.push(target.address.slice("192.0.2.".length));
+      return real(target, deadlineMs, signal);
+    },
+  });
+  send();
+  send();
+  await verdictsOf(1);
+  expect(tried.slice(0, 5)).toEqual(["1", "2", "3", "4", "5"]);
+  await verdictsOf(2);
+  expect(tried.slice(5, 8)).toEqual(["5", "6", "7"]);
+});
+
 test("at the limit of all connections the longest idle one makes room", async () => {
   const { send, verdictsOf, sender, servers } = await start({
     servers: [{}],
