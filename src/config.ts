@@ -24,6 +24,7 @@ import { ipFamily, inRanges, loopbackRanges } from "./base/cidr.ts";
 export type { Config } from "./config/table.ts";
 export { type LoadInput, type Origin, type Problem, flagOf, scalarNames } from "./config/layers.ts";
 export { realSurroundings, type Surroundings } from "./config/machine.ts";
+export { didYouMean } from "./config/suggest.ts";
 
 export type Origins = Readonly<Record<SettingKey, Origin>>;
 
