@@ -26,7 +26,7 @@ export function createQueue(deps: QueueDeps): Queue {
     log("warn", "queue.clock_jumped", { by_ms: byMs }),
   );
   let now: Instant = dueTime.now();
-  let inbox: Inbox = emptyInbox();
+  const inbox: Inbox = emptyInbox();
   let scheduled = false;
   let draining = false;
   let stopped = false;

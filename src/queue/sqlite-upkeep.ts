@@ -165,8 +165,10 @@ function fill(file: string, bytes: number): boolean {
     }
     fsyncSync(handle);
     return true;
-  } catch {
+  } catch (error) {
     rmSync(file, { force: true });
+    if (failureOf(error) === undefined) throw error;
+    // Mail needs the room more, or the disk is ill, which the next commit finds: the ballast is tried again at the next idle moment.
     return false;
   } finally {
     closeSync(handle);
