@@ -4,7 +4,7 @@ import type { MessageId } from "./id.ts";
 /** Whom a failure concerns: decides who is retried and whether a site slows down (Postfix's smtp_trouble). */
 export type Scope = "recipient" | "message" | "host" | "site";
 
-/** What kind of trouble it was; the whole table of rules comes with the delivery issue. */
+/** What kind of trouble it was, as events, metrics and the choice of the next attempt name it. `local`: our own. */
 export const troubleClasses = [
   "none",
   "mailbox",

@@ -1,9 +1,13 @@
-// Drafts for the tests, from plain strings.
+// Drafts and raw messages for the tests, from plain strings.
 import { parseMailbox } from "../../src/mail/address.ts";
 import type { Mailbox } from "../../src/mail/address.ts";
 import type { Draft } from "../../src/mail/compose/compose.ts";
 import { parseHeaderName, parseHeaderText } from "../../src/mail/compose/headerText.ts";
 import type { HeaderName, HeaderText, Parsed } from "../../src/mail/compose/headerText.ts";
+
+import type { RawFault } from "../../src/mail/raw/header.ts";
+import { createRawIntake } from "../../src/mail/raw/intake.ts";
+import type { RawOptions, RawTaken } from "../../src/mail/raw/intake.ts";
 
 export function must<T>(parsed: Parsed<T>): T {
   if (parsed.kind === "refused") throw new Error(parsed.why);
@@ -40,3 +44,16 @@ export function draft(changes: Partial<Draft> = {}): Draft {
 }
 
 export const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+
+/** A message that is there already, through the intake in one piece. */
+export function takeRaw(
+  message: Uint8Array,
+  options: RawOptions,
+): (Omit<RawTaken, "bytes"> & { readonly bytes: Uint8Array }) | RawFault {
+  const intake = createRawIntake(options);
+  const first = intake.write(message);
+  if (first.kind === "fault") return first;
+  const last = intake.end();
+  if (last.kind === "fault") return last;
+  return { ...last, bytes: Buffer.concat([...first.bytes, ...last.bytes]) };
+}

@@ -8,8 +8,7 @@ import { composeMessage, composeStream } from "../../src/mail/compose/compose.ts
 import type { Draft } from "../../src/mail/compose/compose.ts";
 import type { Attachment } from "../../src/mail/compose/part.ts";
 import { decodeWords } from "../../src/mail/raw/decodeWords.ts";
-import { takeRaw } from "../../src/mail/raw/intake.ts";
-import { draft, headerName, headerText, latin1, mailbox, must, named } from "./build.ts";
+import { draft, headerName, headerText, latin1, mailbox, must, named, takeRaw } from "./build.ts";
 import { parseContentId, parseMediaType } from "../../src/mail/compose/contentType.ts";
 
 const read = (bytes: Uint8Array): Promise<ParsedMail> =>

@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { composeMessage } from "../../src/mail/compose/compose.ts";
-import { createRawIntake, takeRaw } from "../../src/mail/raw/intake.ts";
+import { createRawIntake } from "../../src/mail/raw/intake.ts";
 import type { RawOptions } from "../../src/mail/raw/intake.ts";
 import { createLineNormaliser } from "../../src/mail/raw/lines.ts";
-import { draft, headerText, latin1 } from "./build.ts";
+import { draft, headerText, latin1, takeRaw } from "./build.ts";
 
 const options: RawOptions = {
   received: headerText("from [127.0.0.1] by mail.example with HTTP"),

@@ -3,7 +3,7 @@ import { isNameCode } from "../compose/headerText.ts";
 
 export const FIELDS_MAX = 1000;
 /** RFC 5321 6.3: more than this many trace fields are a loop. */
-export const RECEIVED_MAX = 100;
+const RECEIVED_MAX = 100;
 
 export interface RawField {
   /** In lower case. */
@@ -15,20 +15,19 @@ export interface RawField {
 }
 
 /** Each is an error that the API names. */
-export const rawFaults = [
-  "header_too_large",
-  "too_many_fields",
-  "bad_header_line",
-  "mail_loop",
-  "missing_from",
-  "duplicate_from",
-  "bad_from",
-  "line_too_long",
-] as const;
+type RawFaultCode =
+  | "header_too_large"
+  | "too_many_fields"
+  | "bad_header_line"
+  | "mail_loop"
+  | "missing_from"
+  | "duplicate_from"
+  | "bad_from"
+  | "line_too_long";
 
 export interface RawFault {
   readonly kind: "fault";
-  readonly code: (typeof rawFaults)[number];
+  readonly code: RawFaultCode;
   /** A sentence for the sender. */
   readonly why: string;
 }

@@ -7,7 +7,7 @@ import type { HeaderText } from "../compose/headerText.ts";
 import { cutHeader, fault } from "./header.ts";
 import type { RawFault, RawField } from "./header.ts";
 import { createLineNormaliser } from "./lines.ts";
-import { readHeader } from "./readHeader.ts";
+import { OWN_PREFIX, readHeader } from "./readHeader.ts";
 import type { RawHeader } from "./readHeader.ts";
 
 export const HEADER_BYTES_MAX = 256 * 1024;
@@ -108,22 +108,8 @@ export function createRawIntake(options: RawOptions): RawIntake {
   };
 }
 
-/** A message that is there already, in one piece. */
-export function takeRaw(
-  message: Uint8Array,
-  options: RawOptions,
-): (Omit<RawTaken, "bytes"> & { readonly bytes: Uint8Array }) | RawFault {
-  const intake = createRawIntake(options);
-  const first = intake.write(message);
-  if (first.kind === "fault") return first;
-  const last = intake.end();
-  if (last.kind === "fault") return last;
-  return { ...last, bytes: Buffer.concat([...first.bytes, ...last.bytes]) };
-}
-
 /** Never sent on: recipients that nobody may see, and what only the last server of all may write (RFC 5321 4.4). */
 const REMOVED = new Set(["bcc", "resent-bcc", "return-path", "idempotency-key"]);
-const OWN_PREFIX = "x-postrider-";
 
 function editHeader(fields: readonly RawField[], options: RawOptions): Uint8Array {
   const has = (name: string): boolean => fields.some((field) => field.name === name);

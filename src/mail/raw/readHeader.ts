@@ -33,7 +33,8 @@ export interface RawHeader {
   readonly utf8: boolean;
 }
 
-const OWN_PREFIX = "x-postrider-";
+/** Of the fields in which a sender gives us options; they are never sent on. */
+export const OWN_PREFIX = "x-postrider-";
 
 export function readHeader(fields: readonly RawField[], messageId: string): RawHeader | RawFault {
   const values = valuesByName(fields);
