@@ -30,7 +30,7 @@ export interface Resolver extends Pick<DnsCache, "preload" | "flush" | "size"> {
   setHosts(hosts: Hosts): void;
 }
 
-export const DNS_CACHE_ENTRIES = 10_000;
+const DNS_CACHE_ENTRIES = 10_000;
 /** How long a caller may keep what the hosts file says; the file itself is read again at a reload. */
 const HOSTS_TTL_MS = 60_000;
 

@@ -61,13 +61,13 @@ export const rcodes = {
 } as const;
 
 /** Records of one reply that are decoded; a list of 2,000 MX is cut here. */
-export const RECORDS_MAX = 512;
+const RECORDS_MAX = 512;
 /** Records of all sections that are walked at all. */
 const WALK_MAX = 4096;
 /** Text of one reply that is kept: SPF and DKIM records are far below. */
-export const TEXT_BYTES_MAX = 32_768;
+const TEXT_BYTES_MAX = 32_768;
 /** Fits an Ethernet frame and IPv6's least MTU (DNS flag day 2020). */
-export const UDP_PAYLOAD = 1232;
+const UDP_PAYLOAD = 1232;
 
 const HEADER_BYTES = 12;
 const typeCodes = { A: 1, NS: 2, CNAME: 5, SOA: 6, MX: 15, TXT: 16, AAAA: 28, OPT: 41, TLSA: 52 };

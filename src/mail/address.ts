@@ -18,13 +18,13 @@ export interface Mailbox {
 }
 
 /** RFC 5321 4.5.3.1: octets of a local part, of a domain, and of a path, whose two angle brackets count. */
-export const LOCAL_PART_MAX = 64;
-export const DOMAIN_MAX = 255;
-export const ADDRESS_MAX = 256 - 2;
+const LOCAL_PART_MAX = 64;
+const DOMAIN_MAX = 255;
+const ADDRESS_MAX = 256 - 2;
 const LABEL_MAX = 63;
 
 /** Mailboxes in one list; the door's own limit is lower. */
-export const MAILBOXES_MAX = 1000;
+const MAILBOXES_MAX = 1000;
 
 /** `strict` is for what callers of the API give; `header` also takes the comments and groups that real headers hold. */
 export type Reading = "strict" | "header";
@@ -266,8 +266,8 @@ function isDotAtom(text: string): boolean {
   return !afterDot;
 }
 
-/** A domain or an address literal in wire form; also for domains that come without a local part. */
-export function parseDomain(text: string): Parsed<string> {
+/** A domain or an address literal in wire form. */
+function parseDomain(text: string): Parsed<string> {
   if (text.startsWith("[")) return parseLiteral(text);
   if (text === "") return refused("the domain is empty");
   if (text.length > DOMAIN_MAX) return refused(`the domain is longer than ${DOMAIN_MAX} octets`);

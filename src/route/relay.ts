@@ -17,7 +17,7 @@ export type RelayList =
   | { readonly kind: "refused"; readonly problems: readonly string[] };
 
 /** So many smarthosts may be named; more would never be reached within one attempt. */
-export const RELAYS_MAX = 16;
+const RELAYS_MAX = 16;
 
 const SMTP_PORT = 25;
 const SMTPS_PORT = 465;

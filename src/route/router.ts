@@ -20,7 +20,7 @@ import {
 import { relaySite, siteOf } from "./site.ts";
 
 /** The reserved domain that the built-in sink takes, also without internet. */
-export const SINK_DOMAIN = "postrider.test";
+const SINK_DOMAIN = "postrider.test";
 
 export interface RouterSettings {
   /** Empty: straight to the MX. */

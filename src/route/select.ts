@@ -25,7 +25,7 @@ export type Candidates =
 /** Hosts of one domain that are looked at, best first: an attempt tries a handful of addresses (`attemptAddresses`). */
 export const HOSTS_MAX = 16;
 /** Addresses of one host that are kept, of each family. */
-export const HOST_ADDRESSES_MAX = 8;
+const HOST_ADDRESSES_MAX = 8;
 
 export const enhanced = {
   badSystem: "5.1.2",

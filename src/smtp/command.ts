@@ -5,7 +5,7 @@ declare const checked: unique symbol;
 export type Line = string & { readonly [checked]: true };
 
 /** RFC 5321 4.5.3.1.4 says 512 octets; the parameters of extensions and an AUTH answer may add to it (RFC 4954 4). */
-export const LINE_MAX_OCTETS = 2048;
+const LINE_MAX_OCTETS = 2048;
 
 /** Undefined when the text would not be one line of SMTP. */
 export function line(text: string): Line | undefined {

@@ -2,7 +2,7 @@
 // are left over between the chunks of a stream.
 
 /** Octets in a line of 76 characters. */
-export const BASE64_LINE_BYTES = 57;
+const BASE64_LINE_BYTES = 57;
 const LINE = 76;
 const CR = 0x0d;
 const LF = 0x0a;

@@ -8,7 +8,7 @@ import type { WordPlace } from "./encodedWord.ts";
 import type { HeaderText } from "./headerText.ts";
 
 /** Columns of a line without its CRLF: what it should keep to, and what no server need take more of. */
-export const LINE_SHOULD = 78;
+const LINE_SHOULD = 78;
 export const LINE_MUST = 998;
 
 /** A longer run without a space is sent as encoded words, since it could not be folded. */

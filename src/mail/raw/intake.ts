@@ -10,7 +10,7 @@ import { createLineNormaliser } from "./lines.ts";
 import { OWN_PREFIX, readHeader } from "./readHeader.ts";
 import type { RawHeader } from "./readHeader.ts";
 
-export const HEADER_BYTES_MAX = 256 * 1024;
+const HEADER_BYTES_MAX = 256 * 1024;
 
 export interface RawOptions {
   /** The value of our trace field (RFC 5321 4.4); null for none. */
