@@ -1,6 +1,6 @@
 // One message as the API shows it, and its bytes while they are kept.
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import PostalMime from "postal-mime";
 import type { EventType } from "../mail/event.ts";
@@ -96,10 +96,13 @@ export function readBytes(
 
 function readSpool({ spool }: StoredMessage, dataDir: string): Uint8Array | undefined {
   if (spool === null) return undefined;
-  const file = join(dataDir, "spool", spool);
-  // It may be deleted at any moment: its message became final.
-  if (statSync(file, { throwIfNoEntry: false }) === undefined) return undefined;
-  return new Uint8Array(readFileSync(file));
+  try {
+    return new Uint8Array(readFileSync(join(dataDir, "spool", spool)));
+  } catch (error) {
+    // It is deleted once its message is final, which may be at this moment.
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** While a sender has the message. The place may be given to another at any moment, which the hash then tells. */
@@ -119,8 +122,19 @@ function readRing(
   }
 }
 
-export async function readTexts(bytes: Uint8Array | undefined): Promise<Texts> {
-  if (bytes === undefined || bytes.length > SHOWN_BYTES_MAX) return noTexts;
-  const mail = await PostalMime.parse(bytes);
-  return { html: mail.html ?? null, text: mail.text ?? null };
+export async function readTexts(
+  message: StoredMessage,
+  stored: Stored,
+  dataDir: string,
+): Promise<Texts> {
+  if (message.sizeBytes > SHOWN_BYTES_MAX) return noTexts;
+  const bytes = readBytes(message, stored, dataDir);
+  if (bytes === undefined) return noTexts;
+  try {
+    const mail = await PostalMime.parse(bytes);
+    return { html: mail.html ?? null, text: mail.text ?? null };
+  } catch {
+    // Raw mail may be stranger than its parser bears, such as parts nested 300 deep; it is sent all the same.
+    return noTexts;
+  }
 }

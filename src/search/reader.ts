@@ -58,7 +58,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const email = async (id: MessageId): Promise<Answer> => {
     const message = stored.message(id);
     if (message === undefined) return { kind: "missing" };
-    const texts = await readTexts(readBytes(message, stored, dataDir));
+    const texts = await readTexts(message, stored, dataDir);
     return { kind: "found", view: emailView(message, stored.recipients(id), { tag, texts }) };
   };
 

@@ -70,6 +70,16 @@ test("the text is gone with the bytes, and raw says that it existed", async () =
   expect(await stage.reader.ask({ ask: "raw", id: uuid })).toEqual({ kind: "gone" });
 });
 
+test("mail that its parser refuses is shown without its text", async () => {
+  let source = "Content-Type: text/plain\r\n\r\nHello\r\n";
+  for (let depth = 0; depth < 300; depth++)
+    source = `Content-Type: multipart/mixed; boundary=b${depth}\r\n\r\n--b${depth}\r\n${source}\r\n--b${depth}--\r\n`;
+  const { uuid } = stage.accept({ source });
+  const email = await view<EmailView>(stage.reader.ask({ ask: "email", id: uuid }));
+  expect(email).toMatchObject({ id: uuid, text: null, html: null });
+  expect(await stage.reader.ask({ ask: "raw", id: uuid })).toMatchObject({ kind: "bytes" });
+});
+
 test("an unknown id and an id of another server are missing", async () => {
   const { uuid } = stage.accept();
   const other = `${uuid.slice(0, -1)}${uuid.endsWith("0") ? "1" : "0"}`;

@@ -21,6 +21,8 @@ export interface Sketch {
   readonly states?: readonly RecipientState[];
   readonly facts?: Partial<MessageFacts>;
   readonly text?: string;
+  /** The whole message, in place of one that is made up. */
+  readonly source?: string;
   readonly at?: number;
   readonly priority?: Priority;
   readonly dueAt?: number;
@@ -111,7 +113,9 @@ function acceptInto(store: QueueStore, id: number, sketch: Sketch): void {
     facts = {},
   } = sketch;
   const states = sketch.states ?? to.map(() => ({ at: "queued", dueAt, attempts: 0 }) as const);
-  const source = `From: shop@s.example\r\nTo: ${to.join(", ")}\r\nSubject: Hi\r\n\r\n${text}\r\n`;
+  const {
+    source = `From: shop@s.example\r\nTo: ${to.join(", ")}\r\nSubject: Hi\r\n\r\n${text}\r\n`,
+  } = sketch;
   const body = new TextEncoder().encode(source);
   store.accept({
     head: {
