@@ -74,3 +74,11 @@ test("base64 is the runtime's in lines of 76, however the chunks fall", () => {
     { numRuns: 300 },
   );
 });
+
+test("a chunk may be overwritten by its source as soon as it was taken", () => {
+  const stream = createBase64Stream();
+  const chunk = Buffer.from("hello");
+  const taken = [...stream.push(chunk)];
+  chunk.fill(0);
+  expect(latin1(Buffer.concat([...taken, stream.end()]))).toBe("aGVsbG8=\r\n");
+});

@@ -53,8 +53,8 @@ export function createBase64Stream(): {
         from + Math.floor((chunk.length - from) / BASE64_LINE_BYTES) * BASE64_LINE_BYTES;
       for (; from < whole; from += STEP_BYTES)
         yield base64Lines(chunk.subarray(from, Math.min(whole, from + STEP_BYTES)));
-      // Copied, since the chunk belongs to its source.
-      rest = chunk.slice(whole);
+      // Copied, since the chunk belongs to its source; `slice` of a Buffer would be a view.
+      rest = new Uint8Array(chunk.subarray(whole));
     },
     end: () => base64Lines(rest),
   };
