@@ -69,7 +69,8 @@ function connectionTo(dialogue: ReturnType<typeof createDialogue>, clock: Clock)
     },
     write(octets) {
       if (over) return true;
-      const chunk = typeof octets === "string" ? Buffer.from(octets) : octets.slice();
+      // A copy, since the sink keeps parts of it; `slice` of a Buffer would be a view.
+      const chunk = typeof octets === "string" ? Buffer.from(octets) : new Uint8Array(octets);
       waiting.push(...dialogue.receive(chunk));
       wake();
       return true;
