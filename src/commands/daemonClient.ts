@@ -64,7 +64,7 @@ export function createDaemonClient(target: Target, clock: Clock): DaemonClient {
 
 /** The runtime's own words speak of typos in addresses, which helps nobody whose daemon is down. */
 function whyOf(error: unknown, limit: AbortSignal): string {
-  if (limit.aborted) return "no answer in 30 s";
+  if (limit.aborted) return `no answer in ${ANSWER_TIMEOUT_MS / 1000} s`;
   const { code, message } = error as NodeJS.ErrnoException;
   const nobody = ["ECONNREFUSED", "ConnectionRefused", "FailedToOpenSocket", "ENOENT"];
   return nobody.includes(code ?? "") ? "no daemon answers" : message;

@@ -34,8 +34,9 @@ export function addMessage(program: Command, deps: CliDeps): void {
     .action(async (id: string, options: Options) => {
       const path = `/emails/${encodeURIComponent(id)}/raw`;
       const { bytes } = answered(await clientFor(options, deps).ask({ method: "GET", path }));
-      const source = new TextDecoder().decode(bytes);
-      deps.output.out(options.json === true ? json({ id, source }) : source);
+      // As it was sent, octet for octet: it need not be UTF-8.
+      if (options.json !== true) return deps.output.bytes(bytes);
+      deps.output.out(json({ id, source: new TextDecoder().decode(bytes) }));
     });
 }
 

@@ -6,20 +6,24 @@ export type Colors = ReturnType<typeof pc.createColors>;
 export interface Output {
   out(text: string): void;
   err(text: string): void;
+  /** To where `out` goes, as they are. */
+  bytes(bytes: Uint8Array): void;
   readonly colors: Colors;
 }
 
 export interface OutputOptions {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  readonly bytes: (bytes: Uint8Array) => void;
   /** A terminal, and the user did not ask for plain text (NO_COLOR). */
   readonly color: boolean;
 }
 
-export function createOutput({ out, err, color }: OutputOptions): Output {
+export function createOutput({ out, err, bytes, color }: OutputOptions): Output {
   return {
     out: (text) => out(`${text}\n`),
     err: (text) => err(`${text}\n`),
+    bytes,
     colors: pc.createColors(color),
   };
 }

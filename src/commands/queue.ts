@@ -124,6 +124,7 @@ function statsText(view: QueueView): string {
       ? "no recipients"
       : table(counts.map((one) => [one.state, one.priority, String(one.recipients)])),
     ...ages.map(([priority, age]) => `oldest ${priority}: ${String(age)} s`),
+    ...(view.search_lag > 0 ? [`lists lag by ${view.search_lag} events`] : []),
     ...(sites.length === 0
       ? []
       : [

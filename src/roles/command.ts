@@ -13,6 +13,7 @@ export function runCommand(argv: readonly string[]): Promise<number> {
   const output = createOutput({
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+    bytes: (bytes) => void process.stdout.write(bytes),
     color: process.stdout.isTTY === true && surroundings.env["NO_COLOR"] === undefined,
   });
   const deps: CliDeps = {

@@ -36,6 +36,7 @@ export function createBox(
     output: createOutput({
       out: (text) => void (out += text),
       err: (text) => void (err += text),
+      bytes: (bytes) => void (out += Buffer.from(bytes).toString("latin1")),
       color: false,
     }),
     clock: systemClock,
@@ -87,8 +88,8 @@ export function fakeDaemon(handle: Handler): FakeDaemon {
     };
     seen.push(one);
     const { status = 200, body } = handle(one);
-    return typeof body === "string"
-      ? new Response(body, { status })
+    return typeof body === "string" || body instanceof Uint8Array
+      ? new Response(body as string | Uint8Array<ArrayBuffer>, { status })
       : Response.json(body, { status });
   };
   const local = Bun.serve({ unix: join(dataDir, "control.sock"), fetch: answer });
