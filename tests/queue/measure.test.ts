@@ -5,6 +5,7 @@ import { boundsOf } from "../../src/mail/metrics.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import { createMeasure } from "../../src/queue/measure.ts";
 import { createMemoryDisk } from "../../src/queue/memory.ts";
+import { createBench } from "./bench.ts";
 
 const verdict: Verdict = {
   message: 1,
@@ -29,4 +30,25 @@ test("sites beyond the bound share one label, and none of them shows a pause of 
   expect(attempts.find((one) => one.labels["site"] === "other")).toMatchObject({ delta: 200 });
   const paused = samples.filter((one) => one.name === "postrider_site_paused");
   expect(paused).toMatchObject([{ labels: { site: "s1.example" }, value: 1 }]);
+});
+
+test("each lease that ended without a verdict is counted as a doubt, and no other", () => {
+  const bench = createBench();
+  const doubts = (): number =>
+    bench.meter
+      .drain()
+      .reduce(
+        (sum, one) =>
+          sum + (one.kind === "counter" && one.name === "postrider_doubts_total" ? one.delta : 0),
+        0,
+      );
+  for (const one of ["a", "b", "c"]) bench.submit({ to: [`x@${one}.example`] });
+  bench.run();
+  bench.settle(bench.sent[0]!, { kind: "delivered" });
+  bench.queue.workerLost(0);
+  bench.run();
+  expect(doubts()).toBe(2);
+  bench.restart();
+  bench.run();
+  expect(doubts()).toBe(2);
 });

@@ -163,27 +163,6 @@ describe("a lost sender", () => {
   });
 });
 
-test("each lease that ended without a verdict is counted as a doubt, and no other", () => {
-  const bench = createBench();
-  const doubts = (): number =>
-    bench.meter
-      .drain()
-      .reduce(
-        (sum, one) =>
-          sum + (one.kind === "counter" && one.name === "postrider_doubts_total" ? one.delta : 0),
-        0,
-      );
-  for (const one of ["a", "b", "c"]) bench.submit({ to: [`x@${one}.example`] });
-  bench.run();
-  bench.settle(bench.sent[0]!, { kind: "delivered" });
-  bench.queue.workerLost(0);
-  bench.run();
-  expect(doubts()).toBe(2);
-  bench.restart();
-  bench.run();
-  expect(doubts()).toBe(2);
-});
-
 describe("a restart", () => {
   test("takes back what the dead process had leased, with doubt, and knows what waits", () => {
     const bench = createBench({ windowMax: 3 });
