@@ -97,8 +97,10 @@ async function whileReading(
     walMaxBytes = Math.max(walMaxBytes, sizeOf("postrider.db-wal"));
   }, 20);
   const reading = hold(ended);
-  while (!ended()) await load(daemon, sample);
+  // A log that cannot be written back is refused to grow, until the reader lets go.
+  while (!ended()) await load(daemon, sample, true);
   await reading;
+  await until("mail is taken again", async () => (await load(daemon, 100, true)).accepted > 0);
   await load(daemon, sample);
   clearInterval(watch);
   const after = await readHistogram(daemon, "postrider_commit_duration_seconds");

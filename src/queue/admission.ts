@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Refusal, Submission } from "../mail/submission.ts";
 import type { QueuePolicy } from "./policy.ts";
+import type { Pressure } from "./queue.ts";
 import type { QueueStore } from "./store.ts";
 
 export interface Admission {
@@ -14,7 +15,7 @@ export interface Admission {
   accepted(messages: readonly Submission[]): void;
   /** So many recipients became final. */
   ended(recipients: number): void;
-  pressure(freeBytes: number): void;
+  pressure(pressure: Pressure): void;
   /** Asks the store for the bytes, now and then. True when it did. */
   resize(mono: number): boolean;
   recipients(): number;
@@ -53,10 +54,11 @@ export function createAdmission(store: QueueStore, policy: QueuePolicy, log: Log
       }
     },
     ended: (count) => void (recipients -= count),
-    pressure(freeBytes) {
-      const low = freeBytes < policy.diskReserveBytes;
-      if (low && !diskLow) log("warn", "queue.disk_low", { free_bytes: freeBytes });
-      if (!low && diskLow) log("info", "queue.disk_ok", { free_bytes: freeBytes });
+    pressure({ freeBytes, walBytes }) {
+      const low = freeBytes < policy.diskReserveBytes || walBytes > policy.walBytesMax;
+      const fields = { free_bytes: freeBytes, wal_bytes: walBytes };
+      if (low && !diskLow) log("warn", "queue.disk_low", fields);
+      if (!low && diskLow) log("info", "queue.disk_ok", fields);
       diskLow = low;
     },
     resize(mono) {

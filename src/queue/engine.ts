@@ -289,7 +289,7 @@ export function createQueue(deps: QueueDeps): Queue {
     },
     settle,
     workerLost,
-    pressure: ({ freeBytes }) => admission.pressure(freeBytes),
+    pressure: admission.pressure,
     drain,
     idle: () =>
       new Promise((resolve) => {

@@ -8,6 +8,8 @@ export interface QueuePolicy {
   readonly queueBytesMax: number;
   /** Mail is refused while the volume has less room than this. */
   readonly diskReserveBytes: number;
+  /** Mail is refused while the write-ahead log is larger; below 256 MB by what is written between two looks. */
+  readonly walBytesMax: number;
   /** Recipients of one site that may be with a sender; the rest waits in the store. */
   readonly windowMax: number;
   /** Bytes of bodies that are with the senders, over all sites. */
@@ -40,6 +42,7 @@ export const defaultPolicy: QueuePolicy = {
   queueMessagesMax: 1_000_000,
   queueBytesMax: 20_000 * MEBIBYTE,
   diskReserveBytes: 512_000_000,
+  walBytesMax: 192_000_000,
   windowMax: 1000,
   flightBytesMax: 64 * MEBIBYTE,
   jobRecipientsMax: 100,

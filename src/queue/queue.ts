@@ -33,6 +33,13 @@ export interface QueueHealth {
   readonly leased: number;
 }
 
+/** What the disk says of itself. */
+export interface Pressure {
+  readonly freeBytes: number;
+  /** Grows without end while a reader from outside holds a snapshot, since nothing can be written back below it. */
+  readonly walBytes: number;
+}
+
 export interface Queue {
   /** Takes back what earlier processes had leased, and begins. */
   start(): void;
@@ -41,7 +48,7 @@ export interface Queue {
   settle(verdicts: readonly Verdict[]): void;
   /** The thread is gone: its leases come back with doubt. */
   workerLost(worker: number): void;
-  pressure(pressure: { readonly freeBytes: number }): void;
+  pressure(pressure: Pressure): void;
   /** Takes no more mail and starts no more attempts. */
   drain(): void;
   /** Resolves once nothing is leased. */

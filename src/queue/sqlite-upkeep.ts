@@ -81,7 +81,7 @@ export function createForget(prepare: Prepare, books: Books) {
 const FREE_PAGES_KEPT = 2048;
 const VACUUM_PAGES = 512;
 /** From here on the WAL is written back and cut to nothing, as soon as no reader is in the way. */
-export const WAL_BYTES_MAX = 256 * 1024 * 1024;
+export const WAL_BYTES_MAX = 128 * 1024 * 1024;
 const DNS_ROWS_MAX = 50_000;
 
 export function createTidy({ db, prepare }: StoreFile, walFile: string) {

@@ -71,7 +71,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     historyMs: config.historyDays * DAY_MS,
     historyBytesMax: config.historyMaxBytes,
   });
-  const disk = watchDisk(queue, config.dataDir);
+  const disk = watchDisk(queue, store, config.dataDir);
   report = () => {
     queue.measure();
     gauge(thread, store, config.dataDir);
@@ -122,13 +122,17 @@ function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: Ac
   });
 }
 
-function watchDisk(queue: Queue, dataDir: string) {
+function watchDisk(queue: Queue, store: QueueStore, dataDir: string) {
   const look = (): void => {
-    queue.pressure({ freeBytes: freeBytes(dataDir) });
-    timer = systemClock.after(DISK_LOOK_MS, look);
+    const { walBytes } = store.size();
+    queue.pressure({ freeBytes: freeBytes(dataDir), walBytes });
   };
-  queue.pressure({ freeBytes: freeBytes(dataDir) });
-  let timer = systemClock.after(DISK_LOOK_MS, look);
+  const again = (): void => {
+    look();
+    timer = systemClock.after(DISK_LOOK_MS, again);
+  };
+  look();
+  let timer = systemClock.after(DISK_LOOK_MS, again);
   return { stop: () => timer.cancel() };
 }
 

@@ -71,9 +71,19 @@ describe("a full disk", () => {
 
   test("a low disk is refused at the door before it is full", () => {
     const bench = createBench();
-    bench.queue.pressure({ freeBytes: 1000 });
+    bench.queue.pressure({ freeBytes: 1000, walBytes: 0 });
     bench.submit();
-    bench.queue.pressure({ freeBytes: 1e12 });
+    bench.queue.pressure({ freeBytes: 1e12, walBytes: 0 });
+    bench.submit();
+    bench.run();
+    expect(bench.answers).toEqual([refusal("disk_low"), { kind: "accepted" }]);
+  });
+
+  test("a log that a foreign reader keeps from being written back is refused to grow", () => {
+    const bench = createBench({ walBytesMax: 1000 });
+    bench.queue.pressure({ freeBytes: 1e12, walBytes: 1001 });
+    bench.submit();
+    bench.queue.pressure({ freeBytes: 1e12, walBytes: 1000 });
     bench.submit();
     bench.run();
     expect(bench.answers).toEqual([refusal("disk_low"), { kind: "accepted" }]);
