@@ -1,13 +1,13 @@
 // Lets one thread stand back behind the others. Linux keeps a priority for each thread, and has it changed by its number.
 import { readlinkSync } from "node:fs";
-import { setPriority } from "node:os";
+import { constants, getPriority, setPriority } from "node:os";
 
-/** Tells why it could not; mail goes out without it, only less of it while the cores are busy. */
-export function standBack(niceness: number): string | undefined {
+/** By so many steps, wherever the process stands. Tells why it could not; mail goes out without it, only less of it while the cores are busy. */
+export function standBack(steps: number): string | undefined {
   if (process.platform !== "linux") return undefined;
   try {
     const thread = Number(readlinkSync("/proc/thread-self").split("/").at(-1));
-    setPriority(thread, niceness);
+    setPriority(thread, Math.min(constants.priority.PRIORITY_LOW, getPriority(thread) + steps));
     return undefined;
   } catch (error) {
     return (error as Error).message;
