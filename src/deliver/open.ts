@@ -48,7 +48,7 @@ export interface OpenDeps {
   readonly random: Random;
   readonly connect: Connect;
   readonly meter: DeliverMeter;
-  settings(): DeliverSettings;
+  readonly settings: DeliverSettings;
   order(route: Route, random: Random): readonly RouteTarget[];
 }
 
@@ -69,7 +69,7 @@ const CLEAR = { keepMs: 3_600_000, entriesMax: 1000 };
 export function createOpen(deps: OpenDeps): Open {
   const clear = createMemory(deps.clock, CLEAR);
   return async (request) => {
-    const settings = deps.settings();
+    const settings = deps.settings;
     const at = deps.clock.now();
     const beganAt = deps.clock.monotonicMs();
     const elapsedMs = (): number => deps.clock.monotonicMs() - beganAt;
@@ -113,7 +113,7 @@ interface Round {
 /** One look at each address. */
 async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Promise<Link | null> {
   const { tried, clear } = round;
-  for (const target of targetsOf(deps, request, deps.settings().attemptAddresses)) {
+  for (const target of targetsOf(deps, request, deps.settings.attemptAddresses)) {
     for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
       const result = await openOne(deps, request, { target, manner });
       if (result.kind === "ready") return result.link;
@@ -163,7 +163,7 @@ async function openOne(
 ): Promise<OneResult> {
   const { host, address, port, implicitTls, login } = routed;
   const target: Target = { host, address, port, via: route.via, implicitTls };
-  const settings = deps.settings();
+  const settings = deps.settings;
   const session = sessionName(deps.random);
   const connection = await deps.connect(target, settings.connectMs, signal);
   if (connection.kind === "failure") {

@@ -13,7 +13,7 @@ export interface PoolDeps {
   readonly clock: Clock;
   readonly meter: DeliverMeter;
   readonly open: Open;
-  settings(): DeliverSettings;
+  readonly settings: DeliverSettings;
   prepare(link: Link, work: Work): Trial | null;
   attempt(
     link: Link,
@@ -28,8 +28,6 @@ export interface PoolDeps {
 
 export interface Pool {
   submit(work: Work): void;
-  /** Looks again at what may be opened, after a change of settings. */
-  review(): void;
   gauges(): PoolGauges;
   /** Takes all waiting work out; idle connections are ended, busy ones end after their job. */
   drain(): Work[];
@@ -98,7 +96,6 @@ export function createPool(deps: PoolDeps): Pool {
       state.sweeping ??= state.clock.after(SWEEP_MS, () => sweep(state));
       pump(state, site);
     },
-    review: () => [...state.sites.values()].forEach((site) => pump(state, site)),
     gauges: () => gaugesOf(state),
     drain: () => drain(state),
     abort: () => abort(state),
@@ -128,7 +125,7 @@ function siteOf(state: State, route: Route): Site {
 
 /** Gives waiting work to idle connections, and opens one more if that pays. */
 function pump(state: State, site: Site): void {
-  while (site.lanes.size() > 0 && busy(site) < allowance(state.settings(), site)) {
+  while (site.lanes.size() > 0 && busy(site) < allowance(state.settings, site)) {
     const link = site.idle.pop();
     if (link === undefined) break;
     state.resting.delete(link);
@@ -143,7 +140,7 @@ function wantsMore(state: State, site: Site): boolean {
   if (waiting === 0 || state.draining) return false;
   const open = site.links.size + site.opening;
   if (open === 0) return true;
-  if (open >= allowance(state.settings(), site) || state.clock.monotonicMs() < site.openAfter)
+  if (open >= allowance(state.settings, site) || state.clock.monotonicMs() < site.openAfter)
     return false;
   // A person waits for what is in the first lane: it opens at once what it needs.
   const urgent = site.lanes.sizeOf(0) > site.opening;
@@ -176,7 +173,7 @@ function serve(state: State, site: Site, link: Link): void {
 function nextWork(state: State, site: Site, link: Link): Work | undefined {
   if (state.draining || isSpent(state, site, link)) return undefined;
   // This link counts as busy here.
-  if (busy(site) > allowance(state.settings(), site)) return undefined;
+  if (busy(site) > allowance(state.settings, site)) return undefined;
   for (;;) {
     const work = site.lanes.take();
     if (work === undefined || !isOver(work.patience, state.clock)) return work;
@@ -200,7 +197,7 @@ function sweep(state: State): void {
 
 /** The job that follows on this link, so that its first commands can leave with the dot of the present one. */
 function goAhead(state: State, site: Site, link: Link): Trial | null {
-  if (!link.offer.pipelining || !state.settings().sendAhead) return null;
+  if (!link.offer.pipelining || !state.settings.sendAhead) return null;
   // A person's mail goes to whichever connection is free first.
   if (site.lanes.sizeOf(0) > 0 || state.hungry.size > 0) return null;
   if (!link.talk.answersWithin(AHEAD_DOT_MS) || state.shy.has(link.target.host)) return null;
@@ -234,7 +231,7 @@ function giveBack(state: State, site: Site, work: Work): void {
 
 /** It has carried what one connection may, or its place is needed elsewhere. */
 function isSpent(state: State, site: Site, link: Link): boolean {
-  if (link.served >= state.settings().connectionMessages) return true;
+  if (link.served >= state.settings.connectionMessages) return true;
   return state.hungry.size > 0 && !state.hungry.has(site) && site.links.size > 1;
 }
 
@@ -244,7 +241,7 @@ function retire(state: State, site: Site, link: Link): void {
     return drop(state, site, link);
   site.idle.push(link);
   state.resting.set(link, site);
-  link.talk.rest(state.settings().idleMs, () => {
+  link.talk.rest(state.settings.idleMs, () => {
     state.resting.delete(link);
     const at = site.idle.indexOf(link);
     if (at !== -1) site.idle.splice(at, 1);
@@ -282,7 +279,7 @@ function freed(state: State, site: Site): void {
 }
 
 function openOne(state: State, site: Site): void {
-  if (state.total >= state.settings().maxConnections && !evict(state)) {
+  if (state.total >= state.settings.maxConnections && !evict(state)) {
     state.hungry.add(site);
     return;
   }

@@ -33,17 +33,16 @@ export interface SenderDeps {
 export interface Sender {
   /** A null body means that `job.body` names a spool file. */
   submit(job: Job, route: Route, body: Uint8Array | null): void;
-  configure(settings: DeliverSettings): void;
   gauges(): PoolGauges;
   /** Gives waiting jobs back as `interrupted`, lets running ones end for `graceMs`, then breaks them. */
   stop(graceMs: number): Promise<void>;
 }
 
 export function createSender(deps: SenderDeps): Sender {
-  let { settings } = deps;
+  const { settings } = deps;
   let stopping = false;
   const meter = createDeliverMeter(deps.meter);
-  const open = createOpen({ ...deps, meter, settings: () => settings });
+  const open = createOpen({ ...deps, meter });
   const giveBack = (work: Work, judged: Judgement, where: Place = nowhere): void =>
     giveVerdicts(deps, work, where, judged);
   const attemptDeps = {
@@ -57,7 +56,7 @@ export function createSender(deps: SenderDeps): Sender {
     clock: deps.clock,
     meter,
     open,
-    settings: () => settings,
+    settings,
     prepare: (link, work) => prepare(attemptDeps, link, work),
     attempt: (link, work, options) => attempt(attemptDeps, link, work, options),
     interrupted: (work, why) => giveBack(work, interrupted(why)),
@@ -71,12 +70,6 @@ export function createSender(deps: SenderDeps): Sender {
       const work: Work = { job, route, body, patience, left, checked: false, breaks: 0, stale: 0 };
       if (stopping) giveBack(work, interrupted("the daemon stops"));
       else pool.submit(work);
-    },
-    configure(next) {
-      settings = next;
-      attemptDeps.recipientsMax = next.transactionRecipients;
-      attemptDeps.addressesMax = next.attemptAddresses;
-      pool.review();
     },
     gauges: pool.gauges,
     async stop(graceMs) {

@@ -68,7 +68,6 @@ export interface DnsCache {
   readonly lookup: Lookup;
   /** Takes rows of the second level; returns how many could be used. */
   preload(rows: Iterable<KeptAnswer>): number;
-  flush(): void;
   size(): number;
 }
 
@@ -184,7 +183,6 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
       }
       return used;
     },
-    flush: () => recent.clear(),
     size: () => recent.size(),
   };
 }

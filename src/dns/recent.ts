@@ -4,7 +4,6 @@
 export interface Recent<V> {
   get(key: string): V | undefined;
   set(key: string, value: V, weight?: number): void;
-  clear(): void;
   size(): number;
   weight(): number;
 }
@@ -59,11 +58,6 @@ export function createRecent<V>({ entriesMax, weightMax }: RecentLimits): Recent
       while (slots.size > 0 && (slots.size >= entriesMax || total + weight > weightMax)) evictOne();
       slots.set(key, { value, weight, used: false });
       total += weight;
-    },
-    clear() {
-      slots.clear();
-      hand = slots.entries();
-      total = 0;
     },
     size: () => slots.size,
     weight: () => total,

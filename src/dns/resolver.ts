@@ -24,21 +24,18 @@ export interface ResolverDeps extends Pick<CacheDeps, "keep" | "onLookup"> {
   readonly limits?: Partial<CacheLimits>;
 }
 
-export interface Resolver extends Pick<DnsCache, "preload" | "flush" | "size"> {
+export interface Resolver extends Pick<DnsCache, "preload"> {
   readonly lookup: Lookup;
-  /** For a changed /etc/hosts. */
-  setHosts(hosts: Hosts): void;
 }
 
 const DNS_CACHE_ENTRIES = 10_000;
-/** How long a caller may keep what the hosts file says; the file itself is read again at a reload. */
+/** How long a caller may keep what the hosts file says. */
 const HOSTS_TTL_MS = 60_000;
 
 export function createResolver(deps: ResolverDeps): Resolver {
-  const { clock, ask, keep, onLookup } = deps;
+  const { clock, ask, hosts, keep, onLookup } = deps;
   const entriesMax = deps.entriesMax ?? DNS_CACHE_ENTRIES;
   const limits = { ...cacheLimits, entriesMax, bytesMax: entriesMax * ENTRY_BYTES, ...deps.limits };
-  let { hosts } = deps;
   const cache = createDnsCache({
     clock,
     limits,
@@ -71,10 +68,7 @@ export function createResolver(deps: ResolverDeps): Resolver {
 
   return {
     lookup,
-    setHosts: (next) => void (hosts = next),
     preload: cache.preload,
-    flush: cache.flush,
-    size: cache.size,
   };
 }
 

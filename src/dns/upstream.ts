@@ -41,7 +41,6 @@ export interface Upstream {
   readonly ask: Ask;
   /** True when the last questions to every server went unanswered: the uplink may be down. */
   isSilent(): boolean;
-  configure(settings: UpstreamSettings): void;
   close(): void;
 }
 
@@ -66,9 +65,8 @@ interface Peer {
 }
 
 export function createUpstream(deps: UpstreamDeps): Upstream {
-  const { clock, random, onQuery } = deps;
-  let settings = deps.settings;
-  let peers = connectPeers(settings.servers);
+  const { clock, random, settings, onQuery } = deps;
+  const peers = connectPeers(settings.servers);
 
   function connectPeers(servers: readonly Server[]): Peer[] {
     return servers.map((server) => ({
@@ -142,21 +140,13 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
   return {
     ask,
     isSilent: () => peers.every((peer) => peer.silentInARow >= SILENT_AFTER),
-    configure(next) {
-      const before = peers;
-      settings = next;
-      peers = connectPeers(next.servers);
-      closePeers(before);
+    close() {
+      for (const { udp, tcp } of peers) {
+        udp.close();
+        tcp.close();
+      }
     },
-    close: () => closePeers(peers),
   };
-}
-
-function closePeers(peers: readonly Peer[]): void {
-  for (const { udp, tcp } of peers) {
-    udp.close();
-    tcp.close();
-  }
 }
 
 const chokedOnEdns: ReadonlySet<number> = new Set([rcodes.formErr, rcodes.notImp, rcodes.badVers]);

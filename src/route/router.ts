@@ -55,8 +55,6 @@ export interface RouterDeps {
 
 export interface Router {
   readonly routeFor: RouteFor;
-  /** New settings, and everything that was known under the old ones forgotten. */
-  configure(settings: RouterSettings): void;
 }
 
 /** A route of fixed parts, such as a literal address, is made anew after so long. */
@@ -64,17 +62,12 @@ const FIXED_MS = 3_600_000;
 /** Bytes of routes that are kept, by a rough count. */
 const ROUTE_BYTES = 2_048;
 
-export function createRouter({ lookup, clock, settings: initial }: RouterDeps): Router {
-  let settings = initial;
-  let known = knownRoutes();
-  let inFlight = new Map<string, Promise<Routing>>();
-
-  function knownRoutes() {
-    return createRecent<Exclude<Routing, { kind: "unknown" }>>({
-      entriesMax: settings.entriesMax,
-      weightMax: settings.entriesMax * ROUTE_BYTES,
-    });
-  }
+export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
+  const known = createRecent<Exclude<Routing, { kind: "unknown" }>>({
+    entriesMax: settings.entriesMax,
+    weightMax: settings.entriesMax * ROUTE_BYTES,
+  });
+  const inFlight = new Map<string, Promise<Routing>>();
 
   function routeFor(domain: string): Routing | Promise<Routing> {
     const key = cacheKey(domain);
@@ -82,14 +75,12 @@ export function createRouter({ lookup, clock, settings: initial }: RouterDeps): 
     if (kept !== undefined && clock.now() < kept.freshUntil) return kept;
     const flight = inFlight.get(key);
     if (flight !== undefined) return flight;
-    const into = known;
-    const flights = inFlight;
     const routing = whenKnown(find(domain), (found) => {
-      flights.delete(key);
-      if (found.kind !== "unknown") into.set(key, found, weigh(key, found));
+      inFlight.delete(key);
+      if (found.kind !== "unknown") known.set(key, found, weigh(key, found));
       return found;
     });
-    if (routing instanceof Promise) flights.set(key, routing);
+    if (routing instanceof Promise) inFlight.set(key, routing);
     return routing;
   }
 
@@ -189,14 +180,7 @@ export function createRouter({ lookup, clock, settings: initial }: RouterDeps): 
     return { port: settings.smtpPort, tls: settings.tls, implicitTls: false, login: null };
   }
 
-  return {
-    routeFor,
-    configure(next) {
-      settings = next;
-      known = knownRoutes();
-      inFlight = new Map();
-    },
-  };
+  return { routeFor };
 }
 
 function routing(route: Route, freshUntil: EpochMs): Routing {
