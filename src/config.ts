@@ -82,6 +82,7 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     const folder = values.dataDir === "" ? defaultDataDir(input.env, input.home) : values.dataDir;
     values.dataDir = resolve(input.cwd, folder);
   }
+  problems.push(...relayProblems(values, origins as Origins, input));
   problems.push(...contradictions(values, origins as Origins));
   if (problems.length > 0) return { kind: "bad", problems };
   const config = values as Config;
@@ -119,6 +120,20 @@ function mask(text: string): string {
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || (ipFamily(host) !== 0 && inRanges(loopbackRanges, host));
+}
+
+function relayProblems(
+  { relay }: Partial<Record<SettingKey, unknown>>,
+  origins: Origins,
+  input: LoadInput,
+): Problem[] {
+  if (typeof relay !== "string") return [];
+  return input.relayProblems(relay).map((why) => ({
+    setting: "relay",
+    from: origins.relay.text,
+    found: mask(relay),
+    allowed: `${rowOf("relay").kind.allowed}; ${why}`,
+  }));
 }
 
 /** Settings that are each allowed, but not together. */

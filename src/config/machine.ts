@@ -29,9 +29,11 @@ export interface Surroundings {
   readFile(path: string): string | undefined;
   /** Size of the volume that holds the path, or would hold it. */
   volumeBytes(path: string): number;
+  /** What is wrong with a list of relays; what their URLs mean is known to another room. */
+  relayProblems(relays: string): readonly string[];
 }
 
-export function realSurroundings(): Surroundings {
+export function realSurroundings(relayProblems: Surroundings["relayProblems"]): Surroundings {
   return {
     env: process.env,
     cwd: process.cwd(),
@@ -44,6 +46,7 @@ export function realSurroundings(): Surroundings {
     },
     readFile: readIfThere,
     volumeBytes,
+    relayProblems,
   };
 }
 

@@ -6,10 +6,11 @@ import { runCli } from "../commands/cli.ts";
 import type { CliDeps, DaemonHooks, GoodConfig } from "../commands/deps.ts";
 import { createOutput } from "../commands/output.ts";
 import { realSurroundings } from "../config.ts";
+import { parseRelays } from "../route/relay.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);
-  const surroundings = realSurroundings();
+  const surroundings = realSurroundings(relayProblems);
   const output = createOutput({
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
@@ -32,6 +33,11 @@ export function runCommand(argv: readonly string[]): Promise<number> {
 /** Whoever read our output has seen enough, as `| head` does: no reason to fail, least of all for a daemon. */
 function outlive(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
+}
+
+function relayProblems(relays: string): readonly string[] {
+  const parsed = parseRelays(relays);
+  return parsed.kind === "refused" ? parsed.problems : [];
 }
 
 async function startDaemon(

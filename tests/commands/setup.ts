@@ -32,6 +32,7 @@ export function createBox(
       machine: { cores: 2, hostname: "a.example", fileLimit: 1024, terminal: false },
       readFile: (path) => files[path],
       volumeBytes: () => 100e9,
+      relayProblems: () => [],
     },
     output: createOutput({
       out: (text) => void (out += text),

@@ -13,9 +13,15 @@ interface Given {
   readonly flags?: LoadInput["flags"];
   readonly env?: LoadInput["env"];
   readonly files?: Readonly<Record<string, string>>;
+  readonly relayProblems?: LoadInput["relayProblems"];
 }
 
-function load({ flags = {}, env = {}, files = {} }: Given = {}): LoadedConfig {
+function load({
+  flags = {},
+  env = {},
+  files = {},
+  relayProblems = () => [],
+}: Given = {}): LoadedConfig {
   return loadConfig({
     flags,
     env,
@@ -24,6 +30,7 @@ function load({ flags = {}, env = {}, files = {} }: Given = {}): LoadedConfig {
     machine: { cores: 4, hostname: "mail.shop.example", fileLimit: 1024, terminal: false },
     readFile: (path) => files[path],
     volumeBytes: () => 100e9,
+    relayProblems,
   });
 }
 
@@ -209,4 +216,16 @@ describe("secrets", () => {
     expect(found).toHaveLength(3);
     expect(JSON.stringify(found)).not.toMatch(/hunter2|short"/);
   });
+});
+
+test("what is wrong with a relay is told with all other problems, and its password is not", () => {
+  const loaded = load({
+    flags: { relay: "smtps://user:secret@host:465?tls=off", workers: "0" },
+    relayProblems: () => ["relay 1: smtps is TLS from the first byte"],
+  });
+  if (loaded.kind === "ok") throw new Error("it was taken");
+  expect(loaded.problems.map((one) => one.setting).sort()).toEqual(["relay", "workers"]);
+  const relay = loaded.problems.find((one) => one.setting === "relay");
+  expect(relay?.allowed).toContain("TLS from the first byte");
+  expect(relay?.found).not.toContain("secret");
 });
