@@ -13,11 +13,10 @@ import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
 import { createFleet } from "./fleet.ts";
 import type { OpenDoor } from "./openDoor.ts";
-import type { Common, DoorToQueue, QueueReady, QueueToDoor, QueueUnable } from "./protocol.ts";
+import type { Common, QueueReady } from "./protocol.ts";
+import { createQueueThread, type QueueThread } from "./queueThread.ts";
 import { createReaderThread } from "./readerThread.ts";
 import { die, stopSignal } from "./signals.ts";
-import { type Spawned, spawn } from "./spawn.ts";
-import { createSubmitter, type Submitter } from "./submitter.ts";
 import { reportEachSecond } from "./thread.ts";
 
 /** How long running SMTP transactions may take to end once the daemon is told to stop. */
@@ -54,9 +53,15 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   }
   const metrics = createMetrics(() => readProcessFigures(startedAt));
   const hear = createHearing(log, metrics);
-  const queue = spawn<DoorToQueue, QueueToDoor>({ role: "queue", config, workers: config.workers });
-  // The door's many modules are loaded while the queue opens its database: half of the time to listening.
-  const [first, { openDoor }] = await Promise.all([firstWord(queue), import("./openDoor.ts")]);
+  const queue = createQueueThread({
+    start: { role: "queue", config, workers: config.workers },
+    clock: systemClock,
+    hear: hear("queue"),
+    // Nothing that this process believes can be trusted any more, so its manager starts it anew.
+    failed: (why) => die(log, why),
+  });
+  // The door's many modules are loaded while the queue opens its database.
+  const [first, { openDoor }] = await Promise.all([queue.first, import("./openDoor.ts")]);
   if (first.say === "unable") {
     // A refusal names the folder itself; a fault of the disk is told in the system's words.
     io.failed(first.why === "io" ? `data_dir ${config.dataDir}: ${first.text}` : first.text);
@@ -80,7 +85,6 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   return house.close();
 }
 
-type QueueThread = Spawned<DoorToQueue, QueueToDoor>;
 /** Told the thread's name, since a gauge replaces what the same thread said before. */
 type Hear = (thread: string) => (message: Common) => void;
 
@@ -98,18 +102,6 @@ function createHearing(log: Log, metrics: Metrics): Hear {
         return unreachable(message);
     }
   };
-}
-
-function firstWord(queue: QueueThread): Promise<QueueReady | QueueUnable> {
-  return new Promise((resolve) => {
-    queue.gone((why) => {
-      const text = why ?? "the queue thread ended before it was ready";
-      resolve({ say: "unable", why: "died", text });
-    });
-    queue.hear((message) => {
-      if (message.say === "ready" || message.say === "unable") resolve(message);
-    });
-  });
 }
 
 interface Furnishing {
@@ -135,15 +127,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const clock = systemClock;
   const meter = createMeter(boundsOf);
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
-  const submitter = createSubmitter({ clock, post: queue.say });
-  const state = { draining: false, broken: false };
-  // An invariant broke: nothing that this process believes can be trusted, so its manager starts it anew.
-  const fail = (why: string): void => {
-    state.broken = true;
-    die(log, why);
-  };
-  hearTheQueue(parts, { answered: submitter.answered, fail });
-  queue.gone((why) => (why === undefined ? undefined : fail(why)));
+  let draining = false;
   const reader = createReaderThread({
     config,
     clock,
@@ -158,16 +142,15 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     config,
     apiKey: parts.apiKey,
     ready,
-    accept: submitter.accept,
+    accept: queue.accept,
     ask: reader.ask,
-    isDraining: () => state.draining,
+    isDraining: () => draining,
     meter,
     metrics,
     log,
   });
   const closeBooks = async (): Promise<void> => {
-    const why = await stopThread(queue, { say: "stop" });
-    if (why !== undefined) fail(why);
+    await queue.stop();
     await reader.stop();
   };
   if (opened.kind === "failed") {
@@ -193,38 +176,17 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   });
   return {
     async close() {
-      state.draining = true;
-      await answerAll(submitter.open);
+      draining = true;
+      await answerAll(queue.open);
       queue.say({ say: "drain" });
       await fleet.stop(GRACE_MS);
       // Before the folder's lock is given up: a successor's socket has the same name.
       await opened.close();
       await closeBooks();
       stopReports();
-      return state.broken ? exitCodes.disk : exitCodes.done;
+      return queue.broken() ? exitCodes.disk : exitCodes.done;
     },
   };
-}
-
-/** What the queue thread says of itself and of what it was given. */
-function hearTheQueue(
-  { queue, hear }: Furnishing,
-  to: { readonly answered: Submitter["answered"]; fail(why: string): void },
-): void {
-  const common = hear("queue");
-  queue.hear((message) => {
-    switch (message.say) {
-      case "answers":
-        return to.answered(message.batch, message.answers);
-      case "fatal":
-        return to.fail(message.text);
-      case "ready":
-      case "unable":
-        return;
-      default:
-        return common(message);
-    }
-  });
 }
 
 /** Requests that were taken before the end began still get their commit and their answer. */
@@ -232,12 +194,4 @@ async function answerAll(open: () => number): Promise<void> {
   const untilMs = systemClock.monotonicMs() + SETTLE_MS;
   while (open() > 0 && systemClock.monotonicMs() < untilMs)
     await new Promise<void>((resolve) => systemClock.after(SETTLE_LOOK_MS, resolve));
-}
-
-/** Resolves with the reason when the thread died instead. */
-function stopThread<In, Out>(thread: Spawned<In, Out>, stop: In): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    thread.gone(resolve);
-    thread.say(stop);
-  });
 }

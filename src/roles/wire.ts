@@ -1,5 +1,5 @@
-// How threads hand over batches: one JSON string for all heads and one buffer, transferred, for all bodies. Measured on the way to
-// this: 5 us a message in batches of 8 and more, where structured clone takes 11 and CBOR 16 (scripts/bench wire).
+// How threads hand over batches: one JSON string for all heads and one buffer, transferred, for all bodies. Measured by
+// `scripts/bench wire`, there and back: 6 us of CPU a message in batches of 32, where structured clone takes 10; alone, 75 and 68.
 
 /** A batch as it is posted. `lengths` has one entry a head; -1 says that the head has no body here. */
 export interface Packed<Head> {

@@ -1,0 +1,79 @@
+// The queue as the door sees it. It is heard from its first word on: what it says before it is ready (a damaged store), and its death
+// at any moment, must not fall into the time in which the door still loads.
+import type { Clock } from "../base/clock.ts";
+import type { Accept } from "../mail/submission.ts";
+import type {
+  Common,
+  DoorToQueue,
+  QueueReady,
+  QueueToDoor,
+  QueueUnable,
+  ThreadStart,
+} from "./protocol.ts";
+import { spawn, type Spawned } from "./spawn.ts";
+import { createSubmitter } from "./submitter.ts";
+
+export interface QueueThread {
+  readonly say: Spawned<DoorToQueue, QueueToDoor>["say"];
+  /** Ready, or why the store could not be opened. */
+  readonly first: Promise<QueueReady | QueueUnable>;
+  readonly accept: Accept;
+  /** Calls that have no answer yet. */
+  open(): number;
+  /** Whether it failed after it was ready. */
+  broken(): boolean;
+  /** Resolves when the thread is gone. */
+  stop(): Promise<void>;
+}
+
+export function createQueueThread(deps: {
+  readonly start: Extract<ThreadStart, { role: "queue" }>;
+  readonly clock: Pick<Clock, "soon">;
+  hear(message: Common): void;
+  /** An invariant broke or the disk failed, after the thread was ready. */
+  failed(why: string): void;
+  readonly spawn?: typeof spawn<DoorToQueue, QueueToDoor>;
+}): QueueThread {
+  const thread = (deps.spawn ?? spawn<DoorToQueue, QueueToDoor>)(deps.start);
+  const submitter = createSubmitter({ clock: deps.clock, post: thread.say });
+  const first = Promise.withResolvers<QueueReady | QueueUnable>();
+  const ended = Promise.withResolvers<void>();
+  let ready = false;
+  let broken = false;
+  const fail = (why: string): void => {
+    broken = true;
+    deps.failed(why);
+  };
+  thread.hear((message) => {
+    switch (message.say) {
+      case "ready":
+        ready = true;
+        return first.resolve(message);
+      case "unable":
+        return first.resolve(message);
+      case "answers":
+        return submitter.answered(message.batch, message.answers);
+      case "fatal":
+        return fail(message.text);
+      default:
+        return deps.hear(message);
+    }
+  });
+  thread.gone((why) => {
+    if (ready && why !== undefined) fail(why);
+    const text = why ?? "the queue thread ended before it was ready";
+    first.resolve({ say: "unable", why: "died", text });
+    ended.resolve();
+  });
+  return {
+    say: thread.say,
+    first: first.promise,
+    accept: submitter.accept,
+    open: submitter.open,
+    broken: () => broken,
+    stop() {
+      thread.say({ say: "stop" });
+      return ended.promise;
+    },
+  };
+}

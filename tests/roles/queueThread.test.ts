@@ -1,0 +1,84 @@
+import { expect, test } from "bun:test";
+import type { Config } from "../../src/config.ts";
+import type { Common, DoorToQueue, QueueReady, QueueToDoor } from "../../src/roles/protocol.ts";
+import { createQueueThread } from "../../src/roles/queueThread.ts";
+
+const readyWord: QueueReady = {
+  say: "ready",
+  tag: "8000000000000000",
+  lastId: 0,
+  health: { pendingRecipients: 0, pendingBytes: 0, leased: 0 },
+};
+
+function setUp() {
+  const heard: Common[] = [];
+  const failures: string[] = [];
+  const said: DoorToQueue[] = [];
+  let say = (_: QueueToDoor): void => {};
+  let end = (_: string | undefined): void => {};
+  const queue = createQueueThread({
+    start: { role: "queue", config: {} as Config, workers: 1 },
+    clock: { soon: (run) => run() },
+    hear: (message) => void heard.push(message),
+    failed: (why) => void failures.push(why),
+    spawn: () => ({
+      say: (message) => void said.push(message),
+      hear: (handle) => void (say = handle),
+      gone: (handle) => void (end = handle),
+      kill: () => {},
+    }),
+  });
+  return {
+    queue,
+    heard,
+    failures,
+    said,
+    say: (m: QueueToDoor) => say(m),
+    end: (w?: string) => end(w),
+  };
+}
+
+const damage: Common = { say: "log", level: "error", event: "store.damaged", fields: {} };
+
+test("what the queue says before it is ready is heard", async () => {
+  const { queue, heard, say } = setUp();
+  say(damage);
+  say(readyWord);
+  expect(heard).toEqual([damage]);
+  expect(await queue.first).toEqual(readyWord);
+});
+
+test("a queue that dies while the door still loads is a failure, not a silence", async () => {
+  const { queue, failures, say, end } = setUp();
+  say(readyWord);
+  end("queue: out of memory");
+  expect(failures).toEqual(["queue: out of memory"]);
+  expect(queue.broken()).toBe(true);
+  expect(await queue.first).toEqual(readyWord);
+});
+
+test("a queue that dies before it is ready is one that could not start", async () => {
+  const { queue, failures, end } = setUp();
+  end("queue: no");
+  expect(await queue.first).toEqual({ say: "unable", why: "died", text: "queue: no" });
+  expect(failures).toEqual([]);
+});
+
+test("a fatal word after the start fails the daemon", () => {
+  const { queue, failures, say } = setUp();
+  say(readyWord);
+  say({ say: "fatal", text: "the disk failed" });
+  expect(failures).toEqual(["the disk failed"]);
+  expect(queue.broken()).toBe(true);
+});
+
+test("an ordered stop is no failure", async () => {
+  const { queue, failures, said, say, end } = setUp();
+  say(readyWord);
+  const stopped = queue.stop();
+  end();
+  await stopped;
+  expect(said).toEqual([{ say: "stop" }]);
+  expect(failures).toEqual([]);
+  expect(queue.broken()).toBe(false);
+});
