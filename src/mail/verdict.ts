@@ -33,6 +33,14 @@ export type TroubleClass = (typeof troubleClasses)[number];
  */
 export type VerdictKind = "delivered" | "deferred" | "failed" | "interrupted";
 
+/** The remote side wants less of us altogether. */
+export interface SitePause {
+  /** For how long, where the server said it; else pacing knows its own steps. */
+  readonly forMs?: number;
+  /** The rule of the table that asked for it, such as `google.rate`. */
+  readonly rule: string;
+}
+
 export interface Verdict {
   readonly message: MessageId;
   readonly n: number;
@@ -44,6 +52,12 @@ export interface Verdict {
   readonly doubt: boolean;
   /** A server's "try again in N", already bounded. */
   readonly retryAfterMs?: number;
+  /** The site is to rest, whatever the scope: one recipient's refusal may speak for all. */
+  readonly pause?: SitePause;
+  /** The address itself is no good, so that it may be suppressed. Never set for what is ours or the server's to mend. */
+  readonly suppress?: true;
+  /** The stored message cannot be sent by waiting: it is held for an operator. */
+  readonly hold?: true;
   /** The attempt, packed (mail/timeline.ts); stored as it is. */
   readonly step: string;
 }
