@@ -14,6 +14,7 @@ import type { RecipientState } from "./lifecycle.ts";
 import { learnFrom } from "./pace.ts";
 import type { Queue, QueueDeps } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
+import { lookAt } from "./look.ts";
 import { createWorkings } from "./workings.ts";
 
 /** Sites whose lines are read in one transaction. */
@@ -307,6 +308,7 @@ export function createQueue(deps: QueueDeps): Queue {
       stopped = true;
       alarm.stop();
     },
+    look: (name) => lookAt(sites.find(name)),
     health: () => ({
       pendingRecipients: admission.recipients(),
       pendingBytes: admission.bytes(),

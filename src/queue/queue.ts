@@ -40,6 +40,19 @@ export interface Pressure {
   readonly walBytes: number;
 }
 
+/** Where a site stands at this moment, in the API's own words. */
+export interface SiteLook {
+  readonly site: string;
+  /** Recipients with its sender. */
+  readonly leased: number;
+  /** Not before this instant; null: open. */
+  readonly paused_until: string | null;
+  /** Pauses in a row. */
+  readonly pauses: number;
+  /** Failures of a host in a row. */
+  readonly failures: number;
+}
+
 export interface Queue {
   /** Takes back what earlier processes had leased, and begins. */
   start(): void;
@@ -55,6 +68,8 @@ export interface Queue {
   idle(): Promise<void>;
   /** Writes what is left to write, and ends: nothing is called back afterwards. */
   stop(): void;
+  /** Null: nothing has been sent there since the start. */
+  look(site: string): SiteLook | null;
   health(): QueueHealth;
   /** Brings the gauges up to date: called before the meter is drained. */
   measure(): void;

@@ -28,6 +28,8 @@ export interface Sites {
   /** Recipients whose domain has no route yet. */
   readonly unrouted: Site;
   named(name: string): Site;
+  /** Without making it. */
+  find(name: string): Site | undefined;
   numbered(id: SiteId): Site;
   /** Inside a transaction: the number that rows carry. */
   idOf(site: Site): SiteId;
@@ -106,6 +108,7 @@ export function createSites(store: QueueStore, workers: number): Sites {
       byName.set(name, site);
       return site;
     },
+    find: (name) => byName.get(name),
     numbered,
     idOf(site) {
       if (site.id !== undefined) return site.id;

@@ -1,43 +1,45 @@
-// The door's end of the wire to the reader: numbered questions, each answered once. The reader is one thread and every query is
-// bounded, so a question that gets no answer in time means that the reader died; it is replaced and the question fails.
+// The door's end of a wire on which questions have answers: numbered, each answered once. Nothing that is asked takes long, so a
+// question without an answer in its time means that the thread died or is stuck; it then gets the answer that says so.
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Answer, Query } from "../mail/query.ts";
-import type { DoorToReader } from "./protocol.ts";
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const QUESTIONS_MAX = 1000;
 
-export interface Asker {
-  ask(query: Query): Promise<Answer>;
-  answered(number: number, answer: Answer): void;
-  /** The reader died: whatever is open gets no answer. */
+export interface Asker<Question, Reply> {
+  ask(question: Question): Promise<Reply>;
+  answered(number: number, reply: Reply): void;
+  /** The thread died: whatever is open gets no answer. */
   lost(): void;
 }
 
-export function createAsker(deps: {
-  readonly clock: Clock;
-  post(message: DoorToReader): void;
-}): Asker {
-  const open = new Map<number, { settle(answer: Answer): void; timer: Timer }>();
+export function createAsker<Question, Reply>(deps: {
+  readonly clock: Pick<Clock, "after">;
+  post(number: number, question: Question): void;
+  /** For a question that gets no other answer. */
+  readonly busy: Reply;
+  readonly timeoutMs?: number;
+}): Asker<Question, Reply> {
+  const { clock, busy, timeoutMs = ANSWER_TIMEOUT_MS } = deps;
+  const open = new Map<number, { settle(reply: Reply): void; timer: Timer }>();
   let last = 0;
-  const settle = (number: number, answer: Answer): void => {
+  const settle = (number: number, reply: Reply): void => {
     const question = open.get(number);
     if (question === undefined) return;
     open.delete(number);
     question.timer.cancel();
-    question.settle(answer);
+    question.settle(reply);
   };
   return {
-    ask(query) {
-      if (open.size >= QUESTIONS_MAX) return Promise.resolve({ kind: "busy" });
+    ask(question) {
+      if (open.size >= QUESTIONS_MAX) return Promise.resolve(busy);
       const number = ++last;
       return new Promise((resolve) => {
-        const timer = deps.clock.after(ANSWER_TIMEOUT_MS, () => settle(number, { kind: "busy" }));
+        const timer = clock.after(timeoutMs, () => settle(number, busy));
         open.set(number, { settle: resolve, timer });
-        deps.post({ say: "ask", number, query });
+        deps.post(number, question);
       });
     },
     answered: settle,
-    lost: () => [...open.keys()].forEach((number) => settle(number, { kind: "busy" })),
+    lost: () => [...open.keys()].forEach((number) => settle(number, busy)),
   };
 }

@@ -3,6 +3,8 @@ import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
+import { busy, type CommandAnswer, type SenderCommand } from "../mail/command.ts";
+import { createAsker } from "./asker.ts";
 import type { Common, DoorToQueue, DoorToSender, SenderToDoor } from "./protocol.ts";
 import { channel, spawn } from "./spawn.ts";
 
@@ -12,6 +14,8 @@ const REPLACE_AFTER_MS = 500;
 const LATE_MS = 3_000;
 
 export interface Fleet {
+  /** Asks every thread; one that does not answer in time is `busy`. */
+  ask(command: SenderCommand): Promise<readonly CommandAnswer[]>;
   /** Resolves when all have stopped. */
   stop(graceMs: number): Promise<void>;
 }
@@ -42,8 +46,18 @@ export function createFleet(deps: {
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);
     thread.say({ say: "queue", port: other }, [other]);
-    thread.hear(deps.hear(name));
+    const asker = createAsker<SenderCommand, CommandAnswer>({
+      clock,
+      busy,
+      post: (number, command) => thread.say({ say: "command", number, command }),
+    });
+    const hear = deps.hear(name);
+    thread.hear((message) => {
+      if (message.say === "told") asker.answered(message.number, message.answer);
+      else hear(message);
+    });
     thread.gone((why) => {
+      asker.lost();
       running.delete(index);
       if (why !== undefined) {
         deps.log("error", "sender.died", { index, why });
@@ -53,7 +67,7 @@ export function createFleet(deps: {
       }
       if (running.size === 0) whenNone();
     });
-    return thread;
+    return { ...thread, ask: asker.ask };
   }
   function launch(index: number): void {
     if (!stopping) running.set(index, start(index));
@@ -61,6 +75,7 @@ export function createFleet(deps: {
   for (let index = 0; index < config.workers; index++) launch(index);
 
   return {
+    ask: (command) => Promise.all([...running.values()].map((thread) => thread.ask(command))),
     stop(graceMs) {
       stopping = true;
       if (running.size === 0) return Promise.resolve();

@@ -4,6 +4,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { LogFields, LogLevel } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 import type { Config } from "../config.ts";
+import type { Command, CommandAnswer, SenderCommand } from "../mail/command.ts";
 import type { Job } from "../mail/job.ts";
 import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
@@ -32,6 +33,13 @@ export type Common =
   | { readonly say: "samples"; readonly samples: readonly Sample[] }
   | { readonly say: "stopped" };
 
+/** The answer to a command, by its number. */
+export interface Told {
+  readonly say: "told";
+  readonly number: number;
+  readonly answer: CommandAnswer;
+}
+
 /** Heads are `MessageHead`s; `groups` tells how many of them belong to each call, since a call is stored whole or not at all. */
 export interface AcceptBatch {
   readonly say: "accept";
@@ -45,6 +53,7 @@ export type DoorToQueue =
   /** A sender thread, new or in the place of one that died. */
   | { readonly say: "sender"; readonly index: number; readonly port: MessagePort }
   | { readonly say: "senderLost"; readonly index: number }
+  | { readonly say: "command"; readonly number: number; readonly command: Command }
   /** Takes no more mail and starts no more attempts. */
   | { readonly say: "drain" }
   | { readonly say: "stop" };
@@ -68,6 +77,7 @@ export type QueueToDoor =
   | QueueReady
   | QueueUnable
   | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
+  | Told
   /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
   | { readonly say: "fatal"; readonly text: string };
 
@@ -96,8 +106,9 @@ export type SenderToQueue =
 
 export type DoorToSender =
   | { readonly say: "queue"; readonly port: MessagePort }
+  | { readonly say: "command"; readonly number: number; readonly command: SenderCommand }
   | { readonly say: "stop"; readonly graceMs: number };
-export type SenderToDoor = Common;
+export type SenderToDoor = Common | Told;
 
 export type DoorToReader =
   | { readonly say: "ask"; readonly number: number; readonly query: Query }

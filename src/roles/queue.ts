@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
+import type { Command } from "../mail/command.ts";
 import type { AcceptAnswer } from "../mail/submission.ts";
 import { createQueue } from "../queue/engine.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -15,6 +16,8 @@ import { openSqliteStore } from "../queue/sqlite.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { createUpkeep } from "../queue/upkeep.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
+import { handle, type Handlers } from "./handlers/handle.ts";
+import { queueHandlers } from "./handlers/queue.ts";
 import type { AcceptBatch, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
 import { createRouting } from "./routing.ts";
 import { createSenderPorts } from "./senderPorts.ts";
@@ -77,6 +80,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     gauge(thread, store, config.dataDir);
   };
 
+  const handlers: Handlers<Command> = { ...queueHandlers(queue) };
   thread.hear((message) => {
     switch (message.say) {
       case "accept":
@@ -86,6 +90,10 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
       case "senderLost":
         senders.leave(message.index);
         return queue.workerLost(message.index);
+      case "command":
+        return void handle(handlers, message.command).then((answer) =>
+          thread.say({ say: "told", number: message.number, answer }),
+        );
       case "drain":
         queue.drain();
         return senders.noMoreJobs();

@@ -1,7 +1,9 @@
 // The queue as the door sees it. It is heard from its first word on: what it says before it is ready (a damaged store), and its death
 // at any moment, must not fall into the time in which the door still loads.
 import type { Clock } from "../base/clock.ts";
+import { busy, type Command, type CommandAnswer, type Order } from "../mail/command.ts";
 import type { Accept } from "../mail/submission.ts";
+import { createAsker } from "./asker.ts";
 import type {
   Common,
   DoorToQueue,
@@ -13,11 +15,15 @@ import type {
 import { spawn, type Spawned } from "./spawn.ts";
 import { createSubmitter } from "./submitter.ts";
 
+/** A verb that concerns a million recipients takes its time, and says after a while how far it has come. */
+const ORDER_TIMEOUT_MS = 25_000;
+
 export interface QueueThread {
   readonly say: Spawned<DoorToQueue, QueueToDoor>["say"];
   /** Ready, or why the store could not be opened. */
   readonly first: Promise<QueueReady | QueueUnable>;
   readonly accept: Accept;
+  readonly order: Order;
   /** Calls that have no answer yet. */
   open(): number;
   /** Whether it failed after it was ready. */
@@ -28,7 +34,7 @@ export interface QueueThread {
 
 export function createQueueThread(deps: {
   readonly start: Extract<ThreadStart, { role: "queue" }>;
-  readonly clock: Pick<Clock, "soon">;
+  readonly clock: Pick<Clock, "soon" | "after">;
   hear(message: Common): void;
   /** An invariant broke or the disk failed, after the thread was ready. */
   failed(why: string): void;
@@ -36,6 +42,12 @@ export function createQueueThread(deps: {
 }): QueueThread {
   const thread = (deps.spawn ?? spawn<DoorToQueue, QueueToDoor>)(deps.start);
   const submitter = createSubmitter({ clock: deps.clock, post: thread.say });
+  const orders = createAsker<Command, CommandAnswer>({
+    clock: deps.clock,
+    busy,
+    timeoutMs: ORDER_TIMEOUT_MS,
+    post: (number, command) => thread.say({ say: "command", number, command }),
+  });
   const first = Promise.withResolvers<QueueReady | QueueUnable>();
   const ended = Promise.withResolvers<void>();
   let ready = false;
@@ -53,6 +65,8 @@ export function createQueueThread(deps: {
         return first.resolve(message);
       case "answers":
         return submitter.answered(message.batch, message.answers);
+      case "told":
+        return orders.answered(message.number, message.answer);
       case "fatal":
         return fail(message.text);
       default:
@@ -69,6 +83,7 @@ export function createQueueThread(deps: {
     say: thread.say,
     first: first.promise,
     accept: submitter.accept,
+    order: orders.ask,
     open: submitter.open,
     broken: () => broken,
     stop() {

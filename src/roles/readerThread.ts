@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
+import type { Answer, Query } from "../mail/query.ts";
 import { type Asker, createAsker } from "./asker.ts";
 import type { Common, DoorToReader, ReaderToDoor } from "./protocol.ts";
 import { type Spawned, spawn } from "./spawn.ts";
@@ -9,7 +10,7 @@ import { type Spawned, spawn } from "./spawn.ts";
 const REPLACE_AFTER_MS = 500;
 
 export interface ReaderThread {
-  readonly ask: Asker["ask"];
+  readonly ask: Asker<Query, Answer>["ask"];
   stop(): Promise<void>;
 }
 
@@ -26,7 +27,11 @@ export function createReaderThread(deps: {
   let alive = false;
   let whenGone = (): void => {};
   let thread: Spawned<DoorToReader, ReaderToDoor> = launch();
-  const asker = createAsker({ clock, post: (message) => thread.say(message) });
+  const asker = createAsker<Query, Answer>({
+    clock,
+    busy: { kind: "busy" },
+    post: (number, query) => thread.say({ say: "ask", number, query }),
+  });
 
   function launch(): Spawned<DoorToReader, ReaderToDoor> {
     const launched = spawn<DoorToReader, ReaderToDoor>({ role: "reader", config });

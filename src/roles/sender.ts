@@ -13,6 +13,8 @@ import type { Verdict } from "../mail/verdict.ts";
 import { attemptOrder } from "../route/order.ts";
 import { createBuiltinSink } from "./builtinSink.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
+import { handle } from "./handlers/handle.ts";
+import { senderHandlers } from "./handlers/sender.ts";
 import {
   type DoorToSender,
   type Jobs,
@@ -50,6 +52,7 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
     order: attemptOrder,
   });
 
+  const handlers = senderHandlers(sender);
   thread.hear((message) => {
     switch (message.say) {
       case "queue":
@@ -65,6 +68,10 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
           }
         });
         return;
+      case "command":
+        return void handle(handlers, message.command).then((answer) =>
+          thread.say({ say: "told", number: message.number, answer }),
+        );
       case "stop":
         return void Promise.all([sender.stop(message.graceMs), jobsEnded]).then(() => {
           outbox.flush();

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
+import type { Answer, Query } from "../../src/mail/query.ts";
 import { createAsker } from "../../src/roles/asker.ts";
-import type { DoorToReader } from "../../src/roles/protocol.ts";
 
 function setUp() {
-  const posted: DoorToReader[] = [];
+  const posted: Query[] = [];
   const timers: (() => void)[] = [];
   const clock: Clock = {
     now: () => 0,
@@ -15,7 +15,12 @@ function setUp() {
       return { cancel: () => void timers.splice(timers.indexOf(run), 1) };
     },
   };
-  return { posted, timers, asker: createAsker({ clock, post: (said) => void posted.push(said) }) };
+  const asker = createAsker<Query, Answer>({
+    clock,
+    busy: { kind: "busy" },
+    post: (_number, said) => void posted.push(said),
+  });
+  return { posted, timers, asker };
 }
 
 test("answers find their questions in any order", async () => {

@@ -18,7 +18,7 @@ function setUp() {
   let end = (_: string | undefined): void => {};
   const queue = createQueueThread({
     start: { role: "queue", config: {} as Config, workers: 1 },
-    clock: { soon: (run) => run() },
+    clock: { soon: (run) => run(), after: () => ({ cancel: () => {} }) },
     hear: (message) => void heard.push(message),
     failed: (why) => void failures.push(why),
     spawn: () => ({
@@ -81,4 +81,14 @@ test("an ordered stop is no failure", async () => {
   expect(said).toEqual([{ say: "stop" }]);
   expect(failures).toEqual([]);
   expect(queue.broken()).toBe(false);
+});
+
+test("a command is answered by its number", async () => {
+  const { queue, said, say } = setUp();
+  say(readyWord);
+  const command = { do: "queue.site", site: "mx.example" } as const;
+  const asked = queue.order(command);
+  expect(said).toEqual([{ say: "command", number: 1, command }]);
+  say({ say: "told", number: 1, answer: { kind: "done", value: null } });
+  expect(await asked).toEqual({ kind: "done", value: null });
 });

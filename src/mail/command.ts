@@ -1,0 +1,38 @@
+// What an operator wants done or shown, on its way from the door to the thread that can do it, and what comes back. Everything in it
+// is JSON: it travels between threads, and the answers are the API's own. A room adds its members here and their handlers in a file of
+// its own under roles/handlers/.
+
+/** For the queue thread: whatever changes the store, and whatever only that thread knows. */
+export type Command = QueueCommand;
+
+export type QueueCommand =
+  /** Where a site stands: its pause, its failures, what is with the sender. */
+  { readonly do: "queue.site"; readonly site: string };
+
+/** For every sender thread: what it has learned, and what it does at this moment. */
+export type SenderCommand =
+  /** Connections and jobs, over all sites of the thread. */
+  { readonly do: "sender.gauges" };
+
+/** Why a command cannot be done to what is there: an error name of the API (409). */
+export type Conflict = "not_cancelable" | "not_retryable" | "conflict";
+
+/**
+ * - `missing`: what it names is not there.
+ * - `later`: the disk is full, the daemon ends, or the thread did not answer in time; whether it was done is not known.
+ */
+export type CommandAnswer =
+  | { readonly kind: "done"; readonly value: unknown }
+  | { readonly kind: "missing"; readonly detail: string }
+  | { readonly kind: "conflict"; readonly name: Conflict; readonly detail: string }
+  | { readonly kind: "invalid"; readonly field: string; readonly detail: string }
+  | { readonly kind: "later"; readonly why: "disk_low" | "draining" | "busy" };
+
+/** Settles within the asker's time. */
+export type Order = (command: Command) => Promise<CommandAnswer>;
+
+export const busy: CommandAnswer = { kind: "later", why: "busy" };
+
+export function done(value: unknown): CommandAnswer {
+  return { kind: "done", value };
+}

@@ -1,0 +1,10 @@
+// What every sender thread can tell of itself.
+import type { Sender } from "../../deliver/sender.ts";
+import { done, type SenderCommand } from "../../mail/command.ts";
+import type { Handlers } from "./handle.ts";
+
+export function senderHandlers(sender: Pick<Sender, "gauges">): Handlers<SenderCommand> {
+  return {
+    "sender.gauges": () => done(sender.gauges()),
+  };
+}
