@@ -139,6 +139,9 @@ function factsOf(socket: TLSSocket, host: string, handshakeMs: number): TlsFacts
     verified: socket.authorized && named,
     resumed: socket.isSessionReused(),
     handshakeMs,
+    verifyMs: 0,
+    policy: "opportunistic",
+    unproven: "",
   };
 }
 

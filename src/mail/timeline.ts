@@ -3,12 +3,22 @@
 import type { EpochMs } from "../base/clock.ts";
 import type { TroubleClass, VerdictKind } from "./verdict.ts";
 
+/** Under which policy a connection was encrypted: what the settings say, or what the domain published (route/policy.ts). */
+export type TlsPolicyName =
+  "off" | "opportunistic" | "required" | "verify" | "mta-sts" | "mta-sts-testing" | "dane";
+
 export interface TlsFacts {
   readonly version: string;
   readonly cipher: string;
+  /** The server proved what the policy asks for; where it asks for nothing, what it would have to prove to be verified. */
   readonly verified: boolean;
   readonly resumed: boolean;
   readonly handshakeMs: number;
+  /** The checks after the handshake: the host's name, TLSA records. */
+  readonly verifyMs: number;
+  readonly policy: TlsPolicyName;
+  /** Why it is not verified; empty when it is. */
+  readonly unproven: string;
 }
 
 /** One attempt as the operator reads it. Texts are sanitised and bounded before they come here. */
@@ -68,10 +78,22 @@ export function packStep(step: Step): string {
     step.code,
     step.enhanced,
     step.text,
-    tls === null
-      ? 0
-      : [tls.version, tls.cipher, tls.verified ? 1 : 0, tls.resumed ? 1 : 0, tls.handshakeMs],
+    tls === null ? 0 : packTls(tls),
   ]);
+}
+
+type PackedTls = readonly [string, string, number, number, number, number, TlsPolicyName, string];
+
+function packTls(tls: TlsFacts): PackedTls {
+  const { version, cipher, handshakeMs, verifyMs, policy, unproven } = tls;
+  const flags = [tls.verified ? 1 : 0, tls.resumed ? 1 : 0] as const;
+  return [version, cipher, ...flags, handshakeMs, verifyMs, policy, unproven];
+}
+
+function unpackTls(packed: PackedTls): TlsFacts {
+  const [version, cipher, verified, resumed, handshakeMs, verifyMs, policy, unproven] = packed;
+  const flags = { verified: verified === 1, resumed: resumed === 1 };
+  return { version, cipher, ...flags, handshakeMs, verifyMs, policy, unproven };
 }
 
 /** The reverse of `packStep` for a whole timeline; what was written by us is not checked again. */
@@ -82,7 +104,7 @@ export function unpackTimeline(timeline: string): Step[] {
       const [, at, note, doubt, text] = row as [string, number, NoteStep["note"], number, string];
       return { kind: "note", at, note, doubt: doubt === 1, text };
     }
-    const tls = row[16] as 0 | [string, string, number, number, number];
+    const tls = row[16] as 0 | PackedTls;
     return {
       kind: "attempt",
       at: row[1] as number,
@@ -100,16 +122,7 @@ export function unpackTimeline(timeline: string): Step[] {
       code: row[13] as number,
       enhanced: row[14] as string,
       text: row[15] as string,
-      tls:
-        tls === 0
-          ? null
-          : {
-              version: tls[0],
-              cipher: tls[1],
-              verified: tls[2] === 1,
-              resumed: tls[3] === 1,
-              handshakeMs: tls[4],
-            },
+      tls: tls === 0 ? null : unpackTls(tls),
     };
   });
 }

@@ -4,7 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Job, JobRecipient } from "../mail/job.ts";
 import type { BodyPlace, Priority } from "../mail/message.ts";
-import type { Route } from "../route/route.ts";
+import { sameEndpoints, type Route } from "../route/route.ts";
 import type { Instant } from "./duetime.ts";
 import type { Flight, Flights } from "./flight.ts";
 import type { QueuePolicy } from "./policy.ts";
@@ -72,7 +72,9 @@ export interface Launchable {
 
 /** Domains of one site may differ in their TLS policy: such recipients do not share a transaction. */
 export function sameRoute(a: Route, b: Route): boolean {
-  return a === b || (a.site === b.site && a.tls === b.tls && a.port === b.port && a.via === b.via);
+  if (a === b) return true;
+  if (a.site !== b.site || a.tls !== b.tls || a.port !== b.port || a.via !== b.via) return false;
+  return sameEndpoints(a, b);
 }
 
 export function jobOf(message: Launchable, site: string, recipients: JobRecipient[]): Job {

@@ -1,6 +1,7 @@
 // Where the mail of one recipient domain goes, as an answer that can be kept: hosts in groups of equal preference, each with its
 // addresses. The order within a preference is drawn anew for each attempt (RFC 5321 5.1), so it is not part of a route.
 import type { EpochMs } from "../base/clock.ts";
+import type { TlsaRecord } from "../dns/answer.ts";
 
 export interface RouteHost {
   /** Lower-case, without the final dot; a literal address stands for itself. */
@@ -19,7 +20,26 @@ export interface Endpoint {
   /** TLS from the first byte (RFC 8314), as with `smtps://`. */
   readonly implicitTls: boolean;
   readonly login: RelayLogin | null;
+  /** What the recipient's domain asks for; absent: nothing, and `tls` is the operator's word. */
+  readonly demand?: TlsDemand;
 }
+
+/**
+ * What a domain publishes about the encryption of its mail; `tls` of the same endpoint already carries how much of it is insisted on.
+ * - `mta-sts` (RFC 8461), enforced: the certificate must be valid for the host's name.
+ * - `mta-sts`, testing: mail is delivered whatever is found, and what enforcing would have refused is told.
+ * - `dane` (RFC 7672): one of the TLSA records must match, whatever the authorities say. Without a record that can be used,
+ *   encryption is required and not authenticated.
+ */
+export type TlsDemand =
+  | { readonly source: "mta-sts"; readonly mode: "enforce" }
+  | { readonly source: "mta-sts"; readonly mode: "testing"; readonly listed: boolean }
+  | {
+      readonly source: "dane";
+      readonly tlsa: readonly TlsaRecord[];
+      /** Any of them may be in the certificate below a trust anchor; the first is the TLSA base domain, said as SNI. */
+      readonly names: readonly string[];
+    };
 
 /**
  * - `opportunistic`: encrypt if offered; in clear where that fails.
@@ -53,7 +73,22 @@ export type Routing =
       readonly text: string;
       readonly freshUntil: EpochMs;
     }
-  | { readonly kind: "unknown"; readonly text: string };
+  | {
+      readonly kind: "unknown";
+      readonly text: string;
+      /** Absent: the DNS. `tls`: no host of the domain may be used under its TLS policy at the moment. */
+      readonly class?: "tls";
+    };
 
 /** Answers at once when the cache knows, so that the hot path makes no promise; never rejects. */
 export type RouteFor = (domain: string) => Routing | Promise<Routing>;
+
+/** Whether two routes speak to each of their hosts in the same way; it is told by what their hosts ask for. */
+export function sameEndpoints(a: Route, b: Route): boolean {
+  const asked = (route: Route): readonly RouteHost[] => route.hosts.filter((host) => host.endpoint);
+  const [ours, theirs] = [asked(a), asked(b)];
+  if (ours.length === 0 && theirs.length === 0) return true;
+  const told = (hosts: readonly RouteHost[]): string =>
+    JSON.stringify(hosts.map(({ name, endpoint }) => [name, endpoint]));
+  return ours.length === theirs.length && told(ours) === told(theirs);
+}

@@ -152,8 +152,17 @@ function attemptView(step: AttemptStep): Record<string, unknown> {
 }
 
 function tlsView(tls: TlsFacts): Record<string, unknown> {
-  const { version, cipher, verified, resumed, handshakeMs } = tls;
-  return { version, cipher, verified, resumed, handshake_ms: handshakeMs };
+  const { version, cipher, verified, policy, resumed, handshakeMs, verifyMs, unproven } = tls;
+  return {
+    version,
+    cipher,
+    verified,
+    unproven: unproven === "" ? null : unproven,
+    policy,
+    resumed,
+    handshake_ms: handshakeMs,
+    verify_ms: verifyMs,
+  };
 }
 
 /** Resend's words for why mail came back. */

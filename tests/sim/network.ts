@@ -147,6 +147,9 @@ export function createNetwork(deps: NetworkDeps): Network {
               verified: true,
               resumed: false,
               handshakeMs: 1,
+              verifyMs: 0,
+              policy: "opportunistic",
+              unproven: "",
             },
           });
         });
