@@ -35,6 +35,8 @@ export type Answer<T> =
       readonly freshUntil: EpochMs;
       /** The resolver says that it validated the answer (AD bit): worth as much as the way to the resolver. */
       readonly secure: boolean;
+      /** The name that holds the records, where aliases led to another than was asked for (RFC 7672 2.2.2 needs it). */
+      readonly owner?: string;
     }
   /** A fact about the name. */
   | {

@@ -1,7 +1,8 @@
-// What the DNS said, kept as long as it said: in memory (L1), told to the store row by row (L2) and taken from there at start. While
-// the resolver is down, what was found before is served for days (RFC 8767); what was absent is not, since a bounce may follow
-// from it. One question in flight a name; an answer that is known comes back without a promise.
+// What the DNS said, kept as long as it said: in memory (L1), told to the store row by row (L2) and read back from there by name.
+// While the resolver is down, what was found before is served for days (RFC 8767); what was absent is not, since a bounce may
+// follow from it. One question in flight a name; an answer that is known comes back without a promise.
 import type { Clock, EpochMs } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
 import type { Answer, AnswerOf, Lookup, RecordOf, RecordType } from "./answer.ts";
 import { readKept, writeKept, type KeptAnswer } from "./kept.ts";
 import { createRecent } from "./recent.ts";
@@ -11,8 +12,10 @@ export interface CacheLimits {
   readonly bytesMax: number;
   readonly ttlMinMs: number;
   readonly ttlMaxMs: number;
-  /** How long a failure is remembered: RFC 9520 wants one second to five minutes. */
+  /** How long silence is remembered. The uplink may be down, and when it is back nobody wants to wait for a name. */
   readonly unknownMs: number;
+  /** A failure that a server told is remembered twice as long each time, up to this: RFC 9520 3.2 wants 1 s to 5 min. */
+  readonly unknownMaxMs: number;
   /** How long after its end an answer may still serve. */
   readonly staleMs: number;
   /** After a failure the stale answer serves so long without asking again. */
@@ -26,6 +29,7 @@ export const cacheLimits: Omit<CacheLimits, "entriesMax" | "bytesMax"> = {
   ttlMinMs: 5_000,
   ttlMaxMs: 86_400_000,
   unknownMs: 5_000,
+  unknownMaxMs: 300_000,
   staleMs: 3 * 86_400_000,
   staleRetryMs: 30_000,
   staleWaitMs: 1_800,
@@ -42,6 +46,7 @@ export type Fetched<T> =
       readonly records: readonly T[];
       readonly ttlMs: number;
       readonly secure: boolean;
+      readonly owner?: string;
     }
   | {
       readonly kind: "none";
@@ -49,7 +54,8 @@ export type Fetched<T> =
       readonly ttlMs: number;
       readonly secure: boolean;
     }
-  | { readonly kind: "unknown"; readonly why: string };
+  /** `told`: a server answered, such as with SERVFAIL; else there was only silence. */
+  | { readonly kind: "unknown"; readonly why: string; readonly told?: boolean };
 
 export type Obtain = <K extends RecordType>(type: K, name: string) => Promise<Fetched<RecordOf[K]>>;
 
@@ -60,15 +66,31 @@ export interface CacheDeps {
   readonly clock: Clock;
   readonly obtain: Obtain;
   readonly limits: CacheLimits;
+  readonly random?: Pick<Random, "roll">;
+  /** The second level: one row in, and one row out by its key. */
   readonly keep?: (row: KeptAnswer) => void;
+  readonly recall?: (key: string) => KeptAnswer | undefined;
   readonly onLookup?: (level: LookupLevel, result: LookupResult) => void;
 }
 
 export interface DnsCache {
   readonly lookup: Lookup;
-  /** Takes rows of the second level; returns how many could be used. */
-  preload(rows: Iterable<KeptAnswer>): number;
+  /** What is kept of a name, without asking for it. */
+  peek(type: RecordType, name: string): Peeked | undefined;
+  /** Asks although the answer is still fresh; resolves when it is there. Failures change nothing that is kept. */
+  renew(type: RecordType, name: string): Promise<void>;
+  /** Forgets every type of one name, or everything; the keys that went. Rows of the second level are not its business. */
+  flush(name?: string): string[];
   size(): number;
+}
+
+export interface Peeked {
+  readonly answer: Answer<RecordOf[RecordType]>;
+  readonly level: LookupLevel;
+  /** It serves past its end, since the resolver says nothing. */
+  readonly stale: boolean;
+  /** From then on it may be asked for again ahead of its end. */
+  readonly renewAt: EpochMs;
 }
 
 type Known = Answer<RecordOf[RecordType]>;
@@ -78,7 +100,16 @@ interface Entry {
   readonly level: LookupLevel;
   /** When a found answer may no longer serve at all. */
   readonly staleUntil: EpochMs;
+  readonly renewAt: EpochMs;
+  stale: boolean;
+  /** Failures in a row that a server told. */
+  failures: number;
 }
+
+/** An answer is asked for again in the last fifth to tenth of its life, each at another moment of it. */
+const RENEW_LAST = 0.1;
+const RENEW_SPREAD = 0.1;
+const FAILURES_MAX = 16;
 
 export function createDnsCache(deps: CacheDeps): DnsCache {
   const { clock, obtain, limits, onLookup } = deps;
@@ -87,13 +118,14 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
     weightMax: limits.bytesMax,
   });
   const inFlight = new Map<string, Promise<Known>>();
+  const roll = deps.random?.roll ?? (() => 0);
 
   function lookup(type: RecordType, name: string): Known | Promise<Known> {
     const key = `${type} ${name}`;
     const now = clock.now();
-    const entry = recent.get(key);
+    const entry = recent.get(key) ?? recall(key, now);
     if (entry !== undefined && isFresh(entry.answer, now)) {
-      onLookup?.(entry.level, "hit");
+      onLookup?.(entry.level, entry.stale ? "stale" : "hit");
       return entry.answer;
     }
     const stale = entry !== undefined && isServable(entry, now) ? entry : undefined;
@@ -111,6 +143,19 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
     return now < answer.freshUntil && answer.freshUntil - now <= limits.ttlMaxMs;
   }
 
+  /** What the second level has of it, taken into the first. */
+  function recall(key: string, now: EpochMs): Entry | undefined {
+    const row = deps.recall?.(key);
+    const answer = row === undefined ? undefined : readKept(row);
+    if (answer === undefined) return undefined;
+    const staleUntil = answer.freshUntil + limits.staleMs;
+    const renewAt = answer.freshUntil;
+    const entry: Entry = { answer, level: "l2", staleUntil, renewAt, stale: false, failures: 0 };
+    if (staleUntil <= now) return undefined;
+    put(key, entry);
+    return entry;
+  }
+
   function isServable(entry: Entry, now: EpochMs): boolean {
     return entry.answer.kind === "found" && now < entry.staleUntil;
   }
@@ -126,24 +171,36 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
 
   function learn(key: string, fetched: Fetched<RecordOf[RecordType]>): Known {
     const now = clock.now();
-    if (fetched.kind === "unknown") return learnFailure(key, fetched.why, now);
+    if (fetched.kind === "unknown") return learnFailure(key, fetched, now);
     const { ttlMs, ...facts } = fetched;
     const clampedMs = Math.min(limits.ttlMaxMs, Math.max(limits.ttlMinMs, ttlMs));
     const answer: Known = { ...facts, freshUntil: now + clampedMs };
-    put(key, { answer, level: "l1", staleUntil: answer.freshUntil + limits.staleMs });
+    const staleUntil = answer.freshUntil + limits.staleMs;
+    const renewAt = now + clampedMs * (1 - RENEW_LAST - RENEW_SPREAD * roll());
+    put(key, { answer, level: "l1", staleUntil, renewAt, stale: false, failures: 0 });
     deps.keep?.(writeKept(key, answer));
     return answer;
   }
 
-  function learnFailure(key: string, why: string, now: EpochMs): Known {
+  function learnFailure(
+    key: string,
+    { why, told = false }: Extract<Fetched<unknown>, { kind: "unknown" }>,
+    now: EpochMs,
+  ): Known {
     const entry = recent.get(key);
+    // It was asked for ahead of its end.
+    if (entry !== undefined && entry.answer.kind !== "unknown" && isFresh(entry.answer, now))
+      return entry.answer;
     if (entry !== undefined && isServable(entry, now) && entry.answer.kind === "found") {
       onLookup?.(entry.level, "stale");
       entry.answer = { ...entry.answer, freshUntil: now + limits.staleRetryMs };
+      entry.stale = true;
       return entry.answer;
     }
-    const answer = unknown(why, now);
-    put(key, { answer, level: "l1", staleUntil: now });
+    const failures = told ? Math.min(FAILURES_MAX, (entry?.failures ?? 0) + 1) : 0;
+    const restMs = Math.min(limits.unknownMaxMs, limits.unknownMs * 2 ** Math.max(0, failures - 1));
+    const answer: Known = { kind: "unknown", why, freshUntil: now + restMs };
+    put(key, { answer, level: "l1", staleUntil: now, renewAt: Infinity, stale: false, failures });
     return answer;
   }
 
@@ -172,16 +229,21 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
   return {
     // The key holds the type, so what is found under it is of that type.
     lookup: lookup as Lookup,
-    preload(rows) {
-      let used = 0;
-      for (const row of rows) {
-        const answer = readKept(row);
-        const staleUntil = row.expiresAt + limits.staleMs;
-        if (answer === undefined || staleUntil <= clock.now()) continue;
-        put(row.key, { answer, level: "l2", staleUntil });
-        used++;
-      }
-      return used;
+    peek(type, name) {
+      const entry = recent.peek(`${type} ${name}`);
+      return entry;
+    },
+    async renew(type, name) {
+      const key = `${type} ${name}`;
+      if (inFlight.size >= limits.inFlightMax) return;
+      await (inFlight.get(key) ?? start(type, name, key));
+    },
+    flush(name) {
+      const gone = [...recent.keys()].filter(
+        (key) => name === undefined || key.slice(key.indexOf(" ") + 1) === name,
+      );
+      for (const key of gone) recent.delete(key);
+      return gone;
     },
     size: () => recent.size(),
   };

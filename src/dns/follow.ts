@@ -3,7 +3,12 @@ import type { RecordOf, RecordType } from "./answer.ts";
 import { rcodes, type Question, type Reply } from "./wire.ts";
 
 export type Followed<T> =
-  | { readonly kind: "found"; readonly records: readonly T[]; readonly ttlS: number }
+  | {
+      readonly kind: "found";
+      readonly records: readonly T[];
+      readonly ttlS: number;
+      readonly owner: string;
+    }
   | { readonly kind: "none"; readonly why: "nxdomain" | "nodata"; readonly ttlS: number }
   /** The chain leaves this reply: ask for `target` next. */
   | {
@@ -42,7 +47,7 @@ export function follow<K extends RecordType>(
     // The tag was compared just above, which the type system cannot carry over to a generic parameter.
     records.push(record.value as RecordOf[K]);
   }
-  if (records.length > 0) return { kind: "found", records, ttlS };
+  if (records.length > 0) return { kind: "found", records, ttlS, owner: name };
   const noneTtlS = Math.min(ttlS, reply.negativeTtlS ?? NEGATIVE_TTL_S);
   if (reply.rcode === rcodes.nxDomain) return { kind: "none", why: "nxdomain", ttlS: noneTtlS };
   // An alias without its target and without a word about it: the server left the rest to us.

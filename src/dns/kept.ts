@@ -23,11 +23,12 @@ export function readKept(row: KeptAnswer): Known | undefined {
   const isRecord = recordChecks[row.key.slice(0, row.key.indexOf(" "))];
   if (facts === undefined || isRecord === undefined || !Number.isFinite(row.expiresAt))
     return undefined;
-  const { kind, why, records } = facts;
+  const { kind, why, records, owner } = facts;
   const head = { freshUntil: row.expiresAt, secure: facts["secure"] === true };
   if (kind === "none" && (why === "nxdomain" || why === "nodata")) return { kind, why, ...head };
   if (kind !== "found" || !Array.isArray(records) || records.length === 0) return undefined;
-  return records.every(isRecord) ? { kind, records, ...head } : undefined;
+  if (!records.every(isRecord)) return undefined;
+  return { kind, records, ...head, ...(isText(owner) ? { owner } : {}) };
 }
 
 interface Facts {
@@ -35,6 +36,7 @@ interface Facts {
   readonly kind?: unknown;
   readonly why?: unknown;
   readonly records?: unknown;
+  readonly owner?: unknown;
 }
 
 function parseObject(text: string): Facts | undefined {

@@ -91,7 +91,10 @@ async function obtain<K extends RecordType>(
       return { kind: "unknown", why: `${name} has more than ${HOPS_MAX} aliases or a loop` };
     ttlS = Math.min(ttlS, followed.ttlS);
     const facts = { ttlMs: ttlS * 1000, secure };
-    if (followed.kind === "found") return { kind: "found", records: followed.records, ...facts };
+    if (followed.kind === "found") {
+      const { records, owner } = followed;
+      return { kind: "found", records, ...facts, ...(owner === name ? {} : { owner }) };
+    }
     if (followed.kind === "none") return { kind: "none", why: followed.why, ...facts };
     const next = cleanName(followed.target);
     if (next === undefined) return { kind: "unknown", why: `${name} is an alias of no name` };

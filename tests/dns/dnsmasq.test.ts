@@ -75,6 +75,8 @@ dnsmasq.test("records of every type come as they were configured", async () => {
   expect(said(await lookup("MX", "plain.test"))).toBe("nodata");
   expect(said(await lookup("MX", "gone.test"))).toBe("nxdomain");
   expect(said(await lookup("A", "www.alias.test"))).toBe('["192.0.2.1"]');
+  expect(await lookup("A", "www.alias.test")).toMatchObject({ owner: "mx1.two.test" });
+  expect(await lookup("A", "mx1.two.test")).not.toHaveProperty("owner");
   expect(said(await lookup("TXT", "plain.test"))).toBe('["v=spf1 -all"]');
   expect(said(await lookup("TLSA", "_25._tcp.mx1.two.test"))).toContain('"data":"aabbcc"');
 });
