@@ -246,3 +246,27 @@ export function perPriority<T>(of: Kind<T>, defaults: PerPriority<T>): Kind<PerP
     show: (values) => values.map((value, i) => `p${i}: ${of.show(value)}`).join("; "),
   };
 }
+
+/** A table in the file with a duration for each of these names; what is absent keeps its default. */
+export function durations<const Name extends string>(
+  bounds: Bounds,
+  defaults: Readonly<Record<Name, number>>,
+): Kind<Readonly<Record<Name, number>>> {
+  const names = Object.keys(defaults) as Name[];
+  const one = duration(bounds);
+  return {
+    allowed: `a table with any of the keys ${names.join(", ")}, each: ${one.allowed}`,
+    parse(raw, machine) {
+      if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return undefined;
+      const table = raw as Readonly<Record<string, unknown>>;
+      if (Object.keys(table).some((key) => !Object.hasOwn(defaults, key))) return undefined;
+      const values = names.map((name): [Name, number | undefined] => [
+        name,
+        table[name] === undefined ? defaults[name] : one.parse(table[name], machine),
+      ]);
+      if (values.some(([, value]) => value === undefined)) return undefined;
+      return Object.fromEntries(values) as Readonly<Record<Name, number>>;
+    },
+    show: (values) => names.map((name) => `${name}: ${one.show(values[name])}`).join("; "),
+  };
+}

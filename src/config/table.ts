@@ -9,6 +9,7 @@ import {
   type PerPriority,
   choice,
   duration,
+  durations,
   endpoint,
   flag,
   integer,
@@ -55,6 +56,20 @@ const stepDefaults: PerPriority<readonly number[]> = [
   [10 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR],
 ];
 const lifetimeDefaults: PerPriority<number> = [5 * DAY, 5 * DAY, 3 * DAY];
+/** RFC 5321 4.5.3.2 and what no RFC sets: connecting, and the handshake. */
+const timeoutDefaults = {
+  connect: 30 * SECOND,
+  greeting: 5 * MINUTE,
+  ehlo: 5 * MINUTE,
+  starttls: 2 * MINUTE,
+  tls: MINUTE,
+  auth: 2 * MINUTE,
+  mail: 5 * MINUTE,
+  rcpt: 5 * MINUTE,
+  data: 2 * MINUTE,
+  block: 3 * MINUTE,
+  dot: 10 * MINUTE,
+};
 
 export const settings = {
   listen: setting<Endpoint>({
@@ -227,6 +242,13 @@ export const settings = {
     kind: perPriority(duration({ min: MINUTE, max: 30 * DAY }), lifetimeDefaults),
     default: lifetimeDefaults,
     help: "How long delivery is tried",
+    table: true,
+  }),
+  timeoutsMs: setting({
+    name: "timeouts",
+    kind: durations({ min: 100, max: HOUR }, timeoutDefaults),
+    default: timeoutDefaults,
+    help: "How long a remote server may take for each step (RFC 5321 4.5.3.2). A shorter `dot` makes duplicates",
     table: true,
   }),
   historyDays: setting({

@@ -10,6 +10,7 @@ import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
 import type { LaneSchedule } from "../queue/retry.ts";
 import { parseRelays } from "../route/relay.ts";
 import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
+import { type Deadlines, rfcDeadlines } from "../smtp/phases.ts";
 import type { DoorLimits } from "../submit/door.ts";
 
 export function deliverSettings(config: Config): DeliverSettings {
@@ -22,7 +23,15 @@ export function deliverSettings(config: Config): DeliverSettings {
     siteConnections: siteConnections ?? deliverDefaults.siteConnections,
     relayConnections: siteConnections ?? deliverDefaults.relayConnections,
     connectionMessages: config.connectionMessages,
+    connectMs: config.timeoutsMs.connect,
+    deadlines: deadlines(config),
   };
+}
+
+function deadlines({ timeoutsMs }: Config): Deadlines {
+  const { greeting, ehlo, starttls, tls, auth, mail, rcpt, data, block, dot } = timeoutsMs;
+  const named = { greeting, ehlo, helo: ehlo, starttls, tls, auth, challenge: auth };
+  return { ...rfcDeadlines, ...named, mail, rcpt, data, body: block, dot };
 }
 
 export function queuePolicy(config: Config): QueuePolicy {

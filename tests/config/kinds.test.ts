@@ -4,6 +4,7 @@ import {
   type Kind,
   choice,
   duration,
+  durations,
   endpoint,
   flag,
   integer,
@@ -87,6 +88,14 @@ test("a table keeps the defaults of the priorities that it does not name", () =>
   expect(read(kind, { p1: "5s" })).toEqual([1000, 5000, 3000]);
   expect(read(kind, { p3: "5s" })).toBeUndefined();
   expect(read(kind, "5s")).toBeUndefined();
+});
+
+test("a table of durations keeps the defaults that it does not name", () => {
+  const kind = durations({ min: 1000, max: 1e9 }, { greeting: 1000, dot: 2000 });
+  expect(read(kind, { dot: "5s" })).toEqual({ greeting: 1000, dot: 5000 });
+  expect(read(kind, { dots: "5s" })).toBeUndefined();
+  expect(read(kind, { dot: "1ms" })).toBeUndefined();
+  expect(read(kind, { toString: "5s" })).toBeUndefined();
 });
 
 test("what is shown is read as the same duration and size", () => {

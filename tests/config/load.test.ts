@@ -8,6 +8,7 @@ import {
   shownSettings,
 } from "../../src/config.ts";
 import { defaultRetry } from "../../src/queue/retry.ts";
+import { rfcDeadlines } from "../../src/smtp/phases.ts";
 
 interface Given {
   readonly flags?: LoadInput["flags"];
@@ -65,6 +66,10 @@ describe("defaults", () => {
   test("the retry schedule is the one that the queue is tested with", () => {
     const { config } = good();
     expect(config.retryStepsMs).toEqual(defaultRetry.map((lane) => lane.stepsMs) as never);
+    expect(config.timeoutsMs).toMatchObject({
+      greeting: rfcDeadlines.greeting,
+      dot: rfcDeadlines.dot,
+    });
     expect(config.lifetimeMs).toEqual(defaultRetry.map((lane) => lane.lifetimeMs) as never);
   });
 
@@ -77,7 +82,7 @@ describe("defaults", () => {
   test("every default can be written as it is shown and means the same", () => {
     const { config, origins } = good();
     const shown = shownSettings(config, origins).filter(
-      ({ name }) => name !== "retry" && name !== "lifetime",
+      ({ name }) => name !== "retry" && name !== "lifetime" && name !== "timeouts",
     );
     const flags = Object.fromEntries(shown.map(({ name, value }) => [name, value]));
     expect(good({ flags }).config).toEqual(config);
