@@ -11,6 +11,7 @@ import { transaction, type Fate, type TransactionEnd } from "../smtp/transaction
 import { matches, type Body } from "./body.ts";
 import type { SiteMeter } from "./metering.ts";
 import type { Link } from "./open.ts";
+import { signBody, type SignedBody, type SigningDeps } from "./signing.ts";
 import * as trouble from "./trouble.ts";
 import type { Patience } from "./waiting.ts";
 
@@ -28,9 +29,11 @@ export interface Work {
   breaks: number;
   /** Kept connections that turned out to be dead. */
   stale: number;
+  /** Its body with signatures, once it was wanted. */
+  signed?: SignedBody;
 }
 
-export interface AttemptDeps {
+export interface AttemptDeps extends SigningDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly recipientsMax: number;
@@ -58,6 +61,8 @@ const STALE_MAX = 3;
 export interface Trial {
   readonly work: Work;
   readonly recipients: readonly JobRecipient[];
+  /** What is sent. */
+  readonly signed: SignedBody;
   readonly dialogue: Dialogue<TransactionEnd>;
 }
 
@@ -66,14 +71,15 @@ export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null
   if (!isWhole(deps, work)) return null;
   const { job, left } = work;
   const recipients = left.length > deps.recipientsMax ? left.slice(0, deps.recipientsMax) : left;
+  const signed = signBody(deps, work, work.body);
   const envelope = {
     from: job.from,
     to: recipients.map((recipient) => recipient.address),
-    sizeBytes: job.sizeBytes,
+    sizeBytes: job.sizeBytes + signed.addedBytes,
     eightBit: job.eightBit,
     utf8: job.utf8,
   };
-  return { work, recipients, dialogue: transaction(envelope, link.offer) };
+  return { work, recipients, signed, dialogue: transaction(envelope, link.offer) };
 }
 
 export interface AttemptOptions {
@@ -110,7 +116,8 @@ export function attempt(
       work.breaks++;
       return done({ end: "broken", clean: false });
     }
-    const where = { ...place(link), at, durationMs: deps.clock.monotonicMs() - startedAt };
+    const durationMs = deps.clock.monotonicMs() - startedAt;
+    const where = { ...place(link), at, durationMs, signed: trial.signed.by };
     const again = settle(deps, work, trial.recipients, result, where);
     work.left = [...again, ...work.left.slice(trial.recipients.length)];
     if (work.left.length === 0) return done({ end: "done", clean: result.clean });
@@ -122,7 +129,7 @@ export function attempt(
     work.left.length === 1
       ? (): Dialogue<unknown> | null => options.ahead()?.dialogue ?? null
       : undefined;
-  link.talk.run(trial.dialogue, work.body, concluded, ahead);
+  link.talk.run(trial.dialogue, trial.signed.body, concluded, ahead);
 }
 
 function isWhole({ log }: AttemptDeps, work: Work): boolean {
@@ -191,6 +198,8 @@ export interface Place {
   readonly source: string;
   readonly session: string;
   readonly tls: ReturnType<Link["talk"]["tls"]>;
+  /** Whose DKIM signatures were on it. */
+  readonly signed?: string;
 }
 
 function place(link: Link): Place {
@@ -237,6 +246,7 @@ function verdictOf(
     enhanced,
     text,
     tls: where.tls,
+    signed: where.signed ?? "",
   });
   const { message } = job;
   const { n, claim } = recipient;

@@ -7,6 +7,8 @@ export type Body =
   | {
       readonly kind: "stream";
       readonly open: () => AsyncIterable<Uint8Array>;
+      /** What is sent in front of it; it is no part of what was accepted. */
+      readonly front?: () => Promise<Uint8Array | null>;
       readonly sizeBytes: number;
       readonly sha256: string | undefined;
     };

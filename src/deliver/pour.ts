@@ -68,6 +68,8 @@ async function run(
       if (!(await send(stuffer.stuff(body.bytes.subarray(at, at + PIECE_OCTETS))))) return;
     return finish(stuffer.end());
   }
+  const front = (await body.front?.()) ?? null;
+  if (front !== null && !(await send(stuffer.stuff(front)))) return;
   const checker = createChecker(body);
   for await (const chunk of body.open()) {
     checker.add(chunk);

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
+import type { Signer } from "../mail/dkim/signer.ts";
 import type { Job } from "../mail/job.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Target } from "../route/order.ts";
@@ -26,6 +27,8 @@ export interface SenderDeps {
   readonly settings: DeliverSettings;
   verdict(verdict: Verdict): void;
   readSpool(file: string): AsyncIterable<Uint8Array>;
+  /** Asked for each message, since keys may change; absent: nothing is signed. */
+  readonly signer?: () => Signer;
   /** All addresses of a route in the order in which this attempt would try them. */
   order(route: Route, random: Random): readonly Target[];
 }
@@ -49,6 +52,7 @@ export function createSender(deps: SenderDeps): Sender {
     clock: deps.clock,
     log: deps.log,
     verdict: deps.verdict,
+    ...(deps.signer === undefined ? {} : { signer: deps.signer }),
     recipientsMax: settings.transactionRecipients,
     addressesMax: settings.attemptAddresses,
   };

@@ -43,6 +43,8 @@ export interface AttemptStep {
   readonly enhanced: string;
   readonly text: string;
   readonly tls: TlsFacts | null;
+  /** The DKIM signatures on it, as `domain/selector` with spaces between; empty for none. */
+  readonly signed?: string;
 }
 
 /** A step that is no attempt: the queue's own doing. */
@@ -79,6 +81,7 @@ export function packStep(step: Step): string {
     step.enhanced,
     step.text,
     tls === null ? 0 : packTls(tls),
+    step.signed ?? "",
   ]);
 }
 
@@ -123,6 +126,7 @@ export function unpackTimeline(timeline: string): Step[] {
       enhanced: row[14] as string,
       text: row[15] as string,
       tls: tls === 0 ? null : unpackTls(tls),
+      signed: (row[17] as string | undefined) ?? "",
     };
   });
 }

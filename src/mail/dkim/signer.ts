@@ -50,7 +50,7 @@ export function createSigner(keyring: Keyring): Signer {
     sign(message, at) {
       const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
       const { fieldsEnd, bodyStart } = borders(bytes);
-      const fields = cutFields(bytes.latin1Slice(0, fieldsEnd));
+      const fields = cutFields(bytes.toString("latin1", 0, fieldsEnd));
       const keys = keysFor(fields);
       if (keys.length === 0) return null;
       return signaturesOf(keys, fields, bodyHashOf(bytes, bodyStart), at);
@@ -70,12 +70,12 @@ export function createSigner(keyring: Keyring): Signer {
           if (head.length > HEADER_OCTETS_MAX) return null;
           continue;
         }
-        fields = cutFields(head.latin1Slice(0, fieldsEnd));
+        fields = cutFields(head.toString("latin1", 0, fieldsEnd));
         if (keysFor(fields).length === 0) return null;
         body = createBodyHash();
         body.add(head.subarray(bodyStart));
       }
-      if (body === null) fields = cutFields(head.latin1Slice(0, borders(head).fieldsEnd));
+      if (body === null) fields = cutFields(head.toString("latin1", 0, borders(head).fieldsEnd));
       const keys = keysFor(fields);
       if (keys.length === 0) return null;
       return signaturesOf(keys, fields, (body ?? createBodyHash()).digest(), at);
