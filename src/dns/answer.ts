@@ -33,7 +33,7 @@ export type Answer<T> =
       readonly kind: "found";
       readonly records: readonly T[];
       readonly freshUntil: EpochMs;
-      /** The resolver says that it validated the answer (AD bit): worth as much as the way to the resolver. */
+      /** A trusted resolver says that it validated the answer (AD bit), and every alias on the way to it. */
       readonly secure: boolean;
       /** The name that holds the records, where aliases led to another than was asked for (RFC 7672 2.2.2 needs it). */
       readonly owner?: string;

@@ -229,10 +229,7 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
   return {
     // The key holds the type, so what is found under it is of that type.
     lookup: lookup as Lookup,
-    peek(type, name) {
-      const entry = recent.peek(`${type} ${name}`);
-      return entry;
-    },
+    peek: (type, name) => recent.peek(`${type} ${name}`),
     async renew(type, name) {
       const key = `${type} ${name}`;
       if (inFlight.size >= limits.inFlightMax) return;

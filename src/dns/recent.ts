@@ -3,7 +3,12 @@
 
 export interface Recent<V> {
   get(key: string): V | undefined;
+  /** Without counting as a use. */
+  peek(key: string): V | undefined;
   set(key: string, value: V, weight?: number): void;
+  delete(key: string): boolean;
+  clear(): void;
+  keys(): Iterable<string>;
   size(): number;
   weight(): number;
 }
@@ -59,6 +64,17 @@ export function createRecent<V>({ entriesMax, weightMax }: RecentLimits): Recent
       slots.set(key, { value, weight, used: false });
       total += weight;
     },
+    peek: (key) => slots.get(key)?.value,
+    delete(key) {
+      const slot = slots.get(key);
+      if (slot !== undefined) remove(key, slot);
+      return slot !== undefined;
+    },
+    clear() {
+      slots.clear();
+      total = 0;
+    },
+    keys: () => slots.keys(),
     size: () => slots.size,
     weight: () => total,
   };

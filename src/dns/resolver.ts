@@ -9,13 +9,14 @@ import {
   type CacheLimits,
   type DnsCache,
   type Fetched,
+  type LookupLevel,
 } from "./cache.ts";
 import { follow, HOPS_MAX } from "./follow.ts";
 import { cleanName } from "./name.ts";
 import type { Hosts } from "./servers.ts";
 import type { Ask } from "./upstream.ts";
 
-export interface ResolverDeps extends Pick<CacheDeps, "keep" | "onLookup"> {
+export interface ResolverDeps extends Pick<CacheDeps, "keep" | "recall" | "onLookup" | "random"> {
   readonly clock: Clock;
   readonly ask: Ask;
   readonly hosts: Hosts;
@@ -24,8 +25,15 @@ export interface ResolverDeps extends Pick<CacheDeps, "keep" | "onLookup"> {
   readonly limits?: Partial<CacheLimits>;
 }
 
-export interface Resolver extends Pick<DnsCache, "preload"> {
+export interface Resolver extends Pick<DnsCache, "peek" | "renew" | "flush"> {
   readonly lookup: Lookup;
+  /** As `lookup`, and how it was answered. */
+  inspect<K extends RecordType>(type: K, text: string): Promise<Inspected<RecordOf[K]>>;
+}
+
+export interface Inspected<T> {
+  readonly answer: Answer<T>;
+  readonly level: LookupLevel | "hosts" | "resolver" | "stale";
 }
 
 const DNS_CACHE_ENTRIES = 10_000;
@@ -33,15 +41,13 @@ const DNS_CACHE_ENTRIES = 10_000;
 const HOSTS_TTL_MS = 60_000;
 
 export function createResolver(deps: ResolverDeps): Resolver {
-  const { clock, ask, hosts, keep, onLookup } = deps;
+  const { clock, ask, hosts } = deps;
   const entriesMax = deps.entriesMax ?? DNS_CACHE_ENTRIES;
   const limits = { ...cacheLimits, entriesMax, bytesMax: entriesMax * ENTRY_BYTES, ...deps.limits };
   const cache = createDnsCache({
-    clock,
+    ...deps,
     limits,
     obtain: (type, name) => obtain(ask, type, name),
-    ...(keep === undefined ? {} : { keep }),
-    ...(onLookup === undefined ? {} : { onLookup }),
   });
 
   function lookup<K extends RecordType>(
@@ -51,25 +57,38 @@ export function createResolver(deps: ResolverDeps): Resolver {
     const name = cleanName(text);
     if (name === undefined)
       return { kind: "unknown", why: "not a domain name", freshUntil: clock.now() };
-    const own = ownRecords(type, name);
-    if (own === undefined) return cache.lookup(type, name);
-    const freshUntil = clock.now() + HOSTS_TTL_MS;
-    if (own.length === 0) return { kind: "none", why: "nodata", freshUntil, secure: false };
-    return { kind: "found", records: own, freshUntil, secure: false };
+    return ownAnswer(type, name) ?? cache.lookup(type, name);
   }
 
   /** What the hosts file says of the name, if it holds it at all. */
-  function ownRecords<K extends RecordType>(type: K, name: string): RecordOf[K][] | undefined {
+  function ownAnswer<K extends RecordType>(type: K, name: string): Answer<RecordOf[K]> | undefined {
     if (type !== "A" && type !== "AAAA") return undefined;
     const own = hosts.get(name);
+    if (own === undefined) return undefined;
     // Both address types are kept as text.
-    return (type === "A" ? own?.A : own?.AAAA) as RecordOf[K][] | undefined;
+    const records = (type === "A" ? own.A : own.AAAA) as RecordOf[K][];
+    const facts = { freshUntil: clock.now() + HOSTS_TTL_MS, secure: false };
+    if (records.length === 0) return { kind: "none", why: "nodata", ...facts };
+    return { kind: "found", records, ...facts };
   }
 
-  return {
-    lookup,
-    preload: cache.preload,
-  };
+  async function inspect<K extends RecordType>(
+    type: K,
+    text: string,
+  ): Promise<Inspected<RecordOf[K]>> {
+    const name = cleanName(text) ?? "";
+    const isOwn = name === "" || ownAnswer(type, name) !== undefined;
+    const answer = lookup(type, text);
+    const asked = answer instanceof Promise;
+    const known = await answer;
+    if (isOwn) return { answer: known, level: "hosts" };
+    const kept = cache.peek(type, name);
+    if (kept?.stale === true) return { answer: known, level: "stale" };
+    return { answer: known, level: asked ? "resolver" : (kept?.level ?? "resolver") };
+  }
+
+  const { peek, renew, flush } = cache;
+  return { lookup, inspect, peek, renew, flush };
 }
 
 /** One lookup with its aliases, over as many questions as that takes. */

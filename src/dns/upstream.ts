@@ -11,7 +11,8 @@ import { makeQuery, rcodes, type Query, type Question, type Reply } from "./wire
 export type Outcome =
   /** NOERROR or NXDOMAIN, from a server that resolves for us. */
   | { readonly kind: "reply"; readonly reply: Reply }
-  | { readonly kind: "unknown"; readonly why: string };
+  /** `told`: at least one server said that it could not help, such as with SERVFAIL. */
+  | { readonly kind: "unknown"; readonly why: string; readonly told: boolean };
 
 /** Settles within its own total; never rejects. The seam at which a simulator puts a DNS of its own. */
 export type Ask = (question: Question) => Promise<Outcome>;
@@ -41,6 +42,8 @@ export interface Upstream {
   readonly ask: Ask;
   /** True when the last questions to every server went unanswered: the uplink may be down. */
   isSilent(): boolean;
+  /** Other servers or times from now on; questions that are out to a server that is gone come back as not sent. */
+  configure(settings: UpstreamSettings): void;
   close(): void;
 }
 
@@ -65,8 +68,9 @@ interface Peer {
 }
 
 export function createUpstream(deps: UpstreamDeps): Upstream {
-  const { clock, random, settings, onQuery } = deps;
-  const peers = connectPeers(settings.servers);
+  const { clock, random, onQuery } = deps;
+  let { settings } = deps;
+  let peers = connectPeers(settings.servers);
 
   function connectPeers(servers: readonly Server[]): Peer[] {
     return servers.map((server) => ({
@@ -92,7 +96,7 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
     for (let round = 0; round < (settings.rounds ?? ROUNDS); round++) {
       for (const peer of inOrder()) {
         const leftMs = deadlineMs - clock.monotonicMs();
-        if (leftMs < TRY_MIN_MS) return { kind: "unknown", why };
+        if (leftMs < TRY_MIN_MS) return { kind: "unknown", why, told: spoke.size > 0 };
         if (spoke.has(peer)) continue;
         const result = await askPeer(peer, question, leftMs);
         if (result.kind === "reply") return result;
@@ -100,7 +104,7 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
         why = `${question.type} ${question.name}: ${peer.server.address}: ${result.why}`;
       }
     }
-    return { kind: "unknown", why };
+    return { kind: "unknown", why, told: spoke.size > 0 };
   }
 
   function inOrder(): Peer[] {
@@ -114,9 +118,10 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
     const dnssecOk = settings.dnssecOk === true;
     const first = await exchange(peer, makeQuery(question, { edns, dnssecOk }), leftMs);
     const isChoked = edns && first.kind === "reply" && chokedOnEdns.has(first.reply.rcode);
-    if (!isChoked) return judgeExchanged(first);
+    if (!isChoked) return judgeExchanged(first, peer.server);
     peer.plainUntilMs = clock.monotonicMs() + PLAIN_MS;
-    return judgeExchanged(await exchange(peer, makeQuery(question, { edns: false }), leftMs));
+    const second = await exchange(peer, makeQuery(question, { edns: false }), leftMs);
+    return judgeExchanged(second, peer.server);
   }
 
   async function exchange(peer: Peer, query: Query, leftMs: number): Promise<Exchanged> {
@@ -137,15 +142,24 @@ export function createUpstream(deps: UpstreamDeps): Upstream {
     return result;
   }
 
+  function hangUp(): void {
+    for (const { udp, tcp } of peers) {
+      udp.close();
+      tcp.close();
+    }
+  }
+
   return {
     ask,
     isSilent: () => peers.every((peer) => peer.silentInARow >= SILENT_AFTER),
-    close() {
-      for (const { udp, tcp } of peers) {
-        udp.close();
-        tcp.close();
-      }
+    configure(next) {
+      const isSame = JSON.stringify(next.servers) === JSON.stringify(settings.servers);
+      settings = next;
+      if (isSame) return;
+      hangUp();
+      peers = connectPeers(next.servers);
     },
+    close: hangUp,
   };
 }
 
@@ -156,15 +170,17 @@ type Tried =
   | Extract<Outcome, { kind: "reply" }>
   | { readonly kind: "no"; readonly spoke: boolean; readonly why: string };
 
-function judgeExchanged(result: Exchanged): Tried {
+function judgeExchanged(result: Exchanged, server: Server): Tried {
   switch (result.kind) {
     case "reply": {
       const { rcode, referral } = result.reply;
-      if (rcode === rcodes.nxDomain) return result;
+      const secure = result.reply.secure && server.trusted === true;
+      const told: Tried = { kind: "reply", reply: { ...result.reply, secure } };
+      if (rcode === rcodes.nxDomain) return told;
       if (rcode !== rcodes.noError) return { kind: "no", spoke: true, why: rcodeName(rcode) };
       // A referral from a server that does not recurse would otherwise look like "no such record".
       if (referral) return { kind: "no", spoke: true, why: "does not resolve for us" };
-      return result;
+      return told;
     }
     case "truncated":
       return { kind: "no", spoke: true, why: "truncated" };

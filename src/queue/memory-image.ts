@@ -110,6 +110,7 @@ export function createReads(image: Image) {
       return { pendingBytes, databaseBytes: 0, walBytes: 0 };
     },
     recall: () => [...image.answers.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    recallOne: (key: string): KeptAnswer | undefined => image.answers.get(key),
     spooled: () =>
       [...image.messages.values()].flatMap(({ spool }) => (spool === null ? [] : [spool])).sort(),
   };

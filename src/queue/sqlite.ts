@@ -199,6 +199,7 @@ function createReads(prepare: Prepare, ring: Ring) {
     prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
     FROM recipient WHERE message = ?1 ORDER BY n`);
   const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
+  const readAnswer = prepare("SELECT answer, expires FROM dns WHERE key = ?1");
   const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
   const readEvents = prepare(
     "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
@@ -225,6 +226,10 @@ function createReads(prepare: Prepare, ring: Ring) {
       for (const [key, answer, expiresAt] of readAnswers.values() as [string, string, number][]) {
         yield { key, answer, expiresAt };
       }
+    },
+    recallOne(key: string): KeptAnswer | undefined {
+      const [row] = readAnswer.values(key) as [string, number][];
+      return row === undefined ? undefined : { key, answer: row[0], expiresAt: row[1] };
     },
     *spooled(): Generator<string> {
       for (const [file] of readSpooled.values() as [string][]) yield file;

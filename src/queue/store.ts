@@ -175,6 +175,7 @@ export interface QueueStore {
   tally(): readonly Tally[];
   size(): StoreSize;
   recall(): Iterable<KeptAnswer>;
+  recallOne(key: string): KeptAnswer | undefined;
   /** Spool files that messages still need; what else lies in the folder at start is an orphan. */
   spooled(): Iterable<string>;
   /** Spool files that committed transactions made needless since the last call: to be deleted by the caller. */
@@ -185,9 +186,9 @@ export interface QueueStore {
   close(): void;
 }
 
-/** A row of the DNS cache's second level: survives a restart and serves while the resolver is down. */
+/** A row of the DNS cache's second level, or of another small book: survives a restart. Those that end first go first. */
 export interface KeptAnswer {
-  /** For example `MX example.com`. */
+  /** For example `MX example.com`; lower-case first words are not of the DNS. */
   readonly key: string;
   readonly answer: string;
   readonly expiresAt: EpochMs;

@@ -4,12 +4,16 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Config } from "../config.ts";
+import { createAhead } from "../dns/ahead.ts";
+import { createBusy } from "../dns/busy.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { systemHosts } from "../dns/system.ts";
 import { createUpstream } from "../dns/upstream.ts";
+import type { DnsControl } from "../mail/dns.ts";
 import type { KeptAnswer, QueueStore } from "../queue/store.ts";
 import type { RouteFor } from "../route/route.ts";
 import { createRouter } from "../route/router.ts";
+import { createDnsControl } from "./dnsControl.ts";
 import { routerSettings, upstreamSettings } from "./settings.ts";
 
 /** How often fresh answers are written to the store; they ride in a transaction of their own. */
@@ -17,6 +21,11 @@ const KEEP_EVERY_MS = 5000;
 
 export interface Routing {
   readonly routeFor: RouteFor;
+  readonly dns: DnsControl;
+  /** No server answered the last questions: the uplink may be down. */
+  resolverSilent(): boolean;
+  /** Other resolvers from now on; what is known of the DNS stays. */
+  configure(config: Config): void;
   close(): void;
 }
 
@@ -42,25 +51,45 @@ export function createRouting(deps: {
   const keeper = createKeeper(clock, store, deps.log);
   const resolver = createResolver({
     clock,
+    random,
     ask: upstream.ask,
     hosts: systemHosts(),
     entriesMax: config.dnsCacheEntries,
     keep: keeper.keep,
+    recall: store.recallOne,
     onLookup: (level, result) => meter.counter("dns_cache_lookups_total", { level, result }).add(),
   });
-  resolver.preload(store.recall());
   const router = createRouter({ lookup: resolver.lookup, clock, settings: routerSettings(config) });
+  const busy = createBusy();
+  const ahead = createAhead({ clock, cache: resolver, busy, isSilent: upstream.isSilent });
+  ahead.start();
   return {
-    routeFor: router.routeFor,
+    routeFor(domain, senderDomain) {
+      busy.note(domain);
+      return router.routeFor(domain, senderDomain);
+    },
+    dns: createDnsControl({ clock, resolver, router, store, keeper }),
+    resolverSilent: upstream.isSilent,
+    configure(next) {
+      upstream.configure(upstreamSettings(next));
+      router.forget();
+    },
     close() {
+      ahead.stop();
       keeper.write();
       upstream.close();
     },
   };
 }
 
+export interface Keeper {
+  keep(row: KeptAnswer): void;
+  /** Writes what was collected. */
+  write(): void;
+}
+
 /** Collects answers and writes them now and then. Losing some costs a question after the next start, nothing else. */
-function createKeeper(clock: Clock, store: QueueStore, log: Log) {
+function createKeeper(clock: Clock, store: QueueStore, log: Log): Keeper {
   let fresh: KeptAnswer[] = [];
   const write = (): void => {
     if (fresh.length === 0) return;
@@ -71,7 +100,7 @@ function createKeeper(clock: Clock, store: QueueStore, log: Log) {
   };
   return {
     write,
-    keep(row: KeptAnswer): void {
+    keep(row) {
       if (fresh.length === 0) clock.after(KEEP_EVERY_MS, write);
       fresh.push(row);
     },

@@ -2,7 +2,7 @@
 import { parseCidrList } from "../base/cidr.ts";
 import type { Config } from "../config.ts";
 import { type DeliverSettings, deliverDefaults } from "../deliver/settings.ts";
-import { type Server, DNS_PORT } from "../dns/servers.ts";
+import { type Server, DNS_PORT, isOnThisHost } from "../dns/servers.ts";
 import { systemResolvConf } from "../dns/system.ts";
 import type { UpstreamSettings } from "../dns/upstream.ts";
 import type { Priority } from "../mail/message.ts";
@@ -72,6 +72,7 @@ export function upstreamSettings(config: Config): UpstreamSettings {
   const own: readonly Server[] = config.dnsServers.map(({ host, port }) => ({
     address: host,
     port: port === 0 ? DNS_PORT : port,
+    trusted: isOnThisHost(host),
   }));
   const servers = own.length > 0 ? own : systemResolvConf();
   return { servers, timeoutMs: config.dnsTimeoutMs };

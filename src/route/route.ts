@@ -80,8 +80,11 @@ export type Routing =
       readonly class?: "tls";
     };
 
-/** Answers at once when the cache knows, so that the hot path makes no promise; never rejects. */
-export type RouteFor = (domain: string) => Routing | Promise<Routing>;
+/**
+ * Answers at once when the cache knows, so that the hot path makes no promise; never rejects. The sender's domain matters only where
+ * `[senders]` gives it a relay of its own.
+ */
+export type RouteFor = (domain: string, senderDomain?: string) => Routing | Promise<Routing>;
 
 /** Whether two routes speak to each of their hosts in the same way; it is told by what their hosts ask for. */
 export function sameEndpoints(a: Route, b: Route): boolean {

@@ -25,6 +25,8 @@ const SINK_DOMAIN = "postrider.test";
 export interface RouterSettings {
   /** Empty: straight to the MX. */
   readonly relays: readonly Relay[];
+  /** The setting `[senders]`: relays of a sender domain, in the place of all else. */
+  readonly senderRelays?: ReadonlyMap<string, readonly Relay[]>;
   readonly denyDestinations: readonly Cidr[];
   /** The setting `smtp_port`. */
   readonly smtpPort: number;
@@ -55,6 +57,8 @@ export interface RouterDeps {
 
 export interface Router {
   readonly routeFor: RouteFor;
+  /** Forgets every route: the next question makes it anew from the DNS cache. */
+  forget(): void;
 }
 
 /** A route of fixed parts, such as a literal address, is made anew after so long. */
@@ -69,19 +73,26 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
   });
   const inFlight = new Map<string, Promise<Routing>>();
 
-  function routeFor(domain: string): Routing | Promise<Routing> {
-    const key = cacheKey(domain);
+  function routeFor(domain: string, senderDomain = ""): Routing | Promise<Routing> {
+    const ownRelays = domain === SINK_DOMAIN ? undefined : relaysOf(senderDomain);
+    const key = ownRelays === undefined ? cacheKey(domain) : `from ${senderDomain}`;
     const kept = known.get(key);
     if (kept !== undefined && clock.now() < kept.freshUntil) return kept;
     const flight = inFlight.get(key);
     if (flight !== undefined) return flight;
-    const routing = whenKnown(find(domain), (found) => {
+    const finding =
+      ownRelays === undefined ? find(domain) : relayRouting(ownRelays, `/${senderDomain}`);
+    const routing = whenKnown(finding, (found) => {
       inFlight.delete(key);
       if (found.kind !== "unknown") known.set(key, found, weigh(key, found));
       return found;
     });
     if (routing instanceof Promise) inFlight.set(key, routing);
     return routing;
+  }
+
+  function relaysOf(senderDomain: string): readonly Relay[] | undefined {
+    return settings.capture ? undefined : settings.senderRelays?.get(senderDomain);
   }
 
   /** With a relay or `capture`, all domains but the sink's share one route, and one entry. */
@@ -144,7 +155,7 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
   }
 
   /** A smarthost is the operator's word: it is exempt from `deny_destinations`, and its absence is never a bounce. */
-  function relayRouting(relays: readonly Relay[]): Routing | Promise<Routing> {
+  function relayRouting(relays: readonly Relay[], siteEnd = ""): Routing | Promise<Routing> {
     const candidates = relays.map(({ host }, i) => ({ name: host, preference: i }));
     return whenKnown(addressesOf(candidates), (answers) => {
       const located = locate(answers, []);
@@ -157,7 +168,7 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
         return { ...host, endpoint: { port, tls, implicitTls, login } };
       });
       const { port, tls, implicitTls, login } = first;
-      const site = relaySite(first.host, first.port);
+      const site = relaySite(first.host, first.port, siteEnd);
       return routing(
         { site, via: "relay", hosts, port, tls, implicitTls, login },
         located.freshUntil,
@@ -180,7 +191,7 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
     return { port: settings.smtpPort, tls: settings.tls, implicitTls: false, login: null };
   }
 
-  return { routeFor };
+  return { routeFor, forget: known.clear };
 }
 
 function routing(route: Route, freshUntil: EpochMs): Routing {

@@ -37,9 +37,12 @@ export function siteOf(hosts: readonly string[]): string {
   return providerOf(set) ?? bounded(nameOfSet(set), set.length);
 }
 
-/** Pacing towards a smarthost is kept for the host and port: two services of one machine differ. */
-export function relaySite(host: string, port: number): string {
-  return bounded(`relay:${host.includes(":") ? `[${host}]` : host}:${port}`, 1);
+/**
+ * Pacing towards a smarthost is kept for the host and port: two services of one machine differ. `end` sets a sender's own relay
+ * apart, since one login that is refused must not pause the others.
+ */
+export function relaySite(host: string, port: number, end = ""): string {
+  return bounded(`relay:${host.includes(":") ? `[${host}]` : host}:${port}${end}`, 1);
 }
 
 function providerOf(hosts: readonly string[]): string | undefined {

@@ -26,6 +26,8 @@ export interface Lab {
 export interface LabOptions extends Partial<UpstreamSettings> {
   readonly servers?: readonly Server[];
   readonly fakeCount?: number;
+  /** Whether the word of the fake servers that an answer is validated counts. */
+  readonly trusted?: boolean;
   readonly hosts?: string;
   readonly limits?: UdpLimits;
 }
@@ -34,7 +36,8 @@ export interface LabOptions extends Partial<UpstreamSettings> {
 const PATIENT_MS = 5_000;
 
 export async function openLab(options: LabOptions = {}): Promise<Lab> {
-  const { fakeCount = 1, hosts = "", servers = [], limits = udpLimits, ...settings } = options;
+  const { fakeCount = 1, hosts = "", servers = [], limits = udpLimits, ...rest } = options;
+  const { trusted = true, ...settings } = rest;
   const fakes = await Promise.all(Array.from({ length: fakeCount }, () => startFakeDns()));
   const queries: QueryResult[] = [];
   const upstream = createUpstream({
@@ -43,7 +46,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     settings: {
       timeoutMs: PATIENT_MS,
       ...settings,
-      servers: [...servers, ...fakes.map((fake) => fake.server)],
+      servers: [...servers, ...fakes.map((fake) => ({ ...fake.server, trusted }))],
     },
     udpLimits: limits,
     onQuery: (_, result) => void queries.push(result),

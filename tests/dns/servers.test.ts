@@ -12,13 +12,20 @@ nameserver nonsense
 search example.com
 options ndots:2 timeout:3 attempts:4`;
     expect(parseResolvConf(text)).toEqual([
-      { address: "192.0.2.53", port: 53 },
-      { address: "fe80::1%eth0", port: 53 },
+      { address: "192.0.2.53", port: 53, trusted: false },
+      { address: "fe80::1%eth0", port: 53, trusted: false },
     ]);
   });
 
+  test("the word of a server on this host is trusted, and of any other where trust-ad says so", () => {
+    const trusted = (text: string) => parseResolvConf(text).map((server) => server.trusted);
+    expect(trusted("nameserver 127.0.0.53\nnameserver 192.0.2.53")).toEqual([true, false]);
+    expect(trusted("nameserver ::1\noptions edns0")).toEqual([true]);
+    expect(trusted("nameserver 192.0.2.53\noptions edns0 trust-ad")).toEqual([true]);
+  });
+
   test("an empty or missing one means the server on this host", () => {
-    const local = [{ address: "127.0.0.1", port: 53 }];
+    const local = [{ address: "127.0.0.1", port: 53, trusted: true }];
     expect(parseResolvConf("")).toEqual(local);
     expect(systemResolvConf("/nowhere/resolv.conf")).toEqual(local);
   });

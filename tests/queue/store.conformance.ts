@@ -347,6 +347,8 @@ export function conformance(name: string, makeHome: () => StoreHome): void {
         { key: "MX a.example", answer: "a", expiresAt: NOW },
         { key: "MX example.com", answer: "b", expiresAt: NOW },
       ]);
+      expect(store.recallOne("MX example.com")?.answer).toBe("b");
+      expect(store.recallOne("MX b.example")).toBeUndefined();
     });
   });
 }

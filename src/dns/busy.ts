@@ -1,0 +1,34 @@
+// Which domains are worth being asked about before anybody waits: uses are counted, and what is not used any more fades.
+
+export interface Busy {
+  note(domain: string): void;
+  /** The most used of the last while, most used first, at most `max`. */
+  top(max: number): string[];
+  /** Halves every count: called at even intervals. */
+  fade(): void;
+  size(): number;
+}
+
+/** Domains that are counted; when there are more, those that were used least go. */
+const COUNTED_MAX = 20_000;
+
+export function createBusy(countedMax = COUNTED_MAX): Busy {
+  let counts = new Map<string, number>();
+  return {
+    note(domain) {
+      counts.set(domain, (counts.get(domain) ?? 0) + 1);
+      if (counts.size > countedMax) counts = new Map(mostUsed(counts, countedMax >> 1));
+    },
+    top: (max) => mostUsed(counts, max).map(([domain]) => domain),
+    fade() {
+      for (const [domain, count] of counts)
+        if (count < 2) counts.delete(domain);
+        else counts.set(domain, count >> 1);
+    },
+    size: () => counts.size,
+  };
+}
+
+function mostUsed(counts: ReadonlyMap<string, number>, max: number): [string, number][] {
+  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, max);
+}
