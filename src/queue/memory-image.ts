@@ -5,7 +5,17 @@ import type { MessageId } from "../mail/id.ts";
 import { type Priority, priorities } from "../mail/message.ts";
 import { isFinal, recipientStates } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
-import type { KeptAnswer, Lease, NewMessage, RecipientRow, SiteId, Tally } from "./store.ts";
+import type {
+  KeptAnswer,
+  Lease,
+  NewMessage,
+  Pause,
+  RecipientRow,
+  SiteId,
+  Tally,
+  Walked,
+  WalkPlace,
+} from "./store.ts";
 
 export interface Row {
   readonly address: string;
@@ -18,6 +28,8 @@ export interface Entry {
   readonly head: NewMessage["head"];
   readonly body: Uint8Array | null;
   readonly spool: string | null;
+  /** Until when the bytes of a finished message are kept; null: it is not finished, or they are gone. */
+  readonly keptUntil: EpochMs | null;
   /** In order of their number. */
   readonly rows: readonly (Row & { readonly n: number })[];
 }
@@ -27,6 +39,8 @@ export interface Image {
   readonly messages: Map<MessageId, Entry>;
   readonly sites: string[];
   readonly answers: Map<string, KeptAnswer>;
+  /** By kind and name. */
+  readonly pauses: Map<string, Pause>;
   /** In order of their number, without gaps. */
   readonly events: EventRow[];
   readonly waiting: Set<MessageId>;
@@ -38,6 +52,7 @@ export function createImage(): Image {
     messages: new Map(),
     sites: [""],
     answers: new Map(),
+    pauses: new Map(),
     events: [],
     waiting: new Set(),
     leased: new Set(),
@@ -107,7 +122,20 @@ export function createReads(image: Image) {
         entry.rows.some((one) => !isFinal(one.state.at)),
       );
       const pendingBytes = open.reduce((sum, { head }) => sum + head.sizeBytes, 0);
-      return { pendingBytes, databaseBytes: 0, walBytes: 0 };
+      const kept = [...image.messages.values()].filter(({ keptUntil }) => keptUntil !== null);
+      const keptBytes = kept.reduce((sum, { head }) => sum + head.sizeBytes, 0);
+      return { pendingBytes, keptBytes, databaseBytes: 0, walBytes: 0 };
+    },
+    pauses: () =>
+      [...image.pauses.values()].sort((a, b) => (keyOfPause(a) < keyOfPause(b) ? -1 : 1)),
+    walk(
+      which: "waiting" | "held",
+      { after, limit }: { readonly after: WalkPlace | null; readonly limit: number },
+    ): Walked[] {
+      const rows = which === "held" ? heldRows(image) : waitingPlaces(image);
+      const sorted = rows.sort(which === "held" ? byMessage : byPlace);
+      const order = which === "held" ? byMessage : byPlace;
+      return sorted.filter((row) => after === null || order(row, after) > 0).slice(0, limit);
     },
     recall: () => [...image.answers.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
     recallOne: (key: string): KeptAnswer | undefined => image.answers.get(key),
@@ -158,4 +186,33 @@ function waitsUntil(state: RecipientState): EpochMs | undefined {
     default:
       return undefined;
   }
+}
+
+export function keyOfPause({ kind, name }: Pick<Pause, "kind" | "name">): string {
+  return `${kind} ${name}`;
+}
+
+function heldRows(image: Image): Walked[] {
+  return [...image.messages].flatMap(([message, { head, rows }]) =>
+    rows.flatMap(({ n, address, site, state }) =>
+      state.at === "held"
+        ? [{ site, priority: head.priority, dueAt: 0, message, n, address, state }]
+        : [],
+    ),
+  );
+}
+
+function waitingPlaces(image: Image): Walked[] {
+  return waitingRows(image).map(({ entry: { head }, row, dueAt }) => {
+    const { n, address, site, state } = row;
+    return { site, priority: head.priority, dueAt, message: head.id, n, address, state };
+  });
+}
+
+function byMessage(a: WalkPlace, b: WalkPlace): number {
+  return a.message - b.message || a.n - b.n;
+}
+
+function byPlace(a: WalkPlace, b: WalkPlace): number {
+  return a.site - b.site || a.priority - b.priority || a.dueAt - b.dueAt || byMessage(a, b);
 }

@@ -3,6 +3,7 @@
 import type { EpochMs } from "../base/clock.ts";
 import { type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
+import { domainOf } from "../mail/message.ts";
 import { isFinal } from "../mail/state.ts";
 import { attemptsOf, type RecipientState } from "./lifecycle.ts";
 import {
@@ -10,6 +11,7 @@ import {
   createReads,
   type Entry,
   type Image,
+  keyOfPause,
   place,
   type Row,
   waitingRows,
@@ -19,8 +21,11 @@ import {
   type Claimed,
   type ClaimRequest,
   type Committed,
+  type Keeping,
   type NewMessage,
+  type Pause,
   type QueueStore,
+  type Reopening,
   type Settlement,
 } from "./store.ts";
 
@@ -85,6 +90,7 @@ function createSession(
   let dropping: string[] = [];
   let dropped: string[] = [];
   let forgetAfter: MessageId = 0;
+  let keeping: Keeping = { deadMs: 0, all: false };
 
   const living = (): void => {
     if (!alive) throw new Error("the memory store has ended");
@@ -150,6 +156,7 @@ function createSession(
       head,
       body: open && body !== null ? body.slice() : null,
       spool: open ? spool : null,
+      keptUntil: null,
       rows,
     });
     if (!open && spool !== null) dropping.push(spool);
@@ -174,14 +181,61 @@ function createSession(
     const changedRow = { ...row, state: next, site: site ?? row.site, steps };
     const rows = entry.rows.map((one) => (one === row ? changedRow : one));
     const open = rows.some((one) => !isFinal(one.state.at));
-    if (!open && entry.spool !== null) dropping.push(entry.spool);
-    put(message, open ? { ...entry, rows } : { ...entry, rows, body: null, spool: null });
+    if (open) put(message, { ...entry, rows });
+    else put(message, ended({ ...entry, rows }, at));
     if (event !== null) tell(message, n, event, at, step === null ? -1 : row.steps.length);
     return true;
   }
 
+  /** The last recipient has come to its end. */
+  const ended = (entry: Entry, at: EpochMs): Entry => {
+    const dead = entry.rows.some(({ state }) => state.at === "bounced" || state.at === "expired");
+    if (keeping.all) return { ...entry, keptUntil: Number.MAX_SAFE_INTEGER };
+    if (dead && keeping.deadMs > 0) return { ...entry, keptUntil: at + keeping.deadMs };
+    return withoutBytes(entry);
+  };
+
+  const withoutBytes = (entry: Entry): Entry => {
+    if (entry.spool !== null) dropping.push(entry.spool);
+    return { ...entry, body: null, spool: null, keptUntil: null };
+  };
+
+  function reopen({ message, n, dueAt, expiresAt, step, at }: Reopening): boolean {
+    const entry = image.messages.get(message);
+    const row = entry?.rows.find((one) => one.n === n);
+    if (entry === undefined || row === undefined) return false;
+    if (row.state.at !== "bounced" && row.state.at !== "expired") return false;
+    if (entry.body === null && entry.spool === null) return false;
+    const state: RecipientState = { at: "queued", dueAt, attempts: 0 };
+    const reopened = { ...row, state, steps: [...row.steps, step] };
+    const rows = entry.rows.map((one) => (one === row ? reopened : one));
+    put(message, { ...entry, head: { ...entry.head, expiresAt }, rows, keptUntil: null });
+    tell(message, n, "email.requeued", at, row.steps.length);
+    return true;
+  }
+
+  function fade(before: EpochMs, limit: number): number {
+    const faded = [...image.messages]
+      .flatMap(([id, { keptUntil }]) => (keptUntil === null ? [] : [{ id, keptUntil }]))
+      .filter(({ keptUntil }) => keptUntil < before)
+      .sort((a, b) => a.keptUntil - b.keptUntil || a.id - b.id)
+      .slice(0, limit);
+    for (const { id } of faded) put(id, withoutBytes(image.messages.get(id) as Entry));
+    return faded.length;
+  }
+
+  const setPause = (key: string, pause: Pause | undefined): void => {
+    const old = image.pauses.get(key);
+    const write = (value: Pause | undefined): void => {
+      if (value === undefined) image.pauses.delete(key);
+      else image.pauses.set(key, value);
+    };
+    changed(() => write(old));
+    write(pause);
+  };
+
   function claim(request: ClaimRequest): Claimed[] {
-    const { site, priority, limit, bytesMax, now, leaseUntil } = request;
+    const { site, priority, limit, bytesMax, now, leaseUntil, parked } = request;
     const due = waitingRows(image)
       .filter(({ entry, row }) => row.site === site && entry.head.priority === priority)
       .filter(({ dueAt }) => dueAt <= now)
@@ -192,6 +246,13 @@ function createSession(
     for (const { entry, row } of due.slice(0, limit)) {
       if (bytes >= bytesMax) break;
       const { head } = entry;
+      const line = parked?.get(domainOf(row.address));
+      if (line !== undefined && line !== site) {
+        const stands = image.messages.get(head.id) as Entry;
+        const moved = stands.rows.map((one) => (one.n === row.n ? { ...one, site: line } : one));
+        put(head.id, { ...stands, rows: moved });
+        continue;
+      }
       if (!counted.has(head.id)) bytes += head.sizeBytes;
       counted.add(head.id);
       const number = ++claims;
@@ -218,6 +279,7 @@ function createSession(
       reached = id;
       const entry = image.messages.get(id) as Entry;
       if (entry.rows.some((one) => !isFinal(one.state.at))) continue;
+      withoutBytes(entry);
       put(id, undefined);
       gone++;
     }
@@ -240,6 +302,15 @@ function createSession(
     settle,
     claim,
     forget,
+    keep: (next) => void (keeping = next),
+    reopen,
+    reschedule(message, dueAt) {
+      const entry = image.messages.get(message);
+      if (entry !== undefined) put(message, { ...entry, head: { ...entry.head, dueAt } });
+    },
+    fade,
+    pause: (pause) => setPause(keyOfPause(pause), pause),
+    resume: (pause) => setPause(keyOfPause(pause), undefined),
     nextClaim: () => ++claims,
     siteId(name) {
       const known = image.sites.indexOf(name);

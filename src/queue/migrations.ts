@@ -108,6 +108,30 @@ INSERT INTO tally (state, priority, recipients)
   SELECT state, priority, 0 FROM s, p;
 `;
 
-export const migrations: readonly Migration[] = [{ version: 1, sql: first }];
+/**
+ * - `held` is there for the walk of a release, `dead` for the letters whose bytes are kept: neither is met by mail that is delivered.
+ * - `pending.kept`: bytes of finished messages that are still here.
+ */
+const operator = `
+CREATE TABLE pause (
+  kind TEXT NOT NULL CHECK (kind IN ('all', 'domain', 'site')),
+  name TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX held ON recipient (message, n) WHERE state = 2;
+CREATE TABLE dead (
+  message INTEGER PRIMARY KEY,
+  until INTEGER NOT NULL,
+  size INTEGER NOT NULL CHECK (size >= 0)
+) STRICT;
+CREATE INDEX fading ON dead (until);
+ALTER TABLE pending ADD COLUMN kept INTEGER NOT NULL DEFAULT 0 CHECK (kept >= 0);
+`;
+
+export const migrations: readonly Migration[] = [
+  { version: 1, sql: first },
+  { version: 2, sql: operator },
+];
 
 export const SCHEMA_VERSION = Math.max(...migrations.map((one) => one.version));

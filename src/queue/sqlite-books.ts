@@ -9,16 +9,19 @@ export interface Books {
   /** Null: the recipient is new, or gone. */
   move(from: StateNumber | null, to: StateNumber | null, priority: Priority): void;
   owe(bytes: number): void;
+  /** Bytes of finished messages: more of them, or fewer. */
+  keep(bytes: number): void;
   nextSeq(): number;
   lastSeq(): number;
   /** A spool file that nothing needs once this transaction stands. */
   drop(spool: string): void;
   /** Writes what the transaction moved, as its last statements. */
   flush(): void;
-  keep(): void;
+  stand(): void;
   undo(): void;
   tally(): Tally[];
   owedBytes(): number;
+  keptBytes(): number;
   takeDropped(): string[];
 }
 
@@ -32,8 +35,9 @@ export function createBooks(prepare: Prepare): Books {
   ).values() as [number, number, number][]) {
     total[state * priorities.length + priority] = recipients;
   }
-  let owed = (prepare("SELECT bytes FROM pending").get() as { bytes: number }).bytes;
+  let [owed, kept] = prepare("SELECT bytes, kept FROM pending").values()[0] as [number, number];
   let owedDelta = 0;
+  let keptDelta = 0;
   let seq = (prepare("SELECT coalesce(max(seq), 0) AS seq FROM event").get() as { seq: number })
     .seq;
   let keptSeq = seq;
@@ -43,12 +47,14 @@ export function createBooks(prepare: Prepare): Books {
     "UPDATE tally SET recipients = recipients + ?3 WHERE state = ?1 AND priority = ?2",
   );
   const writeOwed = prepare("UPDATE pending SET bytes = bytes + ?1");
+  const writeKept = prepare("UPDATE pending SET kept = kept + ?1");
   const shift = (cell: number, by: number): void => {
     delta[cell] = (delta[cell] as number) + by;
   };
   const reset = (): void => {
     delta.fill(0);
     owedDelta = 0;
+    keptDelta = 0;
     dropping = [];
   };
   return {
@@ -57,6 +63,7 @@ export function createBooks(prepare: Prepare): Books {
       if (to !== null) shift(to * priorities.length + priority, 1);
     },
     owe: (bytes) => void (owedDelta += bytes),
+    keep: (bytes) => void (keptDelta += bytes),
     nextSeq: () => ++seq,
     lastSeq: () => seq,
     drop: (spool) => void dropping.push(spool),
@@ -67,12 +74,14 @@ export function createBooks(prepare: Prepare): Books {
         writeCell.run(Math.floor(cell / priorities.length), cell % priorities.length, by);
       }
       if (owedDelta !== 0) writeOwed.run(owedDelta);
+      if (keptDelta !== 0) writeKept.run(keptDelta);
     },
-    keep() {
+    stand() {
       for (let cell = 0; cell < CELLS; cell++) {
         total[cell] = (total[cell] as number) + (delta[cell] as number);
       }
       owed += owedDelta;
+      kept += keptDelta;
       keptSeq = seq;
       if (dropping.length > 0) dropped.push(...dropping);
       reset();
@@ -93,6 +102,7 @@ export function createBooks(prepare: Prepare): Books {
       return rows;
     },
     owedBytes: () => owed + owedDelta,
+    keptBytes: () => kept + keptDelta,
     takeDropped() {
       const taken = dropped;
       dropped = [];

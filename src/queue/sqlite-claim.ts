@@ -1,7 +1,7 @@
 // Leasing what waits, and finding leases again. All of it runs on the two partial indexes, whatever the history.
 import type { EpochMs } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
-import type { Priority } from "../mail/message.ts";
+import { domainOf, type Priority } from "../mail/message.ts";
 import { stateNumber, type StateNumber } from "../mail/state.ts";
 import type { Books } from "./sqlite-books.ts";
 import type { Prepare } from "./sqlite-open.ts";
@@ -45,9 +45,10 @@ export interface ClaimDeps {
 export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
   const readReady = prepare(READ_READY);
   const lease = prepare(LEASE);
+  const move = prepare("UPDATE recipient SET site = ?3 WHERE message = ?1 AND n = ?2");
 
   return function claim(request: ClaimRequest): Claimed[] {
-    const { site, priority, limit, bytesMax, now, leaseUntil } = request;
+    const { site, priority, limit, bytesMax, now, leaseUntil, parked } = request;
     const rows = readReady.values(site, priority, now, limit) as Ready[];
     const claimed: Claimed[] = [];
     const counted = new Set<MessageId>();
@@ -61,6 +62,11 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
         number,
         string | null,
       ];
+      const line = parked?.get(domainOf(address));
+      if (line !== undefined && line !== site) {
+        move.run(message, n, line);
+        continue;
+      }
       if (!counted.has(message)) bytes += sizeBytes;
       counted.add(message);
       const number = nextClaim();

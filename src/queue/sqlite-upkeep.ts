@@ -17,6 +17,7 @@ import { FIRST_FINAL, type StateNumber } from "../mail/state.ts";
 import type { Priority } from "../mail/message.ts";
 import type { Books } from "./sqlite-books.ts";
 import { failureOf } from "./sqlite-failure.ts";
+import type { Graves } from "./sqlite-dead.ts";
 import type { Prepare, StoreFile } from "./sqlite-open.ts";
 
 /** Messages looked at by one `forget` for each that it may remove. */
@@ -29,7 +30,7 @@ const READ_STRETCH = `SELECT m.id,
     (SELECT count(*) FROM recipient r WHERE r.message = m.id AND r.state < ${FIRST_FINAL}) AS open
   FROM message m WHERE m.id > ?1 AND m.id < ?2 ORDER BY m.id LIMIT ?3`;
 
-export function createForget(prepare: Prepare, books: Books) {
+export function createForget(prepare: Prepare, books: Books, graves: Pick<Graves, "clear">) {
   const readStretch = prepare(READ_STRETCH);
   const readStates = prepare("SELECT state, priority FROM recipient WHERE message = ?1");
   const deleteRecipients = prepare("DELETE FROM recipient WHERE message = ?1");
@@ -43,6 +44,7 @@ export function createForget(prepare: Prepare, books: Books) {
     for (const [state, priority] of readStates.values(message) as [StateNumber, Priority][]) {
       books.move(state, null, priority);
     }
+    graves.clear(message);
     deleteRecipients.run(message);
     deleteMessage.run(message);
   };

@@ -1,11 +1,13 @@
 // The two verbs of the hot path: accept a message, settle a recipient. Each is a handful of prepared statements whose rows are
 // appended, or still lie in the pages that were appended last.
 import { eventNumber, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { MessageHead, Priority } from "../mail/message.ts";
 import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
 import { attemptsOf, type RecipientState } from "./lifecycle.ts";
 import type { Books } from "./sqlite-books.ts";
+import type { Graves } from "./sqlite-dead.ts";
 import type { Prepare } from "./sqlite-open.ts";
 import type { Ring } from "./sqlite-ring.ts";
 import type { NewMessage, NewRecipient, Settlement } from "./store.ts";
@@ -55,7 +57,7 @@ export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient
   (message, n, address, state, priority, site, due, claim, attempts, steps, timeline, events)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '', ?10)`;
-const INSERT_EVENT =
+export const INSERT_EVENT =
   "INSERT INTO event (seq, message, n, type, at, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 export interface WriteDeps {
@@ -63,6 +65,11 @@ export interface WriteDeps {
   readonly books: Books;
   readonly leases: HeldLeases;
   readonly ring: Ring;
+}
+
+/** What becomes of the bytes of a message that has come to its end. */
+export interface SettleDeps extends WriteDeps {
+  readonly graves: Graves;
 }
 
 export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
@@ -162,7 +169,7 @@ const UPDATE_RECIPIENT = `UPDATE recipient
 const UPDATE_SITE = "UPDATE recipient SET site = ?3 WHERE message = ?1 AND n = ?2 AND site <> ?3";
 const READ_OPEN = `SELECT 1 FROM recipient WHERE message = ?1 AND state < ${FIRST_FINAL} LIMIT 1`;
 
-export function createSettle({ prepare, books, leases, ring }: WriteDeps) {
+export function createSettle({ prepare, books, leases, ring, graves }: SettleDeps) {
   const readHeld = prepare(READ_HELD);
   const update = prepare(UPDATE_RECIPIENT);
   const updateSite = prepare(UPDATE_SITE);
@@ -194,10 +201,13 @@ export function createSettle({ prepare, books, leases, ring }: WriteDeps) {
     return found?.state === stateNumber.sending ? found : undefined;
   };
 
-  const dropBody = (held: Held): void => {
+  const dropBody = (held: Held, final: StateNumber, at: EpochMs): void => {
     if (held.recipients > 1 && readOpen.values(held.message).length > 0) return;
     books.owe(-held.sizeBytes);
-    if (held.spool === null) {
+    if (graves.takes(held, final)) {
+      if (ring.has(held.message)) settleDown(held.message);
+      graves.bury(held, at);
+    } else if (held.spool === null) {
       if (ring.has(held.message)) ring.drop(held.message);
       else deleteBody.run(held.message);
     } else {
@@ -240,7 +250,7 @@ export function createSettle({ prepare, books, leases, ring }: WriteDeps) {
     books.move(held.state, number, held.priority);
     if (claim !== null) leases.delete(claim);
     if (nextClaim !== 0) leases.set(nextClaim, { ...held, state: number, steps });
-    if (number >= FIRST_FINAL) dropBody(held);
+    if (number >= FIRST_FINAL) dropBody(held, number, at);
     else if (number !== stateNumber.sending && ring.has(message)) settleDown(message);
     if (event !== null) {
       const place = step === null ? -1 : held.steps;

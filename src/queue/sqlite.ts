@@ -10,6 +10,7 @@ import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
 import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
+import { createGraves } from "./sqlite-dead.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
 import {
@@ -19,6 +20,7 @@ import {
   createTidy,
   WAL_BYTES_MAX,
 } from "./sqlite-upkeep.ts";
+import { createWalk } from "./sqlite-walk.ts";
 import { createAccept, createHeldLeases, createSettle, INSERT_BODY } from "./sqlite-write.ts";
 import {
   type Committed,
@@ -93,6 +95,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
   const { db, prepare } = file;
   const books = createBooks(prepare);
   const leases = createHeldLeases();
+  const graves = createGraves(prepare, books);
   const sites = createSites(prepare);
   const tidying = createTidy(file, walFile);
   let claims = facts.claimBase;
@@ -143,7 +146,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
       else if (!isLocked(error)) ballast.free();
       return failed;
     }
-    books.keep();
+    books.stand();
     ring.keep();
     sites.keep();
     if (++commits % WAL_LOOK_COMMITS === 0 && tidying.walBytes() > WAL_BYTES_MAX) {
@@ -156,7 +159,11 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     facts,
     transaction,
     accept: createAccept({ prepare, books, leases, ring }),
-    settle: createSettle({ prepare, books, leases, ring }),
+    settle: createSettle({ prepare, books, leases, ring, graves }),
+    keep: graves.keep,
+    reopen: graves.reopen,
+    fade: graves.fade,
+    ...createWalk(prepare),
     claim: createClaim({ prepare, books, leases, nextClaim }),
     nextClaim,
     siteId: sites.id,
@@ -164,12 +171,13 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     remember(rows) {
       for (const { key, answer, expiresAt } of rows) putAnswer.run(key, answer, expiresAt);
     },
-    forget: createForget(prepare, books),
+    forget: createForget(prepare, books, graves),
     ...createReads(prepare, ring),
     ...createWaiting(prepare),
     tally: books.tally,
     size: () => ({
       pendingBytes: books.owedBytes(),
+      keptBytes: books.keptBytes(),
       databaseBytes: tidying.databaseBytes(),
       walBytes: tidying.walBytes(),
     }),

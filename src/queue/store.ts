@@ -50,6 +50,8 @@ export interface ClaimRequest {
   readonly bytesMax: number;
   readonly now: EpochMs;
   readonly leaseUntil: EpochMs;
+  /** Recipients of these domains are not leased: they move to the line that the domain names, as they are. */
+  readonly parked?: ReadonlyMap<string, SiteId>;
 }
 
 /** A leased recipient with all that its job needs. The bytes are read apart, once a message. */
@@ -130,12 +132,57 @@ export interface RecipientRow {
 export interface StoreSize {
   /** Bytes of all messages that are not final, spooled ones included. */
   readonly pendingBytes: number;
+  /** Bytes of finished messages that are kept, spooled ones included. */
+  readonly keptBytes: number;
   readonly databaseBytes: number;
   readonly walBytes: number;
 }
 
+/** What an operator has stopped, until it is resumed. `name` is empty for everything. */
+export interface Pause {
+  readonly kind: "all" | "domain" | "site";
+  readonly name: string;
+  readonly at: EpochMs;
+}
+
+/** Which bytes stay when the last recipient of a message becomes final. */
+export interface Keeping {
+  /** Those of bounced and expired mail stay so long; 0: not at all. */
+  readonly deadMs: number;
+  /** All bytes stay as long as the message's history. */
+  readonly all: boolean;
+}
+
+/** A place in the order of a walk; what is behind it comes next. */
+export interface WalkPlace {
+  readonly site: SiteId;
+  readonly priority: Priority;
+  readonly dueAt: EpochMs;
+  readonly message: MessageId;
+  readonly n: number;
+}
+
+/** A recipient that a walk came by. */
+export interface Walked extends WalkPlace {
+  readonly address: string;
+  readonly state: RecipientState;
+}
+
+/** An operator's wish opens a new generation of a recipient that is bounced or expired. */
+export interface Reopening {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly dueAt: EpochMs;
+  /** From now on the message lives until then: its first life may be over. */
+  readonly expiresAt: EpochMs;
+  readonly step: string;
+  readonly at: EpochMs;
+}
+
 export interface QueueStore {
   readonly facts: StoreFacts;
+  /** Holds from the next settlement on; a new store keeps nothing. */
+  keep(keeping: Keeping): void;
   /** Runs `run` and makes its changes durable before it returns, or leaves none of them. */
   transaction<T>(run: () => T): Committed<T>;
 
@@ -148,6 +195,14 @@ export interface QueueStore {
   /** A new claim number, for recipients that are inserted already leased. */
   nextClaim(): number;
   siteId(name: string): SiteId;
+  /** False when its bytes are gone, or it is neither bounced nor expired: nothing has changed. */
+  reopen(reopening: Reopening): boolean;
+  /** A scheduled message gets another time, which its recipients' states must be given too. */
+  reschedule(message: MessageId, dueAt: EpochMs): void;
+  pause(pause: Pause): void;
+  resume(pause: Pick<Pause, "kind" | "name">): void;
+  /** Drops the kept bytes of at most `limit` dead letters whose time was up before `before`, the oldest first. */
+  fade(before: EpochMs, limit: number): number;
   remember(rows: readonly KeptAnswer[]): void;
   /**
    * Removes finished messages that were accepted before `before`, oldest first, at most `limit`; returns how many went. Events
@@ -162,6 +217,15 @@ export interface QueueStore {
   /** Events after `after`, in order. */
   events(after: number, limit: number): readonly EventRow[];
   siteName(id: SiteId): string;
+  pauses(): readonly Pause[];
+  /**
+   * Recipients that wait for time (`waiting`) or for an operator (`held`), in a fixed order from behind `after` on. A held one is
+   * placed by its message alone: site, lane and time of its place say nothing there.
+   */
+  walk(
+    which: "waiting" | "held",
+    options: { readonly after: WalkPlace | null; readonly limit: number },
+  ): Walked[];
   /** Sites that have waiting recipients, due or not. */
   sitesWaiting(): readonly SiteId[];
   /** The earliest due time among the waiting recipients of a site's lane. */

@@ -58,8 +58,21 @@ const action = fc.oneof(
       limit: fc.integer({ min: 1, max: 4 }),
       bytesMax: fc.integer({ min: 1, max: 9000 }),
       leaseUntil: dueAt,
+      park: fc.boolean(),
     }),
   },
+  fc.record({
+    do: fc.constant("reopen" as const),
+    which,
+    n: fc.integer({ min: 0, max: 2 }),
+    dueAt,
+  }),
+  fc.record({ do: fc.constant("fade" as const), before: dueAt, limit: fc.constantFrom(1, 9) }),
+  fc.record({
+    do: fc.constantFrom("pause" as const, "resume" as const),
+    kind: fc.constantFrom("domain" as const, "site" as const),
+    name: fc.constantFrom("a", "b"),
+  }),
   {
     weight: 6,
     arbitrary: fc.record({
@@ -121,7 +134,12 @@ test(
 /** All answers, and what is there after each transaction. */
 function play(home: StoreHome, turns: readonly Turn[]): unknown[] {
   const seen: unknown[] = [];
-  let store = home.open();
+  const open = (): QueueStore => {
+    const opened = home.open();
+    opened.keep({ deadMs: 1, all: false });
+    return opened;
+  };
+  let store = open();
   for (const { actions, end, after } of turns) {
     let killed = false;
     try {
@@ -138,13 +156,13 @@ function play(home: StoreHome, turns: readonly Turn[]): unknown[] {
       if (error !== undone) throw error;
     }
     if (killed) {
-      store = home.open();
+      store = open();
     } else if (after === "reopen") {
       store.close();
-      store = home.open();
+      store = open();
     } else if (after === "kill") {
       home.kill();
-      store = home.open();
+      store = open();
     }
     seen.push(contents(store));
     expect([...store.tally()].sort(byStateAndPriority)).toEqual(recount(store, allIds));
@@ -166,8 +184,21 @@ function perform(store: QueueStore, one: Action): unknown {
       store.accept(message({ id, states, body, site: one.site, priority: one.priority, ...spool }));
       return "accepted";
     }
-    case "claim":
-      return store.claim({ ...one, now: NOW });
+    case "claim": {
+      const parked = new Map([["example.com", 1]]);
+      return store.claim({ ...one, now: NOW, ...(one.park ? { parked } : {}) });
+    }
+    case "reopen": {
+      const { which, n, dueAt } = one;
+      const times = { dueAt, expiresAt: NOW + 9, at: NOW };
+      return store.reopen({ message: allIds[which] ?? 0, n, ...times, step: '["n"]' });
+    }
+    case "fade":
+      return store.fade(one.before, one.limit);
+    case "pause":
+      return store.pause({ kind: one.kind, name: one.name, at: NOW });
+    case "resume":
+      return store.resume(one);
     case "settle": {
       const id = allIds[one.which] ?? 0;
       return store.settle({
@@ -204,6 +235,10 @@ function contents(store: QueueStore): unknown {
     events: store.events(0, 999),
     tally: store.tally(),
     pending: store.size().pendingBytes,
+    kept: store.size().keptBytes,
+    pauses: store.pauses(),
+    waiting: store.walk("waiting", { after: null, limit: 99 }),
+    held: store.walk("held", { after: null, limit: 99 }).map(({ message, n }) => [message, n]),
     spooled: [...store.spooled()],
     dropped: store.takeDropped(),
     leases: store.leases({ claimMax: claimBase, now: NOW, limit: 9 }),

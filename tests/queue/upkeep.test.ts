@@ -33,7 +33,12 @@ function setUp(store: { databaseBytes?: number; forgets?: number; tidies?: boole
         return store.forgets ?? 0;
       },
       tidy: () => store.tidies ?? false,
-      size: () => ({ pendingBytes: 0, databaseBytes: store.databaseBytes ?? 0, walBytes: 0 }),
+      size: () => ({
+        pendingBytes: 0,
+        keptBytes: 0,
+        databaseBytes: store.databaseBytes ?? 0,
+        walBytes: 0,
+      }),
     } as Partial<QueueStore> as QueueStore,
   });
   return { waits, asked, upkeep, step: () => next() };
