@@ -10,7 +10,7 @@ import {
   readFile,
   readFlags,
 } from "./config/layers.ts";
-import type { Machine } from "./config/machine.ts";
+import type { KeyFaults, Machine } from "./config/machine.ts";
 import {
   type Config,
   type Setting,
@@ -82,11 +82,18 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     const folder = values.dataDir === "" ? defaultDataDir(input.env, input.home) : values.dataDir;
     values.dataDir = resolve(input.cwd, folder);
   }
+  if (values.dkim !== undefined)
+    values.dkim = (values.dkim as Config["dkim"]).map((one) => ({
+      ...one,
+      keyFile: resolve(input.cwd, one.keyFile),
+    }));
+  const keys = input.keyFaults((values.dkim as Config["dkim"] | undefined) ?? []);
   problems.push(...relayProblems(values, origins as Origins, input));
+  problems.push(...keyProblems(keys, origins as Origins));
   problems.push(...contradictions(values, origins as Origins));
   if (problems.length > 0) return { kind: "bad", problems };
   const config = values as Config;
-  const warnings = [...environment.warnings, ...doubts(config)];
+  const warnings = [...environment.warnings, ...keys.warnings, ...doubts(config)];
   return { kind: "ok", config, warnings, origins: origins as Origins, file: file.path };
 }
 
@@ -134,6 +141,11 @@ function relayProblems(
     found: mask(relay),
     allowed: `${rowOf("relay").kind.allowed}; ${why}`,
   }));
+}
+
+function keyProblems({ problems }: KeyFaults, origins: Origins): Problem[] {
+  const allowed = "files of private keys, RSA from 1024 bits or Ed25519, that only we may read";
+  return problems.map((found) => ({ setting: "dkim", from: origins.dkim.text, found, allowed }));
 }
 
 /** Settings that are each allowed, but not together. */

@@ -223,9 +223,13 @@ export const nameServer: Kind<Endpoint> = {
   show: showEndpoint,
 };
 
+/** Stands among ranges for the addresses and the name of this host. */
+export const OWN = "own";
+
 export const range: Kind<string> = {
-  allowed: "an address range such as 10.0.0.0/8 or fe80::/10",
-  parse: (raw) => (typeof raw === "string" && parseCidr(raw) !== undefined ? raw : undefined),
+  allowed: `an address range such as 10.0.0.0/8 or fe80::/10, or ${OWN}`,
+  parse: (raw) =>
+    typeof raw === "string" && (raw === OWN || parseCidr(raw) !== undefined) ? raw : undefined,
   show: (value) => value,
 };
 

@@ -3,6 +3,7 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, hostname, homedir } from "node:os";
 import { dirname } from "node:path";
+import type { DkimFile } from "./dkim.ts";
 
 /** The facts that a default or a share is reckoned from. */
 export interface Machine {
@@ -31,9 +32,19 @@ export interface Surroundings {
   volumeBytes(path: string): number;
   /** What is wrong with a list of relays; what their URLs mean is known to another room. */
   relayProblems(relays: string): readonly string[];
+  /** What is wrong with the files of keys; what a key is is known to another room. */
+  keyFaults(files: readonly DkimFile[]): KeyFaults;
 }
 
-export function realSurroundings(relayProblems: Surroundings["relayProblems"]): Surroundings {
+export interface KeyFaults {
+  readonly problems: readonly string[];
+  /** What is allowed, but not good. */
+  readonly warnings: readonly string[];
+}
+
+export function realSurroundings(
+  known: Pick<Surroundings, "relayProblems" | "keyFaults">,
+): Surroundings {
   return {
     env: process.env,
     cwd: process.cwd(),
@@ -46,7 +57,7 @@ export function realSurroundings(relayProblems: Surroundings["relayProblems"]): 
     },
     readFile: readIfThere,
     volumeBytes,
-    relayProblems,
+    ...known,
   };
 }
 

@@ -16,12 +16,14 @@ import {
   list,
   nameServer,
   orNull,
+  OWN,
   perPriority,
   range,
   share,
   size,
   text,
 } from "./kinds.ts";
+import { type DkimFile, dkimFiles } from "./dkim.ts";
 import type { Machine } from "./machine.ts";
 import { relayList } from "./relay.ts";
 
@@ -149,9 +151,9 @@ export const settings = {
   denyDestinations: setting<readonly string[]>({
     name: "deny_destinations",
     kind: list(range, 1000),
-    default: hostOnlyRanges.map((one) => one.text),
-    usually: "loopback, link-local, unspecified and multicast",
-    help: "Address ranges that no delivery connects to. An explicit `relay` is exempt",
+    default: [...hostOnlyRanges.map((one) => one.text), OWN],
+    usually: "loopback, link-local, unspecified, multicast and `own`",
+    help: "Address ranges that no delivery connects to; `own` is this host where an MX names it. An explicit `relay` is exempt",
   }),
   tlsPolicy: setting<TlsPolicyName>({
     name: "tls_policy",
@@ -249,6 +251,14 @@ export const settings = {
     kind: durations({ min: 100, max: HOUR }, timeoutDefaults),
     default: timeoutDefaults,
     help: "How long a remote server may take for each step (RFC 5321 4.5.3.2). A shorter `dot` makes duplicates",
+    table: true,
+  }),
+  dkim: setting<readonly DkimFile[]>({
+    name: "dkim",
+    kind: dkimFiles,
+    default: [],
+    usually: "keys made by `domain add`",
+    help: "Keys for signing, a table each: `domain`, `selector`, `key_file`. Several of a domain all sign",
     table: true,
   }),
   historyDays: setting({

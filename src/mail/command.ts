@@ -1,6 +1,7 @@
 // What an operator wants done or shown, on its way from the door to the thread that can do it, and what comes back. Everything in it
 // is JSON: it travels between threads, and the answers are the API's own. A room adds its members here and their handlers in a file of
 // its own under roles/handlers/.
+import type { DkimKey } from "./dkim/key.ts";
 
 /** For the queue thread: whatever changes the store, and whatever only that thread knows. */
 export type Command = QueueCommand;
@@ -12,7 +13,9 @@ export type QueueCommand =
 /** For every sender thread: what it has learned, and what it does at this moment. */
 export type SenderCommand =
   /** Connections and jobs, over all sites of the thread. */
-  { readonly do: "sender.gauges" };
+  | { readonly do: "sender.gauges" }
+  /** Signs with these keys and no others from now on. */
+  | { readonly do: "sender.keys"; readonly keys: readonly DkimKey[] };
 
 /** Why a command cannot be done to what is there: an error name of the API (409). */
 export type Conflict = "not_cancelable" | "not_retryable" | "conflict";

@@ -7,10 +7,11 @@ import type { CliDeps, DaemonHooks, GoodConfig } from "../commands/deps.ts";
 import { createOutput } from "../commands/output.ts";
 import { realSurroundings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
+import { keyFaults } from "./dkimKeys.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);
-  const surroundings = realSurroundings(relayProblems);
+  const surroundings = realSurroundings({ relayProblems, keyFaults });
   const output = createOutput({
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),

@@ -11,6 +11,7 @@ import { readProcessFigures } from "../report/processFigures.ts";
 import { exitCodes } from "../commands/exitCodes.ts";
 import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
+import { settingsKeys } from "./dkimKeys.ts";
 import { createFleet } from "./fleet.ts";
 import type { OpenDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
@@ -128,6 +129,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const meter = createMeter(boundsOf);
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   let draining = false;
+  const keys = settingsKeys(config.dkim, (text) => log("error", "dkim.key_unusable", { text }));
   const reader = createReaderThread({
     config,
     clock,
@@ -163,6 +165,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     config,
     clock,
     log,
+    keys: () => keys,
     toQueue: queue.say,
     hear,
     forget: metrics.forget,

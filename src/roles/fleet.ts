@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import { busy, type CommandAnswer, type SenderCommand } from "../mail/command.ts";
+import type { DkimKey } from "../mail/dkim/key.ts";
 import { createAsker } from "./asker.ts";
 import type { Common, DoorToQueue, DoorToSender, SenderToDoor } from "./protocol.ts";
 import { channel, spawn } from "./spawn.ts";
@@ -24,6 +25,8 @@ export function createFleet(deps: {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
+  /** What mail is signed with at this moment. */
+  readonly keys: () => readonly DkimKey[];
   toQueue(message: DoorToQueue, transfer: MessagePort[]): void;
   readonly spawn?: typeof spawn;
   /** Given the thread's name. */
@@ -42,6 +45,7 @@ export function createFleet(deps: {
       role: "sender",
       config,
       index,
+      keys: deps.keys(),
     });
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);

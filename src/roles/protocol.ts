@@ -5,6 +5,7 @@ import type { LogFields, LogLevel } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 import type { Config } from "../config.ts";
 import type { Command, CommandAnswer, SenderCommand } from "../mail/command.ts";
+import type { DkimKey } from "../mail/dkim/key.ts";
 import type { Job } from "../mail/job.ts";
 import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
@@ -19,7 +20,12 @@ import type { Packed } from "./wire.ts";
 /** What a new thread is told before it runs its first line. */
 export type ThreadStart =
   | { readonly role: "queue"; readonly config: Config; readonly workers: number }
-  | { readonly role: "sender"; readonly config: Config; readonly index: number }
+  | {
+      readonly role: "sender";
+      readonly config: Config;
+      readonly index: number;
+      readonly keys: readonly DkimKey[];
+    }
   | { readonly role: "reader"; readonly config: Config };
 
 /** What every thread may say to the door besides its own matters. */

@@ -4,11 +4,15 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
 import { systemClock, type Timer } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Connect } from "../deliver/connection.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
 import { createSocketConnect } from "../deliver/socket.ts";
+import type { DkimKey } from "../mail/dkim/key.ts";
+import { openKeyring } from "../mail/dkim/keyring.ts";
+import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import { attemptOrder } from "../route/order.ts";
 import { createBuiltinSink } from "./builtinSink.ts";
@@ -28,7 +32,8 @@ import { deliverSettings } from "./settings.ts";
 import { createThread } from "./thread.ts";
 import { unpack } from "./wire.ts";
 
-export function runSender({ config, index }: Extract<ThreadStart, { role: "sender" }>): void {
+export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void {
+  const { config, index } = start;
   const clock = systemClock;
   const thread = createThread<SenderToDoor, DoorToSender>({
     name: `sender-${index}`,
@@ -40,6 +45,10 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
   let endJobs = (): void => {};
   const jobsEnded = new Promise<void>((resolve) => (endJobs = resolve));
   const spool = join(config.dataDir, SPOOL_FOLDER);
+  const signWith = (keys: readonly DkimKey[]): void => {
+    signer = signerWith(keys, thread.log);
+  };
+  let signer = signerWith(start.keys, thread.log);
   const sender = createSender({
     clock,
     random: systemRandom,
@@ -49,10 +58,11 @@ export function runSender({ config, index }: Extract<ThreadStart, { role: "sende
     settings: deliverSettings(config),
     verdict: outbox.add,
     readSpool: (file) => createReadStream(join(spool, file)),
+    signer: () => signer,
     order: attemptOrder,
   });
 
-  const handlers = senderHandlers(sender);
+  const handlers = senderHandlers(sender, signWith);
   thread.hear((message) => {
     switch (message.say) {
       case "queue":
@@ -91,6 +101,13 @@ function submitAll(sender: Sender, { routes, packed }: Jobs): void {
     if (route === undefined) throw new Error(`a job names route ${head.route}, which is not there`);
     sender.submit(head.job, route, body);
   }
+}
+
+function signerWith(keys: readonly DkimKey[], log: Log): Signer {
+  const keyring = openKeyring(keys, ({ domain, selector }, why) =>
+    log("error", "dkim.key_unusable", { domain, selector, why }),
+  );
+  return createSigner(keyring);
 }
 
 /**

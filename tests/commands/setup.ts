@@ -33,6 +33,7 @@ export function createBox(
       readFile: (path) => files[path],
       volumeBytes: () => 100e9,
       relayProblems: () => [],
+      keyFaults: () => ({ problems: [], warnings: [] }),
     },
     output: createOutput({
       out: (text) => void (out += text),

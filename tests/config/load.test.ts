@@ -15,6 +15,7 @@ interface Given {
   readonly env?: LoadInput["env"];
   readonly files?: Readonly<Record<string, string>>;
   readonly relayProblems?: LoadInput["relayProblems"];
+  readonly keyFaults?: LoadInput["keyFaults"];
 }
 
 function load({
@@ -22,6 +23,7 @@ function load({
   env = {},
   files = {},
   relayProblems = () => [],
+  keyFaults = () => ({ problems: [], warnings: [] }),
 }: Given = {}): LoadedConfig {
   return loadConfig({
     flags,
@@ -32,6 +34,7 @@ function load({
     readFile: (path) => files[path],
     volumeBytes: () => 100e9,
     relayProblems,
+    keyFaults,
   });
 }
 
@@ -82,7 +85,7 @@ describe("defaults", () => {
   test("every default can be written as it is shown and means the same", () => {
     const { config, origins } = good();
     const shown = shownSettings(config, origins).filter(
-      ({ name }) => name !== "retry" && name !== "lifetime" && name !== "timeouts",
+      ({ name }) => !["retry", "lifetime", "timeouts", "dkim"].includes(name),
     );
     const flags = Object.fromEntries(shown.map(({ name, value }) => [name, value]));
     expect(good({ flags }).config).toEqual(config);
@@ -233,4 +236,34 @@ test("what is wrong with a relay is told with all other problems, and its passwo
   const relay = loaded.problems.find((one) => one.setting === "relay");
   expect(relay?.allowed).toContain("TLS from the first byte");
   expect(relay?.found).not.toContain("secret");
+});
+
+describe("tables of keys", () => {
+  const table = (text: string): Given => ({ files: { [ETC]: `[[dkim]]\n${text}` } });
+  const key = 'domain = "Shop.example"\nselector = "s1"\nkey_file = "keys/s1.pem"';
+
+  test("several are read, names in lower case, files from the working directory", () => {
+    const { config } = good(table(`${key}\n[[dkim]]\n${key.replace("s1", "S2")}`));
+    expect(config.dkim).toEqual([
+      { domain: "shop.example", selector: "s1", keyFile: "/work/keys/s1.pem" },
+      { domain: "shop.example", selector: "s2", keyFile: "/work/keys/s1.pem" },
+    ]);
+  });
+
+  test("a table that lacks something, or holds more, is refused", () => {
+    for (const text of ['domain = "a.example"', `${key}\nkey = "x"`, key.replace("s1", "s 1")])
+      expect(problemsOf(table(text)).map((one) => one.setting)).toEqual(["dkim"]);
+  });
+
+  test("what is wrong with a file is told with all other problems", () => {
+    const keyFaults = () => ({ problems: ["x.pem: there is no such file"], warnings: ["short"] });
+    const problems = problemsOf({ ...table(key), keyFaults, flags: { workers: "none" } });
+    expect(problems.map(problemLine).join("\n")).toContain("x.pem: there is no such file");
+    expect(problems).toHaveLength(2);
+    const { warnings } = good({
+      ...table(key),
+      keyFaults: () => ({ problems: [], warnings: ["short"] }),
+    });
+    expect(warnings).toContain("short");
+  });
 });

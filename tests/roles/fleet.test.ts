@@ -14,6 +14,7 @@ function setUp(workers: number) {
   const threads: { said: string[]; killed: boolean; end(why: string | undefined): void }[] = [];
   const fleet = createFleet({
     config: { workers } as Config,
+    keys: () => [],
     clock,
     log: (_level, event) => void logs.push(event),
     toQueue: (message, transfer) => {

@@ -1,6 +1,6 @@
 // Which keys sign the mail of a domain. DMARC wants the signature's domain to be that of From or one above it (RFC 9989: relaxed
 // alignment), so a domain without keys of its own uses those of the nearest one above it.
-import type { SigningKey } from "./key.ts";
+import { type DkimKey, readKey, type SigningKey } from "./key.ts";
 
 export interface Keyring {
   readonly size: number;
@@ -9,6 +9,21 @@ export interface Keyring {
 }
 
 const none: readonly SigningKey[] = [];
+
+/** Keys as they came from another thread; one that cannot be read is left out and told. */
+export function openKeyring(
+  keys: readonly DkimKey[],
+  unusable: (key: DkimKey, why: string) => void,
+): Keyring {
+  return createKeyring(
+    keys.flatMap((key) => {
+      const read = readKey(key.pem);
+      if (read.kind === "key") return { ...read, domain: key.domain, selector: key.selector };
+      unusable(key, read.why);
+      return [];
+    }),
+  );
+}
 
 export function createKeyring(keys: readonly SigningKey[]): Keyring {
   const byDomain = new Map<string, SigningKey[]>();
