@@ -1,6 +1,7 @@
 // The one translation of settings into what each room calls its own: a room knows nothing of flags and files.
-import { parseCidrList } from "../base/cidr.ts";
+import { type Cidr, parseCidrList } from "../base/cidr.ts";
 import type { Config } from "../config.ts";
+import { OWN } from "../config/kinds.ts";
 import { type DeliverSettings, deliverDefaults } from "../deliver/settings.ts";
 import { type Server, DNS_PORT, isOnThisHost } from "../dns/servers.ts";
 import { systemResolvConf } from "../dns/system.ts";
@@ -8,10 +9,12 @@ import type { UpstreamSettings } from "../dns/upstream.ts";
 import type { Priority } from "../mail/message.ts";
 import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
 import type { LaneSchedule } from "../queue/retry.ts";
+import { nobody, type Own } from "../route/own.ts";
 import { parseRelays } from "../route/relay.ts";
 import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
 import { type Deadlines, rfcDeadlines } from "../smtp/phases.ts";
 import type { DoorLimits } from "../submit/door.ts";
+import { ownAddresses } from "./ownAddresses.ts";
 
 export function deliverSettings(config: Config): DeliverSettings {
   const { siteConnections } = config;
@@ -50,15 +53,26 @@ function laneOf({ retryStepsMs, lifetimeMs }: Config, priority: Priority): LaneS
 
 /** Config has checked the texts that are parsed here; a problem would be a bug. */
 export function routerSettings(config: Config): RouterSettings {
-  const deny = parseCidrList(config.denyDestinations.join(","));
-  if (deny.kind === "refused") throw new Error(deny.problems.join("; "));
+  const deny = rangesOf(config.denyDestinations.filter((text) => text !== OWN));
   return {
     ...defaultRouterSettings,
     relays: relaysOf(config.relay),
-    denyDestinations: deny.value,
+    denyDestinations: deny,
+    own: config.denyDestinations.includes(OWN) ? ownOf(config) : nobody,
     smtpPort: config.smtpPort,
     tls: config.tlsPolicy,
   };
+}
+
+function ownOf({ hostname }: Config): Own {
+  return { names: [hostname.toLowerCase()], addresses: rangesOf(ownAddresses()) };
+}
+
+function rangesOf(texts: readonly string[]): readonly Cidr[] {
+  // An empty text is the empty list, and a zone is no part of an address.
+  const parsed = parseCidrList(texts.map((text) => text.replace(/%.*$/, "")).join(","));
+  if (parsed.kind === "refused") throw new Error(parsed.problems.join("; "));
+  return parsed.value;
 }
 
 function relaysOf(relay: string | null): RouterSettings["relays"] {

@@ -4,6 +4,7 @@ import { hostOnlyRanges, ipFamily, type Cidr } from "../base/cidr.ts";
 import type { Clock, EpochMs } from "../base/clock.ts";
 import { whenKnown, type Answer, type Lookup } from "../dns/answer.ts";
 import { createRecent } from "../dns/recent.ts";
+import { betterThanOwn, nobody, refuseLoop, type Own } from "./own.ts";
 import type { Relay } from "./relay.ts";
 import type { Endpoint, Route, RouteFor, RouteHost, Routing, TlsPolicy } from "./route.ts";
 import {
@@ -28,6 +29,8 @@ export interface RouterSettings {
   /** The setting `[senders]`: relays of a sender domain, in the place of all else. */
   readonly senderRelays?: ReadonlyMap<string, readonly Relay[]>;
   readonly denyDestinations: readonly Cidr[];
+  /** This host; absent where mail to itself is no circle. */
+  readonly own?: Own;
   /** The setting `smtp_port`. */
   readonly smtpPort: number;
   /** The setting `tls_policy`, for everything but relays. */
@@ -122,7 +125,9 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
     candidates: Extract<ReturnType<typeof candidatesOf>, { kind: "candidates" }>,
     answers: readonly HostAnswers[],
   ): Routing {
-    const located = locate(answers, settings.denyDestinations);
+    const better = betterThanOwn(answers, settings.own ?? nobody);
+    if (better.length === 0 && answers.length > 0) return refuseLoop(domain, candidates.freshUntil);
+    const located = locate(better, settings.denyDestinations);
     if (located.kind === "unknown") return located;
     const freshUntil = Math.min(located.freshUntil, candidates.freshUntil);
     if (located.kind === "nowhere") {

@@ -107,6 +107,15 @@ describe("straight to the MX", () => {
     expect(routeOf(strict.routeFor("a.test")).hosts[0]?.addresses).toEqual(["2001:db8::1"]);
   });
 
+  test("mail that would come back to this host is refused, unless a better host takes it", () => {
+    const own = { names: ["mx.a.test"], addresses: [] };
+    expect(outcome(openRouter(zone, { own }).routeFor("a.test"))).toBe("5.4.6");
+    const two = { ...zone, "MX a.test": [mx(10, "mx.plain.test"), mx(20, "mx.a.test")] };
+    const better = { ...two, "A mx.plain.test": ["192.0.2.9"] };
+    const route = routeOf(openRouter(better, { own }).routeFor("a.test"));
+    expect(route.hosts.map((host) => host.name)).toEqual(["mx.plain.test"]);
+  });
+
   test("address literals need no question, and are denied like any address", () => {
     const { routeFor, asked } = openRouter(zone);
     expect(routeOf(routeFor("[192.0.2.9]")).hosts[0]?.addresses).toEqual(["192.0.2.9"]);
@@ -166,6 +175,23 @@ describe("through relays", () => {
       { name: "mx.a.test", endpoint: { port: 465, implicitTls: true, login: null } },
     ]);
     expect(routeOf(routeFor("a.test"))).toBe(route);
+  });
+
+  test("a sender domain's own relay stands in the place of all else, at a site of its own", () => {
+    const senderRelays = new Map([["s.test", relays("smtp://192.0.2.7:2525")]]);
+    for (const general of [[], relays("smtp://192.0.2.8")]) {
+      const { routeFor } = openRouter(zone, { relays: general, senderRelays });
+      const own = routeOf(routeFor("a.test", "s.test"));
+      expect([own.site, own.hosts[0]?.addresses]).toEqual([
+        "relay:192.0.2.7:2525/s.test",
+        ["192.0.2.7"],
+      ]);
+      expect(routeOf(routeFor("b.test", "s.test"))).toBe(own);
+      const other = general.length === 0 ? "mx.a.test" : "relay:192.0.2.8:25";
+      expect(routeOf(routeFor("a.test", "t.test")).site).toBe(other);
+      expect(routeOf(routeFor("a.test")).site).toBe(other);
+      expect(routeOf(routeFor("postrider.test", "s.test")).via).toBe("sink");
+    }
   });
 
   test("a relay that does not exist is never a bounce", () => {
