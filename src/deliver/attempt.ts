@@ -170,6 +170,7 @@ function settle(
 ): readonly JobRecipient[] {
   const again: JobRecipient[] = [];
   const someTaken = fates.some((fate) => fate.fate === "taken");
+  const speaker = { host: where.host, alone: recipients.length === 1 };
   let acceptedBefore = 0;
   for (let i = 0; i < recipients.length; i++) {
     const recipient = recipients[i] as JobRecipient;
@@ -181,7 +182,7 @@ function settle(
       again.push(recipient);
       continue;
     }
-    const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate);
+    const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate, speaker);
     deps.verdict(verdictOf(work, recipient, judged, where));
     if (fate.fate === "spoiled")
       deps.log("error", "deliver.body_damaged", { message: work.job.message, text: fate.text });
@@ -227,7 +228,7 @@ function verdictOf(
   judged: trouble.Judgement,
   where: Place,
 ): Verdict {
-  const { kind, scope, doubt, phase, code, enhanced, text, retryAfterMs } = judged;
+  const { kind, scope, doubt, phase, code, enhanced, text } = judged;
   const step = packStep({
     kind: "attempt",
     at: where.at,
@@ -251,5 +252,5 @@ function verdictOf(
   const { message } = job;
   const { n, claim } = recipient;
   const base = { message, n, claim, kind, scope, class: judged.class, doubt, step };
-  return retryAfterMs === undefined ? base : { ...base, retryAfterMs };
+  return kind === "delivered" ? base : { ...base, ...trouble.wordsToQueue(judged, where.address) };
 }

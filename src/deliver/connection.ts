@@ -47,8 +47,11 @@ export type TlsResult =
 
 export interface ConnectFailure {
   readonly kind: "failure";
-  /** `tls`: the handshake of implicit TLS. Everything else says the same: no connection (DESIGN 11: errno cannot be trusted). */
-  readonly why: "network" | "timeout" | "tls" | "stopped";
+  /**
+   * `tls`: the handshake of implicit TLS. `local`: this process has no descriptor left. Everything else says the same: no connection
+   * (DESIGN 11: errno cannot be trusted).
+   */
+  readonly why: "network" | "timeout" | "tls" | "stopped" | "local";
   readonly text: string;
 }
 

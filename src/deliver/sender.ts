@@ -105,7 +105,10 @@ const nowhere: Place = {
 };
 
 function judgeUnopened({ tried }: Unopened): Judgement {
-  return judgeOpening(tried.map((one) => one.setback));
+  return judgeOpening(
+    tried.map((one) => one.setback),
+    tried.map((one) => one.target.host),
+  );
 }
 
 function placeOf({ tried, at, durationMs }: Unopened): Place {

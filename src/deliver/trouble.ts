@@ -1,26 +1,39 @@
 // The one place that decides what an outcome means: from what happened, the phase and the reply to a judgement (Postfix keeps the
 // same table in smtp_trouble.c). Anything that is not known for sure is deferred; only a server's own "no" bounces.
 import { unreachable } from "../base/unreachable.ts";
-import type { Scope, TroubleClass, VerdictKind } from "../mail/verdict.ts";
+import type { Scope, TroubleClass, Verdict, VerdictKind } from "../mail/verdict.ts";
 import type { Phase } from "../smtp/phases.ts";
 import { classOf, wordsOf, type Reply } from "../smtp/reply.ts";
-import type { LossReason, OpeningTrouble } from "../smtp/session.ts";
+import type { LossReason, OpeningTrouble } from "../smtp/dialogue.ts";
 import type { Fate } from "../smtp/transaction.ts";
 import type { ConnectFailure } from "./connection.ts";
+import { hintOf } from "./hint.ts";
+import type { Act, Refusal, Rule } from "./rules/rule.ts";
+import { ruleFor } from "./rules/table.ts";
 
-export interface Judgement {
-  readonly kind: VerdictKind;
-  readonly scope: Scope;
-  readonly class: TroubleClass;
-  readonly doubt: boolean;
-  readonly retryAfterMs?: number;
+export interface Judgement extends Pick<
+  Verdict,
+  "kind" | "scope" | "class" | "doubt" | "retryAfterMs" | "pause" | "suppress" | "hold" | "alert"
+> {
   /** Where it was decided: a phase of SMTP, `connect`, `route` or `body`. */
   readonly phase: string;
   /** 0: no reply. */
   readonly code: number;
   readonly enhanced: string;
   readonly text: string;
+  /** No address could be connected to. */
+  readonly unreached?: true;
 }
+
+/** Who refused, as far as it is known. */
+export interface Speaker {
+  /** The name of the MX, in lower case. */
+  readonly host: string;
+  /** The transaction has one recipient, so that what is said of the message is said of it. */
+  readonly alone: boolean;
+}
+
+const ANYBODY: Speaker = { host: "", alone: false };
 
 /** What ended one try of one address before it was ready for mail. */
 export type Setback = OpeningTrouble | ConnectFailure;
@@ -28,12 +41,12 @@ export type Setback = OpeningTrouble | ConnectFailure;
 /** Of a reply's words only so much becomes part of the timeline. */
 const TEXT_MAX = 1024;
 
-export function judgeFate(fate: Fate): Judgement {
+export function judgeFate(fate: Fate, speaker: Speaker = ANYBODY): Judgement {
   switch (fate.fate) {
     case "taken":
       return replied("delivered", "recipient", "none", "dot", fate.reply);
     case "refused":
-      return judgeRefusal(fate.phase, fate.reply);
+      return judgeRefusal(fate.phase, fate.reply, speaker);
     case "lost":
       return judgeLoss(fate);
     case "unfit":
@@ -44,24 +57,51 @@ export function judgeFate(fate: Fate): Judgement {
         text: fate.text,
       };
     case "spoiled":
-      return { ...local("deferred", "message", "local"), phase: "body", text: fate.text };
+      return judgeSpoiled(fate.text);
     default:
       return unreachable(fate);
   }
 }
 
-/** All addresses of an attempt have failed; `setbacks` in the order in which they were tried. */
-export function judgeOpening(setbacks: readonly Setback[]): Judgement {
-  const last = setbacks.at(-1);
-  if (last === undefined)
+/** A file that is not there, or holds other bytes, does so tomorrow too; one that could not be opened just now may be there then. */
+function judgeSpoiled(text: string): Judgement {
+  const judged = { ...local("deferred", "message", "local"), phase: "body", text };
+  return passing.some((code) => text.includes(code)) ? judged : { ...judged, hold: true };
+}
+
+/** Errors of the system that have nothing to do with the file. */
+const passing = ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "EBUSY", "EIO"];
+
+/** All addresses of an attempt have failed; `setbacks` in the order in which they were tried, `hosts` the names that belong to them. */
+export function judgeOpening(
+  setbacks: readonly Setback[],
+  hosts: readonly string[] = [],
+): Judgement {
+  const decisive = decisiveOf(setbacks);
+  const setback = setbacks[decisive];
+  if (setback === undefined)
     return {
       ...local("deferred", "site", "dns"),
       phase: "route",
       text: "no host of the route has an address",
     };
+  const judged = judgeSetback(setback, { host: hosts[decisive] ?? "", alone: false });
   // RFC 7504: a host that takes no mail at all. One such MX of several may be a mistake, so all must say it.
-  if (setbacks.every(saysNoMailAtAll)) return { ...judgeSetback(last), kind: "failed" };
-  return judgeSetback(last);
+  if (setbacks.every(saysNoMailAtAll)) return { ...judged, kind: "failed" };
+  return setbacks.every(isUnreached) ? { ...judged, unreached: true } : judged;
+}
+
+/** The last one, unless an earlier one has a server's own words. */
+function decisiveOf(setbacks: readonly Setback[]): number {
+  const last = setbacks.length - 1;
+  const ending = setbacks[last];
+  if (ending !== undefined && "why" in ending && ending.why === "stopped") return last;
+  const spoken = setbacks.findLastIndex((one) => "end" in one && one.end === "refused");
+  return spoken < 0 ? last : spoken;
+}
+
+function isUnreached(setback: Setback): boolean {
+  return "kind" in setback && (setback.why === "network" || setback.why === "timeout");
 }
 
 function saysNoMailAtAll(setback: Setback): boolean {
@@ -70,15 +110,15 @@ function saysNoMailAtAll(setback: Setback): boolean {
   return setback.reply.code === 521 || setback.reply.code === 556;
 }
 
-function judgeSetback(setback: Setback): Judgement {
+function judgeSetback(setback: Setback, speaker: Speaker): Judgement {
   if ("kind" in setback) {
-    const trouble = setback.why === "tls" ? "tls" : "network";
     const kind = setback.why === "stopped" ? "interrupted" : "deferred";
+    const trouble = connectTroubles[setback.why];
     return { ...local(kind, "host", trouble), phase: "connect", text: setback.text };
   }
   switch (setback.end) {
     case "refused":
-      return judgeRefusal(setback.phase, setback.reply);
+      return judgeRefusal(setback.phase, setback.reply, speaker);
     case "lost":
       return judgeLoss({ ...setback, doubt: false });
     case "unfit": {
@@ -91,17 +131,67 @@ function judgeSetback(setback: Setback): Judgement {
   }
 }
 
-function judgeRefusal(phase: Phase, reply: Reply): Judgement {
-  const scope = scopeOf(phase, reply);
+const connectTroubles: Readonly<Record<ConnectFailure["why"], TroubleClass>> = {
+  network: "network",
+  timeout: "network",
+  stopped: "network",
+  tls: "tls",
+  local: "local",
+};
+
+function judgeRefusal(phase: Phase, reply: Reply, speaker: Speaker): Judgement {
   const kind = classOf(reply);
   if (kind < 4) return replied("deferred", "host", "protocol", phase, reply);
-  const trouble = classify(phase, reply, scope);
+  const words = wordsOf(reply).slice(0, TEXT_MAX).toLowerCase();
+  const refusal: Refusal = { phase, code: reply.code, status: reply.enhanced.slice(2), words };
+  const rule = isLogin(phase) ? loginRefused : ruleFor(refusal, speaker.host);
+  const scope = rule?.scope ?? scopeOf(phase, reply);
+  const trouble = rule?.class ?? unruled(refusal);
+  const acts = actsOf(rule, refusal);
   // Only the envelope and the message can be refused for good. A host's own trouble, however it is numbered, is not the message's.
-  if (kind === 5 && (scope === "recipient" || scope === "message"))
-    return replied("failed", scope, trouble, phase, reply);
-  const judged = replied("deferred", scope, trouble, phase, reply);
-  const retryAfterMs = hintOf(reply);
-  return retryAfterMs === undefined ? judged : { ...judged, retryAfterMs };
+  const failed =
+    kind === 5 && (scope === "recipient" || scope === "message") && !acts.includes("defer");
+  const judged = replied(failed ? "failed" : "deferred", scope, trouble, phase, reply);
+  return { ...judged, ...wishesOf(rule, acts, failed, refusal, speaker) };
+}
+
+const isLogin = (phase: Phase): boolean => logins.has(phase);
+const logins: ReadonlySet<string> = new Set(["auth", "challenge"]);
+
+/** Whatever is said while we log in concerns the relay (RFC 4954 6), and an operator must look at it. */
+const loginRefused: Rule = {
+  name: "relay.login",
+  class: "relay",
+  scope: "site",
+  acts: ["defer", "alert", "pause"],
+};
+
+/** A refusal by policy of which nothing is known may well be ours to mend. */
+function actsOf(rule: Rule | undefined, { code, status }: Refusal): readonly Act[] {
+  if (rule !== undefined) return rule.acts ?? [];
+  return code >= 500 && status.startsWith("7.") ? ["alert"] : [];
+}
+
+/** What the refusal asks for besides another try or none. */
+function wishesOf(
+  rule: Rule | undefined,
+  acts: readonly Act[],
+  failed: boolean,
+  { phase, words }: Refusal,
+  { alone }: Speaker,
+): Partial<Judgement> {
+  const name = rule?.name ?? "policy";
+  const hintMs = failed ? undefined : hintOf(words);
+  // At the dot it is said of the message: which of several recipients it means is not known.
+  const suppress = failed && acts.includes("suppress") && (phase === "rcpt" || alone);
+  return {
+    ...(hintMs === undefined ? {} : { retryAfterMs: hintMs }),
+    ...(acts.includes("pause")
+      ? { pause: hintMs === undefined ? { rule: name } : { rule: name, forMs: hintMs } }
+      : {}),
+    ...(acts.includes("alert") ? { alert: name } : {}),
+    ...(suppress ? { suppress } : {}),
+  };
 }
 
 function scopeOf(phase: Phase, reply: Reply): Scope {
@@ -114,58 +204,16 @@ function scopeOf(phase: Phase, reply: Reply): Scope {
     case "data":
     case "body":
     case "dot":
-      // 530: the server wants TLS or a login first (RFC 3207, RFC 4954); 535 and 538 are about our login too.
-      return reply.code === 530 || reply.code === 535 || reply.code === 538 ? "site" : "message";
-    case "auth":
-    case "challenge":
-      return "site";
+      return "message";
     default:
       return "host";
   }
 }
 
-function classify(phase: Phase, reply: Reply, scope: Scope): TroubleClass {
-  if (scope === "site") return "relay";
-  const words = wordsOf(reply);
-  const kind = classOf(reply);
-  if (kind === 4 && greylistWords.test(words)) return "greylist";
-  const [, subject, detail] = reply.enhanced.split(".");
-  if (subject === "7") return classifyPolicy(Number(detail), kind);
-  if (subject === "1") return "mailbox";
-  if (subject === "2") return detail === "2" ? "full" : detail === "3" ? "size" : "mailbox";
-  if (subject === "3") return detail === "4" ? "size" : "other";
-  if (subject === "4") return "network";
-  if (reply.code === 552) return phase === "rcpt" ? "full" : "size";
-  if (kind === 4 && rateWords.test(words)) return "rate";
-  if (phase === "rcpt" && (reply.code === 550 || reply.code === 551)) return "mailbox";
+/** The class of a refusal that no rule knows. */
+function unruled({ phase, status }: Refusal): TroubleClass {
   if (phase === "starttls") return "tls";
-  return "other";
-}
-
-/**
- * X.7.20 to X.7.29 are about SPF, DKIM, DMARC and reverse DNS (RFC 7372, and what large providers made of it); Gmail's 4.7.28 is an
- * unusual rate of mail.
- */
-function classifyPolicy(detail: number, kind: number): TroubleClass {
-  if (kind === 4 && detail === 28) return "rate";
-  return detail >= 20 && detail <= 29 ? "authentication" : "policy";
-}
-
-const greylistWords = /gr[ae]y-?\s?list/i;
-const rateWords = /\brate\b|too many|too fast|throttl/i;
-
-/** What a hint may ask for: below it is impatience, above it the ordinary schedule is wiser. */
-const HINT_MIN_MS = 10_000;
-const HINT_MAX_MS = 3_600_000;
-const hint =
-  /(?:again|retry|wait|for|in|after)\D{0,20}?\b(\d{1,5})\s*(s|sec|m|min|minute|second)s?\b/i;
-
-/** A server's "try again in 5 minutes". */
-function hintOf(reply: Reply): number | undefined {
-  const found = hint.exec(wordsOf(reply).slice(0, TEXT_MAX));
-  if (found === null) return undefined;
-  const unitMs = (found[2] ?? "").toLowerCase().startsWith("m") ? 60_000 : 1_000;
-  return Math.min(HINT_MAX_MS, Math.max(HINT_MIN_MS, Number(found[1]) * unitMs));
+  return status.startsWith("7.") ? "policy" : "other";
 }
 
 interface Loss {
@@ -203,7 +251,27 @@ export function isTooManyRecipients(fate: Fate, acceptedBefore: number): boolean
 
 /** As `judgeFate` for a recipient that one too many others stood before. */
 export function judgeTooMany(fate: Fate): Judgement {
-  return { ...judgeFate(fate), kind: "deferred", scope: "recipient", class: "rate" };
+  const { suppress: _, pause: __, ...judged } = judgeFate(fate);
+  return { ...judged, kind: "deferred", scope: "recipient", class: "rate" };
+}
+
+/** What the queue is to know of a judgement, besides its timeline's step. `address` is the one that was tried. */
+export function wordsToQueue(judged: Judgement, address: string): Partial<Verdict> {
+  const { retryAfterMs, pause, suppress, hold, alert } = judged;
+  return {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(pause === undefined ? {} : { pause }),
+    ...(suppress === undefined ? {} : { suppress }),
+    ...(hold === undefined ? {} : { hold }),
+    ...(alert === undefined ? {} : { alert }),
+    ...(judged.unreached === undefined ? {} : { unreached: networkOf(address) }),
+  };
+}
+
+/** Who shares it is likely to share an uplink: two octets of IPv4, two groups of IPv6. */
+function networkOf(address: string): string {
+  const separator = address.includes(":") ? ":" : ".";
+  return address.split(separator, 2).join(separator);
 }
 
 function local(kind: VerdictKind, scope: Scope, trouble: TroubleClass): Judgement {

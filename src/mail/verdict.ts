@@ -56,6 +56,10 @@ export interface Verdict {
   readonly pause?: SitePause;
   /** The address itself is no good, so that it may be suppressed. Never set for what is ours or the server's to mend. */
   readonly suppress?: true;
+  /** Somebody on our side must mend something: the rule that says so. */
+  readonly alert?: string;
+  /** No address of the route could be connected to; the part of the network in which the first of them lies. */
+  readonly unreached?: string;
   /** The stored message cannot be sent by waiting: it is held for an operator. */
   readonly hold?: true;
   /** The attempt, packed (mail/timeline.ts); stored as it is. */

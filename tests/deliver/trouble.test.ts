@@ -29,7 +29,7 @@ const table: readonly (readonly [phase: Phase, reply: string, judgement: string]
   ["dot", "450 4.7.26 no SPF and no DKIM", "deferred message authentication"],
   // Gmail: "an unusual rate of unsolicited mail".
   ["dot", "450 4.7.28 unusual rate", "deferred message rate"],
-  ["dot", "550 5.7.28 unusual rate", "failed message authentication"],
+  ["dot", "550 5.7.28 unusual rate", "failed message spam"],
   ["dot", "552 5.3.4 too big", "failed message size"],
   ["dot", "552 too big", "failed message size"],
   ["data", "250 2.0.0 ok", "deferred host protocol"],
