@@ -13,8 +13,9 @@ export function attemptOrder(route: Route, random: Pick<Random, "roll">): Target
   const hosts = inOrder(route.hosts, random);
   const targets = hosts.flatMap((host) => host.addresses.map((address) => ({ host, address })));
   return bothFamiliesEarly(targets).map(({ host, address }) => {
-    const { port, tls, implicitTls, login } = host.endpoint ?? route;
-    return { host: host.name, address, port, tls, implicitTls, login };
+    const { port, tls, implicitTls, login, demand } = host.endpoint ?? route;
+    const target = { host: host.name, address, port, tls, implicitTls, login };
+    return demand === undefined ? target : { ...target, demand };
   });
 }
 

@@ -7,12 +7,23 @@ import type { Endpoint, TlsPolicy } from "./route.ts";
 export interface PolicySettings {
   readonly tls: TlsPolicy;
   readonly mtaSts: boolean;
-  /** `auto`: only where the resolver is on this host, so that nobody can forge its AD bit on the way. */
-  readonly dane: "auto" | "on" | "off";
+  readonly dane: boolean;
 }
 
 /** What `[domains."example.com"]` may set; absent keys are as for all domains. */
 export type DomainPolicy = Partial<PolicySettings>;
+
+export type DomainPolicies = ReadonlyMap<string, DomainPolicy>;
+
+/** What the operator asks for a domain's mail. */
+export function policyOf(
+  all: PolicySettings,
+  domains: DomainPolicies,
+  domain: string,
+): PolicySettings {
+  const own = domains.get(domain);
+  return own === undefined ? all : { ...all, ...own };
+}
 
 /** The TLS policy of one domain, as `explain` prints it. */
 export interface TlsPlan {

@@ -4,9 +4,12 @@ import { hostOnlyRanges, ipFamily, type Cidr } from "../base/cidr.ts";
 import type { Clock, EpochMs } from "../base/clock.ts";
 import { whenKnown, type Answer, type Lookup } from "../dns/answer.ts";
 import { createRecent } from "../dns/recent.ts";
+import { explainTls } from "./explain.ts";
 import { betterThanOwn, nobody, refuseLoop, type Own } from "./own.ts";
+import { policyOf, type DomainPolicies, type PolicySettings, type TlsPlan } from "./policy.ts";
 import type { Relay } from "./relay.ts";
-import type { Endpoint, Route, RouteFor, RouteHost, Routing, TlsPolicy } from "./route.ts";
+import type { Endpoint, Route, RouteFor, RouteHost, Routing } from "./route.ts";
+import { secure, type Secured } from "./secure.ts";
 import {
   candidatesOf,
   enhanced,
@@ -19,11 +22,12 @@ import {
   type HostAnswers,
 } from "./select.ts";
 import { relaySite, siteOf } from "./site.ts";
+import type { StsBook, StsState } from "./stsBook.ts";
 
 /** The reserved domain that the built-in sink takes, also without internet. */
 const SINK_DOMAIN = "postrider.test";
 
-export interface RouterSettings {
+export interface RouterSettings extends PolicySettings {
   /** Empty: straight to the MX. */
   readonly relays: readonly Relay[];
   /** The setting `[senders]`: relays of a sender domain, in the place of all else. */
@@ -33,8 +37,8 @@ export interface RouterSettings {
   readonly own?: Own;
   /** The setting `smtp_port`. */
   readonly smtpPort: number;
-  /** The setting `tls_policy`, for everything but relays. */
-  readonly tls: TlsPolicy;
+  /** The table `[domains]`; it and the policies above are for everything but relays. */
+  readonly domains: DomainPolicies;
   /** Where the built-in sink listens. */
   readonly sink: { readonly address: string; readonly port: number };
   /** The setting `capture`: everything goes to the sink. */
@@ -47,6 +51,9 @@ export const defaultRouterSettings: RouterSettings = {
   denyDestinations: hostOnlyRanges,
   smtpPort: 25,
   tls: "opportunistic",
+  mtaSts: true,
+  dane: true,
+  domains: new Map(),
   sink: { address: "127.0.0.1", port: 0 },
   capture: false,
   entriesMax: 10_000,
@@ -56,12 +63,20 @@ export interface RouterDeps {
   readonly lookup: Lookup;
   readonly clock: Clock;
   readonly settings: RouterSettings;
+  /** Absent: no domain has an MTA-STS policy. */
+  readonly sts?: StsBook;
 }
 
 export interface Router {
   readonly routeFor: RouteFor;
   /** Forgets every route: the next question makes it anew from the DNS cache. */
   forget(): void;
+  /** What is known of this domain has changed. */
+  renew(domain: string): void;
+  /** Other settings from now on; every route is made anew. */
+  configure(next: RouterSettings): void;
+  /** The TLS policy of a domain and where it comes from. Never rejects. */
+  explainTls(domain: string): Promise<TlsPlan>;
 }
 
 /** A route of fixed parts, such as a literal address, is made anew after so long. */
@@ -69,7 +84,8 @@ const FIXED_MS = 3_600_000;
 /** Bytes of routes that are kept, by a rough count. */
 const ROUTE_BYTES = 2_048;
 
-export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
+export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDeps): Router {
+  let settings = atStart;
   const known = createRecent<Exclude<Routing, { kind: "unknown" }>>({
     entriesMax: settings.entriesMax,
     weightMax: settings.entriesMax * ROUTE_BYTES,
@@ -111,20 +127,30 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
     if (literal !== undefined) return literalRouting(domain, literal);
     if (!isMailHost(domain))
       return refused(enhanced.badSystem, `${domain} is no mail domain`, clock.now() + FIXED_MS);
+    // Both questions leave at once: a new domain waits no longer for having two.
+    const state = stsOf(domain);
     return whenKnown(lookup("MX", domain), (mx) => {
       const candidates = candidatesOf(domain, mx);
       if (candidates.kind !== "candidates") return candidates;
+      const mxSecure = mx.kind !== "unknown" && mx.secure;
       return whenKnown(addressesOf(candidates.hosts), (answers) =>
-        mxRouting(domain, candidates, answers),
+        whenKnown(state, (policy) => mxRouting(domain, candidates, answers, mxSecure, policy)),
       );
     });
+  }
+
+  function stsOf(domain: string): StsState | null | Promise<StsState | null> {
+    const { mtaSts, tls } = policyOf(settings, settings.domains, domain);
+    return sts === undefined || !mtaSts || tls === "off" ? null : sts.stateOf(domain);
   }
 
   function mxRouting(
     domain: string,
     candidates: Extract<ReturnType<typeof candidatesOf>, { kind: "candidates" }>,
     answers: readonly HostAnswers[],
-  ): Routing {
+    mxSecure: boolean,
+    state: StsState | null,
+  ): Routing | Promise<Routing> {
     const better = betterThanOwn(answers, settings.own ?? nobody);
     if (better.length === 0 && answers.length > 0) return refuseLoop(domain, candidates.freshUntil);
     const located = locate(better, settings.denyDestinations);
@@ -137,7 +163,18 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
     }
     // By all hosts that the MX records name: which of them have an address just now changes more often.
     const site = siteOf(candidates.hosts.map((host) => host.name));
-    return routing({ site, via: "mx", hosts: located.hosts, ...straight() }, freshUntil);
+    const policy = policyOf(settings, settings.domains, domain);
+    const port = settings.smtpPort;
+    const { hosts } = located;
+    const asked = { domain, policy, port, mxSecure, sts: state, answers, hosts };
+    return whenKnown(secure(lookup, asked), (secured) => {
+      if (secured.hosts.length === 0) return noneSecure(domain, secured);
+      const endpoint: Endpoint = { port, tls: policy.tls, implicitTls: false, login: null };
+      return routing(
+        { site, via: "mx", hosts: secured.hosts, ...endpoint },
+        Math.min(freshUntil, secured.freshUntil),
+      );
+    });
   }
 
   function literalRouting(domain: string, address: string): Routing {
@@ -196,7 +233,28 @@ export function createRouter({ lookup, clock, settings }: RouterDeps): Router {
     return { port: settings.smtpPort, tls: settings.tls, implicitTls: false, login: null };
   }
 
-  return { routeFor, forget: known.clear };
+  return {
+    routeFor,
+    forget: known.clear,
+    renew: known.delete,
+    configure(next) {
+      settings = next;
+      known.clear();
+    },
+    explainTls(domain) {
+      const policy = policyOf(settings, settings.domains, domain);
+      const isOwn = settings.domains.has(domain);
+      const { smtpPort: port } = settings;
+      return explainTls({ lookup, sts, policy, isOwn, port, addressesOf }, domain);
+    },
+  };
+}
+
+/** No word of this is a bounce: a policy may be mended, and an impostor goes away. */
+function noneSecure(domain: string, { plans }: Secured): Routing {
+  const [first] = plans;
+  const why = first === undefined ? "" : `: ${first.host}: ${first.why}`;
+  return { kind: "unknown", text: `No host of ${domain} fits its TLS policy${why}`, class: "tls" };
 }
 
 function routing(route: Route, freshUntil: EpochMs): Routing {

@@ -38,6 +38,7 @@ export const socketFiles: readonly string[] = [
   "src/deliver/socket.ts",
   "src/dns/tcp.ts",
   "src/dns/udp.ts",
+  "src/route/policyFetch.ts",
   "src/sink/connection.ts",
   "src/sink/server.ts",
 ];
