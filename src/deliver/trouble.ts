@@ -255,8 +255,8 @@ export function judgeTooMany(fate: Fate): Judgement {
   return { ...judged, kind: "deferred", scope: "recipient", class: "rate" };
 }
 
-/** What the queue is to know of a judgement, besides its timeline's step. `address` is the one that was tried. */
-export function wordsToQueue(judged: Judgement, address: string): Partial<Verdict> {
+/** What the queue is to know of a judgement, besides its timeline's step. `address` and `port` are what was tried. */
+export function wordsToQueue(judged: Judgement, address: string, port = 0): Partial<Verdict> {
   const { retryAfterMs, pause, suppress, hold, alert } = judged;
   return {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -264,7 +264,9 @@ export function wordsToQueue(judged: Judgement, address: string): Partial<Verdic
     ...(suppress === undefined ? {} : { suppress }),
     ...(hold === undefined ? {} : { hold }),
     ...(alert === undefined ? {} : { alert }),
-    ...(judged.unreached === undefined ? {} : { unreached: networkOf(address) }),
+    ...(judged.unreached === undefined
+      ? {}
+      : { unreached: { network: networkOf(address), port25: port === 25 } }),
   };
 }
 

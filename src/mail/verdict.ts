@@ -41,6 +41,13 @@ export interface SitePause {
   readonly rule: string;
 }
 
+export interface Unreached {
+  /** The part of the network in which one of them lies: who shares it may share its fate. */
+  readonly network: string;
+  /** Port 25 was what nobody answered on. */
+  readonly port25: boolean;
+}
+
 export interface Verdict {
   readonly message: MessageId;
   readonly n: number;
@@ -58,8 +65,8 @@ export interface Verdict {
   readonly suppress?: true;
   /** Somebody on our side must mend something: the rule that says so. */
   readonly alert?: string;
-  /** No address of the route could be connected to; the part of the network in which the first of them lies. */
-  readonly unreached?: string;
+  /** No address of the route could be connected to. */
+  readonly unreached?: Unreached;
   /** The stored message cannot be sent by waiting: it is held for an operator. */
   readonly hold?: true;
   /** The attempt, packed (mail/timeline.ts); stored as it is. */
