@@ -1,7 +1,7 @@
 // What delivery needs of a network: octets out, octets in, encryption, an end. The real one is socket.ts; the simulator and the
 // built-in sink stand in for it. Deadlines are not its business: drive.ts keeps them by the Clock.
 import type { TlsFacts } from "../mail/timeline.ts";
-import type { Route } from "../route/route.ts";
+import type { Route, TlsDemand, TlsPolicy } from "../route/route.ts";
 
 /** One address of one host, as an attempt tries it. */
 export interface Target {
@@ -11,6 +11,9 @@ export interface Target {
   readonly via: Route["via"];
   /** TLS from the first octet (RFC 8314). */
   readonly implicitTls: boolean;
+  /** `verify`: a certificate that does not prove what is asked for ends the handshake. Absent: `opportunistic`. */
+  readonly tls?: TlsPolicy;
+  readonly demand?: TlsDemand;
 }
 
 export interface Listener {

@@ -1,6 +1,7 @@
 // From a route to a connection that is ready for mail: tries its addresses in order until one has greeted us, is encrypted as the
 // policy wants it, and knows who we are.
 import { sleep, type Clock, type EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import type { Priority } from "../mail/message.ts";
 import type { Target as RouteTarget } from "../route/order.ts";
@@ -46,6 +47,7 @@ export interface Unopened {
 export interface OpenDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   readonly connect: Connect;
   readonly meter: DeliverMeter;
   readonly settings: DeliverSettings;
@@ -65,9 +67,12 @@ export type Open = (request: OpenRequest) => Promise<Opened>;
 
 /** How long a host whose handshake failed is spoken to in clear, and how many such hosts are remembered. */
 const CLEAR = { keepMs: 3_600_000, entriesMax: 1000 };
+/** The log names a host that fails a policy in testing so often. */
+const TOLD = { keepMs: 3_600_000, entriesMax: 1000 };
 
 export function createOpen(deps: OpenDeps): Open {
   const clear = createMemory(deps.clock, CLEAR);
+  const told = createMemory(deps.clock, TOLD);
   return async (request) => {
     const settings = deps.settings;
     const at = deps.clock.now();
@@ -79,6 +84,7 @@ export function createOpen(deps: OpenDeps): Open {
       const link = await openAny(deps, request, {
         tried,
         clear,
+        told,
         over: () => elapsedMs() > settings.openingMs,
       });
       if (link !== null) return { kind: "ready", link };
@@ -107,6 +113,8 @@ function pause({ clock }: OpenDeps, pauseMs: number, signal: AbortSignal): Promi
 interface Round {
   readonly tried: Tried[];
   readonly clear: Memory;
+  /** Hosts of which the log has been told that they fail a policy that is being tested. */
+  readonly told: Memory;
   over(): boolean;
 }
 
@@ -114,16 +122,46 @@ interface Round {
 async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Promise<Link | null> {
   const { tried, clear } = round;
   for (const target of targetsOf(deps, request, deps.settings.attemptAddresses)) {
+    let broken: Setback | undefined;
     for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
       const result = await openOne(deps, request, { target, manner });
-      if (result.kind === "ready") return result.link;
+      if (result.kind === "ready") {
+        if (broken !== undefined) giveUpTls(deps, clear, target.host, broken);
+        if (target.demand !== undefined) tellTesting(deps, round, target, result.link);
+        return result.link;
+      }
       tried.push(result.tried);
       manner = mannerAfter(manner, result.tried.setback, target);
-      if (manner?.encrypt === "never" && !manner.heloOnly) clear.add(target.host);
+      if (manner?.encrypt === "never" && !manner.heloOnly) broken = result.tried.setback;
     }
     if (request.signal.aborted || round.over()) break;
   }
   return null;
+}
+
+/** Only what works in clear is remembered as broken: a handshake also fails with a network that fails. */
+function giveUpTls({ log }: OpenDeps, clear: Memory, host: string, setback: Setback): void {
+  clear.add(host);
+  log("warn", "tls.given_up", { host, text: "text" in setback ? setback.text : "" });
+}
+
+/** RFC 8461 5.1: in testing mode mail is delivered, and what would have kept it back is told. */
+function tellTesting(
+  { log }: OpenDeps,
+  { told }: Round,
+  { host, demand }: RouteTarget,
+  { talk }: Link,
+): void {
+  if (demand?.source !== "mta-sts" || demand.mode !== "testing" || told.has(host)) return;
+  const tls = talk.tls();
+  const why = !demand.listed
+    ? "the policy does not list it"
+    : tls === null
+      ? "no TLS"
+      : tls.unproven;
+  if (why === "") return;
+  told.add(host);
+  log("warn", "sts.testing", { host, text: why });
 }
 
 function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): RouteTarget[] {
@@ -161,8 +199,9 @@ async function openOne(
   { route, signal }: OpenRequest,
   { target: routed, manner }: { readonly target: RouteTarget; readonly manner: Manner },
 ): Promise<OneResult> {
-  const { host, address, port, implicitTls, login } = routed;
-  const target: Target = { host, address, port, via: route.via, implicitTls };
+  const { host, address, port, implicitTls, login, tls, demand } = routed;
+  const asked = demand === undefined ? { tls } : { tls, demand };
+  const target: Target = { host, address, port, via: route.via, implicitTls, ...asked };
   const settings = deps.settings;
   const session = sessionName(deps.random);
   const connection = await deps.connect(target, settings.connectMs, signal);

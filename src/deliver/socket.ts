@@ -1,8 +1,10 @@
 // The real Connection, over node:net and node:tls: the only file of delivery that touches a socket.
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import type { TlsFacts } from "../mail/timeline.ts";
+import { policyName } from "../route/policy.ts";
+import { createTrust, type Trust } from "../route/trust.ts";
 import type {
   Connect,
   Connection,
@@ -11,24 +13,35 @@ import type {
   Target,
   TlsResult,
 } from "./connection.ts";
+import { prove, type Proof, type Shown } from "./proof.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 
 export interface SocketOptions {
   readonly clock: Clock;
-  /** Certificates that are trusted besides the system's, as PEM. */
-  readonly ca?: readonly string[];
+  /** Whose certificates are believed; absent: the shipped authorities. */
+  readonly trust?: Trust;
+  /** Told what each certificate proved, or did not. */
+  readonly judged?: (host: string, proof: Proof) => void;
 }
 
 /** How long a connection that we have ended may take to send its rest. */
 const LINGER_MS = 1_000;
-/** Hosts whose TLS session is kept for resumption. */
-const SESSIONS_MAX = 1000;
 
 interface Deps extends SocketOptions {
-  readonly sessions: Map<string, Buffer>;
+  readonly trust: Trust;
+  readonly sessions: Sessions;
+  /** Sessions hold what was proven under it. */
+  context: SecureContext | undefined;
 }
 
 export function createSocketConnect(options: SocketOptions): Connect {
-  const deps: Deps = { ...options, sessions: new Map() };
+  const { trust = createTrust() } = options;
+  const deps: Deps = {
+    ...options,
+    trust,
+    sessions: createSessions(options.clock),
+    context: undefined,
+  };
   return async (target, deadlineMs, signal) => {
     const limit = new AbortController();
     const timer = deps.clock.after(deadlineMs, () => limit.abort());
@@ -77,40 +90,41 @@ type Secured =
   | { readonly kind: "secured"; readonly socket: TLSSocket; readonly facts: TlsFacts }
   | { readonly kind: "failed"; readonly text: string };
 
-function handshake(
-  deps: Deps,
-  raw: Socket,
-  { host }: Target,
-  signal: AbortSignal,
-): Promise<Secured> {
+function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal): Promise<Secured> {
   return new Promise((resolve) => {
     const beganAt = deps.clock.monotonicMs();
-    const session = deps.sessions.get(host);
+    const name = serverName(target);
+    // One port may be another server than the next.
+    const key = `${name}:${target.port}`;
+    const secureContext = contextOf(deps);
+    const session = deps.sessions.get(key);
     const socket = connectTls({
       socket: raw,
+      secureContext,
       // A literal address is no server name (RFC 6066 3).
-      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(session === undefined ? {} : { session }),
-      ...(deps.ca === undefined ? {} : { ca: [...deps.ca] }),
       // Who the server is, is judged by hand: an unproven certificate may do (RFC 7435).
       rejectUnauthorized: false,
-      minVersion: "TLSv1.2",
     });
+    const keep = (ticket: Buffer): void => {
+      if (deps.context === secureContext) deps.sessions.keep(key, ticket);
+    };
     const settle = (result: Secured): void => {
       signal.removeEventListener("abort", giveUp);
       socket.removeAllListeners();
       socket.on("error", () => {});
       if (result.kind === "failed") socket.destroy();
-      else socket.on("session", (ticket) => keepSession(deps, host, ticket));
+      else socket.on("session", keep);
       resolve(result);
     };
     const giveUp = (): void => settle({ kind: "failed", text: "the TLS handshake took too long" });
     if (signal.aborted) return giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
-    socket.once("session", (ticket) => keepSession(deps, host, ticket));
+    socket.once("session", keep);
     socket.once("secureConnect", () => {
       const handshakeMs = Math.round(deps.clock.monotonicMs() - beganAt);
-      settle({ kind: "secured", socket, facts: factsOf(socket, host, handshakeMs) });
+      settle(judge(deps, socket, target, handshakeMs));
     });
     socket.once("error", (error) =>
       settle({ kind: "failed", text: `TLS handshake: ${error.message}` }),
@@ -121,28 +135,56 @@ function handshake(
   });
 }
 
-function keepSession({ sessions }: Deps, host: string, ticket: Buffer): void {
-  sessions.delete(host);
-  sessions.set(host, ticket);
-  const [oldest] = sessions.keys();
-  if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
+/** RFC 7672 8.1: with DANE it is the name that holds the records. */
+function serverName({ host, demand }: Target): string {
+  return demand?.source === "dane" ? (demand.names[0] ?? host) : host;
 }
 
-function factsOf(socket: TLSSocket, host: string, handshakeMs: number): TlsFacts {
-  const certificate = socket.getPeerCertificate();
-  // The runtime does not look at the name of a certificate that it does not trust (DESIGN 11).
-  const named =
-    Object.keys(certificate).length > 0 && checkServerIdentity(host, certificate) === undefined;
-  return {
+function contextOf(deps: Deps): SecureContext {
+  const context = deps.trust.context();
+  if (context !== deps.context) {
+    deps.sessions.clear();
+    deps.context = context;
+  }
+  return context;
+}
+
+/** A certificate that does not prove what the policy asks for ends the connection before a word is said on it. */
+function judge(deps: Deps, socket: TLSSocket, target: Target, handshakeMs: number): Secured {
+  const beganAt = deps.clock.monotonicMs();
+  const { host, tls = "opportunistic", demand } = target;
+  const proof = prove(shownBy(socket), { host, demand, now: deps.clock.now() });
+  deps.judged?.(host, proof);
+  if (tls === "verify" && !proof.verified) return { kind: "failed", text: proof.unproven };
+  const facts: TlsFacts = {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher()?.name ?? "",
-    verified: socket.authorized && named,
+    verified: proof.verified,
     resumed: socket.isSessionReused(),
     handshakeMs,
-    verifyMs: 0,
-    policy: "opportunistic",
-    unproven: "",
+    verifyMs: Math.round((deps.clock.monotonicMs() - beganAt) * 100) / 100,
+    policy: policyName(demand === undefined ? { tls } : { tls, demand }),
+    unproven: proof.unproven,
   };
+  return { kind: "secured", socket, facts };
+}
+
+/** So deep a chain is followed; a server may send any number of certificates, in a circle too. */
+const CHAIN_MAX = 16;
+
+function shownBy(socket: TLSSocket): Shown {
+  const chain: Uint8Array[] = [];
+  const seen = new Set<string>();
+  let at = socket.getPeerCertificate(true) as ReturnType<TLSSocket["getPeerCertificate"]> & {
+    readonly issuerCertificate?: unknown;
+  };
+  while (at?.raw !== undefined && !seen.has(at.fingerprint256) && chain.length < CHAIN_MAX) {
+    seen.add(at.fingerprint256);
+    chain.push(at.raw);
+    at = at.issuerCertificate as typeof at;
+  }
+  const { authorized, authorizationError } = socket;
+  return { chain, authorized, error: String(authorizationError ?? "") };
 }
 
 interface Open {

@@ -13,6 +13,7 @@ import { unpackTimeline, type AttemptStep } from "../../src/mail/timeline.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import { attemptOrder } from "../../src/route/order.ts";
 import type { Route } from "../../src/route/route.ts";
+import { createTrust } from "../../src/route/trust.ts";
 import { fakeCertificate } from "./fakeCertificate.ts";
 import { startFakeMx, type FakeMx, type FakeMxOptions } from "./fakeMx.ts";
 
@@ -52,7 +53,10 @@ export async function createRig(options: RigOptions): Promise<Rig> {
   const route = routeTo([...ports.keys()], options.route ?? {});
   const verdicts: Verdict[] = [];
   let heard = (): void => {};
-  const socketConnect = createSocketConnect({ clock: systemClock, ca: [fakeCertificate] });
+  const socketConnect = createSocketConnect({
+    clock: systemClock,
+    trust: createTrust([fakeCertificate]),
+  });
   const toFake: Connect = (target, deadlineMs, signal) => {
     // Nobody listens at an address that is no server of ours.
     const port = ports.get(target.address) ?? 1;

@@ -39,6 +39,7 @@ export const socketFiles: readonly string[] = [
   "src/dns/tcp.ts",
   "src/dns/udp.ts",
   "src/route/policyFetch.ts",
+  "src/route/trust.ts",
   "src/sink/connection.ts",
   "src/sink/server.ts",
 ];

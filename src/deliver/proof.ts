@@ -1,0 +1,75 @@
+// What a server's certificate proves, judged by hand after the handshake: the runtime looks at no name of a certificate that it does
+// not trust, and knows nothing of DANE (DESIGN 11). No list of revoked certificates is fetched: it would be a question to a third
+// party in the path of each connection, and its silence could not be told from an attack.
+import { X509Certificate } from "node:crypto";
+import type { EpochMs } from "../base/clock.ts";
+import type { TlsDemand } from "../route/route.ts";
+import { daneFault } from "./tlsa.ts";
+
+/** What the handshake left. */
+export interface Shown {
+  /** DER, the server's own first. */
+  readonly chain: readonly Uint8Array[];
+  /** An authority that we believe vouches for the chain. */
+  readonly authorized: boolean;
+  /** The runtime's word for why not. */
+  readonly error: string;
+}
+
+export interface Proof {
+  readonly verified: boolean;
+  /** Why not; empty when verified. */
+  readonly unproven: string;
+  /** Expired, or not valid yet: where many hosts are that at once, our own clock is wrong. */
+  readonly outOfTime: boolean;
+}
+
+export interface Expected {
+  /** The host as its MX record or the operator names it. */
+  readonly host: string;
+  readonly demand: TlsDemand | undefined;
+  readonly now: EpochMs;
+}
+
+/** Certificates of one chain that are looked at: real ones have two to five. */
+const CHAIN_MAX = 10;
+
+export function prove(shown: Shown, { host, demand, now }: Expected): Proof {
+  const [own] = shown.chain;
+  if (own === undefined) return unproven("the server showed no certificate");
+  if (demand?.source === "dane" && demand.tlsa.length > 0) {
+    const chain = shown.chain.slice(0, CHAIN_MAX).map((der) => new X509Certificate(der));
+    return unproven(daneFault(chain, demand, now));
+  }
+  const leaf = new X509Certificate(own);
+  // A resumed session says what was true when it began.
+  const outOfTime = Date.parse(leaf.validTo) < now || now < Date.parse(leaf.validFrom);
+  if (outOfTime || !shown.authorized) {
+    const code = outOfTime && shown.authorized ? "CERT_HAS_EXPIRED" : shown.error;
+    const isChainOutOfTime = code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID";
+    return {
+      ...unproven(words[code] ?? `the certificate is not trusted: ${code}`),
+      outOfTime: outOfTime || isChainOutOfTime,
+    };
+  }
+  // RFC 8461 4.2 wants the name among the alternative ones; others may have it as the common name.
+  const strict = demand?.source === "mta-sts";
+  const named = leaf.checkHost(host, { subject: strict ? "never" : "default" }) !== undefined;
+  return unproven(
+    named || leaf.checkIP(host) !== undefined ? "" : `the certificate does not name ${host}`,
+  );
+}
+
+function unproven(why: string): Proof {
+  return { verified: why === "", unproven: why, outOfTime: false };
+}
+
+const words: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "the certificate has expired",
+  CERT_NOT_YET_VALID: "the certificate is not valid yet",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "the certificate is signed by itself",
+  SELF_SIGNED_CERT_IN_CHAIN: "the certificate's authority is not known here",
+  UNABLE_TO_GET_ISSUER_CERT: "the certificate's authority is not known here",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the certificate's authority is not known here",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the server did not show the certificate of its authority",
+};
