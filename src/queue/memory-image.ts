@@ -196,7 +196,18 @@ function heldRows(image: Image): Walked[] {
   return [...image.messages].flatMap(([message, { head, rows }]) =>
     rows.flatMap(({ n, address, site, state }) =>
       state.at === "held"
-        ? [{ site, priority: head.priority, dueAt: 0, message, n, address, state }]
+        ? [
+            {
+              site,
+              priority: head.priority,
+              dueAt: 0,
+              message,
+              n,
+              address,
+              state,
+              expiresAt: head.expiresAt,
+            },
+          ]
         : [],
     ),
   );
@@ -205,7 +216,8 @@ function heldRows(image: Image): Walked[] {
 function waitingPlaces(image: Image): Walked[] {
   return waitingRows(image).map(({ entry: { head }, row, dueAt }) => {
     const { n, address, site, state } = row;
-    return { site, priority: head.priority, dueAt, message: head.id, n, address, state };
+    const { id: message, priority, expiresAt } = head;
+    return { site, priority, dueAt, message, n, address, state, expiresAt };
   });
 }
 

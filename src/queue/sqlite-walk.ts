@@ -6,7 +6,8 @@ import { recipientStates, type StateNumber } from "../mail/state.ts";
 import type { Prepare } from "./sqlite-open.ts";
 import type { Pause, SiteId, Walked, WalkPlace } from "./store.ts";
 
-const COLUMNS = "message, n, address, state, priority, site, due, attempts";
+const COLUMNS = `message, n, address, state, priority, site, due, attempts,
+  (SELECT expires FROM message m WHERE m.id = recipient.message)`;
 /** As the index `ready` says it. */
 const WAITING = "state IN (0, 1, 4)";
 
@@ -27,6 +28,7 @@ type Row = [
   site: SiteId,
   due: EpochMs | null,
   attempts: number,
+  expires: EpochMs | null,
 ];
 
 /** Before all that there is. */
@@ -63,10 +65,11 @@ export function createWalk(prepare: Prepare) {
   };
 }
 
-function walkedOf([message, n, address, state, priority, site, due, attempts]: Row): Walked {
+function walkedOf(row: Row): Walked {
+  const [message, n, address, state, priority, site, due, attempts, expiresAt] = row;
   const at = recipientStates[state];
   const dueAt = due ?? 0;
-  const place = { site, priority, dueAt, message, n, address };
+  const place = { site, priority, dueAt, message, n, address, expiresAt };
   switch (at) {
     case "scheduled":
       return { ...place, state: { at, dueAt } };

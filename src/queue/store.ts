@@ -166,6 +166,8 @@ export interface WalkPlace {
 export interface Walked extends WalkPlace {
   readonly address: string;
   readonly state: RecipientState;
+  /** What the sender of the message asked for. */
+  readonly expiresAt: EpochMs | null;
 }
 
 /** An operator's wish opens a new generation of a recipient that is bounced or expired. */
