@@ -6,17 +6,20 @@ import type { Job, JobRecipient } from "../mail/job.ts";
 import { packStep } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
-import type { Dialogue } from "../smtp/session.ts";
+import type { Dialogue } from "../smtp/dialogue.ts";
+import type { Offer } from "../smtp/extensions.ts";
 import { transaction, type Fate, type TransactionEnd } from "../smtp/transaction.ts";
 import { matches, type Body } from "./body.ts";
+import type { Learned } from "./learned.ts";
 import type { SiteMeter } from "./metering.ts";
 import type { Link } from "./open.ts";
+import { portionOf, type Load } from "./portion.ts";
 import { signBody, type SignedBody, type SigningDeps } from "./signing.ts";
 import * as trouble from "./trouble.ts";
 import type { Patience } from "./waiting.ts";
 
 /** A job on its way through this sender. */
-export interface Work {
+export interface Work extends Load {
   readonly job: Job;
   readonly route: Route;
   readonly body: Body;
@@ -31,6 +34,10 @@ export interface Work {
   stale: number;
   /** Its body with signatures, once it was wanted. */
   signed?: SignedBody;
+  /** Hosts that do not offer the SMTPUTF8 that it needs. */
+  lacking?: Set<string>;
+  /** Connections that it left for that reason. */
+  moves?: number;
 }
 
 export interface AttemptDeps extends SigningDeps {
@@ -39,6 +46,7 @@ export interface AttemptDeps extends SigningDeps {
   readonly recipientsMax: number;
   /** Addresses that one attempt may try. */
   readonly addressesMax: number;
+  readonly learned: Learned;
   verdict(verdict: Verdict): void;
 }
 
@@ -61,6 +69,10 @@ const STALE_MAX = 3;
 export interface Trial {
   readonly work: Work;
   readonly recipients: readonly JobRecipient[];
+  /** Those that this transaction leaves out. */
+  readonly rest: readonly JobRecipient[];
+  /** What is made use of. */
+  readonly offer: Offer;
   /** What is sent. */
   readonly signed: SignedBody;
   readonly dialogue: Dialogue<TransactionEnd>;
@@ -69,17 +81,20 @@ export interface Trial {
 /** Null when the body is damaged. */
 export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null {
   if (!isWhole(deps, work)) return null;
-  const { job, left } = work;
-  const recipients = left.length > deps.recipientsMax ? left.slice(0, deps.recipientsMax) : left;
-  const signed = signBody(deps, work, work.body);
+  const { from, dsn } = work.job;
+  const offer = deps.learned.fit(link.target.host, link.offer);
+  const portion = portionOf(work, offer, deps.recipientsMax);
+  const { recipients, rest, body, utf8, eightBit, sizeBytes } = portion;
+  const signed = signBody(deps, work, body);
   const envelope = {
-    from: job.from,
+    from,
     to: recipients.map((recipient) => recipient.address),
-    sizeBytes: job.sizeBytes + signed.addedBytes,
-    eightBit: job.eightBit,
-    utf8: job.utf8,
+    sizeBytes: sizeBytes === undefined ? undefined : sizeBytes + signed.addedBytes,
+    eightBit,
+    utf8,
+    dsn,
   };
-  return { work, recipients, signed, dialogue: transaction(envelope, link.offer) };
+  return { work, recipients, rest, offer, signed, dialogue: transaction(envelope, offer) };
 }
 
 export interface AttemptOptions {
@@ -106,30 +121,69 @@ export function attempt(
   const startedAt = deps.clock.monotonicMs();
   const reused = link.served++ > 0;
   meter.transaction(link.talk.tls() !== null, reused);
+  // RFC 9422 6.1: the server wants no further transaction on this connection.
+  const last = link.served >= trial.offer.limits.mails;
   const concluded = (result: TransactionEnd): void => {
     const early = endedEarly(result, reused);
     if (early === "stale" && work.stale < STALE_MAX) {
       work.stale++;
       return done({ end: "stale", clean: false });
     }
-    if (early !== undefined && mayMove(work, deps.addressesMax)) {
-      work.breaks++;
-      return done({ end: "broken", clean: false });
-    }
+    const wiser = learn(deps, link, trial, result, reused);
+    const again = mayMove(work, deps.addressesMax, wiser);
+    if (again && (early !== undefined || wiser)) work.breaks++;
+    if (again && early !== undefined) return done({ end: "broken", clean: false });
+    const unfit = lacksUtf8(result) ? searchOn(work, link.target.host) : null;
+    if (unfit === "move") return done({ end: "broken", clean: false });
     const durationMs = deps.clock.monotonicMs() - startedAt;
     const where = { ...place(link), at, durationMs, signed: trial.signed.by };
-    const again = settle(deps, work, trial.recipients, result, where);
-    work.left = [...again, ...work.left.slice(trial.recipients.length)];
-    if (work.left.length === 0) return done({ end: "done", clean: result.clean });
-    if (!result.clean) return done({ end: "cut", clean: false });
+    const outcome = { where, wiser: wiser && again, unsure: unfit === "unsure" };
+    const left = settle(deps, trial, result, outcome);
+    work.left = trial.rest.length === 0 ? left : [...left, ...trial.rest];
+    const clean = result.clean && !last;
+    if (work.left.length === 0) return done({ end: "done", clean });
+    if (!clean) return done({ end: "cut", clean });
     attempt(deps, link, { work, begun: null }, options);
   };
   // Only behind a job that will certainly not need a further transaction of its own.
   const ahead =
-    work.left.length === 1
+    work.left.length === 1 && !last
       ? (): Dialogue<unknown> | null => options.ahead()?.dialogue ?? null
       : undefined;
   link.talk.run(trial.dialogue, trial.signed.body, concluded, ahead);
+}
+
+/** True when this host is from now on spoken to in another way, so that the next try differs from this one. */
+function learn(
+  { learned }: AttemptDeps,
+  { target }: Link,
+  { offer }: Trial,
+  result: TransactionEnd,
+  reused: boolean,
+): boolean {
+  if (result.broke !== null) return learned.note(target.host, result);
+  if (!reused && offer.pipelining) learned.worked(target.host);
+  return false;
+}
+
+function lacksUtf8({ fates: [first] }: TransactionEnd): boolean {
+  return first?.fate === "unfit" && first.enhanced === "5.6.7";
+}
+
+/** Connections that one job may leave in search of a host that offers SMTPUTF8; the pool may lead it to the same host again. */
+const MOVES_MAX = 20;
+
+/**
+ * - `move`: another host of the route may offer it (RFC 6531 3.2 lets one ask around).
+ * - `none`: all hosts were asked.
+ * - `unsure`: they could not all be asked now.
+ */
+function searchOn(work: Work, host: string): "move" | "none" | "unsure" {
+  const lacking = (work.lacking ??= new Set());
+  lacking.add(host);
+  if (work.route.hosts.every(({ name }) => lacking.has(name))) return "none";
+  work.moves = (work.moves ?? 0) + 1;
+  return work.moves <= MOVES_MAX ? "move" : "unsure";
 }
 
 function isWhole({ log }: AttemptDeps, work: Work): boolean {
@@ -155,18 +209,26 @@ function endedEarly({ fates }: TransactionEnd, reused: boolean): "stale" | "brok
   return tired && reused ? "stale" : undefined;
 }
 
-function mayMove({ route, breaks }: Work, addressesMax: number): boolean {
+/** `wiser`: the same address may be tried once more, in another way. */
+function mayMove({ route, breaks }: Work, addressesMax: number, wiser: boolean): boolean {
   const addresses = route.hosts.reduce((sum, host) => sum + host.addresses.length, 0);
-  return breaks + 1 < Math.min(addresses, addressesMax);
+  return breaks + 1 < Math.min(wiser ? addresses + 1 : addresses, addressesMax);
+}
+
+interface Outcome {
+  readonly where: Place;
+  /** A next try will be made in another way. */
+  readonly wiser: boolean;
+  /** What this server cannot take, another one of the route might. */
+  readonly unsure: boolean;
 }
 
 /** Verdicts for what is decided; the recipients that need a further transaction. */
 function settle(
   deps: AttemptDeps,
-  work: Work,
-  recipients: readonly JobRecipient[],
+  { work, recipients }: Trial,
   { fates }: TransactionEnd,
-  where: Place,
+  { where, wiser, unsure }: Outcome,
 ): readonly JobRecipient[] {
   const again: JobRecipient[] = [];
   const someTaken = fates.some((fate) => fate.fate === "taken");
@@ -178,12 +240,13 @@ function settle(
     const tooMany = trouble.isTooManyRecipients(fate, acceptedBefore);
     if (fate.fate !== "refused" || fate.phase !== "rcpt") acceptedBefore++;
     // Only after progress, so that this ends.
-    if (tooMany && someTaken) {
+    if ((tooMany && someTaken) || (wiser && fate.fate === "lost" && !fate.doubt)) {
       again.push(recipient);
       continue;
     }
     const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate, speaker);
-    deps.verdict(verdictOf(work, recipient, judged, where));
+    const said = unsure ? { ...judged, kind: "deferred" as const } : judged;
+    deps.verdict(verdictOf(work, recipient, said, where));
     if (fate.fate === "spoiled")
       deps.log("error", "deliver.body_damaged", { message: work.job.message, text: fate.text });
   }
@@ -252,5 +315,7 @@ function verdictOf(
   const { message } = job;
   const { n, claim } = recipient;
   const base = { message, n, claim, kind, scope, class: judged.class, doubt, step };
-  return kind === "delivered" ? base : { ...base, ...trouble.wordsToQueue(judged, where.address) };
+  return kind === "delivered"
+    ? base
+    : { ...base, ...trouble.wordsToQueue(judged, where.address, route.port) };
 }

@@ -9,7 +9,8 @@ export type Body =
       readonly open: () => AsyncIterable<Uint8Array>;
       /** What is sent in front of it; it is no part of what was accepted. */
       readonly front?: () => Promise<Uint8Array | null>;
-      readonly sizeBytes: number;
+      /** Undefined when it is made as it is read, and so checked before: then it is not known. */
+      readonly sizeBytes: number | undefined;
       readonly sha256: string | undefined;
     };
 
@@ -33,7 +34,7 @@ export function createChecker(body: Extract<Body, { kind: "stream" }>): Checker 
       sizeBytes += chunk.length;
     },
     fault() {
-      if (sizeBytes !== body.sizeBytes)
+      if (body.sizeBytes !== undefined && sizeBytes !== body.sizeBytes)
         return `the spool file has ${sizeBytes} octets, the message had ${body.sizeBytes}`;
       if (hash !== null && hash.digest("base64url") !== body.sha256)
         return "the spool file is not what was accepted (SHA-256)";

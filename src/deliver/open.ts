@@ -7,6 +7,7 @@ import type { Priority } from "../mail/message.ts";
 import type { Target as RouteTarget } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
 import type { Offer } from "../smtp/extensions.ts";
+import { wordsOf } from "../smtp/reply.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
 import { ehloName } from "./ehloName.ts";
 import type { Connect, Target } from "./connection.ts";
@@ -47,9 +48,9 @@ export interface Unopened {
 export interface OpenDeps {
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
   readonly connect: Connect;
   readonly meter: DeliverMeter;
+  readonly log: Log;
   readonly settings: DeliverSettings;
   order(route: Route, random: Random): readonly RouteTarget[];
 }
@@ -203,7 +204,7 @@ async function openOne(
   const asked = demand === undefined ? { tls } : { tls, demand };
   const target: Target = { host, address, port, via: route.via, implicitTls, ...asked };
   const settings = deps.settings;
-  const session = sessionName(deps.random);
+  const session = hexOf(deps.random, SESSION_OCTETS);
   const connection = await deps.connect(target, settings.connectMs, signal);
   if (connection.kind === "failure") {
     deps.meter.failed(route.site, "connect", connection.why);
@@ -224,13 +225,21 @@ async function openOne(
     heloOnly: manner.heloOnly,
     secured: connection.tls !== null,
     login,
-    loopback: target.via === "sink" || isLoopback(target.address),
+    clearAllowed: route.via === "sink" || mayTellInClear(routed),
+    nonce: () => hexOf(deps.random, NONCE_OCTETS),
   });
   if (end.end === "ready") {
     const { offer } = end;
     const { source } = connection;
     return { kind: "ready", link: { talk, target, offer, session, source, served: 0 } };
   }
+  // Nothing goes through this relay until somebody mends it.
+  if (end.end === "refused" && end.phase === "auth")
+    deps.log("error", "relay.login_refused", {
+      host,
+      code: end.reply.code,
+      said: wordsOf(end.reply),
+    });
   talk.quit();
   deps.meter.sessions(-1);
   deps.meter.failed(
@@ -257,6 +266,14 @@ export function isLoopback(address: string): boolean {
   return address === "::1" || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
 
-function sessionName(random: Random): string {
-  return [...random.bytes(6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+/** A password may be said without TLS on this host, and where the operator names the mechanism of a relay without TLS. */
+function mayTellInClear({ address, tls, login }: RouteTarget): boolean {
+  return isLoopback(address) || (tls === "off" && login?.mechanism !== undefined);
+}
+
+const SESSION_OCTETS = 6;
+const NONCE_OCTETS = 18;
+
+function hexOf(random: Random, octets: number): string {
+  return [...random.bytes(octets)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -11,6 +11,7 @@ import type { Route } from "../route/route.ts";
 import { attempt, giveVerdicts, prepare, type Place, type Work } from "./attempt.ts";
 import type { Body } from "./body.ts";
 import type { Connect } from "./connection.ts";
+import { createLearned } from "./learned.ts";
 import { createDeliverMeter } from "./metering.ts";
 import { createOpen, type Unopened } from "./open.ts";
 import { createPool, type PoolGauges } from "./pool.ts";
@@ -55,6 +56,7 @@ export function createSender(deps: SenderDeps): Sender {
     ...(deps.signer === undefined ? {} : { signer: deps.signer }),
     recipientsMax: settings.transactionRecipients,
     addressesMax: settings.attemptAddresses,
+    learned: createLearned(deps.clock),
   };
   const pool = createPool({
     clock: deps.clock,

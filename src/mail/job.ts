@@ -1,7 +1,7 @@
 // One SMTP transaction that the queue wants done: a message and those of its recipients that share a site.
 import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "./id.ts";
-import type { BodyPlace, Priority } from "./message.ts";
+import type { BodyPlace, DsnRequest, Priority } from "./message.ts";
 
 export interface JobRecipient {
   /** The recipient's place in the message, from 0. */
@@ -25,6 +25,8 @@ export interface Job {
   readonly sizeBytes: number;
   readonly eightBit: boolean;
   readonly utf8: boolean;
+  /** What the sender wants to be told of (RFC 3461); absent: nothing was asked for. */
+  readonly dsn?: DsnRequest;
   /** Present when the bytes were read back from disk and must be checked; absent when they came straight from the door. */
   readonly sha256?: string;
   readonly expiresAt: EpochMs;

@@ -30,9 +30,21 @@ export interface MessageHead {
   readonly eightBit: boolean;
   /** Envelope or header need SMTPUTF8 (RFC 6531). */
   readonly utf8: boolean;
+  /** What the sender wants to be told of (RFC 3461); absent: nothing was asked for. */
+  readonly dsn?: DsnRequest;
   /** `MessageFacts` as JSON: opaque to the queue, read by search and by the API. */
   readonly facts: string;
   readonly body: BodyPlace;
+}
+
+/** Delivery status notifications, as `dsn` of the API has them. */
+export interface DsnRequest {
+  /** Absent: what each server does by itself. `never` stands alone. */
+  readonly notify?: readonly ("never" | "success" | "failure" | "delay")[];
+  /** How much of the message a failure report brings back. */
+  readonly ret?: "full" | "headers";
+  /** The sender's own name for this message: printable ASCII. */
+  readonly envid?: string;
 }
 
 /** What the API shows of a message. Strings are as the caller gave them. */

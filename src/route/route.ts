@@ -51,7 +51,21 @@ export type TlsPolicy = "opportunistic" | "required" | "verify" | "off";
 
 export interface RelayLogin {
   readonly user: string;
+  /** For XOAUTH2 the access token. */
   readonly pass: string;
+  /** Only this one; absent: the best that the server offers. */
+  readonly mechanism?: AuthMechanism;
+}
+
+export const authMechanisms = ["SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN", "XOAUTH2"] as const;
+export type AuthMechanism = (typeof authMechanisms)[number];
+
+/** One of this host's addresses, to send from. */
+export interface RouteSource {
+  /** Without brackets. */
+  readonly address: string;
+  /** Its name in EHLO; null: the host's. */
+  readonly ehlo: string | null;
 }
 
 export interface Route extends Endpoint {
@@ -59,6 +73,8 @@ export interface Route extends Endpoint {
   readonly site: string;
   readonly via: "mx" | "relay" | "sink";
   readonly hosts: readonly RouteHost[];
+  /** Absent: the system chooses. Its hosts then have addresses of this family only. */
+  readonly source?: RouteSource;
 }
 
 /**

@@ -16,9 +16,8 @@ export const phases = {
   starttls: { expects: 2, timeoutMs: 120_000, doubt: false },
   // Not a command: the handshake itself, for which no RFC sets a time.
   tls: { expects: 2, timeoutMs: 60_000, doubt: false },
+  // Each line of the conversation (RFC 4954 4).
   auth: { expects: 2, timeoutMs: 120_000, doubt: false },
-  // The server's request for the next answer within AUTH (RFC 4954 4).
-  challenge: { expects: 3, timeoutMs: 120_000, doubt: false },
   mail: { expects: 2, timeoutMs: 300_000, doubt: false },
   rcpt: { expects: 2, timeoutMs: 300_000, doubt: false },
   data: { expects: 3, timeoutMs: 120_000, doubt: false },

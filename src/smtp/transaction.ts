@@ -1,18 +1,32 @@
 // One mail transaction (RFC 5321 3.3) on a connection that stands: MAIL, any number of RCPT, DATA, the message, the dot. With
-// PIPELINING the commands travel as one group (RFC 2920); the rules by which replies are judged are the same.
+// PIPELINING the commands travel as one group (RFC 2920); the rules by which replies are judged are the same. A large message goes as
+// one chunk where the server takes chunks (RFC 3030): no octet of it need be looked at. DATA and BDAT never meet in one transaction.
 import { DATA, DOT, mailLine, rcptLine, RSET, type Line } from "./command.ts";
+import {
+  accepted,
+  lossOf,
+  type BodyWant,
+  type Dialogue,
+  type Happened,
+  type LossReason,
+} from "./dialogue.ts";
+import type { DsnWish } from "./dsn.ts";
 import type { Offer } from "./extensions.ts";
 import type { Phase } from "./phases.ts";
 import { classOf, type Reply } from "./reply.ts";
-import { accepted, lossOf, type Dialogue, type Happened, type LossReason } from "./session.ts";
 
 export interface Envelope {
   readonly from: string;
   readonly to: readonly string[];
-  readonly sizeBytes: number;
+  /** Undefined when it is known only once the message has been written. */
+  readonly sizeBytes: number | undefined;
   readonly eightBit: boolean;
   readonly utf8: boolean;
+  readonly dsn?: DsnWish | undefined;
 }
+
+/** From here on a chunk pays: smaller messages leave in one write with what follows them, and DATA can be sent ahead. */
+export const CHUNK_MIN_OCTETS = 65_537;
 
 /** What became of one recipient. */
 export type Fate =
@@ -34,6 +48,8 @@ export interface TransactionEnd {
   readonly fates: readonly Fate[];
   /** Another MAIL may follow on this connection. */
   readonly clean: boolean;
+  /** What the server offers, and seems not to bear: worth trying without. */
+  readonly broke: "pipelining" | "chunking" | null;
 }
 
 /** What is known while the dialogue runs. A recipient without a fate has been accepted, or not been asked for yet. */
@@ -44,48 +60,64 @@ interface Course {
   clean: boolean;
   /** MAIL was accepted and nothing has ended the transaction since. */
   open: boolean;
+  broke: TransactionEnd["broke"];
 }
 
 export function* transaction(envelope: Envelope, offer: Offer): Dialogue<TransactionEnd> {
   const commands = commandsOf(envelope, offer);
-  if ("fate" in commands) return { fates: envelope.to.map(() => commands), clean: true };
+  if ("fate" in commands)
+    return { fates: envelope.to.map(() => commands), clean: true, broke: null };
   const course: Course = {
     fates: new Array<Fate | undefined>(envelope.to.length).fill(undefined),
     over: false,
     clean: true,
     open: false,
+    broke: null,
   };
   if (offer.pipelining) yield* inOneGroup(commands, course);
   else yield* oneByOne(commands, course);
   if (course.open && course.clean) yield* reset(course);
-  return { fates: course.fates as Fate[], clean: course.clean };
+  return { fates: course.fates as Fate[], clean: course.clean, broke: course.broke };
 }
 
 interface Commands {
   readonly mail: Line;
   readonly rcpt: readonly Line[];
+  readonly body: BodyWant;
+}
+
+/** The usual ones, made once. */
+const dotted: BodyWant = { want: "body", manner: "dotted" };
+const apart: BodyWant = { want: "body", manner: "apart" };
+const chunk: BodyWant = { want: "body", manner: "chunk" };
+
+function bodyWant({ sizeBytes }: Envelope, { chunking, dotApart }: Offer): BodyWant {
+  if (chunking && sizeBytes !== undefined && sizeBytes >= CHUNK_MIN_OCTETS) return chunk;
+  return dotApart ? apart : dotted;
 }
 
 function commandsOf(envelope: Envelope, offer: Offer): Commands | Fate {
   const misfit = misfitOf(envelope, offer);
   if (misfit !== undefined) return misfit;
+  const dsn = offer.dsn ? envelope.dsn : undefined;
   const mail = mailLine(envelope.from, {
     sizeOctets: offer.size ? envelope.sizeBytes : undefined,
     eightBit: (envelope.eightBit || envelope.utf8) && offer.eightBitMime,
     utf8: envelope.utf8,
+    dsn,
   });
   if (mail === undefined) return unfit("5.1.7", "the sender's address cannot be written in SMTP");
   const rcpt: Line[] = [];
   for (const to of envelope.to) {
-    const made = rcptLine(to);
+    const made = rcptLine(to, dsn);
     if (made === undefined) return unfit("5.1.3", "an address cannot be written in SMTP");
     rcpt.push(made);
   }
-  return { mail, rcpt };
+  return { mail, rcpt, body: bodyWant(envelope, offer) };
 }
 
 function misfitOf({ sizeBytes, eightBit, utf8 }: Envelope, offer: Offer): Fate | undefined {
-  if (offer.sizeMax > 0 && sizeBytes > offer.sizeMax)
+  if (offer.sizeMax > 0 && sizeBytes !== undefined && sizeBytes > offer.sizeMax)
     return unfit(
       "5.3.4",
       `the message has ${sizeBytes} octets, the server takes at most ${offer.sizeMax}`,
@@ -112,28 +144,42 @@ function groupOf(recipients: number): readonly Phase[] {
   ] as const);
 }
 
-function* inOneGroup({ mail, rcpt }: Commands, course: Course): Dialogue<void> {
-  const group = groupOf(rcpt.length);
-  const happened = yield { want: "replies", phases: group, send: [mail, ...rcpt, DATA] };
+function* inOneGroup(commands: Commands, course: Course): Dialogue<void> {
+  const { mail, rcpt, body } = commands;
+  // A chunk follows only once somebody is known to want it.
+  const chunked = body === chunk;
+  const whole = groupOf(rcpt.length);
+  const group = chunked ? whole.slice(0, -1) : whole;
+  const send = chunked ? [mail, ...rcpt] : [mail, ...rcpt, DATA];
+  const happened = yield { want: "replies", phases: group, send };
   const replies = happened.got === "replies" ? happened.replies : [];
   const loss = happened.got === "replies" ? happened.lost : happened;
   let i = 0;
   for (const reply of replies) judge(course, group[i] ?? "data", i++ - 1, reply);
-  if (loss !== null) return endAll(course, lostFate(group[i] ?? "data", loss));
+  if (loss !== null) {
+    // A server that says goodbye leaves the rest of a group unanswered with every right (RFC 5321 3.8).
+    const stopped = loss.got === "lost" && loss.why === "stopped";
+    if (!stopped && replies.at(-1)?.code !== 421) course.broke = "pipelining";
+    return endAll(course, lostFate(group[i] ?? "data", loss));
+  }
+  if (chunked) {
+    if (!course.over && course.fates.includes(undefined)) yield* message(course, body);
+    return;
+  }
   const data = replies[i - 1];
   if (data === undefined || classOf(data) !== 3) return;
   // The server waits for a message. If nobody is left to get it, a lone dot ends it (RFC 2920 3.1).
-  if (course.fates.includes(undefined)) yield* message(course);
+  if (course.fates.includes(undefined)) yield* message(course, body);
   else if (course.clean) yield* nothing(course);
 }
 
-function* oneByOne({ mail, rcpt }: Commands, course: Course): Dialogue<void> {
+function* oneByOne({ mail, rcpt, body }: Commands, course: Course): Dialogue<void> {
   yield* step(course, "mail", -1, mail);
   for (let i = 0; i < rcpt.length && !course.over; i++)
     yield* step(course, "rcpt", i, rcpt[i] ?? null);
   if (course.over || !course.fates.includes(undefined)) return;
-  yield* step(course, "data", rcpt.length, DATA);
-  if (!course.over) yield* message(course);
+  if (body !== chunk) yield* step(course, "data", rcpt.length, DATA);
+  if (!course.over) yield* message(course, body);
 }
 
 function* step(course: Course, phase: Phase, i: number, send: Line | null): Dialogue<void> {
@@ -167,26 +213,44 @@ function lostFate(phase: Phase, happened: Happened, doubt = false): Fate {
   return { fate: "lost", phase, doubt, ...lossOf(happened) };
 }
 
-function* message(course: Course): Dialogue<void> {
-  const written = yield { want: "body" };
+function* message(course: Course, body: BodyWant): Dialogue<void> {
+  const written = yield body;
   // From here on every road ends the transaction, so there is nothing to reset.
   course.open = false;
   if (written.got === "early") {
     // The body is cut off in the middle: the connection cannot be used again.
     course.clean = false;
+    if (foreign(course, body, written.reply)) return;
     const phase = classOf(written.reply) < 4 ? "body" : "dot";
     return endAll(course, { fate: "refused", phase, reply: written.reply });
   }
-  if (written.got === "spoiled") return endAll(course, { fate: "spoiled", text: written.text });
+  if (written.got === "spoiled") return endSpoiled(course, written);
   if (written.got !== "done") return endAll(course, lostFate("body", written));
   const happened = yield { want: "reply", phase: "dot", send: null };
   if (happened.got !== "reply") return endAll(course, lostFate("dot", happened, true));
   const { reply } = happened;
   if (accepted("dot", reply)) return endAll(course, { fate: "taken", reply });
+  if (foreign(course, body, reply)) return;
   if (reply.code === 421) course.clean = false;
   if (classOf(reply) >= 4) return endAll(course, { fate: "refused", phase: "dot", reply });
   const text = `the server said ${reply.code} to the end of the message`;
   endAll(course, { fate: "lost", phase: "dot", why: "protocol", text, doubt: true });
+}
+
+/** The server, or something before it, does not know BDAT although it was offered: no word about the message, which goes by DATA next. */
+function foreign(course: Course, body: BodyWant, { code }: Reply): boolean {
+  if (body !== chunk || code < 500 || code > 504) return false;
+  course.broke = "chunking";
+  const text = `the server offers CHUNKING and answers ${code} to BDAT`;
+  endAll(course, { fate: "lost", phase: "body", why: "protocol", text, doubt: false });
+  return true;
+}
+
+function endSpoiled(course: Course, written: Extract<Happened, { got: "spoiled" }>): void {
+  const { text, enhanced } = written;
+  if (enhanced === undefined) return endAll(course, { fate: "spoiled", text });
+  course.clean = false;
+  endAll(course, unfit(enhanced, text));
 }
 
 /** An empty message to nobody. Its reply does not matter, but there must be one. */

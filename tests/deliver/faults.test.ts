@@ -139,7 +139,7 @@ for (const verb of ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "."])
 test("a 550 to the dot bounces all that were accepted", async () => {
   const script = (verb: string, line: string): Act =>
     verb === "."
-      ? "550 5.7.1 spam"
+      ? "550 5.7.1 not allowed"
       : line.includes("b@")
         ? "451 4.7.1 greylisted, try again in 5 minutes"
         : undefined;
@@ -274,9 +274,24 @@ test("too large for the server: 5.3.4, and the connection serves the next", asyn
   expect(servers[0]?.sessions[0]?.lines.filter((line) => line.startsWith("MAIL"))).toHaveLength(1);
 });
 
-test("8-bit mail for a server without 8BITMIME fails with 5.6.3 in clear words", async () => {
+const eightBitText = Buffer.from("Content-Type: text/plain; charset=utf-8\r\n\r\nsch\u00f6n\r\n");
+
+test("8-bit mail reaches a server without 8BITMIME as quoted-printable", async () => {
+  const { send, verdictsOf, servers } = await start({ servers: [{ offers: ["SIZE"] }] });
+  send({ eightBit: true }, { body: eightBitText });
+  expect(stepOf((await verdictsOf(1))[0]).outcome).toBe("delivered");
+  expect(servers[0]?.messages()[0]).toContain("quoted-printable\r\n\r\nsch=C3=B6n");
+  // The size that is said is that of what is sent.
+  const octets = (servers[0]?.messages()[0]?.length ?? 0) + 2;
+  expect(servers[0]?.sessions[0]?.lines).toContain(
+    `MAIL FROM:<sender@example.com> SIZE=${octets}`,
+  );
+});
+
+test("8-bit mail that is signed fails with 5.6.3 in clear words there", async () => {
   const { send, verdictsOf } = await start({ servers: [{ offers: [] }] });
-  send({ eightBit: true });
+  const signed = Buffer.concat([Buffer.from("DKIM-Signature: v=1; a=b\r\n"), eightBitText]);
+  send({ eightBit: true }, { body: signed });
   const step = stepOf((await verdictsOf(1))[0]);
   expect(step).toMatchObject({ outcome: "failed", enhanced: "5.6.3" });
   expect(step.text).toContain("8BITMIME");

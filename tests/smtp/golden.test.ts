@@ -4,7 +4,8 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createReplyParser, wordsOf, type Reply } from "../../src/smtp/reply.ts";
-import { opening, type Dialogue, type Happened, type Want } from "../../src/smtp/session.ts";
+import type { Dialogue, Happened, Want } from "../../src/smtp/dialogue.ts";
+import { opening } from "../../src/smtp/session.ts";
 import { transaction, type Fate } from "../../src/smtp/transaction.ts";
 
 const folder = join(import.meta.dir, "../golden/smtp");
@@ -83,7 +84,14 @@ function transcript(text: string): string {
   );
   const login = dialogue.includes("AUTH") ? { user: "user", pass: "secret" } : null;
   const ready = play(
-    opening({ helo: "us.example.com", encrypt: "offered", secured: false, login, loopback: false }),
+    opening({
+      helo: "us.example.com",
+      encrypt: "offered",
+      secured: false,
+      login,
+      clearAllowed: false,
+      nonce: () => "nonce",
+    }),
     server,
   );
   const outcome: string[] = [];

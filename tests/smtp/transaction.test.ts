@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { nothingOffered } from "../../src/smtp/extensions.ts";
 import { phases, type Phase } from "../../src/smtp/phases.ts";
 import type { Reply } from "../../src/smtp/reply.ts";
-import type { Happened, Lost, Want } from "../../src/smtp/session.ts";
+import type { Happened, Lost, Want } from "../../src/smtp/dialogue.ts";
 import { transaction, type Envelope, type TransactionEnd } from "../../src/smtp/transaction.ts";
 import { everyPath, type Choose } from "./everyPath.ts";
 
