@@ -192,7 +192,7 @@ export const settings = {
     name: "queue_max_messages",
     kind: integer({ min: 1, max: 100_000_000 }),
     default: 1_000_000,
-    help: "Messages waiting; beyond it requests are answered 503",
+    help: "Recipients owed: a message counts as many as it has; beyond it requests are answered 503",
   }),
   queueMaxBytes: setting({
     name: "queue_max_bytes",
@@ -272,7 +272,19 @@ export const settings = {
     kind: share({ min: MB, max: 2 ** 50 }),
     default: ({ volumeBytes }) => Math.min(5 * GB, Math.floor(volumeBytes / 10)),
     usually: "5GB, or 10% of the volume if that is less",
-    help: "Beyond it the oldest finished mail goes first",
+    help: "Beyond it the oldest finished mail goes first, and kept bytes before it",
+  }),
+  deadLetterDays: setting({
+    name: "dead_letter_days",
+    kind: integer({ min: 0, max: 3650 }),
+    default: 7,
+    help: "How long the bytes of bounced and expired mail are kept, to be sent again by `queue retry`",
+  }),
+  keepBodies: setting({
+    name: "keep_bodies",
+    kind: flag,
+    default: false,
+    help: "Bytes of all mail are kept as long as it can be looked up; else those of delivered mail go at once",
   }),
   logLevel: setting<LogLevel>({
     name: "log_level",

@@ -1,14 +1,36 @@
 // What an operator wants done or shown, on its way from the door to the thread that can do it, and what comes back. Everything in it
 // is JSON: it travels between threads, and the answers are the API's own. A room adds its members here and their handlers in a file of
 // its own under roles/handlers/.
+import type { EpochMs } from "../base/clock.ts";
 import type { DkimKey } from "./dkim/key.ts";
+import type { MessageId } from "./id.ts";
 
 /** For the queue thread: whatever changes the store, and whatever only that thread knows. */
 export type Command = QueueCommand;
 
+/** Whom a verb concerns, besides a message. */
+export type Span =
+  | { readonly by: "all" }
+  | { readonly by: "domain"; readonly name: string }
+  | { readonly by: "site"; readonly name: string };
+
+export type Which = Span | { readonly by: "message"; readonly message: MessageId };
+
 export type QueueCommand =
+  /** What waits, and what is being sent up to its final dot. */
+  | { readonly do: "queue.cancel"; readonly message: MessageId }
+  /** Deferred mail is due now; mail that gave up begins anew. */
+  | { readonly do: "queue.retry"; readonly message: MessageId }
+  | { readonly do: "queue.reschedule"; readonly message: MessageId; readonly dueAt: EpochMs }
+  | { readonly do: "queue.hold"; readonly which: Which }
+  | { readonly do: "queue.release"; readonly which: Which }
+  /** What waits for its next attempt is due now, and backoffs of our own are forgotten. */
+  | { readonly do: "queue.flush"; readonly which: Which }
+  /** Nothing more is sent there until it is resumed; what waits stays as it is. */
+  | { readonly do: "queue.pause"; readonly span: Span }
+  | { readonly do: "queue.resume"; readonly span: Span }
   /** Where a site stands: its pause, its failures, what is with the sender. */
-  { readonly do: "queue.site"; readonly site: string };
+  | { readonly do: "queue.site"; readonly site: string };
 
 /** For every sender thread: what it has learned, and what it does at this moment. */
 export type SenderCommand =
@@ -30,6 +52,9 @@ export type CommandAnswer =
   | { readonly kind: "conflict"; readonly name: Conflict; readonly detail: string }
   | { readonly kind: "invalid"; readonly field: string; readonly detail: string }
   | { readonly kind: "later"; readonly why: "disk_low" | "draining" | "busy" };
+
+/** One that the queue engine itself carries out. */
+export type QueueVerb = Exclude<QueueCommand, { readonly do: "queue.site" }>;
 
 /** Settles within the asker's time. */
 export type Order = (command: Command) => Promise<CommandAnswer>;

@@ -13,6 +13,8 @@ export interface Admission {
   /** Undefined: it may come in. */
   refusalOf(messages: readonly Submission[]): Refusal | undefined;
   accepted(messages: readonly Submission[]): void;
+  /** So many are owed again. */
+  reopened(recipients: number): void;
   /** So many recipients became final. */
   ended(recipients: number): void;
   pressure(pressure: Pressure): void;
@@ -53,6 +55,7 @@ export function createAdmission(store: QueueStore, policy: QueuePolicy, log: Log
         bytes += head.sizeBytes;
       }
     },
+    reopened: (count) => void (recipients += count),
     ended: (count) => void (recipients -= count),
     pressure({ freeBytes, walBytes }) {
       const low = freeBytes < policy.diskReserveBytes || walBytes > policy.walBytesMax;

@@ -13,7 +13,7 @@ import { expiryOf, longestWaitMs } from "./retry.ts";
 import type { Candidate, Found, Routes } from "./routing.ts";
 import { note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
-import type { Claimed, QueueStore } from "./store.ts";
+import type { Claimed, ClaimRequest, QueueStore } from "./store.ts";
 import { isHungry, noteDue, roomOf, sharesOf } from "./window.ts";
 
 export interface DispatchDeps {
@@ -25,6 +25,8 @@ export interface DispatchDeps {
   readonly dueTime: DueTime;
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
+  /** Lines of paused domains. */
+  readonly parked: () => ClaimRequest["parked"];
   /** The bytes of a message are not where they must be. */
   readonly bodyMissing: (claimed: Claimed) => void;
 }
@@ -186,7 +188,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (limit <= 0 || site.id === undefined) return 0;
     const { now, leaseUntil } = turn;
     const bytesMax = Math.max(1, policy.flightBytesMax - flights.bytes());
-    const request = { site: site.id, priority, limit, bytesMax, now: now.due, leaseUntil };
+    const parked = deps.parked();
+    const wanted = { site: site.id, priority, limit, bytesMax, now: now.due, leaseUntil };
+    const request: ClaimRequest = parked === undefined ? wanted : { ...wanted, parked };
     let rows = store.claim(request);
     if (rows.length < limit) {
       const nextAt = store.nextDue(site.id, priority) ?? Infinity;

@@ -1,7 +1,8 @@
 // The queue thread's mind: everything that arrived goes into the next transaction, and nothing is answered or sent before its commit.
 // No timer makes batches: a transaction runs once all that waits in the event loop has been heard, so an idle daemon commits at once
 // and a busy one batches by itself (DESIGN 3).
-import { acceptedAtOf } from "../mail/id.ts";
+import { acceptedAtOf, type MessageId } from "../mail/id.ts";
+import { domainOf } from "../mail/message.ts";
 import type { Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
@@ -11,14 +12,23 @@ import { type Flight, leasesOf, placeOf } from "./flight.ts";
 import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
 import { byWorker, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
-import { learnFrom } from "./pace.ts";
+import { createOrders, workersOf } from "./orders.ts";
+import { healthy, learnFrom } from "./pace.ts";
 import type { Queue, QueueDeps } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
 import { lookAt } from "./look.ts";
+import type { Site } from "./site.ts";
+import type { Stage } from "./task.ts";
 import { createWorkings } from "./workings.ts";
 
 /** Sites whose lines are read in one transaction. */
 const PUMPS_MAX = 64;
+
+interface Written {
+  /** The state after each report; null where its lease had been lost. */
+  readonly settled: readonly (RecipientState | null)[];
+  readonly stages: readonly Stage[];
+}
 
 export function createQueue(deps: QueueDeps): Queue {
   const { store, clock, policy, log } = deps;
@@ -46,6 +56,27 @@ export function createQueue(deps: QueueDeps): Queue {
   const alarm = createAlarm(clock, schedule);
   const workings = createWorkings(deps, { dueTime, dueNow: () => now.due, found });
   const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
+  const { pauses, withdrawals } = workings;
+  const orders = createOrders(
+    {
+      ...{ store, sites, pauses, withdrawals, policy, expect },
+      recall(recall) {
+        for (const worker of workersOf(recall, flights, deps.workers)) deps.recall(worker, recall);
+      },
+      reopened: admission.reopened,
+      ease,
+    },
+    inbox,
+  );
+
+  /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
+  function ease(site: Site, always: boolean): void {
+    if (site.level === 0 && site.streak === 0) return;
+    if (!always && site.level > 0) return;
+    Object.assign(site, healthy());
+    measure.paused(site.name, false);
+    expect(site);
+  }
 
   function found(candidates: readonly Candidate[], routing: Routing): void {
     for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
@@ -72,7 +103,7 @@ export function createQueue(deps: QueueDeps): Queue {
   }
 
   function mayDispatch(): boolean {
-    return !draining && !recovering;
+    return !draining && !recovering && !pauses.everything();
   }
 
   /** By the flights or, when there are none, by the store: a lease that nobody has is looked after too. */
@@ -83,6 +114,7 @@ export function createQueue(deps: QueueDeps): Queue {
   function hasWork(): boolean {
     return (
       inbox.calls.length > 0 ||
+      inbox.tasks.length > 0 ||
       !isSettled(inbox) ||
       orphansLeft ||
       (now.mono >= overdueAtMono && isLeasing()) ||
@@ -101,6 +133,7 @@ export function createQueue(deps: QueueDeps): Queue {
     const orphansBefore = orphansLeft;
     const result = store.transaction(() => write(turn, batch));
     if (result.kind === "committed") return committed(turn, batch, result.value, startedAtMono);
+    orders.refuse(batch.tasks, "disk_low");
     if (result.why === "io") {
       // Whether it stands is not known, so nothing of it is answered, sent or removed.
       stopped = true;
@@ -114,15 +147,26 @@ export function createQueue(deps: QueueDeps): Queue {
     blockedUntilMono = now.mono + policy.fullRetryMs;
   }
 
-  function write(turn: Turn, batch: Inbox): (RecipientState | null)[] {
+  function write(turn: Turn, batch: Inbox): Written {
     const settled: (RecipientState | null)[] = [];
-    for (const report of batch.reports) settled.push(workings.settling.report(turn, report));
-    for (const loss of batch.losses) workings.settling.loss(turn, loss);
+    for (const report of batch.reports) {
+      const state = workings.settling.report(turn, report);
+      settled.push(state);
+      if (state !== null) landed(turn, report.flight.message, report.verdict.n, state);
+    }
+    for (const loss of batch.losses) {
+      workings.settling.loss(turn, loss);
+      landed(turn, loss.leased.message, loss.leased.n);
+    }
     if (orphansLeft) orphansLeft = workings.settling.orphans(turn);
     if (turn.now.mono >= overdueAtMono) sweep(turn, batch);
     for (const { candidate, routing } of batch.resolved)
-      if (routing === null) dispatcher.giveBack(turn, candidate);
-      else dispatcher.place(turn, candidate, routing);
+      if (routing === null || isUnwanted(candidate)) {
+        const { message, n } = candidate.claimed;
+        dispatcher.giveBack(turn, candidate);
+        landed(turn, message, n);
+      } else dispatcher.place(turn, candidate, routing);
+    const stages = orders.run(turn, batch.tasks);
     if (turn.dispatching)
       for (let pumps = 0; pumps < PUMPS_MAX && turn.claimsLeft > 0; pumps++) {
         const site = sites.takeReady();
@@ -131,7 +175,20 @@ export function createQueue(deps: QueueDeps): Queue {
       }
     for (const call of batch.calls)
       for (const submission of call.messages) workings.intake.take(turn, submission);
-    return settled;
+    return { settled, stages };
+  }
+
+  /** Nobody may send it any more, since it was claimed. */
+  function isUnwanted({ claimed }: Candidate): boolean {
+    if (pauses.everything() || pauses.stopsDomain(domainOf(claimed.address))) return true;
+    return withdrawals.wants(claimed.message);
+  }
+
+  /** A lease has ended in this transaction: what an operator wanted of its recipient can be done now. */
+  function landed(turn: Turn, message: MessageId, n: number, state?: RecipientState): void {
+    if (!withdrawals.wants(message)) return;
+    const now = state ?? store.recipients(message).find((row) => row.n === n)?.state;
+    if (now !== undefined) withdrawals.landed(turn, message, n, now);
   }
 
   function sweep(turn: Turn, batch: Inbox): void {
@@ -146,7 +203,7 @@ export function createQueue(deps: QueueDeps): Queue {
   function committed(
     turn: Turn,
     batch: Inbox,
-    settled: readonly (RecipientState | null)[],
+    { settled, stages }: Written,
     startedAtMono: number,
   ): void {
     sites.committed();
@@ -157,6 +214,8 @@ export function createQueue(deps: QueueDeps): Queue {
     admission.ended(turn.ended.length);
     measure.lost(turn.lost);
     byWorker(turn).forEach((sent, worker) => deps.send(worker, sent));
+    orders.committed(batch.tasks, stages);
+    for (const follow of turn.afterwards) follow();
     let messages = 0;
     for (const call of batch.calls) {
       messages += call.messages.length;
@@ -278,6 +337,7 @@ export function createQueue(deps: QueueDeps): Queue {
       orphansLeft = true;
       overdueAtMono = now.mono + policy.leaseMs / 2;
       admission.start();
+      pauses.load();
       sites.load();
       schedule();
     },
@@ -289,6 +349,14 @@ export function createQueue(deps: QueueDeps): Queue {
       schedule();
     },
     settle,
+    order(verb, answer) {
+      if (stopped) return answer({ kind: "later", why: "draining" });
+      orders.take(verb, answer);
+      schedule();
+    },
+    recalled(late) {
+      for (const { message, places } of late) withdrawals.late(message, places);
+    },
     workerLost,
     pressure: admission.pressure,
     drain,
@@ -305,6 +373,7 @@ export function createQueue(deps: QueueDeps): Queue {
       do cycle();
       while (!stopped && blockedUntilMono === 0 && !isSettled(inbox));
       refuseCalls("draining");
+      orders.refuse(inbox.tasks.splice(0), "draining");
       stopped = true;
       alarm.stop();
     },

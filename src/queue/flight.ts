@@ -33,6 +33,8 @@ export interface Flights {
   extend(flight: Flight, recipient: JobRecipient): void;
   /** The job that holds this lease. */
   find(message: MessageId, n: number, claim: number): Flight | undefined;
+  /** All jobs of a message. */
+  of(message: MessageId): readonly Flight[];
   /** Ends one lease of a flight, and the flight with its last one. */
   land(flight: Flight, place: number): void;
   /** Forgets a flight whose transaction did not stand or whose sender is gone. */
@@ -111,6 +113,12 @@ export function createFlights(): Flights {
       let flight = byMessage.get(message) ?? null;
       while (flight !== null && placeOf(flight, n, claim) < 0) flight = flight.next;
       return flight ?? undefined;
+    },
+    of(message) {
+      const found: Flight[] = [];
+      for (let flight = byMessage.get(message) ?? null; flight !== null; flight = flight.next)
+        found.push(flight);
+      return found;
     },
     land(flight, place) {
       flight.claims[place] = 0;

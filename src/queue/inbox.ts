@@ -8,6 +8,7 @@ import type { QueueDeps } from "./queue.ts";
 import type { Leased } from "./settlement.ts";
 import type { Candidate } from "./routing.ts";
 import type { Site } from "./site.ts";
+import { type Task, TASKS_A_TURN } from "./task.ts";
 
 export interface Call {
   readonly messages: readonly Submission[];
@@ -19,6 +20,8 @@ export interface Report {
   readonly verdict: Verdict;
   readonly flight: Flight;
   readonly place: number;
+  /** It failed since our own line is down. */
+  readonly held: boolean;
 }
 
 export interface Loss {
@@ -38,9 +41,16 @@ export interface Inbox {
   reports: Report[];
   losses: Loss[];
   resolved: Resolved[];
+  tasks: Task[];
 }
 
-export const emptyInbox = (): Inbox => ({ calls: [], reports: [], losses: [], resolved: [] });
+export const emptyInbox = (): Inbox => ({
+  calls: [],
+  reports: [],
+  losses: [],
+  resolved: [],
+  tasks: [],
+});
 
 /** Nothing that holds a lease, or that must be written before one may start anew. */
 export function isSettled({ reports, losses, resolved }: Inbox): boolean {
@@ -58,11 +68,12 @@ export function takeFrom(inbox: Inbox, max: number): Inbox {
   const [reports, reportsLeft] = take(inbox.reports);
   const [losses, lossesLeft] = reportsLeft.length > 0 ? [[], inbox.losses] : take(inbox.losses);
   const [resolved, resolvedLeft] = take(inbox.resolved);
+  const tasks = inbox.tasks.splice(0, TASKS_A_TURN);
   inbox.calls = callsLeft;
   inbox.reports = reportsLeft;
   inbox.losses = lossesLeft;
   inbox.resolved = resolvedLeft;
-  return { calls, reports, losses, resolved };
+  return { calls, reports, losses, resolved, tasks };
 }
 
 /** Nothing of the call is stored, so its spool files go too. */

@@ -11,7 +11,7 @@ import type { QueuePolicy } from "./policy.ts";
 import { expiryOf } from "./retry.ts";
 import type { Routes } from "./routing.ts";
 import type { Site, Sites } from "./site.ts";
-import { type NewRecipient, type QueueStore, UNROUTED } from "./store.ts";
+import { type ClaimRequest, type NewRecipient, type QueueStore, UNROUTED } from "./store.ts";
 import { isHungry, noteDue, roomOf } from "./window.ts";
 
 export interface IntakeDeps {
@@ -20,6 +20,8 @@ export interface IntakeDeps {
   readonly flights: Flights;
   readonly routes: Routes;
   readonly policy: QueuePolicy;
+  /** Lines of paused domains. */
+  readonly parked: () => ClaimRequest["parked"];
   /** Rows of a site's lane are due from then on. */
   readonly expect: (site: Site) => void;
 }
@@ -42,10 +44,12 @@ export function createIntake({
   flights,
   routes,
   policy,
+  parked,
   expect,
 }: IntakeDeps): Intake {
   const mayLeave = (turn: Turn, site: Site, lane: Priority, sizeBytes: number): boolean =>
     site.level === 0 &&
+    !site.stopped &&
     !isHungry(site, lane, turn.now.due) &&
     roomOf(site, lane, policy.windowMax) > 0 &&
     hasBytes(flights, policy, site, sizeBytes);
@@ -78,6 +82,11 @@ export function createIntake({
     const { due } = turn.now;
     const lane = head.priority;
     const domain = domainOf(address);
+    const line = parked()?.get(domain);
+    if (line !== undefined) {
+      const state = wait(turn, sites.numbered(line), lane, due);
+      return { n, address, site: line, state };
+    }
     const found = turn.dispatching ? routes.known(domain, due) : undefined;
     if (found === undefined) {
       const state = wait(turn, sites.unrouted, lane, routes.restsUntil(domain));

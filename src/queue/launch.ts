@@ -33,7 +33,9 @@ export interface Turn {
   /** Claimed, and waiting for the DNS. */
   readonly asked: Candidate[];
   /** Final states that no sender's verdict brought. */
-  readonly ended: ("bounced" | "expired")[];
+  readonly ended: ("bounced" | "expired" | "canceled")[];
+  /** What follows the commit, besides. */
+  readonly afterwards: (() => void)[];
   /** Leases that ended without a verdict. */
   lost: number;
   /** The last job of a claim, while further recipients of the same message may join it. */
@@ -50,6 +52,7 @@ export function newTurn(
     pumped: [],
     asked: [],
     ended: [],
+    afterwards: [],
     lost: 0,
     last: null,
   };
@@ -128,8 +131,9 @@ export function launch(
   return flight;
 }
 
-/** A paused site takes one job, and only when its pause is over. */
+/** A paused site takes one job, and only when its pause is over; one that an operator stopped takes none. */
 export function isOpen(site: Site, now: EpochMs): boolean {
+  if (site.stopped) return false;
   return site.level === 0 || (site.pausedUntil <= now && !site.probing);
 }
 

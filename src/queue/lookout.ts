@@ -28,7 +28,7 @@ export function createLookout(deps: LookoutDeps): (site: Site) => void {
   };
 
   return (site) => {
-    if (site.ready || site.starving || site.probing) return;
+    if (site.ready || site.starving || site.probing || site.stopped) return;
     const dueAt = Math.max(earliestDue(site), site.level > 0 ? site.pausedUntil : 0);
     if (dueAt > dueNow()) {
       if (dueAt !== Infinity) sites.wake(site, dueAt);

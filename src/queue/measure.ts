@@ -8,7 +8,7 @@ import type { QueueStore } from "./store.ts";
 /** So many sites have series of their own, the first that are met; the rest share `other`. */
 const SITE_LABELS_MAX = 100;
 
-type Final = "delivered" | "bounced" | "expired";
+type Final = "delivered" | "bounced" | "expired" | "canceled";
 
 export interface Measure {
   committed(durationMs: number, messages: number): void;
@@ -31,6 +31,7 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
     delivered: results("delivered"),
     bounced: results("bounced"),
     expired: results("expired"),
+    canceled: results("canceled"),
   };
   const took = priorities.map((priority) =>
     meter.histogram("postrider_accept_to_delivered_seconds", { priority: `p${priority}` }),

@@ -3,6 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
+import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
+import type { Late, Recall } from "../mail/recall.ts";
 import type { AcceptAnswer, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { RouteFor } from "../route/route.ts";
@@ -18,6 +20,8 @@ export interface QueueDeps {
   /** Sender threads; a site belongs to one of them. */
   readonly workers: number;
   readonly send: (worker: number, batch: readonly Dispatch[]) => void;
+  /** Wants back what a sender has; what it cannot give back any more it tells by `recalled`. */
+  readonly recall: (worker: number, recall: Recall) => void;
   readonly policy: QueuePolicy;
   readonly meter: Meter;
   readonly log: Log;
@@ -59,6 +63,10 @@ export interface Queue {
   /** `answer` is called once: after the commit, or with a refusal. */
   accept(messages: readonly Submission[], answer: (answer: AcceptAnswer) => void): void;
   settle(verdicts: readonly Verdict[]): void;
+  /** An operator's command; `answer` is called once. */
+  order(verb: QueueVerb, answer: (answer: CommandAnswer) => void): void;
+  /** A sender's word on what was recalled: these are past their final dot. Its verdicts on the others came before. */
+  recalled(late: readonly Late[]): void;
   /** The thread is gone: its leases come back with doubt. */
   workerLost(worker: number): void;
   pressure(pressure: Pressure): void;

@@ -18,6 +18,8 @@ export interface Site extends Window {
   wakeAt: EpochMs;
   /** It stands in the line of sites that are looked at in the next transaction. */
   ready: boolean;
+  /** An operator paused it: its line is not served. */
+  stopped: boolean;
   /** The window was full while work waited: the next settled half brings it back. */
   starving: boolean;
 }
@@ -30,6 +32,7 @@ export interface Sites {
   named(name: string): Site;
   /** Without making it. */
   find(name: string): Site | undefined;
+  all(): Iterable<Site>;
   numbered(id: SiteId): Site;
   /** Inside a transaction: the number that rows carry. */
   idOf(site: Site): SiteId;
@@ -50,7 +53,11 @@ export interface Sites {
   forgetIdle(): void;
 }
 
-export function createSites(store: QueueStore, workers: number): Sites {
+export function createSites(
+  store: QueueStore,
+  workers: number,
+  isStopped: (name: string) => boolean = () => false,
+): Sites {
   const byName = new Map<string, Site>();
   const byId = new Map<SiteId, Site>();
   const heap = createHeap<Site>();
@@ -69,6 +76,7 @@ export function createSites(store: QueueStore, workers: number): Sites {
     dueAt: [Infinity, Infinity, Infinity],
     wakeAt: Infinity,
     ready: false,
+    stopped: isStopped(name),
     starving: false,
   });
 
@@ -109,6 +117,7 @@ export function createSites(store: QueueStore, workers: number): Sites {
       return site;
     },
     find: (name) => byName.get(name),
+    all: () => new Set([unrouted, ...byName.values()]),
     numbered,
     idOf(site) {
       if (site.id !== undefined) return site.id;

@@ -7,8 +7,9 @@ import type { QueueStore } from "./store.ts";
 /** Between two steps while there is more to do, and while there is nothing. */
 const BUSY_STEP_MS = 50;
 const IDLE_STEP_MS = 2000;
-/** Finished messages removed in one transaction. */
+/** Finished messages removed in one transaction, and dead letters whose bytes go. */
 const FORGET_MESSAGES = 200;
+const FADE_LETTERS = 100;
 
 export interface Upkeep {
   stop(): void;
@@ -24,12 +25,18 @@ export function createUpkeep(deps: {
 }): Upkeep {
   const { store, clock } = deps;
   const step = (): void => {
-    const tooLarge = store.size().databaseBytes > deps.historyBytesMax;
-    const before = clock.now() - (tooLarge ? 0 : deps.historyMs);
-    const forgotten = store.transaction(() => store.forget(before, FORGET_MESSAGES));
-    if (forgotten.kind === "failed") deps.log("warn", "history.kept", { text: forgotten.text });
-    const more =
-      store.tidy() || (forgotten.kind === "committed" && forgotten.value === FORGET_MESSAGES);
+    const { databaseBytes, keptBytes } = store.size();
+    const tooLarge = databaseBytes > deps.historyBytesMax || keptBytes > deps.historyBytesMax;
+    // Bytes that are only kept go before the history that tells of them.
+    const oldestFirst = tooLarge && keptBytes > 0;
+    const before = clock.now() - (tooLarge && !oldestFirst ? 0 : deps.historyMs);
+    const removed = store.transaction(
+      () =>
+        store.forget(before, FORGET_MESSAGES) === FORGET_MESSAGES ||
+        store.fade(oldestFirst ? Infinity : clock.now(), FADE_LETTERS) === FADE_LETTERS,
+    );
+    if (removed.kind === "failed") deps.log("warn", "history.kept", { text: removed.text });
+    const more = store.tidy() || oldestFirst || (removed.kind === "committed" && removed.value);
     timer = clock.after(more ? BUSY_STEP_MS : IDLE_STEP_MS, step);
   };
   let timer: Timer = clock.after(IDLE_STEP_MS, step);

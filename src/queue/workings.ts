@@ -10,9 +10,11 @@ import { createLanding } from "./landing.ts";
 import { createLookout } from "./lookout.ts";
 import { createMeasure } from "./measure.ts";
 import type { QueueDeps } from "./queue.ts";
+import { createPauses } from "./pauses.ts";
 import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
 import { createSites } from "./site.ts";
+import { createWithdrawals } from "./withdraw.ts";
 
 export interface Hooks {
   readonly dueTime: DueTime;
@@ -26,18 +28,23 @@ export function createWorkings(deps: QueueDeps, { dueTime, dueNow, found }: Hook
   const { roll } = deps.random;
   const measure = createMeasure(deps.meter, store);
   const admission = createAdmission(store, policy, log);
-  const sites = createSites(store, deps.workers);
+  const pauses = createPauses(store);
+  const withdrawals = createWithdrawals(store);
+  const sites = createSites(store, deps.workers, pauses.stopsLine);
   const flights = createFlights();
   const routes = createRoutes({ routeFor, policy, onFound: found });
   const routing = routes.waiting;
   const expect = createLookout({ sites, flights, policy, dueNow, routing });
-  const shared = { store, sites, flights, routes, policy, dueTime, roll, expect };
+  const { parked } = pauses;
+  const shared = { store, sites, flights, routes, policy, dueTime, roll, expect, parked };
   return {
     measure,
     admission,
     sites,
     flights,
     routes,
+    pauses,
+    withdrawals,
     expect,
     landing: createLanding({ flights, policy, measure, admission, expect }),
     intake: createIntake(shared),

@@ -10,6 +10,7 @@ import type { Job } from "../mail/job.ts";
 import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
+import type { Late, Recall } from "../mail/recall.ts";
 import type { AcceptAnswer } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { QueueHealth } from "../queue/queue.ts";
@@ -101,12 +102,15 @@ export interface Jobs {
 
 export type QueueToSender =
   | Jobs
+  /** Answered by `recalled`, behind the verdicts of what could be given back. */
+  | { readonly say: "recall"; readonly recall: Recall }
   /** The queue drains. A sender that stops waits for it: no job may arrive behind its last word. */
   | { readonly say: "noMoreJobs" };
 
 export type SenderToQueue =
   /** `verdicts` is JSON of `Verdict[]`: cheaper than a clone of the same objects. */
   | { readonly say: "verdicts"; readonly verdicts: string }
+  | { readonly say: "recalled"; readonly late: readonly Late[] }
   /** The last word of a sender that stops: it and the door's `stop` travel on different channels. */
   | { readonly say: "bye" };
 

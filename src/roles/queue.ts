@@ -60,6 +60,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     routeFor: routing.routeFor,
     workers: start.workers,
     send: senders.send,
+    recall: senders.recall,
     policy: queuePolicy(config),
     meter,
     log,
@@ -67,6 +68,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
   senders.onVerdicts(queue.settle);
+  senders.onRecalled(queue.recalled);
+  store.keep({ deadMs: config.deadLetterDays * DAY_MS, all: config.keepBodies });
   const upkeep = createUpkeep({
     store,
     clock,

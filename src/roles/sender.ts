@@ -71,6 +71,8 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
           switch (said.say) {
             case "jobs":
               return submitAll(sender, said);
+            case "recall":
+              return tell({ say: "recalled", late: [] });
             case "noMoreJobs":
               return endJobs();
             default:

@@ -2,6 +2,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
+import { isRecalled, type Late, type Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Dispatch } from "../queue/launch.ts";
 import type { Route } from "../route/route.ts";
@@ -18,7 +19,10 @@ export interface SenderPorts {
   send(index: number, batch: readonly Dispatch[]): void;
   /** Nothing is sent afterwards. */
   noMoreJobs(): void;
+  /** Jobs that no sender ever got are given back here. */
+  recall(index: number, recall: Recall): void;
   onVerdicts(settle: (verdicts: readonly Verdict[]) => void): void;
+  onRecalled(tell: (late: readonly Late[]) => void): void;
   join(index: number, port: MessagePort): void;
   leave(index: number): void;
   /** Runs `then` once every sender has said its last word, or after `timeoutMs`. Jobs that no sender ever got are given back. */
@@ -32,6 +36,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
   const early = new Map<number, Dispatch[]>();
   let settle: (verdicts: readonly Verdict[]) => void = () => {};
+  let recalled: (late: readonly Late[]) => void = () => {};
   let whenEmpty: (() => void) | undefined;
   let jobsEnded = false;
 
@@ -53,6 +58,19 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   return {
     send,
     leave,
+    recall(index, recall) {
+      const port = ports.get(index);
+      if (port !== undefined) return port.postMessage({ say: "recall", recall });
+      const waiting = early.get(index) ?? [];
+      const meant = waiting.filter(({ job }) => isRecalled(recall, job));
+      if (meant.length === 0) return;
+      early.set(
+        index,
+        waiting.filter((one) => !meant.includes(one)),
+      );
+      settle(meant.flatMap(untouched));
+    },
+    onRecalled: (tell) => void (recalled = tell),
     noMoreJobs() {
       jobsEnded = true;
       for (const port of ports.values()) port.postMessage(noMoreJobs);
@@ -64,6 +82,8 @@ export function createSenderPorts(clock: Clock): SenderPorts {
         switch (said.say) {
           case "verdicts":
             return settle(unpackVerdicts(said.verdicts));
+          case "recalled":
+            return recalled(said.late);
           case "bye":
             return leave(index);
           default:

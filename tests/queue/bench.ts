@@ -4,6 +4,8 @@ import { noLog } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { EventRow } from "../../src/mail/event.ts";
 import { createIds, type MessageId } from "../../src/mail/id.ts";
+import type { CommandAnswer, QueueVerb } from "../../src/mail/command.ts";
+import type { Recall } from "../../src/mail/recall.ts";
 import type { MessageHead, Priority } from "../../src/mail/message.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
@@ -37,6 +39,7 @@ export interface Bench {
   readonly answers: AcceptAnswer[];
   readonly fatals: string[];
   readonly dropped: string[];
+  readonly recalls: { readonly worker: number; readonly recall: Recall }[];
   readonly logs: string[];
   readonly routes: Map<string, Routing | Promise<Routing>>;
   queue: Queue;
@@ -49,6 +52,8 @@ export interface Bench {
   recipient(message: MessageId, n?: number): RecipientRow;
   timeline(message: MessageId, n?: number): Step[];
   events(): readonly EventRow[];
+  /** The answer, once there is one. */
+  order(verb: QueueVerb): { answer: CommandAnswer | undefined };
   settle(sent: Sent, verdict: Partial<Verdict>, n?: number): void;
 }
 
@@ -109,6 +114,7 @@ export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): 
       send: (worker, batch) => {
         for (const one of batch) bench.sent.push({ ...one, worker, at: clock.now() });
       },
+      recall: (worker, recall) => void bench.recalls.push({ worker, recall }),
       policy,
       meter,
       log: (_, event) => (noLog("info", event), void bench.logs.push(event)),
@@ -127,6 +133,7 @@ export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): 
     answers: [],
     fatals: [],
     dropped: [],
+    recalls: [],
     logs: [],
     routes: new Map(),
     submit({ to = ["a@example.com"], ...head } = {}) {
@@ -150,6 +157,11 @@ export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): 
     },
     timeline: (message, n = 0) => unpackTimeline(bench.recipient(message, n).timeline),
     events: () => bench.store.events(0, 100_000),
+    order(verb) {
+      const told: { answer: CommandAnswer | undefined } = { answer: undefined };
+      bench.queue.order(verb, (answer) => void (told.answer = answer));
+      return told;
+    },
     settle({ job }, verdict, n) {
       const recipients = job.recipients.filter((one) => n === undefined || one.n === n);
       bench.queue.settle(

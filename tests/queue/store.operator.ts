@@ -143,8 +143,15 @@ export function operatorConformance(name: string, makeHome: () => StoreHome): vo
       act(() => store.settle(delivered(id, 0, claimed?.claim ?? 0)));
       expect([...store.spooled()]).toEqual(["a.eml"]);
       expect(act(() => store.fade(NOW + 999 * DAY_MS, 10))).toBe(0);
-      act(() => store.forget(NOW + 1, 10));
+      expect(store.size().keptBytes).toBe(10);
+      act(() => store.accept(message({ id: id + 1, states: [queued()] })));
+      const [second] = claimAll();
+      act(() => store.settle({ ...delivered(id, 0, second?.claim ?? 0), message: id + 1 }));
+      expect(act(() => store.fade(Infinity, 1))).toBe(1);
       expect(store.takeDropped()).toEqual(["a.eml"]);
+      expect(store.body(id + 1)).not.toBeNull();
+      act(() => store.forget(NOW + 1, 10));
+      expect(store.body(id + 1)).toBeNull();
     });
 
     test("pauses survive a kill, and a resumed one is gone", () => {

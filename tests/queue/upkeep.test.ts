@@ -7,7 +7,16 @@ import { createUpkeep } from "../../src/queue/upkeep.ts";
 const NOW = 1_800_000_000_000;
 const HISTORY_MS = 86_400_000;
 
-function setUp(store: { databaseBytes?: number; forgets?: number; tidies?: boolean }) {
+interface Sketch {
+  readonly databaseBytes?: number;
+  readonly keptBytes?: number;
+  readonly forgets?: number;
+  readonly fades?: number;
+  readonly tidies?: boolean;
+}
+
+function setUp(store: Sketch) {
+  const faded: number[] = [];
   const waits: number[] = [];
   const asked: number[] = [];
   let next = (): void => {};
@@ -32,16 +41,20 @@ function setUp(store: { databaseBytes?: number; forgets?: number; tidies?: boole
         asked.push(before);
         return store.forgets ?? 0;
       },
+      fade(before: number) {
+        faded.push(before);
+        return store.fades ?? 0;
+      },
       tidy: () => store.tidies ?? false,
       size: () => ({
         pendingBytes: 0,
-        keptBytes: 0,
+        keptBytes: store.keptBytes ?? 0,
         databaseBytes: store.databaseBytes ?? 0,
         walBytes: 0,
       }),
     } as Partial<QueueStore> as QueueStore,
   });
-  return { waits, asked, upkeep, step: () => next() };
+  return { waits, asked, faded, upkeep, step: () => next() };
 }
 
 test("finished mail goes once it is older than the history", () => {
@@ -56,8 +69,19 @@ test("finished mail goes whatever its age while the file is too large", () => {
   expect(asked).toEqual([NOW]);
 });
 
+test("kept bytes fade by their time, and before any history once they are too many", () => {
+  const calm = setUp({ keptBytes: 10 });
+  calm.step();
+  expect(calm.faded).toEqual([NOW]);
+  for (const much of [{ keptBytes: 1001 }, { databaseBytes: 1001, keptBytes: 10 }]) {
+    const { asked, faded, step } = setUp(much);
+    step();
+    expect({ asked, faded }).toEqual({ asked: [NOW - HISTORY_MS], faded: [Infinity] });
+  }
+});
+
 test("steps come close together only while there is more to do", () => {
-  for (const busy of [{ forgets: 200 }, { tidies: true }]) {
+  for (const busy of [{ forgets: 200 }, { fades: 100 }, { tidies: true }]) {
     const { waits, step } = setUp(busy);
     step();
     expect(waits[1]).toBeLessThan(waits[0] as number);

@@ -93,6 +93,7 @@ export function startProcess(deps: ProcessDeps): Process {
         for (const { job, route, body } of batch) to.sender.submit(job, route, body);
       });
     },
+    recall() {},
     policy: plan.policy,
     meter: createMeter(boundsOf),
     log: noLog,

@@ -1,0 +1,328 @@
+// What an operator does to the queue, each verb as a task of one or more transactions (task.ts). State and event change together;
+// whatever is told to senders or kept in memory follows the commit.
+import { unreachable } from "../base/unreachable.ts";
+import { type CommandAnswer, done, type QueueVerb, type Span } from "../mail/command.ts";
+import { type MessageId, uuidOf } from "../mail/id.ts";
+import type { Recall } from "../mail/recall.ts";
+import type { Turn } from "./launch.ts";
+import { after, type RecipientState } from "./lifecycle.ts";
+import { parkingLine, type Paused, type Pauses } from "./pauses.ts";
+import type { QueuePolicy } from "./policy.ts";
+import { note } from "./settlement.ts";
+import type { Site, Sites } from "./site.ts";
+import type { QueueStore, RecipientRow } from "./store.ts";
+import { noteDue } from "./window.ts";
+import { refused, type Stage, type Task } from "./task.ts";
+import {
+  type Aim,
+  BY_OPERATOR,
+  move,
+  type Outcome,
+  statesOf,
+  type Withdrawals,
+} from "./withdraw.ts";
+import { createWalkTask, type Stride } from "./walk.ts";
+
+export interface VerbDeps {
+  readonly store: QueueStore;
+  readonly sites: Sites;
+  readonly pauses: Pauses;
+  readonly withdrawals: Withdrawals;
+  readonly policy: QueuePolicy;
+  readonly expect: (site: Site) => void;
+  /** After the commit: recipients became final or are owed again. */
+  readonly recall: (recall: Recall) => void;
+  readonly reopened: (recipients: number) => void;
+  /** A site's backoff of our own is forgotten; `always`: also what its provider asked for. */
+  readonly ease: (site: Site, always: boolean) => void;
+}
+
+/** So many sites and domains may be paused at one time. */
+const PAUSES_MAX = 10_000;
+
+export function taskOf(
+  deps: VerbDeps,
+  verb: QueueVerb,
+  answer: (answer: CommandAnswer) => void,
+): Task {
+  switch (verb.do) {
+    case "queue.cancel":
+      return { answer, run: (turn) => withdraw(deps, turn, verb.message, "canceled", answer) };
+    case "queue.retry":
+      return { answer, run: (turn) => retry(deps, turn, verb.message) };
+    case "queue.reschedule":
+      return { answer, run: (turn) => reschedule(deps, turn, verb.message, verb.dueAt) };
+    case "queue.hold":
+      return verb.which.by === "message"
+        ? holdOne(deps, verb.which.message, answer)
+        : createWalkTask(deps.store, "waiting", strideOf(deps, verb.which, hold), answer);
+    case "queue.release":
+      return verb.which.by === "message"
+        ? treatOne(deps, verb.which.message, release, answer)
+        : createWalkTask(deps.store, "held", strideOf(deps, verb.which, release), answer);
+    case "queue.flush":
+      return verb.which.by === "message"
+        ? treatOne(deps, verb.which.message, hurry, answer)
+        : createWalkTask(deps.store, "waiting", strideOf(deps, verb.which, hurry), answer);
+    case "queue.pause":
+      return { answer, run: (turn) => pause(deps, turn, verb.span) };
+    case "queue.resume":
+      return { answer, run: () => resume(deps, verb.span) };
+    default:
+      return unreachable(verb);
+  }
+}
+
+const noMessage: CommandAnswer = {
+  kind: "missing",
+  detail: "There is no message with this id: it never was, or its history has been cleared.",
+};
+
+// -- one message
+
+function withdraw(
+  deps: VerbDeps,
+  turn: Turn,
+  message: MessageId,
+  aim: Aim,
+  answer: (answer: CommandAnswer) => void,
+): Stage {
+  const { store } = deps;
+  const rows = store.recipients(message);
+  if (rows.length === 0) return refused(noMessage);
+  const outcome: Outcome = { moved: 0, stayed: [] };
+  const sending = new Set<number>();
+  for (const { n, state } of rows)
+    if (state.at === "sending") sending.add(n);
+    else if (state.at === aim) outcome.moved++;
+    else if (move(store, turn, { message, n, state, aim })) outcome.moved++;
+    else outcome.stayed.push(state.at);
+  const finish = (final: Outcome): CommandAnswer => withdrawn(deps, message, aim, final);
+  return {
+    committed() {
+      if (sending.size === 0) return finish(outcome);
+      const open = sending;
+      const tell = (final: Outcome): void => answer(finish(final));
+      deps.withdrawals.begin(message, { aim, open, outcome, answer: tell });
+      deps.recall({ by: "message", message, cut: true });
+      return "later";
+    },
+  };
+}
+
+function withdrawn(
+  { store }: VerbDeps,
+  message: MessageId,
+  aim: Aim,
+  outcome: Outcome,
+): CommandAnswer {
+  const id = uuidOf(message, store.facts.tag);
+  if (outcome.moved > 0)
+    return done({ object: "email", id, [aim]: outcome.moved, unchanged: outcome.stayed.length });
+  const states = statesOf(outcome);
+  return {
+    kind: "conflict",
+    name: "not_cancelable",
+    detail: `It is ${states}${states === "sending" ? ", and its last octet has been sent" : ""}.`,
+  };
+}
+
+function holdOne(
+  deps: VerbDeps,
+  message: MessageId,
+  answer: (answer: CommandAnswer) => void,
+): Task {
+  return { answer, run: (turn) => withdraw(deps, turn, message, "held", answer) };
+}
+
+function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
+  const { store, policy } = deps;
+  const rows = store.recipients(message);
+  if (rows.length === 0) return refused(noMessage);
+  const { wall, due } = turn.now;
+  const touched: RecipientRow[] = [];
+  let reopened = 0;
+  for (const row of rows) {
+    if (hasten(store, turn, row)) touched.push(row);
+    if (row.state.at !== "bounced" && row.state.at !== "expired") continue;
+    const expiresAt = wall + policy.retry[row.priority].lifetimeMs;
+    const step = note(wall, "requeued", BY_OPERATOR);
+    const reopening = { message, n: row.n, dueAt: due, expiresAt, step, at: wall };
+    if (!store.reopen(reopening)) continue;
+    reopened++;
+    touched.push(row);
+  }
+  const states = [...new Set(rows.map(({ state }) => state.at))].join(", ");
+  if (touched.length === 0)
+    return refused({
+      kind: "conflict",
+      name: "not_retryable",
+      detail: `It is ${states}. What waits can be tried at once, and what gave up while its bytes are kept.`,
+    });
+  return {
+    committed() {
+      deps.reopened(reopened);
+      for (const { site, priority } of touched) wakeLine(deps, site, priority, due);
+      const id = uuidOf(message, store.facts.tag);
+      return done({ object: "email", id, requeued: reopened, hastened: touched.length - reopened });
+    },
+  };
+}
+
+function treatOne(
+  deps: VerbDeps,
+  message: MessageId,
+  treat: Treat,
+  answer: (answer: CommandAnswer) => void,
+): Task {
+  return {
+    answer,
+    run(turn) {
+      const rows = deps.store.recipients(message);
+      if (rows.length === 0) return refused(noMessage);
+      const touched = rows.filter((row) => treat(deps.store, turn, row));
+      return {
+        committed() {
+          for (const { site, priority } of touched) wakeLine(deps, site, priority, turn.now.due);
+          return done({ object: "queue", recipients: touched.length });
+        },
+      };
+    },
+  };
+}
+
+function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: number): Stage {
+  const { store } = deps;
+  const rows = store.recipients(message);
+  if (rows.length === 0) return refused(noMessage);
+  const states = [...new Set(rows.map(({ state }) => state.at))];
+  if (!states.includes("scheduled"))
+    return refused({
+      kind: "conflict",
+      name: "not_cancelable",
+      detail: `It is ${states.join(", ")}, and not scheduled any more.`,
+    });
+  const { wall, due } = turn.now;
+  // A named instant is carried over to due time, which may run ahead of the wall (duetime.ts).
+  const next: RecipientState = { at: "scheduled", dueAt: Math.max(due, dueAt + due - wall) };
+  const scheduled = rows.filter(({ state }) => state.at === "scheduled");
+  store.reschedule(message, dueAt);
+  for (const { n } of scheduled)
+    store.settle({
+      ...{ message, n, claim: null, next, step: null },
+      ...{ event: "email.scheduled", at: wall },
+    });
+  return {
+    committed() {
+      for (const { site, priority } of scheduled) wakeLine(deps, site, priority, next.dueAt);
+      return done({ object: "email", id: uuidOf(message, store.facts.tag) });
+    },
+  };
+}
+
+// -- many
+
+/** What a walk does to one recipient; true when it changed something. */
+type Treat = (store: QueueStore, turn: Turn, row: WalkedRow) => boolean;
+type WalkedRow = Pick<RecipientRow, "message" | "n" | "state">;
+
+const hold: Treat = (store, turn, { message, n, state }) =>
+  move(store, turn, { message, n, state, aim: "held" });
+
+const release: Treat = (store, turn, { message, n, state }) => {
+  const { wall, due } = turn.now;
+  const next = after(state, { kind: "released", dueAt: due });
+  if (next === null) return false;
+  const step = note(wall, "released", BY_OPERATOR);
+  return store.settle({ message, n, claim: null, next, step, event: null, at: wall });
+};
+
+const hurry: Treat = (store, turn, row) => hasten(store, turn, row);
+
+function strideOf(deps: VerbDeps, which: Span, treat: Treat): Stride {
+  const { store, sites } = deps;
+  return {
+    which,
+    // A site that no row ever named has nothing that waits.
+    site: which.by === "site" ? (sites.find(which.name)?.id ?? -1) : null,
+    treat: (turn, row) => treat(store, turn, row),
+    treated(rows, dueAt) {
+      for (const { site, priority } of rows) wakeLine(deps, site, priority, dueAt);
+      if (treat !== hurry) return;
+      for (const id of new Set(rows.map(({ site }) => site)))
+        deps.ease(sites.numbered(id), which.by === "site");
+    },
+    // A site may be at rest although nothing of it was changed.
+    begun() {
+      const site = which.by === "site" ? sites.find(which.name) : undefined;
+      if (treat === hurry && site !== undefined) deps.ease(site, true);
+    },
+  };
+}
+
+/** What waits for its next attempt is due now; a scheduled time is the sender's own and stays. */
+function hasten(store: QueueStore, turn: Turn, { message, n, state }: WalkedRow): boolean {
+  if (state.at !== "queued" && state.at !== "deferred") return false;
+  if (state.dueAt <= turn.now.due) return false;
+  const next: RecipientState = { ...state, dueAt: turn.now.due };
+  return store.settle({
+    ...{ message, n, claim: null, next, step: null, event: null, at: turn.now.wall },
+  });
+}
+
+function wakeLine(
+  { sites, expect }: VerbDeps,
+  id: number,
+  priority: RecipientRow["priority"],
+  dueAt: number,
+): void {
+  const site = sites.numbered(id);
+  noteDue(site, priority, dueAt);
+  site.starving = false;
+  expect(site);
+}
+
+// -- pauses
+
+function pausedBy(span: Span): Paused {
+  return { kind: span.by, name: span.by === "all" ? "" : span.name };
+}
+
+function pause(deps: VerbDeps, turn: Turn, span: Span): Stage {
+  const { store, pauses, sites } = deps;
+  const paused = pausedBy(span);
+  if (pauses.count() >= PAUSES_MAX)
+    return refused({ kind: "conflict", name: "conflict", detail: `${PAUSES_MAX} are paused.` });
+  store.pause({ ...paused, at: turn.now.wall });
+  const line = span.by === "domain" ? store.siteId(parkingLine(span.name)) : undefined;
+  return {
+    committed() {
+      pauses.set(paused, line);
+      stopLine(sites, paused, true);
+      deps.recall({ ...span, cut: false });
+      return done({ object: "pause", ...paused, paused: true });
+    },
+  };
+}
+
+function resume(deps: VerbDeps, span: Span): Stage {
+  const { store, pauses, sites, expect } = deps;
+  const paused = pausedBy(span);
+  store.resume(paused);
+  return {
+    committed() {
+      pauses.unset(paused);
+      const line = stopLine(sites, paused, false);
+      if (line !== undefined) expect(line);
+      for (const site of span.by === "all" ? sites.all() : []) expect(site);
+      return done({ object: "pause", ...paused, paused: false });
+    },
+  };
+}
+
+function stopLine(sites: Sites, { kind, name }: Paused, stopped: boolean): Site | undefined {
+  if (kind === "all") return undefined;
+  const line = sites.find(kind === "site" ? name : parkingLine(name));
+  if (line !== undefined) line.stopped = stopped;
+  return line;
+}
