@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { addConfig } from "./config.ts";
 import type { CliDeps } from "./deps.ts";
+import { addDomain } from "./domain.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { addMessage } from "./message.ts";
 import { addQueue } from "./queue.ts";
@@ -57,6 +58,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addSend(program, deps, end);
   addQueue(program, deps);
   addMessage(program, deps);
+  addDomain(program, deps, end);
   addSink(program, deps, end);
   addConfig(program, deps, end);
   addVersion(program, deps);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createMeter } from "../base/meter.ts";
+import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Config } from "../config.ts";
 import { boundsOf } from "../mail/metrics.ts";
@@ -11,13 +12,13 @@ import { readProcessFigures } from "../report/processFigures.ts";
 import { exitCodes } from "../commands/exitCodes.ts";
 import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
-import { settingsKeys } from "./dkimKeys.ts";
-import { createFleet } from "./fleet.ts";
+import { createFleet, type Fleet } from "./fleet.ts";
 import type { OpenDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
 import { createQueueThread, type QueueThread } from "./queueThread.ts";
 import { createReaderThread } from "./readerThread.ts";
 import { die, stopSignal } from "./signals.ts";
+import { openSigning } from "./signing.ts";
 import { reportEachSecond } from "./thread.ts";
 
 /** How long running SMTP transactions may take to end once the daemon is told to stop. */
@@ -129,7 +130,19 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const meter = createMeter(boundsOf);
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   let draining = false;
-  const keys = settingsKeys(config.dkim, (text) => log("error", "dkim.key_unusable", { text }));
+  let fleet: Fleet | undefined;
+  const signing = await openSigning({
+    config,
+    clock,
+    random: systemRandom,
+    log,
+    // Before the senders are started nobody need be told: they start with what there is.
+    signWith: async (keys) => void (await fleet?.ask({ do: "sender.keys", keys })),
+  });
+  if (typeof signing === "string") {
+    await queue.stop();
+    return signing;
+  }
   const reader = createReaderThread({
     config,
     clock,
@@ -146,6 +159,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     ready,
     accept: queue.accept,
     ask: reader.ask,
+    domains: signing.desk,
     isDraining: () => draining,
     meter,
     metrics,
@@ -161,15 +175,16 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     return opened.text;
   }
   // Only now: a daemon that cannot serve must not begin to send what the next one owes.
-  const fleet = createFleet({
+  const senders = createFleet({
     config,
     clock,
     log,
-    keys: () => keys,
+    keys: signing.desk.keys,
     toQueue: queue.say,
     hear,
     forget: metrics.forget,
   });
+  fleet = senders;
   io.started({
     version,
     dataDir: config.dataDir,
@@ -182,7 +197,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       draining = true;
       await answerAll(queue.open);
       queue.say({ say: "drain" });
-      await fleet.stop(GRACE_MS);
+      await senders.stop(GRACE_MS);
       // Before the folder's lock is given up: a successor's socket has the same name.
       await opened.close();
       await closeBooks();

@@ -5,6 +5,7 @@ import { makeFolder, syncFolder } from "../base/folder.ts";
 import { systemRandom } from "../base/random.ts";
 
 export const SPOOL_FOLDER = "spool";
+export const DKIM_FOLDER = "dkim";
 export const KEY_FILE = "api-key";
 export const CONTROL_SOCKET = "control.sock";
 

@@ -7,6 +7,7 @@ import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config.ts";
 import type { Endpoint } from "../config/kinds.ts";
 import { createIds } from "../mail/id.ts";
+import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { Accept } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
@@ -38,6 +39,7 @@ export function openDoor(deps: {
   readonly apiKey: string;
   readonly ready: QueueReady;
   readonly accept: Accept;
+  readonly domains: Domains;
   readonly ask: (query: Query) => Promise<Answer>;
   readonly isDraining: () => boolean;
   readonly meter: Meter;
@@ -58,6 +60,7 @@ export function openDoor(deps: {
   const door = createDoor({
     accept: deps.accept,
     ask: deps.ask,
+    domains: deps.domains,
     ids: createIds(ready.lastId),
     tag: ready.tag,
     hostname: config.hostname,

@@ -7,10 +7,12 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
+import type { Domains } from "../mail/domain.ts";
 import { JSON_TYPE, type Refuse, answer, createRefuse } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
+import { addDomains } from "./domains.ts";
 import { createPreparer } from "./draft.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import { prepareRaw } from "./raw.ts";
@@ -55,6 +57,7 @@ export interface MetricsPage {
 export interface DoorDeps {
   readonly accept: Accept;
   readonly ask: Ask;
+  readonly domains: Domains;
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;
   readonly hostname: string;
@@ -111,6 +114,7 @@ export function createDoor(deps: DoorDeps): Door {
   const schema = createMessageSchema(deps.limits);
   addSending(app, deps, schema, keyed);
   addReading(app, deps, keyed);
+  addDomains(app, deps, keyed);
   addDocument(app, deps, schema, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, deps.log);

@@ -11,6 +11,7 @@ const errors = {
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body came too slowly" },
+  conflict: { status: 409, title: "Not possible as things stand" },
   gone: { status: 410, title: "No longer kept" },
   message_too_large: { status: 413, title: "Message too large" },
   unsupported_media_type: { status: 415, title: "Unsupported content type" },

@@ -15,6 +15,7 @@ export const rooms: Readonly<
   submit: { may: ["mail", "base"] },
   queue: { may: ["route", "mail", "base"] },
   search: { may: ["mail", "base"] },
+  domains: { may: ["dns", "mail", "base"] },
   deliver: { may: ["route", "smtp", "mail", "base"] },
   report: { may: ["mail", "base"] },
   sink: { may: ["smtp", "mail", "base"] },

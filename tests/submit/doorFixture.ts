@@ -64,6 +64,13 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         fixture.asked.push(query);
         return fixture.reply;
       },
+      domains: {
+        list: () => [],
+        get: () => ({ kind: "missing" }),
+        add: async () => ({ kind: "missing" }),
+        remove: async () => ({ kind: "missing" }),
+        verify: async () => ({ kind: "missing" }),
+      },
       ids,
       tag,
       hostname: "mail.example.com",

@@ -89,6 +89,9 @@ test("the document names every route that there is, and needs no key", async () 
   };
   expect(document.openapi).toBe("3.1.0");
   expect(Object.keys(document.paths).sort()).toEqual([
+    "/domains",
+    "/domains/{id}",
+    "/domains/{id}/verify",
     "/emails",
     "/emails/{id}",
     "/emails/{id}/events",

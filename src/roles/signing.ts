@@ -1,0 +1,96 @@
+// Whose mail this daemon signs: the keys of the settings and those made here, the desk that changes them, and the senders that are
+// told. The keys lie in files, so no other thread takes part.
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { inRanges, ipFamily, parseCidrList } from "../base/cidr.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Config } from "../config.ts";
+import { createResolver } from "../dns/resolver.ts";
+import { createUpstream } from "../dns/upstream.ts";
+import { openBook } from "../domains/book.ts";
+import { createDesk, type Desk } from "../domains/desk.ts";
+import type { Look } from "../domains/check.ts";
+import type { Origin } from "../domains/records.ts";
+import type { DkimKey } from "../mail/dkim/key.ts";
+import { DKIM_FOLDER } from "./dataFolder.ts";
+import { settingsKeys } from "./dkimKeys.ts";
+import { routerSettings, upstreamSettings } from "./settings.ts";
+
+export interface Signing {
+  readonly desk: Desk;
+  /** Takes new settings; resolves once every sender signs by them. */
+  configure(next: Config): Promise<void>;
+}
+
+/** A text says why the folder of keys cannot be used. */
+export async function openSigning(deps: {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Resolves once every sender signs with exactly these. */
+  signWith(keys: readonly DkimKey[]): Promise<void>;
+}): Promise<Signing | string> {
+  const { clock, random, log, signWith } = deps;
+  let { config } = deps;
+  const load = (): readonly DkimKey[] =>
+    settingsKeys(config.dkim, (text) => log("error", "dkim.key_unusable", { text }));
+  let named = load();
+  const book = await openBook(join(config.dataDir, DKIM_FOLDER), (text) =>
+    log("error", "dkim.folder_damaged", { text }),
+  ).catch((error: unknown) => String(error));
+  if (typeof book === "string") return `data_dir ${config.dataDir}: ${book}`;
+  const desk = createDesk({
+    book,
+    clock,
+    random,
+    settingsKeys: () => named,
+    origin: () => originOf(config),
+    openDns: () => openDns({ config, clock, random }),
+    signWith,
+  });
+  return {
+    desk,
+    configure(next) {
+      config = next;
+      named = load();
+      return signWith(desk.keys());
+    },
+  };
+}
+
+/** Without a cache of its own that outlives the question: whoever checks has just changed something. */
+function openDns(deps: {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+}): { readonly look: Look; close(): void } {
+  const { config, clock, random } = deps;
+  const upstream = createUpstream({ clock, random, settings: upstreamSettings(config) });
+  const resolver = createResolver({ clock, random, ask: upstream.ask, hosts: new Map() });
+  return {
+    look: async (type, name) => resolver.lookup(type, name),
+    close: upstream.close,
+  };
+}
+
+/** Addresses that nobody outside can see or reach (RFC 1918, 4193, 6598 and those of one link). */
+const privateRanges = parseCidrList(
+  "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,127.0.0.0/8," +
+    "fc00::/7,fe80::/10,::1/128",
+);
+
+function originOf(config: Config): Origin {
+  if (privateRanges.kind === "refused") throw new Error(privateRanges.problems.join("; "));
+  const ranges = privateRanges.value;
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return {
+    hostname: config.hostname.includes(".") ? config.hostname.toLowerCase() : null,
+    addresses: [...new Set(own.map((one) => one.address))].filter(
+      (address) => ipFamily(address) !== 0 && !inRanges(ranges, address),
+    ),
+    relays: routerSettings(config).relays.map((relay) => relay.host),
+  };
+}

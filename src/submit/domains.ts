@@ -1,0 +1,121 @@
+// /domains: whose mail is signed here, the records that go with it, and whether they are there. Reads and changes go to the desk that
+// roles hand in; here are only the shapes of HTTP.
+import type { Context, Hono } from "hono";
+import type { Clock } from "../base/clock.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { DomainAnswer, Domains } from "../mail/domain.ts";
+import { answer } from "./answer.ts";
+import { readChunks } from "./body.ts";
+import { ok, type Problem, problem, type Result } from "./problem.ts";
+
+type Handler = (request: Request, id: string) => Promise<Result<Response>>;
+/** Checks the key and turns problems into answers. */
+export type Guard<E extends object> = (
+  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
+) => (context: Context<E>) => Response | Promise<Response>;
+
+/** A name and a selector. */
+const BODY_MAX_BYTES = 4096;
+const FIELDS = ["name", "selector"];
+
+export function addDomains<E extends object>(
+  app: Hono<E>,
+  { domains, clock }: { readonly domains: Domains; readonly clock: Clock },
+  keyed: Guard<E>,
+): void {
+  const at = (handler: Handler) =>
+    keyed((request, context) => handler(request, context.req.param("id") ?? ""));
+  const add: Handler = async (request) => {
+    const fields = await readFields(request, clock);
+    if (fields.kind === "problem") return fields;
+    const { name, selector } = fields.value;
+    return shown(request, 201, await domains.add(name, selector));
+  };
+  const list: Handler = (request) =>
+    Promise.resolve(
+      ok(answer(request, 200, { object: "list", has_more: false, data: domains.list() })),
+    );
+  const get: Handler = (request, id) => Promise.resolve(shown(request, 200, domains.get(id)));
+  const remove: Handler = async (request, id) => {
+    const removed = await domains.remove(id);
+    if (removed.kind !== "domain") return shown(request, 200, removed);
+    const body = { object: "domain", id: removed.view.id, deleted: true };
+    return ok(answer(request, 200, body));
+  };
+  const verify: Handler = async (request, id) => shown(request, 200, await domains.verify(id));
+  app.post("/domains", at(add));
+  app.get("/domains", at(list));
+  app.get("/domains/:id", at(get));
+  app.delete("/domains/:id", at(remove));
+  app.post("/domains/:id/verify", at(verify));
+}
+
+function shown(request: Request, status: number, said: DomainAnswer): Result<Response> {
+  switch (said.kind) {
+    case "domain":
+      return ok(answer(request, status, said.view));
+    case "invalid":
+      return problem(badField(said.field, said.detail));
+    case "conflict":
+      return problem({ name: "conflict", detail: said.detail });
+    case "missing":
+      return problem({ name: "not_found", detail: "There is no such domain." });
+    case "failed":
+      return problem({ name: "disk_low", detail: `Nothing was changed: ${said.detail}.` });
+    default:
+      return unreachable(said);
+  }
+}
+
+interface Fields {
+  readonly name: string;
+  readonly selector: string | null;
+}
+
+async function readFields(request: Request, clock: Clock): Promise<Result<Fields>> {
+  const bytes = await readBody(request, clock);
+  if (bytes.kind === "problem") return bytes;
+  let body: unknown;
+  try {
+    // An empty body counts as an empty object.
+    body = bytes.value.length === 0 ? {} : JSON.parse(bytes.value.toString());
+  } catch {
+    return problem({ name: "invalid_json", detail: "The body is no valid JSON." });
+  }
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    return problem(badField("", "The body must be an object."));
+  const unknown = Object.keys(body).find((field) => !FIELDS.includes(field));
+  if (unknown !== undefined) return problem(badField(unknown, "It is no known field."));
+  const { name, selector = null } = body as Readonly<Record<string, unknown>>;
+  if (typeof name !== "string") return problem(badField("name", "It must be a string."));
+  if (selector !== null && typeof selector !== "string")
+    return problem(badField("selector", "It must be a string."));
+  return ok({ name, selector });
+}
+
+async function readBody(request: Request, clock: Clock): Promise<Result<Buffer>> {
+  const chunks = readChunks(request, BODY_MAX_BYTES, clock);
+  const pieces: Uint8Array[] = [];
+  for (;;) {
+    const step = await chunks.next();
+    if (!step.done) pieces.push(step.value);
+    else if (step.value === undefined) return ok(Buffer.concat(pieces));
+    else if (step.value.name !== "message_too_large") return problem(step.value);
+    else
+      return problem({
+        ...step.value,
+        detail: `A name and a selector need no more than ${BODY_MAX_BYTES} bytes.`,
+      });
+  }
+}
+
+const SHOWN_MAX = 60;
+
+function badField(field: string, detail: string): Problem {
+  const name = field.slice(0, SHOWN_MAX);
+  return {
+    name: "validation_error",
+    detail: name === "" ? detail : `The field ${JSON.stringify(name)} is not valid. ${detail}`,
+    faults: [{ pointer: name === "" ? "" : `/${name}`, code: "invalid_value", detail }],
+  };
+}
