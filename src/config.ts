@@ -68,12 +68,10 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     const value =
       given === undefined ? defaultOf(row, machine) : row.kind.parse(given.raw, machine);
     if (given !== undefined && value === undefined) {
-      problems.push({
-        setting: row.name,
-        from: given.origin.text,
-        found: shown(row, given.raw),
-        allowed: row.kind.allowed,
-      });
+      const { allowed } = row.kind;
+      const slips = row.kind.problems?.(given.raw) ?? [shown(row, given.raw)];
+      for (const found of slips)
+        problems.push({ setting: row.name, from: given.origin.text, found, allowed });
     }
     values[key] = value;
     origins[key] = given?.origin ?? { from: "default", text: "default" };
@@ -88,7 +86,8 @@ export function loadConfig(input: LoadInput): LoadedConfig {
       keyFile: resolve(input.cwd, one.keyFile),
     }));
   const keys = input.keyFaults((values.dkim as Config["dkim"] | undefined) ?? []);
-  problems.push(...relayProblems(values, origins as Origins, input));
+  problems.push(...relayProblems(values as Partial<Config>, origins as Origins, input));
+  problems.push(...senderProblems(values as Partial<Config>, origins as Origins));
   problems.push(...keyProblems(keys, origins as Origins));
   problems.push(...contradictions(values, origins as Origins));
   if (problems.length > 0) return { kind: "bad", problems };
@@ -130,17 +129,43 @@ function isLoopback(host: string): boolean {
 }
 
 function relayProblems(
-  { relay }: Partial<Record<SettingKey, unknown>>,
+  { relay, senders = [] }: Partial<Config>,
   origins: Origins,
   input: LoadInput,
 ): Problem[] {
-  if (typeof relay !== "string") return [];
-  return input.relayProblems(relay).map((why) => ({
-    setting: "relay",
-    from: origins.relay.text,
-    found: mask(relay),
-    allowed: `${rowOf("relay").kind.allowed}; ${why}`,
-  }));
+  const allowed = rowOf("relay").kind.allowed;
+  const general = typeof relay === "string" ? input.relayProblems(relay) : [];
+  const own = senders.flatMap(({ domain, relay: text }) =>
+    (text === null ? [] : input.relayProblems(text)).map((why) => ({
+      setting: "senders",
+      from: origins.senders.text,
+      found: `${domain}: ${mask(text ?? "")}`,
+      allowed: `${allowed}; ${why}`,
+    })),
+  );
+  return [
+    ...general.map((why) => ({
+      setting: "relay",
+      from: origins.relay.text,
+      found: mask(relay ?? ""),
+      allowed: `${allowed}; ${why}`,
+    })),
+    ...own,
+  ];
+}
+
+/** A sender domain can only be given an address that is there. */
+function senderProblems({ sources, senders }: Partial<Config>, origins: Origins): Problem[] {
+  if (sources === undefined || senders === undefined) return [];
+  const addresses = sources.map(({ address }) => address);
+  return senders
+    .filter(({ source }) => source !== null && !addresses.includes(source))
+    .map(({ domain, source }) => ({
+      setting: "senders",
+      from: origins.senders.text,
+      found: `${domain}: source ${source}`,
+      allowed: "the address of one of the tables [[source]]",
+    }));
 }
 
 function keyProblems({ problems }: KeyFaults, origins: Origins): Problem[] {

@@ -7,6 +7,8 @@ export interface Kind<T> {
   readonly allowed: string;
   /** Undefined: not allowed. `raw` is text from a flag or the environment, or any value of TOML. */
   parse(raw: unknown, machine: Machine): T | undefined;
+  /** Where `parse` says no: each slip by itself. Without it, the whole value is told. */
+  problems?(raw: unknown): readonly string[];
   /** What `parse` would read as the same value. */
   show(value: T): string;
 }

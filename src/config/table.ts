@@ -26,6 +26,7 @@ import {
 import { type DkimFile, dkimFiles } from "./dkim.ts";
 import type { Machine } from "./machine.ts";
 import { relayList } from "./relay.ts";
+import { type SenderTable, type SourceTable, senderTables, sourceTables } from "./sources.ts";
 
 export interface Setting<T> {
   readonly name: string;
@@ -122,6 +123,22 @@ export const settings = {
     usually: "none: straight to the MX",
     help: "Smarthosts in order, such as `smtp://user:pass@host:587?tls=required`",
     secret: true,
+  }),
+  sources: setting<readonly SourceTable[]>({
+    name: "source",
+    kind: sourceTables,
+    default: [],
+    usually: "the system's choice",
+    help: "Addresses to send from, a table each: `address`, `ehlo`, `weight` (1), `warmup` (false: no daily caps)",
+    table: true,
+  }),
+  senders: setting<readonly SenderTable[]>({
+    name: "senders",
+    kind: senderTables,
+    default: [],
+    usually: "none",
+    help: 'By sender domain, such as `[senders."s.example"]`: `relay`, `source`, `return_path` of its own',
+    table: true,
   }),
   smtpPort: setting({
     name: "smtp_port",

@@ -48,6 +48,8 @@ export function parseRelays(text: string): RelayList {
 function parseRelay(text: string): Relay | string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) return "not a URL of the form smtp://user:pass@host:port";
+  if (url.protocol === "https:")
+    return "a relay over https:// (another Postrider) is not there yet; use smtp or smtps";
   if (url.protocol !== "smtp:" && url.protocol !== "smtps:")
     return `the scheme must be smtp or smtps, not ${url.protocol.slice(0, -1)}`;
   const implicitTls = url.protocol === "smtps:";

@@ -76,7 +76,7 @@ describe("a value is read as it is meant:", () => {
     ["a relay", read(relayList, "smtps://relay.example"), "smtps://relay.example"],
     ["no relay", read(relayList, "none"), null],
     ["a relay with a slip", read(relayList, "smtp://relay.example?tsl=off"), undefined],
-    ["a relay of another kind", read(relayList, "https://relay.example"), undefined],
+    ["a relay of another kind", read(relayList, "ftp://relay.example"), undefined],
   ];
   for (const [name, found, wanted] of cases) {
     test(name, () => expect(found).toEqual(wanted));

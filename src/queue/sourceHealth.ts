@@ -1,0 +1,90 @@
+// How this host's addresses fare: one that cannot be bound, or whose connections fail everywhere while those of others do not, rests,
+// longer each time. Without an other to compare with, the fault may be anybody's, and none rests.
+import type { EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Verdict } from "../mail/verdict.ts";
+
+export interface SourceHealth {
+  restsUntil(address: string): EpochMs;
+  learn(
+    at: { readonly address: string; readonly site: string },
+    verdict: Verdict,
+    now: EpochMs,
+  ): void;
+}
+
+const RESTS_MS = [60_000, 120_000, 300_000, 900_000, 1_800_000, 3_600_000] as const;
+/** Sites in a row, each another, at which every connection failed. */
+const FAILED_SITES = 3;
+const JITTER = 0.15;
+
+interface Standing {
+  readonly failedSites: Set<string>;
+  failingSince: EpochMs;
+  workedAt: EpochMs;
+  restsUntil: EpochMs;
+  /** Rests in a row. */
+  level: number;
+}
+
+export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
+  const standings = new Map<string, Standing>();
+
+  function standingOf(address: string): Standing {
+    const standing = standings.get(address) ?? {
+      failedSites: new Set<string>(),
+      failingSince: 0,
+      workedAt: -Infinity,
+      restsUntil: 0,
+      level: 0,
+    };
+    standings.set(address, standing);
+    return standing;
+  }
+
+  function rest(address: string, standing: Standing, now: EpochMs, why: string): void {
+    if (standing.restsUntil > now) return;
+    const pauseMs = RESTS_MS[Math.min(standing.level, RESTS_MS.length - 1)] as number;
+    standing.level++;
+    standing.restsUntil = now + Math.round(pauseMs * (1 + JITTER * roll()));
+    standing.failedSites.clear();
+    log("error", "source.rests", { address, until: standing.restsUntil, why });
+  }
+
+  const othersWorked = (address: string, since: EpochMs): boolean =>
+    [...standings].some(([other, { workedAt }]) => other !== address && workedAt >= since);
+
+  return {
+    restsUntil: (address) => standings.get(address)?.restsUntil ?? 0,
+    learn({ address, site }, verdict, now) {
+      const standing = standingOf(address);
+      if (worked(verdict)) {
+        standing.workedAt = now;
+        standing.failedSites.clear();
+        standing.restsUntil = 0;
+        standing.level = 0;
+      } else if (isUnbound(verdict)) rest(address, standing, now, UNBOUND);
+      else if (verdict.kind === "deferred" && verdict.class === "network") {
+        if (standing.failedSites.size === 0) standing.failingSince = now;
+        if (standing.failedSites.size < FAILED_SITES) standing.failedSites.add(site);
+        if (standing.failedSites.size < FAILED_SITES) return;
+        if (othersWorked(address, standing.failingSince))
+          rest(address, standing, now, "its connections fail, those of other addresses do not");
+      }
+    },
+  };
+}
+
+const UNBOUND =
+  "this host does not have the address: add it to an interface, or take it out of [[source]]";
+
+/** A server spoke with us from there, whatever it said. */
+function worked({ kind, scope }: Verdict): boolean {
+  if (kind === "delivered" || kind === "failed") return true;
+  return kind === "deferred" && (scope === "recipient" || scope === "message");
+}
+
+/** As deliver/trouble.ts judges an address that cannot be bound. */
+function isUnbound({ kind, scope, class: trouble }: Verdict): boolean {
+  return kind === "deferred" && scope === "host" && trouble === "local";
+}

@@ -1,0 +1,222 @@
+// The addresses that this host sends from: which one carries a message, how they fare, and what each has had today at each site. All
+// of it lives in the queue thread, so that the caps of all senders are counted in one place and written with the leases.
+import type { EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { MessageId } from "../mail/id.ts";
+import { domainOf } from "../mail/message.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Route } from "../route/route.ts";
+import { chooseSource, routeFrom, type Source } from "../route/source.ts";
+import { capOf, coldOn, onDay, type Warmth } from "../route/warmup.ts";
+import { createSourceHealth, type SourceHealth } from "./sourceHealth.ts";
+import type { KeptAnswer } from "./store.ts";
+
+export interface Sources {
+  /** The route from the address that carries the message, charged with one recipient; or when to ask again. */
+  assign(route: Route, message: Departing, now: EpochMs): Assigned;
+  /** What became of a recipient that was charged. */
+  learn(route: Route, verdict: Verdict, now: EpochMs): void;
+  /** They never left. */
+  refund(route: Route, recipients: number): void;
+  /** Rows to be written in the present transaction; they come again until `written`. */
+  rows(): readonly KeptAnswer[];
+  written(): void;
+  /** Exact counts, for the end: a start after it counts on where this ended. */
+  settle(): void;
+  /** Other addresses from now on; what they have had today stays. */
+  configure(settings: SourceSettings): void;
+}
+
+export interface Departing {
+  readonly message: MessageId;
+  readonly from: string;
+}
+
+export type Assigned =
+  | { readonly kind: "route"; readonly route: Route }
+  /** `site`: it is the same for every message to this site. */
+  | { readonly kind: "wait"; readonly until: EpochMs; readonly site: boolean };
+
+export interface SourceSettings {
+  readonly sources: readonly Source[];
+  /** The setting `[senders]`: by sender domain, the only address that may carry its mail. */
+  readonly bySender: ReadonlyMap<string, string>;
+}
+
+export interface SourcesDeps {
+  readonly settings: SourceSettings;
+  readonly log: Log;
+  readonly roll: () => number;
+  readonly recall: (key: string) => KeptAnswer | undefined;
+}
+
+const DAY_MS = 86_400_000;
+/** How often mail looks again whose only address cannot reach its hosts: their addresses may change. */
+const UNREACHABLE_MS = 900_000;
+/** Mail of all sites does not begin a new day in the same second. */
+const MORNING_SPREAD_MS = 600_000;
+/** Sites whose counts are in memory. */
+const ACCOUNTS_MAX = 20_000;
+/**
+ * Counts are written ahead by so many, or by this part of the cap: after a kill the address is believed to have sent more than it
+ * did, and never less.
+ */
+const AHEAD_MIN = 10;
+const AHEAD_PART = 100;
+
+interface Account {
+  warmth: Warmth;
+  /** What the store says has been sent, at least. */
+  written: number;
+}
+
+export function createSources(deps: SourcesDeps): Sources {
+  const { log, roll, recall } = deps;
+  let { settings } = deps;
+  const accounts = new Map<string, Account>();
+  const unwritten = new Map<string, KeptAnswer>();
+  const variants = new WeakMap<Route, Map<string, Route>>();
+  /** The day that a capped route was charged to: what comes back the day after is no room for that day. */
+  const chargedOn = new WeakMap<Route, number>();
+  const health: SourceHealth = createSourceHealth(log, roll);
+
+  function accountOf(address: string, site: string, day: number): Account {
+    const key = keyOf(address, site);
+    let account = accounts.get(key);
+    if (account === undefined) {
+      const kept = warmthOf(unwritten.get(key) ?? recall(key));
+      account = { warmth: kept ?? coldOn(day), written: kept?.sent ?? 0 };
+      accounts.set(key, account);
+      forgetOldest();
+    }
+    const today = onDay(account.warmth, day);
+    if (today !== account.warmth) {
+      account.warmth = today;
+      account.written = 0;
+    }
+    return account;
+  }
+
+  /** What is in no row yet stays in `unwritten` until it is, so nothing is lost with an account. */
+  function forgetOldest(): void {
+    const [oldest] = accounts.keys();
+    if (accounts.size <= ACCOUNTS_MAX || oldest === undefined) return;
+    const account = accounts.get(oldest);
+    if (account !== undefined && account.warmth.sent !== account.written)
+      write(oldest, account, account.warmth.sent);
+    accounts.delete(oldest);
+  }
+
+  function write(key: string, account: Account, sent: number): void {
+    account.written = sent;
+    const { firstDay, day, rung } = account.warmth;
+    const answer = JSON.stringify({ firstDay, day, rung, sent });
+    unwritten.set(key, { key, answer, expiresAt: (day + KEPT_DAYS) * DAY_MS });
+  }
+
+  function charge(address: string, site: string, day: number): void {
+    const account = accountOf(address, site, day);
+    const sent = account.warmth.sent + 1;
+    account.warmth = { ...account.warmth, sent };
+    if (sent <= account.written) return;
+    const cap = capOf(account.warmth);
+    // Past the ladder only the day and the rung matter.
+    const ahead = cap === Infinity ? ACCOUNTS_MAX : Math.max(AHEAD_MIN, cap / AHEAD_PART);
+    write(keyOf(address, site), account, Math.min(cap, Math.ceil(sent + ahead)));
+  }
+
+  /** The same object for the same day, so that jobs of one batch share it. */
+  function variantOf(route: Route, source: Source, day: number): Route {
+    const known = variants.get(route) ?? new Map<string, Route>();
+    variants.set(route, known);
+    const key = `${source.address} ${source.ehlo ?? ""} ${day}`;
+    const found = known.get(key) ?? routeFrom(route, source);
+    if (known.size > VARIANTS_MAX) known.clear();
+    known.set(key, found);
+    chargedOn.set(found, day);
+    return found;
+  }
+
+  function assign(route: Route, { message, from }: Departing, now: EpochMs): Assigned {
+    const { sources, bySender } = settings;
+    if (sources.length === 0 || route.via === "sink") return { kind: "route", route };
+    const day = Math.floor(now / DAY_MS);
+    // A relay is the operator's own: it needs no convincing.
+    const isCapped = (source: Source): boolean => source.warmup && route.via === "mx";
+    const roomOf = (source: Source): number => {
+      if (!isCapped(source)) return Infinity;
+      const { warmth } = accountOf(source.address, route.site, day);
+      return capOf(warmth) - warmth.sent;
+    };
+    const only = bySender.get(domainOf(from));
+    const state = { restsUntil: health.restsUntil, roomOf };
+    const chosen = chooseSource(sources, route, { key: `${message}`, only }, state, now);
+    switch (chosen.kind) {
+      case "source": {
+        const { source } = chosen;
+        if (!isCapped(source)) return { kind: "route", route: variantOf(route, source, 0) };
+        charge(source.address, route.site, day);
+        return { kind: "route", route: variantOf(route, source, day) };
+      }
+      case "none":
+        return { kind: "wait", until: now + UNREACHABLE_MS, site: false };
+      case "capped": {
+        const until = (day + 1) * DAY_MS + Math.floor(roll() * MORNING_SPREAD_MS);
+        log("info", "source.capped", { site: route.site, until });
+        return { kind: "wait", until, site: only === undefined };
+      }
+      default:
+        return unreachable(chosen);
+    }
+  }
+
+  function refund(route: Route, recipients: number): void {
+    const { source, site } = route;
+    const account = source === undefined ? undefined : accounts.get(keyOf(source.address, site));
+    if (account === undefined || chargedOn.get(route) !== account.warmth.day) return;
+    const { warmth } = account;
+    account.warmth = { ...warmth, sent: Math.max(0, warmth.sent - recipients) };
+  }
+
+  return {
+    assign,
+    learn(route, verdict, now) {
+      if (route.source === undefined) return;
+      health.learn({ address: route.source.address, site: route.site }, verdict, now);
+      // What a server heard of it counts; what never came to a server does not.
+      if (verdict.kind === "interrupted" || isUnheard(verdict)) refund(route, 1);
+    },
+    refund,
+    rows: () => (unwritten.size === 0 ? NO_ROWS : [...unwritten.values()]),
+    written: () => unwritten.clear(),
+    settle() {
+      for (const [key, account] of accounts)
+        if (account.warmth.sent !== account.written) write(key, account, account.warmth.sent);
+    },
+    configure: (next) => void (settings = next),
+  };
+}
+
+const NO_ROWS: readonly KeptAnswer[] = [];
+/** Of one route: each address on a few days. */
+const VARIANTS_MAX = 256;
+/** Longer than an address is remembered by others. */
+const KEPT_DAYS = 40;
+
+const keyOf = (address: string, site: string): string => `source ${address} ${site}`;
+
+function isUnheard({ kind, scope, class: trouble }: Verdict): boolean {
+  const ownFault = trouble === "local" || trouble === "network";
+  return kind === "deferred" && (scope === "host" || scope === "site") && ownFault;
+}
+
+/** Undefined when there is no row, or none that could have been written here. */
+function warmthOf(row: KeptAnswer | undefined): Warmth | undefined {
+  if (row === undefined || row.answer === "") return undefined;
+  const kept = JSON.parse(row.answer) as Readonly<Record<keyof Warmth, unknown>>;
+  const { firstDay, day, rung, sent } = kept;
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value);
+  if (!isCount(firstDay) || !isCount(day) || !isCount(rung) || !isCount(sent)) return undefined;
+  return { firstDay, day, rung, sent };
+}

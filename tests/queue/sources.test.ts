@@ -1,0 +1,193 @@
+import { describe, expect, test } from "bun:test";
+import { noLog } from "../../src/base/log.ts";
+import type { Verdict } from "../../src/mail/verdict.ts";
+import { createSources, type Sources, type SourceSettings } from "../../src/queue/sources.ts";
+import type { KeptAnswer } from "../../src/queue/store.ts";
+import type { Route } from "../../src/route/route.ts";
+
+const DAY_MS = 86_400_000;
+const NOON = 20_000 * DAY_MS + DAY_MS / 2;
+
+const cold = { address: "192.0.2.1", ehlo: "a.test", weight: 1, warmup: true };
+const warm = { address: "192.0.2.2", ehlo: null, weight: 1, warmup: false };
+const noSenders: SourceSettings["bySender"] = new Map();
+
+const route = (site = "mx.test", via: Route["via"] = "mx"): Route => ({
+  site,
+  via,
+  hosts: [{ name: site, preference: 10, addresses: ["192.0.2.25"] }],
+  port: 25,
+  tls: "opportunistic",
+  implicitTls: false,
+  login: null,
+});
+
+function open(sources: SourceSettings["sources"], disk = new Map<string, KeptAnswer>()) {
+  const made: Sources = createSources({
+    settings: { sources, bySender: noSenders },
+    log: noLog,
+    roll: () => 0,
+    recall: (key) => disk.get(key),
+  });
+  let message = 0;
+  return {
+    ...made,
+    disk,
+    commit(): void {
+      for (const row of made.rows()) disk.set(row.key, row);
+      made.written();
+    },
+    send(to: Route, now = NOON, from = "x@s.test") {
+      return made.assign(to, { message: ++message, from }, now);
+    },
+  };
+}
+
+function addressOf(assigned: ReturnType<Sources["assign"]>): string {
+  return assigned.kind === "route" ? (assigned.route.source?.address ?? "any") : "wait";
+}
+
+const verdict = (part: Partial<Verdict>): Verdict => ({
+  message: 1,
+  n: 0,
+  claim: 1,
+  kind: "delivered",
+  scope: "recipient",
+  class: "none",
+  doubt: false,
+  step: "",
+  ...part,
+});
+
+describe("the cap of a new address", () => {
+  test("is kept, by site and by day, and what is beyond it goes to a warm one", () => {
+    const { send } = open([cold, warm]);
+    const to = route();
+    const used = Array.from({ length: 400 }, () => addressOf(send(to)));
+    expect(used.filter((address) => address === cold.address).length).toBe(50);
+    expect(used).not.toContain("wait");
+    const other = Array.from({ length: 400 }, () => addressOf(send(route("other.test"))));
+    expect(other.filter((address) => address === cold.address).length).toBe(50);
+    const next = Array.from({ length: 400 }, () => addressOf(send(to, NOON + DAY_MS)));
+    expect(next.filter((address) => address === cold.address).length).toBe(100);
+  });
+
+  test("without a warm one the site waits until tomorrow", () => {
+    const { send } = open([cold]);
+    const to = route();
+    for (let i = 0; i < 50; i++) expect(addressOf(send(to))).toBe(cold.address);
+    expect(send(to)).toEqual({ kind: "wait", until: NOON + DAY_MS / 2, site: true });
+    expect(addressOf(send(to, NOON + DAY_MS / 2))).toBe(cold.address);
+  });
+
+  test("survives a kill, a stop and other settings: never more than the cap, and after a stop exactly it", () => {
+    for (const ending of ["killed", "stopped", "configured"]) {
+      let life = open([cold]);
+      const to = route();
+      let sent = 0;
+      for (let i = 0; i < 5; i++) {
+        for (let j = 0; j < 9 && addressOf(life.send(to)) === cold.address; j++) sent++;
+        if (ending === "configured") {
+          life.configure({ sources: [], bySender: noSenders });
+          life.configure({ sources: [cold], bySender: noSenders });
+          continue;
+        }
+        if (ending === "stopped") life.settle();
+        life.commit();
+        life = open([cold], life.disk);
+      }
+      while (addressOf(life.send(to)) === cold.address) sent++;
+      expect(sent).toBeLessThanOrEqual(50);
+      if (ending !== "killed") expect(sent).toBe(50);
+    }
+  });
+
+  test("a clock that is set back gives no second helping", () => {
+    const { send } = open([cold]);
+    const to = route();
+    for (let i = 0; i < 50; i++) send(to);
+    expect(addressOf(send(to, NOON - 3 * DAY_MS))).toBe("wait");
+  });
+
+  test("what never came to a server is given back, on the same day only", () => {
+    const { send, learn } = open([cold]);
+    const to = route();
+    const fill = (now: number) => {
+      const taken: Route[] = [];
+      for (;;) {
+        const assigned = send(to, now);
+        if (assigned.kind === "wait") return taken;
+        taken.push(assigned.route);
+      }
+    };
+    const first = fill(NOON);
+    const unreached = verdict({ kind: "deferred", scope: "host", class: "network" });
+    for (const one of first.slice(0, 7)) learn(one, unreached, NOON);
+    learn(first[8] as Route, verdict({ kind: "deferred", class: "greylist" }), NOON);
+    expect(fill(NOON).length).toBe(7);
+    expect(fill(NOON + DAY_MS).length).toBe(100);
+    for (const one of first.slice(9)) learn(one, unreached, NOON + DAY_MS);
+    expect(fill(NOON + DAY_MS).length).toBe(0);
+  });
+
+  test("holds towards an MX, not towards a relay, and never for the sink", () => {
+    const { send } = open([cold]);
+    for (let i = 0; i < 100; i++) {
+      expect(addressOf(send(route("relay:r.test:25", "relay")))).toBe(cold.address);
+      expect(addressOf(send(route("postrider.test", "sink")))).toBe("any");
+    }
+  });
+});
+
+describe("an address that fails", () => {
+  const unbound = verdict({ kind: "deferred", scope: "host", class: "local" });
+  const unreached = verdict({ kind: "deferred", scope: "host", class: "network" });
+  const other = { ...warm, address: "192.0.2.3" };
+  const share = (sources: ReturnType<typeof open>, now: number): number => {
+    const used = Array.from({ length: 50 }, () => addressOf(sources.send(route(), now)));
+    return used.filter((address) => address === other.address).length;
+  };
+  const from = (address: string, site: string): Route => ({
+    ...route(site),
+    source: { address, ehlo: null },
+  });
+
+  test("because this host has it not rests at once, longer each time, and comes back", () => {
+    const sources = open([warm, other]);
+    expect(share(sources, NOON)).toBeGreaterThan(0);
+    sources.learn(from(other.address, "mx.test"), unbound, NOON);
+    expect(share(sources, NOON + 59_999)).toBe(0);
+    expect(share(sources, NOON + 60_000)).toBeGreaterThan(0);
+    sources.learn(from(other.address, "mx.test"), unbound, NOON + 60_000);
+    expect(share(sources, NOON + 170_000)).toBe(0);
+    sources.learn(from(other.address, "mx.test"), verdict({}), NOON + 170_000);
+    expect(share(sources, NOON + 170_000)).toBeGreaterThan(0);
+  });
+
+  test("at three sites in a row rests only if another one works", () => {
+    const sites = ["a.test", "b.test", "c.test"];
+    for (const works of [false, true]) {
+      const sources = open([warm, other]);
+      sources.learn(from(other.address, "a.test"), unreached, NOON);
+      if (works) sources.learn(from(warm.address, "a.test"), verdict({}), NOON + 1);
+      for (const site of sites) sources.learn(from(other.address, site), unreached, NOON + 2);
+      expect(share(sources, NOON + 3) === 0).toBe(works);
+    }
+  });
+
+  test("at one site only, however often, is the site's matter", () => {
+    const sources = open([warm, other]);
+    sources.learn(from(warm.address, "a.test"), verdict({}), NOON);
+    for (let i = 0; i < 20; i++) sources.learn(from(other.address, "a.test"), unreached, NOON);
+    expect(share(sources, NOON)).toBeGreaterThan(0);
+  });
+});
+
+test("a sender's mail leaves from its own address, and waits alone when that is full", () => {
+  const sources = open([cold, warm]);
+  const settings = { sources: [cold, warm], bySender: new Map([["s.test", cold.address]]) };
+  sources.configure(settings);
+  for (let i = 0; i < 50; i++) expect(addressOf(sources.send(route()))).toBe(cold.address);
+  expect(sources.send(route())).toMatchObject({ kind: "wait", site: false });
+  expect(addressOf(sources.send(route(), NOON, "x@other.test"))).toBe(warm.address);
+});
