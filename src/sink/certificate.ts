@@ -71,6 +71,7 @@ function time(at: Date): Buffer {
 }
 
 function pem(bytes: Buffer): string {
-  const lines = bytes.toString("base64").replace(/(.{64})/g, "$1\n");
-  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+  // An empty line, which a length that 64 divides would leave, is no base64 to BoringSSL.
+  const lines = bytes.toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }
