@@ -26,6 +26,7 @@ import {
 import { type DkimFile, dkimFiles } from "./dkim.ts";
 import type { Machine } from "./machine.ts";
 import { relayList } from "./relay.ts";
+import { type Rate, rateOrUnlimited, type SiteSettings, siteTable } from "./sites.ts";
 import { type SenderTable, type SourceTable, senderTables, sourceTables } from "./sources.ts";
 
 export interface Setting<T> {
@@ -197,13 +198,33 @@ export const settings = {
     kind: orNull(integer({ min: 1, max: 1000 }), "auto"),
     default: null,
     usually: "10; an explicit `relay` 20",
-    help: "Open SMTP connections per site",
+    help: "Open SMTP connections per site; it begins with 2 and learns how many are welcome",
+  }),
+  siteConnectRate: setting<Rate | null>({
+    name: "site_connect_rate",
+    kind: rateOrUnlimited,
+    default: { count: 100, perMs: MINUTE },
+    help: "New SMTP connections per site, not counted for an explicit `relay`",
+  }),
+  siteRate: setting<Rate | null>({
+    name: "site_rate",
+    kind: rateOrUnlimited,
+    default: null,
+    help: "Messages per site",
   }),
   connectionMessages: setting({
     name: "connection_messages",
     kind: integer({ min: 1, max: 100_000 }),
     default: 100,
-    help: "Messages on one connection before it is replaced",
+    help: "Messages on one connection before it is replaced, as soon as `site_connect_rate` allows",
+  }),
+  sites: setting<Readonly<Record<string, SiteSettings>>>({
+    name: "sites",
+    kind: siteTable,
+    default: {},
+    usually: "the shipped table of big providers",
+    help: 'A table for a site, such as `[sites."google.com"]`: `connections`, `connect_rate`, `rate`, `connection_messages`, `recipients`',
+    table: true,
   }),
   queueMaxMessages: setting({
     name: "queue_max_messages",

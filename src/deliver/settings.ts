@@ -1,5 +1,6 @@
 // The numbers that delivery is tuned by. Each is a limit with a name; the defaults are INTERFACE 2's.
 import type { Priority } from "../mail/message.ts";
+import type { LimitSettings } from "../route/limits.ts";
 import { rfcDeadlines, type Deadlines } from "../smtp/phases.ts";
 
 /** Further tries within an attempt, after pauses that double. */
@@ -8,18 +9,13 @@ export interface Rounds {
   readonly firstMs: number;
 }
 
-export interface DeliverSettings {
+export interface DeliverSettings extends LimitSettings {
   /** Our name for EHLO. */
   readonly helo: string;
   /** Open connections of this sender, all sites together. */
   readonly maxConnections: number;
-  /** Per site; a relay is expected to take more. */
-  readonly siteConnections: number;
-  readonly relayConnections: number;
-  /** Transactions on one connection before it is replaced. */
-  readonly connectionMessages: number;
-  /** Recipients in one transaction; RFC 5321 4.5.3.1.8 lets every server refuse more than 100. */
-  readonly transactionRecipients: number;
+  /** How many connections may work at an unknown site before it has shown that it bears more. */
+  readonly startConnections: number;
   /** How long a connection waits for more mail. Many servers close after 10 s and more. */
   readonly idleMs: number;
   readonly connectMs: number;
@@ -43,10 +39,15 @@ export interface DeliverSettings {
 export const deliverDefaults: DeliverSettings = {
   helo: "localhost",
   maxConnections: 1000,
+  startConnections: 2,
   siteConnections: 10,
   relayConnections: 20,
+  connectRate: { count: 100, perMs: 60_000 },
+  messageRate: null,
   connectionMessages: 100,
+  // RFC 5321 4.5.3.1.8 lets every server refuse more.
   transactionRecipients: 100,
+  sites: {},
   idleMs: 5_000,
   connectMs: 30_000,
   attemptAddresses: 5,

@@ -25,7 +25,10 @@ export function deliverSettings(config: Config): DeliverSettings {
     maxConnections: Math.max(1, Math.floor(config.maxConnections / config.workers)),
     siteConnections: siteConnections ?? deliverDefaults.siteConnections,
     relayConnections: siteConnections ?? deliverDefaults.relayConnections,
+    connectRate: config.siteConnectRate,
+    messageRate: config.siteRate,
     connectionMessages: config.connectionMessages,
+    sites: config.sites,
     connectMs: config.timeoutsMs.connect,
     deadlines: deadlines(config),
   };

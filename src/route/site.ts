@@ -1,36 +1,14 @@
 // The name of a site: what pacing, pauses and metrics are kept for. Rule, in this order:
-//  1. All MX hosts below one suffix of a big provider (table below): that provider's name, such as `google.com`. Such providers judge
+//  1. All MX hosts below the suffixes of one big provider (providers.ts): that provider's name, such as `google.com`. Such providers judge
 //     a sender as a whole, and give each customer MX names of its own.
 //  2. Else the set of the MX host names, sorted, with what they end in written once: `{mx1,mx2}.example.net`. Equal sets have equal
 //     names and different sets different ones: two small destinations never share a fate by accident.
 //  3. A name over 100 characters becomes its beginning, the number of hosts, and a hash of the whole.
 // Preferences and addresses play no part: they change more often than who runs the servers.
 import { createHash } from "node:crypto";
+import { providerOf } from "./providers.ts";
 
 export const SITE_NAME_MAX = 100;
-
-/** Suffixes of MX host names, and whose they are. */
-const providers: readonly (readonly [suffix: string, site: string])[] = [
-  ["google.com", "google.com"],
-  ["googlemail.com", "google.com"],
-  ["protection.outlook.com", "outlook.com"],
-  ["mx.microsoft", "outlook.com"],
-  ["yahoodns.net", "yahoo.com"],
-  ["icloud.com", "icloud.com"],
-  ["pphosted.com", "pphosted.com"],
-  ["ppe-hosted.com", "pphosted.com"],
-  ["mimecast.com", "mimecast.com"],
-  ["mx.aol.com", "yahoo.com"],
-  ["messagingengine.com", "fastmail.com"],
-  ["protonmail.ch", "proton.me"],
-  ["zoho.com", "zoho.com"],
-  ["zoho.eu", "zoho.com"],
-  ["secureserver.net", "secureserver.net"],
-  ["qq.com", "qq.com"],
-  ["mail.ru", "mail.ru"],
-  ["yandex.net", "yandex.net"],
-  ["yandex.ru", "yandex.net"],
-];
 
 export function siteOf(hosts: readonly string[]): string {
   const set = [...new Set(hosts)].sort();
@@ -43,18 +21,6 @@ export function siteOf(hosts: readonly string[]): string {
  */
 export function relaySite(host: string, port: number, end = ""): string {
   return bounded(`relay:${host.includes(":") ? `[${host}]` : host}:${port}${end}`, 1);
-}
-
-function providerOf(hosts: readonly string[]): string | undefined {
-  const sites = new Set(
-    hosts.map((host) => providers.find(([suffix]) => isBelow(host, suffix))?.[1]),
-  );
-  const [only] = sites;
-  return sites.size === 1 ? only : undefined;
-}
-
-function isBelow(host: string, suffix: string): boolean {
-  return host === suffix || host.endsWith(`.${suffix}`);
 }
 
 function nameOfSet(hosts: readonly string[]): string {
