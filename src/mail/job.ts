@@ -26,7 +26,7 @@ export interface Job {
   readonly eightBit: boolean;
   readonly utf8: boolean;
   /** What the sender wants to be told of (RFC 3461); absent: nothing was asked for. */
-  readonly dsn?: DsnRequest;
+  readonly dsn?: DsnRequest | undefined;
   /** Present when the bytes were read back from disk and must be checked; absent when they came straight from the door. */
   readonly sha256?: string;
   readonly expiresAt: EpochMs;

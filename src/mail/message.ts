@@ -31,7 +31,7 @@ export interface MessageHead {
   /** Envelope or header need SMTPUTF8 (RFC 6531). */
   readonly utf8: boolean;
   /** What the sender wants to be told of (RFC 3461); absent: nothing was asked for. */
-  readonly dsn?: DsnRequest;
+  readonly dsn?: DsnRequest | undefined;
   /** `MessageFacts` as JSON: opaque to the queue, read by search and by the API. */
   readonly facts: string;
   readonly body: BodyPlace;

@@ -146,6 +146,7 @@ function launchableOf({ head, body }: Submission, policy: QueuePolicy): Launchab
     sizeBytes: head.sizeBytes,
     eightBit: head.eightBit,
     utf8: head.utf8,
+    dsn: head.dsn,
     body: head.body,
     sha256: body === null ? head.sha256 : null,
     livesUntil: expiryOf(policy.retry, head),

@@ -3,7 +3,7 @@
 import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Job, JobRecipient } from "../mail/job.ts";
-import type { BodyPlace, Priority } from "../mail/message.ts";
+import type { BodyPlace, DsnRequest, Priority } from "../mail/message.ts";
 import { sameEndpoints, type Route } from "../route/route.ts";
 import type { Instant } from "./duetime.ts";
 import type { Flight, Flights } from "./flight.ts";
@@ -21,8 +21,8 @@ export interface Dispatch {
 /** One transaction of the queue, from its beginning to its commit. */
 export interface Turn {
   readonly now: Instant;
-  /** False while draining and while the disk is full: everything waits in the store. */
-  readonly dispatching: boolean;
+  /** False while draining, while the disk is full and while our own line is down: everything waits in the store. */
+  dispatching: boolean;
   readonly leaseUntil: EpochMs;
   /** Recipients that may still be claimed. */
   claimsLeft: number;
@@ -67,6 +67,7 @@ export interface Launchable {
   readonly sizeBytes: number;
   readonly eightBit: boolean;
   readonly utf8: boolean;
+  readonly dsn: DsnRequest | undefined;
   readonly body: BodyPlace;
   /** Null: the bytes came straight from the door and need no check. */
   readonly sha256: string | null;
@@ -81,7 +82,7 @@ export function sameRoute(a: Route, b: Route): boolean {
 }
 
 export function jobOf(message: Launchable, site: string, recipients: JobRecipient[]): Job {
-  const { from, priority, sizeBytes, eightBit, utf8, body } = message;
+  const { from, priority, sizeBytes, eightBit, utf8, dsn, body } = message;
   const job = {
     message: message.message,
     from,
@@ -91,6 +92,7 @@ export function jobOf(message: Launchable, site: string, recipients: JobRecipien
     sizeBytes,
     eightBit,
     utf8,
+    dsn,
     expiresAt: message.livesUntil,
     body,
   };

@@ -373,6 +373,7 @@ function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: numb
     sha256: head.sha256,
     eightBit: head.eightBit,
     utf8: head.utf8,
+    dsn: head.dsn,
     spool,
   };
 }

@@ -132,6 +132,8 @@ ALTER TABLE pending ADD COLUMN kept INTEGER NOT NULL DEFAULT 0 CHECK (kept >= 0)
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: operator },
+  // What the sender wants to be told of, as JSON (mail/message.ts); null for nearly all mail.
+  { version: 3, sql: "ALTER TABLE message ADD COLUMN dsn TEXT" },
 ];
 
 export const SCHEMA_VERSION = Math.max(...migrations.map((one) => one.version));

@@ -1,7 +1,7 @@
 // Leasing what waits, and finding leases again. All of it runs on the two partial indexes, whatever the history.
 import type { EpochMs } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
-import { domainOf, type Priority } from "../mail/message.ts";
+import { domainOf, type DsnRequest, type Priority } from "../mail/message.ts";
 import { stateNumber, type StateNumber } from "../mail/state.ts";
 import type { Books } from "./sqlite-books.ts";
 import type { Prepare } from "./sqlite-open.ts";
@@ -12,7 +12,7 @@ import type { Claimed, ClaimRequest, Lease, SiteId } from "./store.ts";
 const WAITING = "state IN (0, 1, 4)";
 
 const READ_READY = `SELECT r.message, r.n, r.address, r.state, r.attempts, r.steps, m.sender, m.expires, m.size,
-    m.sha256, m.flags, m.recipients, m.spool
+    m.sha256, m.flags, m.recipients, m.spool, m.dsn
   FROM recipient r INDEXED BY ready CROSS JOIN message m ON m.id = r.message
   WHERE ${WAITING} AND r.site = ?1 AND r.priority = ?2 AND r.due <= ?3
   ORDER BY r.due, r.message, r.n LIMIT ?4`;
@@ -30,6 +30,7 @@ type Ready = [
   flags: number,
   recipients: number,
   spool: string | null,
+  dsn: string | null,
 ];
 
 const LEASE = `UPDATE recipient SET state = ${stateNumber.sending}, due = ?3, claim = ?4
@@ -56,10 +57,11 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
     for (const row of rows) {
       if (bytes >= bytesMax) break;
       const [message, n, address, state, attempts, steps, from, expiresAt, sizeBytes] = row;
-      const [sha256, flags, recipients, spool] = row.slice(9) as [
+      const [sha256, flags, recipients, spool, dsn] = row.slice(9) as [
         string,
         number,
         number,
+        string | null,
         string | null,
       ];
       const line = parked?.get(domainOf(address));
@@ -98,6 +100,7 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
         sha256,
         eightBit: (flags & EIGHT_BIT) !== 0,
         utf8: (flags & UTF8) !== 0,
+        dsn: dsn === null ? undefined : (JSON.parse(dsn) as DsnRequest),
         spool,
       });
     }

@@ -51,8 +51,8 @@ export function createHeldLeases(): HeldLeases {
 }
 
 const INSERT_MESSAGE = `INSERT INTO message
-  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`;
+  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event, dsn)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`;
 export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient
   (message, n, address, state, priority, site, due, claim, attempts, steps, timeline, events)
@@ -143,6 +143,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
       open ? spool : null,
       place,
       seq,
+      head.dsn === undefined ? null : JSON.stringify(head.dsn),
     );
     if (open) {
       books.owe(head.sizeBytes);

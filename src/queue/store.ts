@@ -3,7 +3,7 @@
 import type { EpochMs } from "../base/clock.ts";
 import type { EventRow, EventType } from "../mail/event.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
-import type { MessageHead, Priority } from "../mail/message.ts";
+import type { DsnRequest, MessageHead, Priority } from "../mail/message.ts";
 import type { StateName } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 
@@ -71,6 +71,7 @@ export interface Claimed {
   readonly sha256: string;
   readonly eightBit: boolean;
   readonly utf8: boolean;
+  readonly dsn: DsnRequest | undefined;
   /** The spool file's name, or null when the bytes are in the store. */
   readonly spool: string | null;
 }

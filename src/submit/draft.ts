@@ -118,6 +118,7 @@ function envelopeOf(
     expiresAt:
       fields.expires_at ?? (fields.expires_in === undefined ? null : dueAt + fields.expires_in),
     utf8: utf8 || path?.utf8 === true,
+    dsn: fields.dsn,
     facts: factsOf(fields, draft.messageId),
   };
 }

@@ -5,7 +5,7 @@ import type { EpochMs } from "../base/clock.ts";
 import { type Mailbox, parseMailbox } from "../mail/address.ts";
 import { parseContentId, parseMediaType } from "../mail/compose/contentType.ts";
 import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
-import type { Priority } from "../mail/message.ts";
+import type { DsnRequest, Priority } from "../mail/message.ts";
 import { contentBytes } from "./content.ts";
 import { readHeaders } from "./headers.ts";
 import type { FaultCode } from "./problem.ts";
@@ -191,8 +191,33 @@ const returnPath = z
   })
   .meta({ example: "bounces+{id}@example.com" });
 
+const ENVID_MAX = 100;
+
+/** RFC 3461: what the sender wants to be told of, by whom the message passes. */
+const dsn = z
+  .strictObject({
+    notify: z
+      .array(z.enum(["never", "success", "failure", "delay"]))
+      .min(1)
+      .max(4)
+      .optional(),
+    ret: z.enum(["full", "headers"]).optional(),
+    envid: z
+      .string()
+      .min(1)
+      .max(ENVID_MAX)
+      .regex(/^[\x21-\x7e]+$/)
+      .optional(),
+  })
+  .transform((given, context): DsnRequest => {
+    const { notify } = given;
+    if (notify?.includes("never") === true && notify.length > 1)
+      fault(context, "conflict", "never stands alone: it forbids all notices.", ["notify"]);
+    return given;
+  });
+
 /** Fields that the API knows and this version cannot honour: said, never ignored. */
-export const unsupportedFields: ReadonlySet<string> = new Set(["require_tls", "dsn", "path"]);
+export const unsupportedFields: ReadonlySet<string> = new Set(["require_tls", "path"]);
 
 export function createMessageSchema(limits: MessageLimits) {
   const people = mailboxes(limits.recipientsPerField);
@@ -218,6 +243,7 @@ export function createMessageSchema(limits: MessageLimits) {
       .transform((lane) => lanes[lane])
       .optional(),
     return_path: returnPath.optional(),
+    dsn: dsn.optional(),
   });
 }
 

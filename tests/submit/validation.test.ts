@@ -179,13 +179,11 @@ describe("fields", () => {
     const refused = await refusal({
       ...message,
       require_tls: true,
-      dsn: {},
       attachments: [{ filename: "a", path: "https://example.com/a", content: "" }],
     });
     expect(refused.name).toBe("unsupported_field");
     expect(refused.faults.sort()).toEqual([
       "/attachments/0/path unsupported_field",
-      "/dsn unsupported_field",
       "/require_tls unsupported_field",
     ]);
   });
