@@ -19,6 +19,7 @@ import {
   rowOf,
   settingKeys,
 } from "./config/table.ts";
+import { caFault } from "./config/tlsCa.ts";
 import { ipFamily, inRanges, loopbackRanges } from "./base/cidr.ts";
 
 export type { Config } from "./config/table.ts";
@@ -85,6 +86,8 @@ export function loadConfig(input: LoadInput): LoadedConfig {
       ...one,
       keyFile: resolve(input.cwd, one.keyFile),
     }));
+  if (typeof values.tlsCaFile === "string") values.tlsCaFile = resolve(input.cwd, values.tlsCaFile);
+  problems.push(...caProblems(values as Partial<Config>, origins as Origins, input));
   const keys = input.keyFaults((values.dkim as Config["dkim"] | undefined) ?? []);
   problems.push(...relayProblems(values as Partial<Config>, origins as Origins, input));
   problems.push(...senderProblems(values as Partial<Config>, origins as Origins));
@@ -171,6 +174,13 @@ function senderProblems({ sources, senders }: Partial<Config>, origins: Origins)
 function keyProblems({ problems }: KeyFaults, origins: Origins): Problem[] {
   const allowed = "files of private keys, RSA from 1024 bits or Ed25519, that only we may read";
   return problems.map((found) => ({ setting: "dkim", from: origins.dkim.text, found, allowed }));
+}
+
+function caProblems({ tlsCaFile }: Partial<Config>, origins: Origins, input: LoadInput): Problem[] {
+  const found = typeof tlsCaFile === "string" ? caFault(tlsCaFile, input.readFile) : undefined;
+  if (found === undefined) return [];
+  const allowed = "a readable file of certificates in PEM";
+  return [{ setting: "tls_ca_file", from: origins.tlsCaFile.text, found, allowed }];
 }
 
 /** Settings that are each allowed, but not together. */

@@ -24,28 +24,13 @@ import {
   text,
 } from "./kinds.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
-import type { Machine } from "./machine.ts";
 import { relayList } from "./relay.ts";
+import { type Setting, setting } from "./setting.ts";
 import { type Rate, rateOrUnlimited, type SiteSettings, siteTable } from "./sites.ts";
 import { type SenderTable, type SourceTable, senderTables, sourceTables } from "./sources.ts";
+import { tlsSettings } from "./tlsSettings.ts";
 
-export interface Setting<T> {
-  readonly name: string;
-  readonly kind: Kind<T>;
-  /** A value, or what follows from the machine. */
-  readonly default: T | ((machine: Machine) => T);
-  /** The default in words, where it depends on the machine. */
-  readonly usually?: string;
-  readonly help: string;
-  /** Masked wherever it is shown, and may come from a file or a credential. */
-  readonly secret?: boolean;
-  /** In the file only: a table. */
-  readonly table?: boolean;
-}
-
-type TlsPolicyName = "opportunistic" | "required" | "verify" | "off";
-
-const setting = <T>(row: Setting<T>): Setting<T> => row;
+export type { Setting } from "./setting.ts";
 
 const MB = 1e6;
 const GB = 1e9;
@@ -173,12 +158,7 @@ export const settings = {
     usually: "loopback, link-local, unspecified, multicast and `own`",
     help: "Address ranges that no delivery connects to; `own` is this host where an MX names it. An explicit `relay` is exempt",
   }),
-  tlsPolicy: setting<TlsPolicyName>({
-    name: "tls_policy",
-    kind: choice(["opportunistic", "required", "verify", "off"]),
-    default: "opportunistic",
-    help: "`opportunistic`: encrypt if offered; `required`: encrypt or defer; `verify`: valid certificate or defer; `off`",
-  }),
+  ...tlsSettings,
   workers: setting({
     name: "workers",
     kind: integer({ min: 1, max: 64 }),

@@ -121,6 +121,18 @@ export const metricTable: readonly MetricRow[] = [
     help: "Open connections to a site.",
   },
   {
+    name: "postrider_uplink_up",
+    kind: "gauge",
+    labels: [],
+    help: "0 while nothing is sent since our own line is down or port 25 is blocked.",
+  },
+  {
+    name: "postrider_port25_blocked",
+    kind: "gauge",
+    labels: [],
+    help: "1 while the network is there but nobody can be reached on port 25.",
+  },
+  {
     name: "postrider_build_info",
     kind: "gauge",
     labels: ["version", "runtime"],
@@ -155,6 +167,12 @@ export const metricTable: readonly MetricRow[] = [
     kind: "histogram",
     labels: ["resumed", "version"],
     help: "TLS handshakes with remote servers.",
+  },
+  {
+    name: "postrider_clock_doubted",
+    kind: "gauge",
+    labels: [],
+    help: "Threads to which most certificates look out of time: this machine's clock may be wrong.",
   },
   {
     name: "dns_queries_total",

@@ -11,10 +11,14 @@ import { systemHosts } from "../dns/system.ts";
 import { createUpstream } from "../dns/upstream.ts";
 import type { DnsControl } from "../mail/dns.ts";
 import type { KeptAnswer, QueueStore } from "../queue/store.ts";
+import type { TlsPlan } from "../route/policy.ts";
+import { createPolicyFetch } from "../route/policyFetch.ts";
 import type { RouteFor } from "../route/route.ts";
 import { createRouter } from "../route/router.ts";
+import { createStsBook } from "../route/stsBook.ts";
+import { createTrust } from "../route/trust.ts";
 import { createDnsControl } from "./dnsControl.ts";
-import { routerSettings, upstreamSettings } from "./settings.ts";
+import { authoritiesOf, routerSettings, upstreamSettings } from "./settings.ts";
 
 /** How often fresh answers are written to the store; they ride in a transaction of their own. */
 const KEEP_EVERY_MS = 5000;
@@ -22,6 +26,8 @@ const KEEP_EVERY_MS = 5000;
 export interface Routing {
   readonly routeFor: RouteFor;
   readonly dns: DnsControl;
+  /** The TLS policy of a domain and where it comes from. */
+  explainTls(domain: string): Promise<TlsPlan>;
   /** No server answered the last questions: the uplink may be down. */
   resolverSilent(): boolean;
   /** Other resolvers from now on; what is known of the DNS stays. */
@@ -59,7 +65,25 @@ export function createRouting(deps: {
     recall: store.recallOne,
     onLookup: (level, result) => meter.counter("dns_cache_lookups_total", { level, result }).add(),
   });
-  const router = createRouter({ lookup: resolver.lookup, clock, settings: routerSettings(config) });
+  const trust = createTrust(authoritiesOf(config, deps.log));
+  let settings = routerSettings(config);
+  const sts = createStsBook({
+    clock,
+    lookup: resolver.lookup,
+    fetch: createPolicyFetch({
+      clock,
+      lookup: resolver.lookup,
+      deny: () => settings.denyDestinations,
+      context: trust.context,
+      port: config.mtaStsPort,
+    }),
+    log: deps.log,
+    keep: keeper.keep,
+    recall: store.recallOne,
+    changed: (domain) => router.renew(domain),
+    entriesMax: settings.entriesMax,
+  });
+  const router = createRouter({ lookup: resolver.lookup, clock, settings, sts });
   const busy = createBusy();
   const ahead = createAhead({ clock, cache: resolver, busy, isSilent: upstream.isSilent });
   ahead.start();
@@ -68,11 +92,14 @@ export function createRouting(deps: {
       busy.note(domain);
       return router.routeFor(domain, senderDomain);
     },
+    explainTls: router.explainTls,
     dns: createDnsControl({ clock, resolver, router, store, keeper }),
     resolverSilent: upstream.isSilent,
     configure(next) {
       upstream.configure(upstreamSettings(next));
-      router.forget();
+      trust.configure(authoritiesOf(next, deps.log));
+      settings = routerSettings(next);
+      router.configure(settings);
     },
     close() {
       ahead.stop();

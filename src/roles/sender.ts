@@ -7,15 +7,13 @@ import { systemClock, type Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
-import type { Connect } from "../deliver/connection.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
-import { createSocketConnect } from "../deliver/socket.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import { attemptOrder } from "../route/order.ts";
-import { createBuiltinSink } from "./builtinSink.ts";
+import { createConnecting } from "./connecting.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { handle } from "./handlers/handle.ts";
 import { senderHandlers } from "./handlers/sender.ts";
@@ -52,7 +50,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   const sender = createSender({
     clock,
     random: systemRandom,
-    connect: createConnect(config.hostname),
+    connect: createConnecting(config, thread).connect,
     meter: thread.meter,
     log: thread.log,
     settings: deliverSettings(config),
@@ -138,11 +136,4 @@ function createOutbox(tell: (message: SenderToQueue) => void) {
       else timer ??= systemClock.after(GATHER_MS, flush);
     },
   };
-}
-
-function createConnect(hostname: string): Connect {
-  const sockets = createSocketConnect({ clock: systemClock });
-  const sink = createBuiltinSink({ clock: systemClock, random: systemRandom, hostname });
-  return (target, deadlineMs, signal) =>
-    target.via === "sink" ? sink(target, deadlineMs, signal) : sockets(target, deadlineMs, signal);
 }

@@ -1,7 +1,10 @@
 // The one translation of settings into what each room calls its own: a room knows nothing of flags and files.
+import { readFileSync } from "node:fs";
 import { type Cidr, parseCidrList } from "../base/cidr.ts";
+import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import { OWN } from "../config/kinds.ts";
+import { certificatesIn } from "../config/tlsCa.ts";
 import { type DeliverSettings, deliverDefaults } from "../deliver/settings.ts";
 import { type Server, DNS_PORT, isOnThisHost } from "../dns/servers.ts";
 import { systemResolvConf } from "../dns/system.ts";
@@ -10,6 +13,7 @@ import type { Priority } from "../mail/message.ts";
 import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
 import type { LaneSchedule } from "../queue/retry.ts";
 import { nobody, type Own } from "../route/own.ts";
+import type { DomainPolicy } from "../route/policy.ts";
 import { parseRelays } from "../route/relay.ts";
 import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
 import { type Deadlines, rfcDeadlines } from "../smtp/phases.ts";
@@ -64,7 +68,29 @@ export function routerSettings(config: Config): RouterSettings {
     own: config.denyDestinations.includes(OWN) ? ownOf(config) : nobody,
     smtpPort: config.smtpPort,
     tls: config.tlsPolicy,
+    mtaSts: config.mtaSts,
+    dane: config.dane !== "off",
+    domains: new Map(Object.entries(config.domains).map(([name, own]) => [name, policyOf(own)])),
   };
+}
+
+function policyOf({ tlsPolicy, mtaSts, dane }: Config["domains"][string]): DomainPolicy {
+  return {
+    ...(tlsPolicy === undefined ? {} : { tls: tlsPolicy }),
+    ...(mtaSts === undefined ? {} : { mtaSts }),
+    ...(dane === undefined ? {} : { dane }),
+  };
+}
+
+/** The authorities of `tls_ca_file`. Config has read the file once; one that is gone since makes servers untrusted, no more. */
+export function authoritiesOf({ tlsCaFile }: Config, log: Log): readonly string[] {
+  if (tlsCaFile === null) return [];
+  try {
+    return certificatesIn(readFileSync(tlsCaFile, "utf8"));
+  } catch (error) {
+    log("error", "tls.ca_file_unreadable", { path: tlsCaFile, text: String(error) });
+    return [];
+  }
 }
 
 function ownOf({ hostname }: Config): Own {
@@ -92,7 +118,10 @@ export function upstreamSettings(config: Config): UpstreamSettings {
     trusted: isOnThisHost(host),
   }));
   const servers = own.length > 0 ? own : systemResolvConf();
-  return { servers, timeoutMs: config.dnsTimeoutMs };
+  // The operator vouches for the way to the resolvers.
+  const trusted = servers.map((server) => ({ ...server, trusted: true }));
+  const { dnsTimeoutMs: timeoutMs } = config;
+  return { servers: config.dane === "on" ? trusted : servers, timeoutMs };
 }
 
 export function doorLimits(config: Config): DoorLimits {

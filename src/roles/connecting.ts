@@ -1,0 +1,40 @@
+// How a sender thread reaches other hosts: over sockets, or to the built-in sink; with whom it believes and what it notices about clocks.
+import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
+import { systemRandom } from "../base/random.ts";
+import type { Config } from "../config.ts";
+import { createClockWatch } from "../deliver/clockWatch.ts";
+import type { Connect } from "../deliver/connection.ts";
+import { createSocketConnect } from "../deliver/socket.ts";
+import { createTrust } from "../route/trust.ts";
+import { createBuiltinSink } from "./builtinSink.ts";
+import { authoritiesOf } from "./settings.ts";
+
+export interface Connecting {
+  readonly connect: Connect;
+  /** Other authorities from now on; sessions that the old ones vouched for are not resumed. */
+  configure(next: Config): void;
+}
+
+export function createConnecting(
+  config: Config,
+  { log, meter }: { readonly log: Log; readonly meter: Meter },
+): Connecting {
+  const clock = systemClock;
+  const trust = createTrust(authoritiesOf(config, log));
+  const watch = createClockWatch({ clock, log, meter });
+  const sockets = createSocketConnect({
+    clock,
+    trust,
+    judged: (host, { outOfTime }) => watch.judged(host, outOfTime),
+  });
+  const sink = createBuiltinSink({ clock, random: systemRandom, hostname: config.hostname });
+  return {
+    connect: (target, deadlineMs, signal) =>
+      target.via === "sink"
+        ? sink(target, deadlineMs, signal)
+        : sockets(target, deadlineMs, signal),
+    configure: (next) => trust.configure(authoritiesOf(next, log)),
+  };
+}
