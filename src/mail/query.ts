@@ -62,6 +62,14 @@ export interface ListView<T> {
   readonly data: readonly T[];
 }
 
+/** The state of our own line. While it is not up nothing is sent, and no time counts against a lifetime. */
+export interface UplinkView {
+  readonly state: "up" | "down" | "port25_blocked";
+  readonly since: string | null;
+  /** What it was concluded from, and the remedy. */
+  readonly detail: string | null;
+}
+
 export interface QueueView {
   readonly object: "queue";
   /** Recipients by state and priority, finished ones included. */

@@ -1,17 +1,19 @@
 // Due work on its way out of the store: claims by lane and weight, a route for each recipient, one probe for a paused site, and the
 // end of those that have lived.
-import { type BodyPlace, domainOf, priorities, type Priority } from "../mail/message.ts";
+import { type BodyPlace, priorities, type Priority } from "../mail/message.ts";
 import { packStep } from "../mail/timeline.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Route, Routing } from "../route/route.ts";
+import type { Depart } from "./departure.ts";
 import type { DueTime } from "./duetime.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, isOpen, launch, sameRoute, type Turn } from "./launch.ts";
 import type { Happening } from "./lifecycle.ts";
+import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
-import { expiryOf, longestWaitMs } from "./retry.ts";
+import { longestWaitMs } from "./retry.ts";
 import type { Candidate, Found, Routes } from "./routing.ts";
-import { note, settlementOf } from "./settlement.ts";
+import { livesUntil, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { Claimed, ClaimRequest, QueueStore } from "./store.ts";
 import { isHungry, noteDue, roomOf, sharesOf } from "./window.ts";
@@ -27,6 +29,10 @@ export interface DispatchDeps {
   readonly expect: (site: Site) => void;
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
+  readonly lulls: Pick<Lulls, "since">;
+  /** Our own line is down: what the resolver does not say is not held against a domain. */
+  readonly held: () => boolean;
+  readonly depart: Depart;
   /** The bytes of a message are not where they must be. */
   readonly bodyMissing: (claimed: Claimed) => void;
 }
@@ -45,6 +51,8 @@ const PROBE_SEARCH_MAX = 50;
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
   const waitMax = longestWaitMs(policy.retry);
+  const expiryOf = (turn: Turn, claimed: Claimed): number =>
+    livesUntil(policy.retry, deps.lulls, claimed, turn.now.wall);
   const end = (
     turn: Turn,
     { claimed }: Candidate,
@@ -58,7 +66,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   const putBack = (turn: Turn, candidate: Candidate, dueAt: number, target: Site): void => {
     const { claimed } = candidate;
-    const leftMs = expiryOf(policy.retry, claimed) - turn.now.wall;
+    const leftMs = expiryOf(turn, claimed) - turn.now.wall;
     const at = leftMs > 0 ? Math.min(dueAt, turn.now.due + leftMs) : dueAt;
     end(turn, candidate, { kind: "returned", dueAt: at }, null, target);
     noteDue(target, claimed.priority, at);
@@ -71,8 +79,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
    */
   const hasLived = (turn: Turn, { claimed, from }: Candidate): boolean => {
     if (claimed.expiresAt !== null) return claimed.expiresAt <= turn.now.wall;
-    if (expiryOf(policy.retry, claimed) > turn.now.wall) return false;
-    if (routes.restsUntil(domainOf(claimed.address)) > turn.now.due) return true;
+    if (deps.held()) return false;
+    if (expiryOf(turn, claimed) > turn.now.wall) return false;
+    if (routes.restsUntil(routes.roadOf(claimed.address, claimed.from)) > turn.now.due) return true;
     return from.level > 0 && from.failedAtMono > dueTime.jumpedAtMono();
   };
 
@@ -97,13 +106,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const unknown = (turn: Turn, candidate: Candidate, text: string): void => {
     const { claimed, from } = candidate;
     const { wall, due } = turn.now;
+    if (deps.held()) return putBack(turn, candidate, due, from);
     const step = routeStep(wall, "deferred", "", text);
-    const leftMs = expiryOf(policy.retry, claimed) - wall;
-    const domain = domainOf(claimed.address);
+    const leftMs = expiryOf(turn, claimed) - wall;
+    const road = routes.roadOf(claimed.address, claimed.from);
     const until =
-      routes.restsUntil(domain) > due
-        ? routes.restsUntil(domain)
-        : routes.silent(domain, due, roll());
+      routes.restsUntil(road) > due ? routes.restsUntil(road) : routes.silent(road, due, roll());
     if (leftMs <= 0) {
       end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
       turn.ended.push("expired");
@@ -141,7 +149,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const launchable = {
       ...claimed,
       body: placeOfBody(claimed),
-      livesUntil: expiryOf(policy.retry, claimed),
+      livesUntil: expiryOf(turn, claimed),
     };
     const flight = launch(flights, turn, launchable, site, route, [recipient], bytes);
     turn.last = { flight, route };
@@ -162,7 +170,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       target.starving = true;
       return putBack(turn, candidate, due, target);
     }
-    depart(turn, candidate, target, route);
+    const leaving = deps.depart(turn.now, target, route, claimed.message, claimed.from);
+    if (typeof leaving === "number") return putBack(turn, candidate, leaving, target);
+    depart(turn, candidate, target, leaving);
   };
 
   const place = (turn: Turn, candidate: Candidate, found: Found): void => {

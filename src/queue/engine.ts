@@ -31,11 +31,14 @@ interface Written {
 }
 
 export function createQueue(deps: QueueDeps): Queue {
-  const { store, clock, policy, log } = deps;
+  const { store, clock, policy, log, sources } = deps;
   const { roll } = deps.random;
-  const dueTime = createDueTime(clock, acceptedAtOf(store.facts.lastId), (byMs) =>
-    log("warn", "queue.clock_jumped", { by_ms: byMs }),
-  );
+  const dueTime = createDueTime(clock, acceptedAtOf(store.facts.lastId), (byMs) => {
+    log("warn", "queue.clock_jumped", { by_ms: byMs });
+    // Time that was jumped over did not pass, and counts against nobody's lifetime.
+    if (byMs > 0) lulls.add(clock.now() - byMs, clock.now());
+    else lulls.cut(clock.now());
+  });
   let now: Instant = dueTime.now();
   const inbox: Inbox = emptyInbox();
   let scheduled = false;
@@ -54,9 +57,9 @@ export function createQueue(deps: QueueDeps): Queue {
     clock.soon(cycle);
   };
   const alarm = createAlarm(clock, schedule);
-  const workings = createWorkings(deps, { dueTime, dueNow: () => now.due, found });
+  const workings = createWorkings(deps, { dueTime, dueNow: () => now.due, found, schedule });
   const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
-  const { pauses, withdrawals } = workings;
+  const { pauses, withdrawals, lulls, outage, waits } = workings;
   const orders = createOrders(
     {
       ...{ store, sites, pauses, withdrawals, policy, expect },
@@ -94,6 +97,7 @@ export function createQueue(deps: QueueDeps): Queue {
       return arm();
     }
     sites.due(now.due);
+    outage.look(now);
     if (recovering) refuseCalls("disk_low");
     if (hasWork()) transact(takeFrom(inbox, policy.commitMax));
     else recovering = false;
@@ -102,8 +106,12 @@ export function createQueue(deps: QueueDeps): Queue {
     settleIdlers();
   }
 
-  function mayDispatch(): boolean {
+  function isServing(): boolean {
     return !draining && !recovering && !pauses.everything();
+  }
+
+  function mayDispatch(): boolean {
+    return isServing() && !outage.holds();
   }
 
   /** By the flights or, when there are none, by the store: a lease that nobody has is looked after too. */
@@ -118,7 +126,7 @@ export function createQueue(deps: QueueDeps): Queue {
       !isSettled(inbox) ||
       orphansLeft ||
       (now.mono >= overdueAtMono && isLeasing()) ||
-      (mayDispatch() && sites.hasReady())
+      (isServing() && (outage.holds() ? outage.hasWork(now.mono) : sites.hasReady()))
     );
   }
 
@@ -173,8 +181,14 @@ export function createQueue(deps: QueueDeps): Queue {
         if (site === undefined) break;
         dispatcher.pump(turn, site);
       }
+    else if (isServing()) outage.run(turn, dispatcher.pump);
     for (const call of batch.calls)
-      for (const submission of call.messages) workings.intake.take(turn, submission);
+      for (const submission of call.messages) {
+        workings.intake.take(turn, submission);
+        if (outage.holds()) waits.admitted(submission.head);
+      }
+    lulls.write();
+    if (sources !== undefined) store.remember(sources.rows());
     return { settled, stages };
   }
 
@@ -207,9 +221,11 @@ export function createQueue(deps: QueueDeps): Queue {
     startedAtMono: number,
   ): void {
     sites.committed();
+    sources?.written();
+    lulls.written();
     if (recovering) log("info", "queue.disk_recovered");
     recovering = false;
-    workings.landing.land(batch.reports, settled, turn.now.wall);
+    workings.landing.land(batch.reports, settled, turn.now);
     for (const result of turn.ended) measure.ended(result);
     admission.ended(turn.ended.length);
     measure.lost(turn.lost);
@@ -237,6 +253,7 @@ export function createQueue(deps: QueueDeps): Queue {
     expect(sites.unrouted);
     for (const flight of turn.flights) {
       if (flight.probe) flight.site.probing = false;
+      sources?.refund(flight.route, flight.open);
       flights.remove(flight);
       flight.site.starving = false;
       expect(flight.site);
@@ -270,6 +287,7 @@ export function createQueue(deps: QueueDeps): Queue {
     let delayMs = Infinity;
     if (!draining) delayMs = sites.nextWake() - now.due;
     if (isLeasing()) delayMs = Math.min(delayMs, overdueAtMono - now.mono);
+    if (isServing()) delayMs = Math.min(delayMs, outage.nextAtMono() - now.mono);
     if (now.mono < blockedUntilMono) delayMs = blockedUntilMono - now.mono;
     alarm.within(delayMs);
   }
@@ -280,9 +298,15 @@ export function createQueue(deps: QueueDeps): Queue {
     for (const resolve of idlers.splice(0)) resolve();
   }
 
-  /** What the verdict says of the site counts at once, not at the commit: the next claim must know it. */
-  function learn(flight: Flight, verdict: Verdict): void {
+  /** What the verdict says of the site counts at once, not at the commit: the next claim must know it. True: it is ours. */
+  function learn(flight: Flight, verdict: Verdict): boolean {
     const { site } = flight;
+    const isOurs = outage.heard(flight, verdict, now);
+    if (isOurs) {
+      if (flight.probe) site.probing = false;
+      expect(site);
+      return true;
+    }
     const alone = site.leased <= 1;
     const change = learnFrom(site, verdict, { alone, probe: flight.probe, now, roll });
     if (change !== null) {
@@ -290,6 +314,7 @@ export function createQueue(deps: QueueDeps): Queue {
       measure.paused(site.name, change === "paused");
     }
     expect(site);
+    return false;
   }
 
   function settle(verdicts: readonly Verdict[]): void {
@@ -301,9 +326,10 @@ export function createQueue(deps: QueueDeps): Queue {
         log("debug", "queue.stale_verdict", { message: verdict.message, n: verdict.n });
         continue;
       }
-      learn(flight, verdict);
+      const held = learn(flight, verdict);
+      sources?.learn(flight.route, verdict, now.wall);
       const place = placeOf(flight, verdict.n, verdict.claim);
-      inbox.reports.push({ verdict, flight, place });
+      inbox.reports.push({ verdict, flight, place, held });
     }
     // Nobody waits for a verdict's commit, so it shares the next one for mail: half as many syncs.
     if (inbox.reports.length >= policy.reportsMany) schedule();
@@ -374,6 +400,9 @@ export function createQueue(deps: QueueDeps): Queue {
       while (!stopped && blockedUntilMono === 0 && !isSettled(inbox));
       refuseCalls("draining");
       orders.refuse(inbox.tasks.splice(0), "draining");
+      if (!stopped) sources?.settle();
+      if (!stopped && sources !== undefined)
+        store.transaction(() => store.remember(sources.rows()));
       stopped = true;
       alarm.stop();
     },
@@ -382,6 +411,7 @@ export function createQueue(deps: QueueDeps): Queue {
       pendingRecipients: admission.recipients(),
       pendingBytes: admission.bytes(),
       leased: flights.leased(),
+      uplink: outage.view(),
     }),
     measure: () => measure.gauges(),
   };

@@ -1,7 +1,8 @@
 // After the commit of a verdict: its lease ends, it is counted, and its site may take more.
-import type { EpochMs } from "../base/clock.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Admission } from "./admission.ts";
+import type { Alerts } from "./alerts.ts";
+import type { Instant } from "./duetime.ts";
 import type { Flights } from "./flight.ts";
 import type { Report } from "./inbox.ts";
 import type { RecipientState } from "./lifecycle.ts";
@@ -15,24 +16,26 @@ export interface LandingDeps {
   readonly policy: QueuePolicy;
   readonly measure: Measure;
   readonly admission: Admission;
+  readonly alerts: Alerts;
   readonly expect: (site: Site) => void;
 }
 
 export interface Landing {
   /** `settled`: the state after each report, null where the lease had been lost. */
-  land(reports: readonly Report[], settled: readonly (RecipientState | null)[], now: EpochMs): void;
+  land(reports: readonly Report[], settled: readonly (RecipientState | null)[], now: Instant): void;
 }
 
 export function createLanding(deps: LandingDeps): Landing {
-  const { flights, policy, measure, admission, expect } = deps;
+  const { flights, policy, measure, admission, alerts, expect } = deps;
 
-  const count = ({ flight, verdict }: Report, state: RecipientState, now: EpochMs): void => {
+  const count = ({ flight, verdict }: Report, state: RecipientState, now: Instant): void => {
     measure.verdict(flight.site.name, verdict);
+    if (verdict.alert !== undefined) alerts.raise(flight.site.name, verdict, now.mono);
     if (!isFinal(state.at)) return;
     admission.ended(1);
     if (state.at === "delivered") {
       measure.ended("delivered");
-      measure.delivered(flight.priority, now - flight.acceptedAt);
+      measure.delivered(flight.priority, now.wall - flight.acceptedAt);
     } else if (state.at === "bounced" || state.at === "expired") measure.ended(state.at);
   };
 

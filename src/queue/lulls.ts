@@ -18,6 +18,8 @@ export interface Lulls {
   cut(now: EpochMs): void;
   /** Inside a transaction: keeps what has changed. */
   write(): void;
+  /** The transaction stands. */
+  written(): void;
 }
 
 export function createLulls(
@@ -45,10 +47,10 @@ export function createLulls(
     },
     write() {
       if (!changed) return;
-      changed = false;
       const answer = JSON.stringify(spans);
       store.remember([{ key: KEY, answer, expiresAt: Number.MAX_SAFE_INTEGER }]);
     },
+    written: () => void (changed = false),
   };
 }
 

@@ -5,11 +5,14 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
 import type { Late, Recall } from "../mail/recall.ts";
+import type { UplinkView } from "../mail/query.ts";
 import type { AcceptAnswer, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { RouteFor } from "../route/route.ts";
 import type { Dispatch } from "./launch.ts";
+import type { NetworkSigns } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
+import type { Sources } from "./sources.ts";
 import type { QueueStore } from "./store.ts";
 
 export interface QueueDeps {
@@ -17,6 +20,10 @@ export interface QueueDeps {
   readonly clock: Clock;
   readonly random: Pick<Random, "roll">;
   readonly routeFor: RouteFor;
+  /** Whether a sender's domain has relays of its own (`[senders]`). */
+  readonly ownRelays?: (senderDomain: string) => boolean;
+  /** The addresses to send from; without it the system chooses. */
+  readonly sources?: Sources;
   /** Sender threads; a site belongs to one of them. */
   readonly workers: number;
   readonly send: (worker: number, batch: readonly Dispatch[]) => void;
@@ -29,12 +36,17 @@ export interface QueueDeps {
   readonly fatal: (text: string) => void;
   /** Spool files that nothing needs any more. */
   readonly dropSpool: (files: readonly string[]) => void;
+  /** Without it only the fate of mail tells whether our own line is up. */
+  readonly signs?: NetworkSigns;
+  /** Our own line is up, down or blocked from now on. */
+  readonly onUplink?: (uplink: UplinkView) => void;
 }
 
 export interface QueueHealth {
   readonly pendingRecipients: number;
   readonly pendingBytes: number;
   readonly leased: number;
+  readonly uplink: UplinkView;
 }
 
 /** What the disk says of itself. */

@@ -1,6 +1,6 @@
 // Recipients that wait for the DNS. A domain that the resolver is asked about holds its leased recipients in memory, a few of them;
 // a domain about which it said nothing rests, and its mail with it, as a paused site does.
-import type { EpochMs } from "../base/clock.ts";
+import type { Clock, EpochMs } from "../base/clock.ts";
 import { domainOf } from "../mail/message.ts";
 import type { RouteFor, Routing } from "../route/route.ts";
 import { siteBackoff } from "./pace.ts";
@@ -13,6 +13,12 @@ const ASKED_MAX = 5_000;
 
 /** Domains at rest that are remembered; beyond them the oldest is asked about again. */
 const RESTING_MAX = 10_000;
+
+/**
+ * An answer that takes longer is none: whoever waits for it holds a lease. Above all that the resolver and a policy's fetch may take
+ * (15 s a question, several questions a route).
+ */
+const ANSWER_MAX_MS = 180_000;
 
 /** A leased recipient and the line from which it was taken. */
 export interface Candidate {
@@ -30,11 +36,15 @@ export type Found =
 export interface Routes {
   /** For mail that is just coming in: undefined when it is not known at once. */
   known(domain: string, now: EpochMs): Extract<Routing, { kind: "route" }> | undefined;
+  /** By what the road of such mail is known here: the domain, and the sender's where that has relays of its own. */
+  roadOf(address: string, from: string): string;
   /** Not before this instant is the domain asked about; 0 for any time. */
   restsUntil(domain: string): EpochMs;
   find(candidate: Candidate, now: EpochMs): Found;
   /** The resolver was silent about the domain: it rests until the instant returned. */
   silent(domain: string, now: EpochMs, roll: number): EpochMs;
+  /** The network is back: what rests for its silence may be asked about at once. */
+  askAnew(): void;
   /** The claims of these did not stand. */
   forget(candidates: readonly Candidate[]): void;
   /** Recipients whose question is out. */
@@ -48,14 +58,19 @@ export interface Routes {
 /** A domain whose waiting room is full asks again after this long. */
 const FULL_MS = 1000;
 
+const SILENT: Routing = { kind: "unknown", text: "the route was not found in time" };
+
 export interface RoutesDeps {
+  readonly clock: Pick<Clock, "after">;
   readonly routeFor: RouteFor;
   readonly policy: QueuePolicy;
   /** The resolver answered; the candidates still hold their leases. */
   readonly onFound: (candidates: readonly Candidate[], routing: Routing) => void;
+  /** Whether a sender's domain has relays of its own; undefined: none has. */
+  readonly ownRelays: ((senderDomain: string) => boolean) | undefined;
 }
 
-export function createRoutes({ routeFor, policy, onFound }: RoutesDeps): Routes {
+export function createRoutes({ clock, routeFor, policy, onFound, ownRelays }: RoutesDeps): Routes {
   const asked = new Map<string, Candidate[]>();
   const resting = new Map<string, { readonly level: number; readonly until: EpochMs }>();
   let waiting = 0;
@@ -71,32 +86,53 @@ export function createRoutes({ routeFor, policy, onFound }: RoutesDeps): Routes 
   const ask = (domain: string, answer: Promise<Routing>): Candidate[] => {
     const candidates: Candidate[] = [];
     asked.set(domain, candidates);
-    void answer.then((routing) => answered(domain, routing));
+    let isOver = false;
+    const settle = (routing: Routing): void => {
+      if (isOver) return;
+      isOver = true;
+      timer.cancel();
+      answered(domain, routing);
+    };
+    const timer = clock.after(ANSWER_MAX_MS, () => settle(SILENT));
+    void answer.then(settle);
     return candidates;
   };
 
   const restsUntil = (domain: string): EpochMs => resting.get(domain)?.until ?? 0;
 
+  const roadOf = (address: string, from: string): string => {
+    const domain = domainOf(address);
+    if (ownRelays === undefined) return domain;
+    const senderDomain = domainOf(from);
+    return ownRelays(senderDomain) ? `${domain} ${senderDomain}` : domain;
+  };
+
+  const routeOf = (road: string): ReturnType<RouteFor> => {
+    const space = road.indexOf(" ");
+    return space < 0 ? routeFor(road) : routeFor(road.slice(0, space), road.slice(space + 1));
+  };
+
   return {
     known(domain, now) {
       if (restsUntil(domain) > now || asked.has(domain) || asked.size >= ASKED_MAX)
         return undefined;
-      const routing = routeFor(domain);
+      const routing = routeOf(domain);
       if (routing instanceof Promise) {
         ask(domain, routing);
         return undefined;
       }
       return routing.kind === "route" ? routing : undefined;
     },
+    roadOf,
     restsUntil,
     find(candidate, now) {
-      const domain = domainOf(candidate.claimed.address);
+      const domain = roadOf(candidate.claimed.address, candidate.claimed.from);
       const until = restsUntil(domain);
       if (until > now) return { kind: "later", dueAt: until };
       let candidates = asked.get(domain);
       if (candidates === undefined) {
         if (asked.size >= ASKED_MAX) return { kind: "later", dueAt: now + FULL_MS };
-        const routing = routeFor(domain);
+        const routing = routeOf(domain);
         if (!(routing instanceof Promise)) {
           if (routing.kind !== "unknown") resting.delete(domain);
           return routing;
@@ -121,6 +157,7 @@ export function createRoutes({ routeFor, policy, onFound }: RoutesDeps): Routes 
         }
       return until;
     },
+    askAnew: () => resting.clear(),
     forget(candidates) {
       const gone = new Set(candidates);
       for (const [domain, kept] of asked) {

@@ -8,6 +8,7 @@ import type { Verdict } from "../mail/verdict.ts";
 import type { Instant } from "./duetime.ts";
 import { after, eventOf, type Happening, type RecipientState } from "./lifecycle.ts";
 import { blamesSite, siteBackoff } from "./pace.ts";
+import type { Lulls } from "./lulls.ts";
 import { expiryOf, lossWaitMs, type RetryPolicy, SECOND_MS, waitMs } from "./retry.ts";
 import type { Settlement, SiteId } from "./store.ts";
 
@@ -45,6 +46,20 @@ export interface Circumstance {
   readonly roll: number;
   /** The pause of the site at this moment. */
   readonly pausedUntil: EpochMs;
+  readonly lulls: Pick<Lulls, "since">;
+  /** Our own line is down, and that was why: it waits for the line and for nothing else. */
+  readonly held: boolean;
+}
+
+/** When it has lived: its sender's own time to the letter, a lifetime without the time in which nothing could be sent. */
+export function livesUntil(
+  policy: RetryPolicy,
+  lulls: Pick<Lulls, "since">,
+  message: Pick<Leased, "priority" | "acceptedAt" | "expiresAt">,
+  now: EpochMs,
+): EpochMs {
+  const expiry = expiryOf(policy, message);
+  return message.expiresAt === null ? expiry + lulls.since(message.acceptedAt, now) : expiry;
 }
 
 /** An interrupted job rests a moment, so that a sender that gives everything back is not asked in a circle. */
@@ -54,8 +69,9 @@ const RETURN_MS = SECOND_MS;
 export function happeningOf(
   leased: Leased,
   verdict: Verdict,
-  { policy, now, roll, pausedUntil }: Circumstance,
+  circumstance: Circumstance,
 ): Happening {
+  const { now } = circumstance;
   switch (verdict.kind) {
     case "delivered":
       return { kind: "delivered", at: now.wall };
@@ -64,30 +80,29 @@ export function happeningOf(
     case "interrupted":
       return { kind: "returned", dueAt: now.due + RETURN_MS };
     case "deferred":
-      break;
+      return verdict.hold === true ? { kind: "held" } : deferralOf(leased, verdict, circumstance);
     default:
       return unreachable(verdict.kind);
   }
+}
+
+function deferralOf(
+  leased: Leased,
+  verdict: Verdict,
+  { policy, now, roll, pausedUntil, lulls, held }: Circumstance,
+): Happening {
   // Failures of host or site scope burn no message's attempt: the site pays for them.
   const counted = verdict.scope === "recipient" || verdict.scope === "message";
-  const leftMs = expiryOf(policy, leased) - now.wall;
-  if (leftMs <= 0) return { kind: "expired", at: now.wall, counted };
+  const leftMs = livesUntil(policy, lulls, leased, now.wall) - now.wall;
+  const isOver = leftMs <= 0 && (!held || leased.expiresAt !== null);
+  if (isOver) return { kind: "expired", at: now.wall, counted };
+  if (held) return { kind: "deferred", dueAt: now.due, counted: false };
+  const { priority, attempts } = leased;
+  const { class: trouble, retryAfterMs } = verdict;
+  const failed = { priority, attempts: attempts + 1, class: trouble, retryAfterMs };
   const wantedAt = counted
-    ? now.due +
-      waitMs(
-        policy,
-        {
-          priority: leased.priority,
-          attempts: leased.attempts + 1,
-          class: verdict.class,
-          retryAfterMs: verdict.retryAfterMs,
-        },
-        roll,
-      )
-    : Math.max(
-        blamesSite(verdict) ? pausedUntil : 0,
-        now.due + siteBackoff(0, verdict.retryAfterMs, roll),
-      );
+    ? now.due + waitMs(policy, failed, roll)
+    : Math.max(blamesSite(verdict) ? pausedUntil : 0, now.due + siteBackoff(0, retryAfterMs, roll));
   return { kind: "deferred", dueAt: Math.min(wantedAt, now.due + leftMs), counted };
 }
 

@@ -4,6 +4,7 @@ import type { Flight, Flights } from "./flight.ts";
 import type { Loss, Report } from "./inbox.ts";
 import type { Turn } from "./launch.ts";
 import { after, type RecipientState } from "./lifecycle.ts";
+import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { happeningOf, type Leased, lossOf, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
@@ -16,6 +17,7 @@ export interface SettlingDeps {
   readonly flights: Flights;
   readonly policy: QueuePolicy;
   readonly dueTime: DueTime;
+  readonly lulls: Lulls;
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
 }
@@ -53,7 +55,7 @@ export function createSettling(deps: SettlingDeps): Settling {
   };
 
   return {
-    report(turn, { verdict, flight, place }) {
+    report(turn, { verdict, flight, place, held }) {
       const { site, message, priority, acceptedAt, expiresAt } = flight;
       const recipient = flight.recipients[place];
       if (recipient === undefined) throw new Error("a verdict's place is outside of its flight");
@@ -65,13 +67,16 @@ export function createSettling(deps: SettlingDeps): Settling {
         now: turn.now,
         roll: verdict.kind === "deferred" ? roll() : 0,
         pausedUntil: site.pausedUntil,
+        lulls: deps.lulls,
+        held,
       });
       const silent = verdict.kind === "interrupted" && !verdict.doubt;
       const step = silent ? null : verdict.step;
       const waits = happening.kind === "deferred" || happening.kind === "returned";
       const siteId = waits ? sites.idOf(site) : undefined;
       const settlement = settlementOf(leased, happening, step, turn.now.wall, siteId);
-      if (!store.settle(settlement)) return null;
+      const told = held && happening.kind === "deferred";
+      if (!store.settle(told ? { ...settlement, event: "email.held" } : settlement)) return null;
       if (waits) waitsAt(site, priority, settlement.next);
       return settlement.next;
     },

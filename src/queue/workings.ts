@@ -2,18 +2,23 @@
 import type { EpochMs } from "../base/clock.ts";
 import type { Routing } from "../route/route.ts";
 import { createAdmission } from "./admission.ts";
+import { createAlerts } from "./alerts.ts";
+import { createDepart } from "./departure.ts";
 import { createDispatcher } from "./dispatch.ts";
 import type { DueTime } from "./duetime.ts";
 import { createFlights } from "./flight.ts";
 import { createIntake } from "./intake.ts";
 import { createLanding } from "./landing.ts";
 import { createLookout } from "./lookout.ts";
+import { createLulls } from "./lulls.ts";
 import { createMeasure } from "./measure.ts";
+import { createOutage } from "./outage.ts";
 import type { QueueDeps } from "./queue.ts";
 import { createPauses } from "./pauses.ts";
 import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
 import { createSites } from "./site.ts";
+import { createWaits } from "./waits.ts";
 import { createWithdrawals } from "./withdraw.ts";
 
 export interface Hooks {
@@ -21,10 +26,13 @@ export interface Hooks {
   /** Due time as the present turn has it. */
   readonly dueNow: () => EpochMs;
   readonly found: (candidates: readonly Candidate[], routing: Routing) => void;
+  /** A cycle of the engine, soon. */
+  readonly schedule: () => void;
 }
 
-export function createWorkings(deps: QueueDeps, { dueTime, dueNow, found }: Hooks) {
-  const { store, policy, log, routeFor } = deps;
+export function createWorkings(deps: QueueDeps, hooks: Hooks) {
+  const { dueTime, dueNow, found, schedule } = hooks;
+  const { store, policy, log, routeFor, clock, meter, signs } = deps;
   const { roll } = deps.random;
   const measure = createMeasure(deps.meter, store);
   const admission = createAdmission(store, policy, log);
@@ -32,11 +40,21 @@ export function createWorkings(deps: QueueDeps, { dueTime, dueNow, found }: Hook
   const withdrawals = createWithdrawals(store);
   const sites = createSites(store, deps.workers, pauses.stopsLine);
   const flights = createFlights();
-  const routes = createRoutes({ routeFor, policy, onFound: found });
+  const routes = createRoutes({ clock, routeFor, policy, onFound: found, ownRelays: deps.ownRelays });
   const routing = routes.waiting;
   const expect = createLookout({ sites, flights, policy, dueNow, routing });
   const { parked } = pauses;
-  const shared = { store, sites, flights, routes, policy, dueTime, roll, expect, parked };
+  const depart = createDepart(deps.sources);
+  const lulls = createLulls(store, clock.now());
+  const waits = createWaits(store);
+  const outage = createOutage({
+    ...{ sites, lulls, waits, meter, log, signs, expect, schedule },
+    eased: (site) => measure.paused(site, false),
+    askAnew: routes.askAnew,
+    onChange: deps.onUplink ?? (() => {}),
+  });
+  const alerts = createAlerts(log);
+  const shared = { store, sites, flights, routes, policy, dueTime, lulls, roll, expect, parked, depart };
   return {
     measure,
     admission,
@@ -46,11 +64,15 @@ export function createWorkings(deps: QueueDeps, { dueTime, dueNow, found }: Hook
     pauses,
     withdrawals,
     expect,
-    landing: createLanding({ flights, policy, measure, admission, expect }),
+    lulls,
+    waits,
+    outage,
+    landing: createLanding({ flights, policy, measure, admission, alerts, expect }),
     intake: createIntake(shared),
     settling: createSettling(shared),
     dispatcher: createDispatcher({
       ...shared,
+      held: outage.holds,
       bodyMissing: ({ message }) => log("error", "queue.body_missing", { message }),
     }),
   };
