@@ -1,7 +1,7 @@
 // The `relay` setting: smarthosts in order, each as a URL. All faults of the list are told at once.
 import { inRanges, ipFamily, loopbackRanges } from "../base/cidr.ts";
 import { isHostLabel, NAME_MAX } from "../dns/name.ts";
-import type { RelayLogin, TlsPolicy } from "./route.ts";
+import { authMechanisms, type AuthMechanism, type RelayLogin, type TlsPolicy } from "./route.ts";
 
 export interface Relay {
   /** Lower-case name, or an address without brackets. */
@@ -56,7 +56,7 @@ function parseRelay(text: string): Relay | string {
   const host = url.hostname.replace(/^\[|\]$/g, "").toLowerCase();
   if (!isHost(host)) return "the host is neither a name nor an address";
   if ((url.pathname !== "" && url.pathname !== "/") || url.hash !== "")
-    return "nothing may follow the port but ?tls=";
+    return "nothing may follow the port but ?tls= and ?auth=";
   const port = url.port === "" ? (implicitTls ? SMTPS_PORT : SMTP_PORT) : Number(url.port);
   if (port === 0) return "the port must be 1 to 65535";
   const login = loginOf(url);
@@ -69,8 +69,9 @@ function parseRelay(text: string): Relay | string {
 type Policy = { readonly policy: TlsPolicy } | { readonly problem: string };
 
 function policyOf(url: URL, at: Omit<Relay, "tls">): Policy {
-  const unknown = [...url.searchParams.keys()].find((key) => key !== "tls");
-  if (unknown !== undefined) return { problem: `unknown parameter ${unknown}: only tls is known` };
+  const unknown = [...url.searchParams.keys()].find((key) => key !== "tls" && key !== "auth");
+  if (unknown !== undefined)
+    return { problem: `unknown parameter ${unknown}: only tls and auth are known` };
   const asked = url.searchParams.get("tls");
   if (asked === null) return { policy: defaultPolicy(at) };
   const policy = policies.find((one) => one === asked);
@@ -89,13 +90,25 @@ function defaultPolicy(at: Omit<Relay, "tls">): TlsPolicy {
 }
 
 function loginOf(url: URL): RelayLogin | null | string {
-  if (url.username === "" && url.password === "") return null;
+  const mechanism = mechanismOf(url);
+  if (mechanism === null) return `auth must be one of ${authMechanisms.join(", ").toLowerCase()}`;
+  if (url.username === "" && url.password === "")
+    return mechanism === undefined ? null : "auth= is for a login: a user and a password";
   if (url.username === "" || url.password === "") return "a login needs a user and a password";
   try {
-    return { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) };
+    const user = decodeURIComponent(url.username);
+    const pass = decodeURIComponent(url.password);
+    return mechanism === undefined ? { user, pass } : { user, pass, mechanism };
   } catch (error) {
     return `the login is not valid percent-encoding (${String(error)})`;
   }
+}
+
+/** Null when it is none that we know. */
+function mechanismOf({ searchParams }: URL): AuthMechanism | undefined | null {
+  const asked = searchParams.get("auth");
+  if (asked === null) return undefined;
+  return authMechanisms.find((one) => one === asked.toUpperCase()) ?? null;
 }
 
 /** Single labels are fine here: the operator's own network may use them. */

@@ -21,6 +21,17 @@ describe("a relay", () => {
     });
   });
 
+  test("may name the mechanism of its login", () => {
+    const { login } = one("smtp://u:token@a.test:587?auth=xoauth2");
+    expect(login).toEqual({ user: "u", pass: "token", mechanism: "XOAUTH2" });
+    const faultOf = (text: string) => {
+      const parsed = parseRelays(text);
+      return parsed.kind === "refused" ? parsed.problems[0] : "none";
+    };
+    expect(faultOf("smtp://u:p@a.test?auth=ntlm")).toContain("auth must be one of scram-sha-256");
+    expect(faultOf("smtp://a.test?auth=plain")).toContain("a user and a password");
+  });
+
   test("is spoken to by the defaults of its scheme and port", () => {
     const facts = (text: string) => {
       const { port, tls, implicitTls } = one(text);
