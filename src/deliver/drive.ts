@@ -34,6 +34,8 @@ export interface Talk {
   ): void;
   /** The last answer to a dot came within `ms`; false when there was none yet. */
   answersWithin(ms: number): boolean;
+  /** The end of a message has been sent, and its answer is waited for. */
+  pastDot(): boolean;
   /** Between dialogues: `ended` is called once the server hung up or said something unasked, or `idleMs` have passed. */
   rest(idleMs: number, ended: () => void): void;
   tls(): TlsFacts | null;
@@ -75,6 +77,7 @@ export function createTalk(deps: TalkDeps): Talk {
       run(state, dialogue, body, done);
     },
     answersWithin: (ms) => state.dotMs <= ms,
+    pastDot: () => state.wanted?.[0] === "dot",
     rest: (idleMs, ended) => rest(state, idleMs, ended),
     tls: () => state.facts,
     quit: () => quit(state),

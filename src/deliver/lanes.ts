@@ -12,6 +12,7 @@ export interface Lanes<T> {
   take(): T | undefined;
   /** From the head of each lane, as long as `unfit` says so. */
   takeHeads(unfit: (item: T) => boolean): T[];
+  takeWhere(meant: (item: T) => boolean): T[];
   size(): number;
   sizeOf(priority: Priority): number;
   /** Empties all lanes. */
@@ -55,6 +56,11 @@ export function createLanes<T>(): Lanes<T> {
       size -= taken.length;
       return taken;
     },
+    takeWhere(meant) {
+      const taken = lanes.flatMap((lane) => lane.takeWhere(meant));
+      size -= taken.length;
+      return taken;
+    },
     size: () => size,
     sizeOf: (priority) => lanes[priority].size(),
     takeAll() {
@@ -69,6 +75,7 @@ interface Fifo<T> {
   putBack(item: T): void;
   take(): T | undefined;
   takeHeads(unfit: (item: T) => boolean): T[];
+  takeWhere(meant: (item: T) => boolean): T[];
   takeAll(): T[];
   size(): number;
 }
@@ -99,6 +106,15 @@ function createFifo<T>(): Fifo<T> {
       while (end < items.length && unfit(items[end] as T)) end++;
       const taken = items.slice(head, end);
       items = items.slice(end);
+      head = 0;
+      return taken;
+    },
+    takeWhere(meant) {
+      const taken: T[] = [];
+      const left: T[] = [];
+      for (const item of items.slice(head)) (meant(item) ? taken : left).push(item);
+      if (taken.length === 0) return taken;
+      items = left;
       head = 0;
       return taken;
     },

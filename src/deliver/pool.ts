@@ -1,10 +1,12 @@
 // The connections of one sender: which site has how many, who waits for one, and what a connection does next.
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Late, Recall } from "../mail/recall.ts";
 import type { Route } from "../route/route.ts";
 import type { AttemptEnd, AttemptOptions, Trial, Work } from "./attempt.ts";
 import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
 import type { Link, Open, Unopened } from "./open.ts";
+import { RECALLED, recallFrom } from "./recall.ts";
 import type { DeliverSettings } from "./settings.ts";
 import { allowance, avoid, busy, createSite, keyOf, mostUrgent, type Site } from "./site.ts";
 import { isOver, SWEEP_MS } from "./waiting.ts";
@@ -28,6 +30,7 @@ export interface PoolDeps {
 
 export interface Pool {
   submit(work: Work): void;
+  recall(recall: Recall): readonly Late[];
   gauges(): PoolGauges;
   /** Takes all waiting work out; idle connections are ended, busy ones end after their job. */
   drain(): Work[];
@@ -53,6 +56,8 @@ interface State extends PoolDeps {
   readonly resting: Map<Link, Site>;
   /** What was sent behind the dot of the job that a connection works on. */
   readonly ahead: Map<Link, Trial>;
+  readonly working: Map<Link, Work>;
+  readonly unwanted: WeakSet<Work>;
   /** Hosts whose connection broke with commands behind the dot. */
   readonly shy: Memory;
   /** Sites that wait for a free place among all connections. */
@@ -80,6 +85,8 @@ export function createPool(deps: PoolDeps): Pool {
     keys: new WeakMap(),
     resting: new Map(),
     ahead: new Map(),
+    working: new Map(),
+    unwanted: new WeakSet(),
     shy: createMemory(deps.clock, SHY),
     hungry: new Set(),
     stop: new AbortController(),
@@ -95,6 +102,11 @@ export function createPool(deps: PoolDeps): Pool {
       site.lanes.push(work.job.priority, work);
       state.sweeping ??= state.clock.after(SWEEP_MS, () => sweep(state));
       pump(state, site);
+    },
+    recall(recall) {
+      const late = recallFrom(state, recall);
+      for (const site of [...state.sites.values()]) pump(state, site);
+      return late;
     },
     gauges: () => gaugesOf(state),
     drain: () => drain(state),
@@ -154,16 +166,22 @@ function serve(state: State, site: Site, link: Link): void {
     state.ahead.delete(link);
     const work = begun?.work ?? nextWork(state, site, link);
     if (work === undefined) return retire(state, site, link);
+    if (begun !== null && state.unwanted.has(work)) {
+      state.interrupted(work, RECALLED);
+      return drop(state, site, link);
+    }
     let ended: AttemptEnd | undefined;
     let returned = false;
     state.running++;
     const done = (end: AttemptEnd): void => {
       state.running--;
+      state.working.delete(link);
       ended = end;
       if (begun !== null && !end.clean && end.end !== "stale") state.shy.add(link.target.host);
       if (returned && after(state, site, { link, work, end })) serve(state, site, link);
     };
     const ahead = (): Trial | null => goAhead(state, site, link);
+    state.working.set(link, work);
     state.attempt(link, { work, begun }, { meter: site.meter, ahead, done });
     returned = true;
     if (ended === undefined || !after(state, site, { link, work, end: ended })) return;

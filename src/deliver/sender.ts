@@ -5,6 +5,7 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Signer } from "../mail/dkim/signer.ts";
 import type { Job } from "../mail/job.ts";
+import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Target } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
@@ -37,6 +38,8 @@ export interface SenderDeps {
 export interface Sender {
   /** A null body means that `job.body` names a spool file. */
   submit(job: Job, route: Route, body: Uint8Array | null): void;
+  /** Gives back as `interrupted` what waits, and with `cut` what runs; returns what is past its final dot. */
+  recall(recall: Recall): readonly Late[];
   gauges(): PoolGauges;
   /** Gives waiting jobs back as `interrupted`, lets running ones end for `graceMs`, then breaks them. */
   stop(graceMs: number): Promise<void>;
@@ -77,6 +80,7 @@ export function createSender(deps: SenderDeps): Sender {
       if (stopping) giveBack(work, interrupted("the daemon stops"));
       else pool.submit(work);
     },
+    recall: pool.recall,
     gauges: pool.gauges,
     async stop(graceMs) {
       stopping = true;

@@ -69,8 +69,12 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
           switch (said.say) {
             case "jobs":
               return submitAll(sender, said);
-            case "recall":
-              return tell({ say: "recalled", late: [] });
+            case "recall": {
+              const late = sender.recall(said.recall);
+              // Behind the verdicts of all that could be given back.
+              outbox.flush();
+              return tell({ say: "recalled", late });
+            }
             case "noMoreJobs":
               return endJobs();
             default:

@@ -1,0 +1,39 @@
+// Giving back what the queue wants back: what waits for a connection at once, and a running session so long as the final dot of its
+// message has not been sent. A session is cut by closing its connection: there is no other way to leave a message unsent.
+import type { Late, Recall } from "../mail/recall.ts";
+import { isRecalled } from "../mail/recall.ts";
+import type { Trial, Work } from "./attempt.ts";
+import type { Link } from "./open.ts";
+import type { Site } from "./site.ts";
+
+export interface Recallable {
+  readonly sites: ReadonlyMap<string, Site>;
+  readonly ahead: ReadonlyMap<Link, Trial>;
+  /** What each busy connection works on. */
+  readonly working: ReadonlyMap<Link, Work>;
+  /** Begun behind another's dot: they end as soon as their turn comes. */
+  readonly unwanted: WeakSet<Work>;
+  interrupted(work: Work, why: string): void;
+}
+
+export const RECALLED = "it was taken back by the operator";
+
+export function recallFrom(state: Recallable, recall: Recall): Late[] {
+  for (const { lanes } of state.sites.values())
+    for (const work of lanes.takeWhere(({ job }) => isRecalled(recall, job)))
+      state.interrupted(work, RECALLED);
+  // Its commands left with the dot of another message: closing the connection now would leave that one in doubt.
+  for (const { work } of state.ahead.values())
+    if (isRecalled(recall, work.job)) state.unwanted.add(work);
+  return recall.cut ? cut(state, recall) : [];
+}
+
+function cut({ working }: Recallable, recall: Recall): Late[] {
+  const late: Late[] = [];
+  for (const [link, { job, left }] of [...working]) {
+    if (!isRecalled(recall, job)) continue;
+    if (link.talk.pastDot()) late.push({ message: job.message, places: left.map(({ n }) => n) });
+    else link.talk.close("stopped", RECALLED);
+  }
+  return late;
+}
