@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     sites: { type: "string", multiple: true },
     form: { type: "string", default: "json" },
     key: { type: "boolean", default: false },
+    "warm-up": { type: "string", default: "20" },
     queued: { type: "string", default: "200000" },
     readme: { type: "boolean", default: false },
   },
@@ -100,14 +101,21 @@ async function start(profile: Profile, byId: boolean): Promise<{ ours: Ours; pee
   return { ours, peers };
 }
 
-const WARM_UP = 500;
+const FIRST_LOOK = 500;
+const WARM_UP_STEP_S = 4;
 const COUNT_MAX = 200_000;
 const VERIFIED = 1_000;
 
-/** A warm-up tells how many messages fill a round. */
-async function calibrate(contender: Contender): Promise<number> {
-  await contender.round(WARM_UP);
-  const { deliveredPerSecond } = await contender.round(WARM_UP * 4);
+/**
+ * A daemon runs for months, so its first seconds are no measure: each contender carries the same load for as long before it counts
+ * (the compiler of the runtime takes that long to settle; for a peer in C it changes nothing). Tells how many messages fill a round.
+ */
+async function warmUp(contender: Contender): Promise<number> {
+  let { deliveredPerSecond } = await contender.round(FIRST_LOOK);
+  for (let leftS = Number(flags["warm-up"]); leftS > 0; leftS -= WARM_UP_STEP_S) {
+    const count = Math.ceil(deliveredPerSecond * WARM_UP_STEP_S);
+    ({ deliveredPerSecond } = await contender.round(Math.min(COUNT_MAX, count)));
+  }
   return Math.min(COUNT_MAX, Math.ceil(deliveredPerSecond * Number(flags.seconds)));
 }
 
@@ -144,11 +152,11 @@ async function compare(profile: Profile): Promise<Compared> {
     const { pid } = ours.daemon.process;
     const rssIdleBytes = rssBytes(pid);
     const counts = new Map<string, number>();
-    for (const one of all) counts.set(one.name, await calibrate(one));
+    for (const one of all) counts.set(one.name, await warmUp(one));
     const rounds: Record<string, Round[]> = Object.fromEntries(all.map(({ name }) => [name, []]));
     for (let i = 0; i < Number(flags.rounds); i++) {
       for (const one of all) {
-        const round = await one.round(counts.get(one.name) ?? WARM_UP);
+        const round = await one.round(counts.get(one.name) ?? FIRST_LOOK);
         rounds[one.name]?.push(round);
         console.log(lineOf(profile, one.name, round));
       }
