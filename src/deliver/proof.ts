@@ -2,6 +2,7 @@
 // not trust, and knows nothing of DANE (DESIGN 11). No list of revoked certificates is fetched: it would be a question to a third
 // party in the path of each connection, and its silence could not be told from an attack.
 import { X509Certificate } from "node:crypto";
+import { ipFamily } from "../base/cidr.ts";
 import type { EpochMs } from "../base/clock.ts";
 import type { TlsDemand } from "../route/route.ts";
 import { daneFault } from "./tlsa.ts";
@@ -34,30 +35,40 @@ export interface Expected {
 /** Certificates of one chain that are looked at: real ones have two to five. */
 const CHAIN_MAX = 10;
 
-export function prove(shown: Shown, { host, demand, now }: Expected): Proof {
-  const [own] = shown.chain;
-  if (own === undefined) return unproven("the server showed no certificate");
+export function prove(shown: Shown, expected: Expected): Proof {
+  const chain = shown.chain.slice(0, CHAIN_MAX).map(read);
+  const [leaf] = chain;
+  if (leaf === undefined) return unproven("the server showed no certificate that can be read");
+  const { host, demand, now } = expected;
   if (demand?.source === "dane" && demand.tlsa.length > 0) {
-    const chain = shown.chain.slice(0, CHAIN_MAX).map((der) => new X509Certificate(der));
-    return unproven(daneFault(chain, demand, now));
+    const unread = chain.indexOf(undefined);
+    const readable = (unread === -1 ? chain : chain.slice(0, unread)) as X509Certificate[];
+    return unproven(daneFault(readable, demand, now));
   }
-  const leaf = new X509Certificate(own);
   // A resumed session says what was true when it began.
-  const outOfTime = Date.parse(leaf.validTo) < now || now < Date.parse(leaf.validFrom);
-  if (outOfTime || !shown.authorized) {
-    const code = outOfTime && shown.authorized ? "CERT_HAS_EXPIRED" : shown.error;
-    const isChainOutOfTime = code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID";
-    return {
-      ...unproven(words[code] ?? `the certificate is not trusted: ${code}`),
-      outOfTime: outOfTime || isChainOutOfTime,
-    };
+  const isOld = Date.parse(leaf.validTo) < now || now < Date.parse(leaf.validFrom);
+  if (isOld || !shown.authorized) {
+    const code = shown.authorized ? "CERT_HAS_EXPIRED" : shown.error;
+    const outOfTime = isOld || code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID";
+    return { ...unproven(words[code] ?? `the certificate is not trusted: ${code}`), outOfTime };
   }
-  // RFC 8461 4.2 wants the name among the alternative ones; others may have it as the common name.
-  const strict = demand?.source === "mta-sts";
-  const named = leaf.checkHost(host, { subject: strict ? "never" : "default" }) !== undefined;
-  return unproven(
-    named || leaf.checkIP(host) !== undefined ? "" : `the certificate does not name ${host}`,
-  );
+  return unproven(names(leaf, expected) ? "" : `the certificate does not name ${host}`);
+}
+
+/** RFC 8461 4.2 wants the name among the alternative ones; for others the common name will do. */
+function names(leaf: X509Certificate, { host, demand }: Expected): boolean {
+  if (ipFamily(host) !== 0) return leaf.checkIP(host) !== undefined;
+  const subject = demand?.source === "mta-sts" ? "never" : "default";
+  return leaf.checkHost(host, { subject }) !== undefined;
+}
+
+/** What the handshake took need not be what this parser takes. */
+function read(der: Uint8Array): X509Certificate | undefined {
+  try {
+    return new X509Certificate(der);
+  } catch {
+    return undefined;
+  }
 }
 
 function unproven(why: string): Proof {
