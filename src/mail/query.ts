@@ -88,6 +88,8 @@ export interface QueueView {
   }[];
   /** How far search.db lags behind, in events. */
   readonly search_lag: number;
+  /** Of the queue thread: the reader does not know it. */
+  readonly uplink?: UplinkView;
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Connect } from "../deliver/connection.ts";
 import { createSocketConnect } from "../deliver/socket.ts";
 import { createTrust } from "../route/trust.ts";
 import { createBuiltinSink } from "./builtinSink.ts";
+import { createDescriptors } from "./descriptors.ts";
 import { authoritiesOf } from "./settings.ts";
 
 export interface Connecting {
@@ -30,11 +31,15 @@ export function createConnecting(
     judged: (host, { outOfTime }) => watch.judged(host, outOfTime),
   });
   const sink = createBuiltinSink({ clock, random: systemRandom, hostname: config.hostname });
+  const descriptors = createDescriptors(clock);
   return {
-    connect: (target, deadlineMs, signal) =>
-      target.via === "sink"
-        ? sink(target, deadlineMs, signal)
-        : sockets(target, deadlineMs, signal),
+    async connect(target, deadlineMs, signal) {
+      if (target.via === "sink") return sink(target, deadlineMs, signal);
+      const made = await sockets(target, deadlineMs, signal);
+      if (made.kind === "connected" || made.why !== "network" || !descriptors.isScarce())
+        return made;
+      return { ...made, why: "local", text: `no file descriptor is left; ${made.text}` };
+    },
     configure: (next) => trust.configure(authoritiesOf(next, log)),
   };
 }

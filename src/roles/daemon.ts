@@ -20,6 +20,7 @@ import { createReaderThread } from "./readerThread.ts";
 import { die, stopSignal } from "./signals.ts";
 import { openSigning } from "./signing.ts";
 import { reportEachSecond } from "./thread.ts";
+import { withUplink } from "./uplink.ts";
 
 /** How long running SMTP transactions may take to end once the daemon is told to stop. */
 const GRACE_MS = 25_000;
@@ -158,7 +159,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     apiKey: parts.apiKey,
     ready,
     accept: queue.accept,
-    ask: reader.ask,
+    ask: withUplink(reader.ask, queue.uplink),
     domains: signing.desk,
     isDraining: () => draining,
     meter,

@@ -9,7 +9,7 @@ import type { DkimKey } from "../mail/dkim/key.ts";
 import type { Job } from "../mail/job.ts";
 import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
-import type { Answer, Query } from "../mail/query.ts";
+import type { Answer, Query, UplinkView } from "../mail/query.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { AcceptAnswer } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -85,6 +85,8 @@ export type QueueToDoor =
   | QueueUnable
   | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
   | Told
+  /** Whenever it changes. */
+  | { readonly say: "uplink"; readonly uplink: UplinkView }
   /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
   | { readonly say: "fatal"; readonly text: string };
 

@@ -64,6 +64,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     policy: queuePolicy(config),
     meter,
     log,
+    signs: routing.signs,
+    onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
     fatal: (text) => thread.say({ say: "fatal", text }),
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });

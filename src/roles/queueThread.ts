@@ -2,6 +2,7 @@
 // at any moment, must not fall into the time in which the door still loads.
 import type { Clock } from "../base/clock.ts";
 import { busy, type Command, type CommandAnswer, type Order } from "../mail/command.ts";
+import type { UplinkView } from "../mail/query.ts";
 import type { Accept } from "../mail/submission.ts";
 import { createAsker } from "./asker.ts";
 import type {
@@ -26,6 +27,8 @@ export interface QueueThread {
   readonly order: Order;
   /** Calls that have no answer yet. */
   open(): number;
+  /** The state of our own line, as it was told last. */
+  uplink(): UplinkView;
   /** Whether it failed after it was ready. */
   broken(): boolean;
   /** Resolves when the thread is gone. */
@@ -52,6 +55,7 @@ export function createQueueThread(deps: {
   const ended = Promise.withResolvers<void>();
   let ready = false;
   let broken = false;
+  let uplink: UplinkView = { state: "up", since: null, detail: null };
   const fail = (why: string): void => {
     broken = true;
     deps.failed(why);
@@ -67,6 +71,9 @@ export function createQueueThread(deps: {
         return submitter.answered(message.batch, message.answers);
       case "told":
         return orders.answered(message.number, message.answer);
+      case "uplink":
+        uplink = message.uplink;
+        return;
       case "fatal":
         return fail(message.text);
       default:
@@ -85,6 +92,7 @@ export function createQueueThread(deps: {
     accept: submitter.accept,
     order: orders.ask,
     open: submitter.open,
+    uplink: () => uplink,
     broken: () => broken,
     stop() {
       thread.say({ say: "stop" });

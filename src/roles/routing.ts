@@ -10,6 +10,7 @@ import { createResolver } from "../dns/resolver.ts";
 import { systemHosts } from "../dns/system.ts";
 import { createUpstream } from "../dns/upstream.ts";
 import type { DnsControl } from "../mail/dns.ts";
+import type { NetworkSigns } from "../queue/outage.ts";
 import type { KeptAnswer, QueueStore } from "../queue/store.ts";
 import type { TlsPlan } from "../route/policy.ts";
 import { createPolicyFetch } from "../route/policyFetch.ts";
@@ -19,17 +20,20 @@ import { createStsBook } from "../route/stsBook.ts";
 import { createTrust } from "../route/trust.ts";
 import { createDnsControl } from "./dnsControl.ts";
 import { authoritiesOf, routerSettings, upstreamSettings } from "./settings.ts";
+import { hasWayOut } from "./wayOut.ts";
 
 /** How often fresh answers are written to the store; they ride in a transaction of their own. */
 const KEEP_EVERY_MS = 5000;
+
+/** Reserved for such uses (RFC 2606 3); asked for while the line is down, to hear whether a resolver lives. */
+const NEUTRAL_NAME = "example.com";
 
 export interface Routing {
   readonly routeFor: RouteFor;
   readonly dns: DnsControl;
   /** The TLS policy of a domain and where it comes from. */
   explainTls(domain: string): Promise<TlsPlan>;
-  /** No server answered the last questions: the uplink may be down. */
-  resolverSilent(): boolean;
+  readonly signs: NetworkSigns;
   /** Other resolvers from now on; what is known of the DNS stays. */
   configure(config: Config): void;
   close(): void;
@@ -45,11 +49,15 @@ export function createRouting(deps: {
 }): Routing {
   const { config, clock, random, meter, store } = deps;
   const seconds = meter.histogram("dns_query_duration_seconds");
+  let answeredAtMono = -1;
+  let hasServers = upstreamSettings(config).servers.length > 0;
   const upstream = createUpstream({
     clock,
     random,
     settings: upstreamSettings(config),
     onQuery(type, result, took) {
+      // An error may be the word of a forwarder that has lost its own line.
+      if (result === "ok" || result === "nxdomain") answeredAtMono = clock.monotonicMs();
       meter.counter("dns_queries_total", { type, result }).add();
       seconds.observe(took);
     },
@@ -94,9 +102,21 @@ export function createRouting(deps: {
     },
     explainTls: router.explainTls,
     dns: createDnsControl({ clock, resolver, router, store, keeper }),
-    resolverSilent: upstream.isSilent,
+    signs: {
+      read: () => ({
+        // Without a server nobody was asked, which is no silence.
+        resolverSilent: hasServers && upstream.isSilent(),
+        answeredAtMono,
+        get wayOut() {
+          return hasWayOut();
+        },
+      }),
+      askResolver: async () => void (await upstream.ask({ type: "A", name: NEUTRAL_NAME })),
+    },
     configure(next) {
-      upstream.configure(upstreamSettings(next));
+      const resolvers = upstreamSettings(next);
+      hasServers = resolvers.servers.length > 0;
+      upstream.configure(resolvers);
       trust.configure(authoritiesOf(next, deps.log));
       settings = routerSettings(next);
       router.configure(settings);

@@ -7,7 +7,12 @@ const readyWord: QueueReady = {
   say: "ready",
   tag: "8000000000000000",
   lastId: 0,
-  health: { pendingRecipients: 0, pendingBytes: 0, leased: 0 },
+  health: {
+    pendingRecipients: 0,
+    pendingBytes: 0,
+    leased: 0,
+    uplink: { state: "up", since: null, detail: null },
+  },
 };
 
 function setUp() {
