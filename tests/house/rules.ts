@@ -90,6 +90,7 @@ export const homes: readonly Home[] = [
   {
     modules: [
       "nodemailer",
+      "mailauth",
       "mailparser",
       "smtp-server",
       "fast-check",

@@ -1,0 +1,135 @@
+import { describe, expect, test } from "bun:test";
+import { generateKeyPairSync } from "node:crypto";
+import { readKey } from "../../../src/mail/dkim/key.ts";
+import { fromDomain } from "../../../src/mail/dkim/signer.ts";
+import { messages } from "./messages.ts";
+import * as rfc from "./rfc8463.ts";
+import { keys, signerOf } from "./verifiers.ts";
+
+const AT = Date.UTC(2026, 10, 23, 7);
+const signer = signerOf(keys);
+const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();
+const from = (value: string): Buffer => Buffer.from(`From: ${value}\r\n\r\nText\r\n`);
+
+async function* inPieces(bytes: Uint8Array, octets: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += octets) yield bytes.subarray(at, at + octets);
+}
+
+describe("a signature", () => {
+  test("tells when it was made, and no l=", () => {
+    const header = textOf(signer.sign(from("a@shop.example"), AT)?.header);
+    expect(header.match(/ t=1795417200;/g)).toHaveLength(2);
+    expect(header).not.toContain("l=");
+  });
+
+  test("keeps to the lines that SMTP likes, and never breaks one within a word", () => {
+    for (const text of Object.values(messages)) {
+      const lines = textOf(signer.sign(Buffer.from(text), AT)?.header).split("\r\n");
+      expect(lines.pop()).toBe("");
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(78);
+      for (const line of lines) expect(line).toMatch(/^(DKIM-Signature:)? ?\S/);
+    }
+  });
+
+  test("is the same for a message that comes in pieces", async () => {
+    for (const text of Object.values(messages)) {
+      const bytes = Buffer.from(text);
+      const whole = signer.sign(bytes, AT);
+      const octets = bytes.length > 10_000 ? 65_536 : 7;
+      const pieced = await signer.signStream(inPieces(bytes, octets), AT);
+      expect(textOf(pieced?.header)).toBe(textOf(whole?.header));
+      expect(pieced?.by).toBe("shop.example/s1 shop.example/s1-ed");
+    }
+  });
+
+  test("stands there also when the same key has signed already", () => {
+    const first = signer.sign(from("a@shop.example"), AT)?.header ?? Buffer.alloc(0);
+    const again = signer.sign(Buffer.concat([first, from("a@shop.example")]), AT);
+    expect(textOf(again?.header)).toBe(textOf(first));
+  });
+});
+
+describe("the keys", () => {
+  test("are those of the author's domain, or of the nearest one above it", () => {
+    const sub = { domain: "news.shop.example", selector: "n1", pem: rfc.edPem };
+    const both = signerOf([...keys, sub]);
+    const by = (address: string) => both.sign(from(address), AT)?.by;
+    expect(by("a@shop.example")).toBe("shop.example/s1 shop.example/s1-ed");
+    expect(by("a@mail.shop.example")).toBe("shop.example/s1 shop.example/s1-ed");
+    expect(by("a@news.shop.example")).toBe("news.shop.example/n1");
+    expect(by("a@x.news.shop.example")).toBe("news.shop.example/n1");
+    expect(by("a@myshop.example")).toBeUndefined();
+    expect(by("a@example")).toBeUndefined();
+  });
+
+  test("of RSA sign first, whatever their order", () => {
+    const turned = signerOf([...keys].reverse());
+    expect(turned.sign(from("a@shop.example"), AT)?.by).toBe("shop.example/s1 shop.example/s1-ed");
+  });
+
+  test("that are not there leave a message as it is, and read no more than its header", async () => {
+    let read = 0;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        read++;
+        yield from("a@other.example");
+      }
+    }
+    expect(await signer.signStream(endless(), AT)).toBeNull();
+    expect(read).toBe(1);
+    expect(signerOf([]).active).toBe(false);
+    expect(signer.sign(Buffer.from("Subject: nobody\r\n\r\n"), AT)).toBeNull();
+    expect(signer.sign(Buffer.from("\r\nText\r\n"), AT)).toBeNull();
+  });
+});
+
+describe("the author's domain", () => {
+  test("is found in whatever form From has", () => {
+    const domains: readonly (readonly [string, string | undefined])[] = [
+      [" a@shop.example\r\n", "shop.example"],
+      [" Shop <a@Shop.Example>\r\n", "shop.example"],
+      [' "Shop, Inc. <x@evil.example>" <a@shop.example>\r\n', "shop.example"],
+      [" Shop (the <x@evil.example> one) <a@shop.example>\r\n", "shop.example"],
+      [" Shop\r\n <a@shop.example>\r\n", "shop.example"],
+      [" a@shop.example, b@other.example\r\n", "shop.example"],
+      [" =?utf-8?q?=40evil.example?= <a@shop.example>\r\n", "shop.example"],
+      [` ${Buffer.from("a@bücher.example").toString("latin1")}\r\n`, "xn--bcher-kva.example"],
+      [" nobody\r\n", undefined],
+      ["\r\n", undefined],
+    ];
+    for (const [value, domain] of domains)
+      expect([value, fromDomain(value)]).toEqual([value, domain]);
+  });
+});
+
+describe("a private key", () => {
+  const pem = (bits: number): string =>
+    generateKeyPairSync("rsa", { modulusLength: bits })
+      .privateKey.export({ type: "pkcs8", format: "pem" })
+      .toString();
+
+  test("of RSA has at least 1024 bits", () => {
+    expect(readKey(pem(512))).toMatchObject({ kind: "unusable" });
+    expect(readKey(pem(1024))).toMatchObject({ kind: "key", bits: 1024 });
+  });
+
+  test("that is none, or of another kind, says so", () => {
+    const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const text = ec.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    expect(readKey(text)).toEqual({
+      kind: "unusable",
+      why: "it is of type ec, not RSA or Ed25519",
+    });
+    const halves = [
+      "",
+      "secret",
+      rfc.rsaPem.slice(0, 200),
+      ec.publicKey.export({ type: "spki", format: "pem" }).toString(),
+    ];
+    for (const half of halves)
+      expect(readKey(half)).toEqual({
+        kind: "unusable",
+        why: "it is no private key in PEM form (PKCS#8 or PKCS#1)",
+      });
+  });
+});
