@@ -9,6 +9,8 @@ export interface Target {
   readonly address: string;
   readonly port: number;
   readonly via: Route["via"];
+  /** Our own address, where the system is not to choose. */
+  readonly source?: string;
   /** TLS from the first octet (RFC 8314). */
   readonly implicitTls: boolean;
   /** `verify`: a certificate that does not prove what is asked for ends the handshake. Absent: `opportunistic`. */
@@ -51,10 +53,10 @@ export type TlsResult =
 export interface ConnectFailure {
   readonly kind: "failure";
   /**
-   * `tls`: the handshake of implicit TLS. `local`: this process has no descriptor left. Everything else says the same: no connection
-   * (DESIGN 11: errno cannot be trusted).
+   * `tls`: the handshake of implicit TLS. `local`: this process has no descriptor left. `source`: this host does not have the address
+   * that was to be sent from. Everything else says the same: no connection (DESIGN 11: errno cannot be trusted).
    */
-  readonly why: "network" | "timeout" | "tls" | "stopped" | "local";
+  readonly why: "network" | "timeout" | "tls" | "stopped" | "local" | "source";
   readonly text: string;
 }
 

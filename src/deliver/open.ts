@@ -202,7 +202,8 @@ async function openOne(
 ): Promise<OneResult> {
   const { host, address, port, implicitTls, login, tls, demand } = routed;
   const asked = demand === undefined ? { tls } : { tls, demand };
-  const target: Target = { host, address, port, via: route.via, implicitTls, ...asked };
+  const from = route.source === undefined ? {} : { source: route.source.address };
+  const target: Target = { host, address, port, via: route.via, implicitTls, ...asked, ...from };
   const settings = deps.settings;
   const session = hexOf(deps.random, SESSION_OCTETS);
   const connection = await deps.connect(target, settings.connectMs, signal);
@@ -220,7 +221,7 @@ async function openOne(
   });
   deps.meter.sessions(+1);
   const end = await greet(talk, signal, {
-    helo: ehloName(settings.helo, connection.source),
+    helo: ehloName(route.source?.ehlo ?? settings.helo, connection.source),
     encrypt: manner.encrypt,
     heloOnly: manner.heloOnly,
     secured: connection.tls !== null,

@@ -53,8 +53,8 @@ export function createSocketConnect(options: SocketOptions): Connect {
       if (isIP(target.address) === 0)
         return { kind: "failure", why: "network", text: `${target.address} is no address` };
       const socket = await dial(target, limit.signal);
-      if (typeof socket === "string")
-        return { kind: "failure", why: limit.signal.aborted ? why() : "network", text: socket };
+      if ("text" in socket)
+        return { ...socket, kind: "failure", why: limit.signal.aborted ? why() : socket.why };
       if (!target.implicitTls) return connectionOf(deps, target, { socket, facts: null });
       const secured = await handshake(deps, socket, target, limit.signal);
       if (secured.kind === "secured") return connectionOf(deps, target, secured);
@@ -66,25 +66,39 @@ export function createSocketConnect(options: SocketOptions): Connect {
   };
 }
 
+type Undialed = Pick<ConnectFailure, "why" | "text">;
+
 /** The socket, or what the system said instead. */
-function dial({ address, port }: Target, signal: AbortSignal): Promise<Socket | string> {
+function dial(target: Target, signal: AbortSignal): Promise<Socket | Undialed> {
+  const { address, port, source } = target;
   return new Promise((resolve) => {
-    const socket = connectTcp({ host: address, port, noDelay: true });
-    const settle = (result: Socket | string): void => {
+    const from = source === undefined ? {} : { localAddress: source };
+    const socket = connectTcp({ host: address, port, noDelay: true, ...from });
+    const settle = (result: Socket | Undialed): void => {
       signal.removeEventListener("abort", giveUp);
       socket.removeAllListeners();
       // A late error of a socket that nobody has any more must not end the process.
       socket.on("error", () => {});
-      if (typeof result === "string") socket.destroy();
+      if ("text" in result) socket.destroy();
       resolve(result);
     };
-    const giveUp = (): void => settle(`no connection to ${address} port ${port} in time`);
+    const fail = (text: string): void => settle({ why: "network", text });
+    const giveUp = (): void => fail(`no connection to ${address} port ${port} in time`);
     signal.addEventListener("abort", giveUp, { once: true });
     socket.once("connect", () => settle(socket));
-    socket.once("error", (error) => settle(`${address} port ${port}: ${error.message}`));
-    socket.once("close", () => settle(`${address} port ${port}: closed`));
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (source !== undefined && unbound.has(error.code ?? ""))
+        settle({ why: "source", text: `${source}: ${UNBOUND}` });
+      else fail(`${address} port ${port}: ${error.message}`);
+    });
+    socket.once("close", () => fail(`${address} port ${port}: closed`));
   });
 }
+
+/** What the system says when it cannot send from an address. */
+const unbound: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EINVAL"]);
+const UNBOUND =
+  "this host does not have the address; add it to an interface, or take it out of [[source]]";
 
 type Secured =
   | { readonly kind: "secured"; readonly socket: TLSSocket; readonly facts: TlsFacts }

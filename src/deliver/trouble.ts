@@ -1,7 +1,13 @@
 // The one place that decides what an outcome means: from what happened, the phase and the reply to a judgement (Postfix keeps the
 // same table in smtp_trouble.c). Anything that is not known for sure is deferred; only a server's own "no" bounces.
 import { unreachable } from "../base/unreachable.ts";
-import type { Scope, TroubleClass, Verdict, VerdictKind } from "../mail/verdict.ts";
+import {
+  SOURCE_UNBOUND,
+  type Scope,
+  type TroubleClass,
+  type Verdict,
+  type VerdictKind,
+} from "../mail/verdict.ts";
 import type { Phase } from "../smtp/phases.ts";
 import { classOf, wordsOf, type Reply } from "../smtp/reply.ts";
 import type { LossReason, OpeningTrouble } from "../smtp/dialogue.ts";
@@ -114,7 +120,8 @@ function judgeSetback(setback: Setback, speaker: Speaker): Judgement {
   if ("kind" in setback) {
     const kind = setback.why === "stopped" ? "interrupted" : "deferred";
     const trouble = connectTroubles[setback.why];
-    return { ...local(kind, "host", trouble), phase: "connect", text: setback.text };
+    const judged = { ...local(kind, "host", trouble), phase: "connect", text: setback.text };
+    return setback.why === "source" ? { ...judged, alert: SOURCE_UNBOUND } : judged;
   }
   switch (setback.end) {
     case "refused":
@@ -137,6 +144,7 @@ const connectTroubles: Readonly<Record<ConnectFailure["why"], TroubleClass>> = {
   stopped: "network",
   tls: "tls",
   local: "local",
+  source: "local",
 };
 
 function judgeRefusal(phase: Phase, reply: Reply, speaker: Speaker): Judgement {

@@ -33,6 +33,9 @@ export type TroubleClass = (typeof troubleClasses)[number];
  */
 export type VerdictKind = "delivered" | "deferred" | "failed" | "interrupted";
 
+/** The alert of an address to send from that this host does not have. */
+export const SOURCE_UNBOUND = "source.unbound";
+
 /** The remote side wants less of us altogether. */
 export interface SitePause {
   /** For how long, where the server said it; else pacing knows its own steps. */

@@ -4,6 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { JobRecipient } from "../mail/job.ts";
 import type { Priority } from "../mail/message.ts";
+import type { Route } from "../route/route.ts";
 import type { Leased } from "./settlement.ts";
 import type { Site } from "./site.ts";
 
@@ -22,6 +23,7 @@ export interface Flight {
   open: number;
   /** Its outcome says whether a paused site is back. */
   readonly probe: boolean;
+  readonly route: Route;
   readonly startedAtMono: number;
   /** Another job of the same message. */
   next: Flight | null;

@@ -4,6 +4,7 @@ import { domainOf, type Priority } from "../mail/message.ts";
 import type { JobRecipient } from "../mail/job.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { Route } from "../route/route.ts";
+import type { Depart } from "./departure.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, launch, type Launchable, sameRoute, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
@@ -22,6 +23,7 @@ export interface IntakeDeps {
   readonly policy: QueuePolicy;
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
+  readonly depart: Depart;
   /** Rows of a site's lane are due from then on. */
   readonly expect: (site: Site) => void;
 }
@@ -45,11 +47,13 @@ export function createIntake({
   routes,
   policy,
   parked,
+  depart,
   expect,
 }: IntakeDeps): Intake {
   const mayLeave = (turn: Turn, site: Site, lane: Priority, sizeBytes: number): boolean =>
     site.level === 0 &&
     !site.stopped &&
+    site.closedUntil <= turn.now.due &&
     !isHungry(site, lane, turn.now.due) &&
     roomOf(site, lane, policy.windowMax) > 0 &&
     hasBytes(flights, policy, site, sizeBytes);
@@ -81,23 +85,26 @@ export function createIntake({
   ): NewRecipient => {
     const { due } = turn.now;
     const lane = head.priority;
-    const domain = domainOf(address);
-    const line = parked()?.get(domain);
+    const line = parked()?.get(domainOf(address));
     if (line !== undefined) {
       const state = wait(turn, sites.numbered(line), lane, due);
       return { n, address, site: line, state };
     }
-    const found = turn.dispatching ? routes.known(domain, due) : undefined;
+    const road = routes.roadOf(address, head.from);
+    const found = turn.dispatching ? routes.known(road, due) : undefined;
     if (found === undefined) {
-      const state = wait(turn, sites.unrouted, lane, routes.restsUntil(domain));
+      const state = wait(turn, sites.unrouted, lane, routes.restsUntil(road));
       return { n, address, site: UNROUTED, state };
     }
     const site = sites.named(found.route.site);
     const id = sites.idOf(site);
     if (!mayLeave(turn, site, lane, body === null ? 0 : body.length))
       return { n, address, site: id, state: wait(turn, site, lane, due) };
+    const route = depart(turn.now, site, found.route, head.id, head.from);
+    if (typeof route === "number")
+      return { n, address, site: id, state: wait(turn, site, lane, route) };
     const claim = store.nextClaim();
-    join(parties, site, found.route, { n, address, claim, attempts: 0 });
+    join(parties, site, route, { n, address, claim, attempts: 0 });
     const state: RecipientState = {
       at: "sending",
       claim,

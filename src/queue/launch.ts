@@ -77,6 +77,7 @@ export interface Launchable {
 /** Domains of one site may differ in their TLS policy: such recipients do not share a transaction. */
 export function sameRoute(a: Route, b: Route): boolean {
   if (a === b) return true;
+  if (a.source?.address !== b.source?.address) return false;
   if (a.site !== b.site || a.tls !== b.tls || a.port !== b.port || a.via !== b.via) return false;
   return sameEndpoints(a, b);
 }
@@ -124,6 +125,7 @@ export function launch(
     claims,
     open: claims.length,
     probe,
+    route,
     startedAtMono: turn.now.mono,
     next: null,
   };
@@ -135,7 +137,7 @@ export function launch(
 
 /** A paused site takes one job, and only when its pause is over; one that an operator stopped takes none. */
 export function isOpen(site: Site, now: EpochMs): boolean {
-  if (site.stopped) return false;
+  if (site.stopped || site.closedUntil > now) return false;
   return site.level === 0 || (site.pausedUntil <= now && !site.probing);
 }
 

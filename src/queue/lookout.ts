@@ -29,7 +29,8 @@ export function createLookout(deps: LookoutDeps): (site: Site) => void {
 
   return (site) => {
     if (site.ready || site.starving || site.probing || site.stopped) return;
-    const dueAt = Math.max(earliestDue(site), site.level > 0 ? site.pausedUntil : 0);
+    const openAt = Math.max(site.closedUntil, site.level > 0 ? site.pausedUntil : 0);
+    const dueAt = Math.max(earliestDue(site), openAt);
     if (dueAt > dueNow()) {
       if (dueAt !== Infinity) sites.wake(site, dueAt);
     } else if (hasRoom(site)) sites.hurry(site);

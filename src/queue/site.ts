@@ -20,6 +20,8 @@ export interface Site extends Window {
   ready: boolean;
   /** An operator paused it: its line is not served. */
   stopped: boolean;
+  /** Each of our addresses has sent there what it may today: none before this. */
+  closedUntil: EpochMs;
   /** The window was full while work waited: the next settled half brings it back. */
   starving: boolean;
 }
@@ -75,6 +77,7 @@ export function createSites(
     leasedBytes: 0,
     dueAt: [Infinity, Infinity, Infinity],
     wakeAt: Infinity,
+    closedUntil: 0,
     ready: false,
     stopped: isStopped(name),
     starving: false,

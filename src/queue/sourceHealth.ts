@@ -2,7 +2,7 @@
 // longer each time. Without an other to compare with, the fault may be anybody's, and none rests.
 import type { EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Verdict } from "../mail/verdict.ts";
+import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 
 export interface SourceHealth {
   restsUntil(address: string): EpochMs;
@@ -48,7 +48,7 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
     standing.level++;
     standing.restsUntil = now + Math.round(pauseMs * (1 + JITTER * roll()));
     standing.failedSites.clear();
-    log("error", "source.rests", { address, until: standing.restsUntil, why });
+    log("warn", "source.rests", { address, until: standing.restsUntil, why });
   }
 
   const othersWorked = (address: string, since: EpochMs): boolean =>
@@ -63,8 +63,9 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
         standing.failedSites.clear();
         standing.restsUntil = 0;
         standing.level = 0;
-      } else if (isUnbound(verdict)) rest(address, standing, now, UNBOUND);
-      else if (verdict.kind === "deferred" && verdict.class === "network") {
+      } else if (verdict.alert === SOURCE_UNBOUND)
+        rest(address, standing, now, "this host does not have it");
+      else if (verdict.unreached !== undefined) {
         if (standing.failedSites.size === 0) standing.failingSince = now;
         if (standing.failedSites.size < FAILED_SITES) standing.failedSites.add(site);
         if (standing.failedSites.size < FAILED_SITES) return;
@@ -75,16 +76,8 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
   };
 }
 
-const UNBOUND =
-  "this host does not have the address: add it to an interface, or take it out of [[source]]";
-
 /** A server spoke with us from there, whatever it said. */
 function worked({ kind, scope }: Verdict): boolean {
   if (kind === "delivered" || kind === "failed") return true;
   return kind === "deferred" && (scope === "recipient" || scope === "message");
-}
-
-/** As deliver/trouble.ts judges an address that cannot be bound. */
-function isUnbound({ kind, scope, class: trouble }: Verdict): boolean {
-  return kind === "deferred" && scope === "host" && trouble === "local";
 }

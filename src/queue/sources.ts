@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
-import type { Verdict } from "../mail/verdict.ts";
+import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
 import { capOf, coldOn, onDay, type Warmth } from "../route/warmup.ts";
@@ -185,7 +185,7 @@ export function createSources(deps: SourcesDeps): Sources {
       if (route.source === undefined) return;
       health.learn({ address: route.source.address, site: route.site }, verdict, now);
       // What a server heard of it counts; what never came to a server does not.
-      if (verdict.kind === "interrupted" || isUnheard(verdict)) refund(route, 1);
+      if (isUnheard(verdict)) refund(route, 1);
     },
     refund,
     rows: () => (unwritten.size === 0 ? NO_ROWS : [...unwritten.values()]),
@@ -206,9 +206,8 @@ const KEPT_DAYS = 40;
 
 const keyOf = (address: string, site: string): string => `source ${address} ${site}`;
 
-function isUnheard({ kind, scope, class: trouble }: Verdict): boolean {
-  const ownFault = trouble === "local" || trouble === "network";
-  return kind === "deferred" && (scope === "host" || scope === "site") && ownFault;
+function isUnheard({ kind, unreached, alert }: Verdict): boolean {
+  return kind === "interrupted" || unreached !== undefined || alert === SOURCE_UNBOUND;
 }
 
 /** Undefined when there is no row, or none that could have been written here. */

@@ -13,15 +13,17 @@ import { createQueue } from "../queue/engine.ts";
 import type { Queue } from "../queue/queue.ts";
 import { DAY_MS } from "../queue/retry.ts";
 import { openSqliteStore } from "../queue/sqlite.ts";
+import { createSources } from "../queue/sources.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { createUpkeep } from "../queue/upkeep.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import type { AcceptBatch, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
+import { warnOfStrangers } from "./ownAddresses.ts";
 import { createRouting } from "./routing.ts";
 import { createSenderPorts } from "./senderPorts.ts";
-import { queuePolicy } from "./settings.ts";
+import { queuePolicy, sourceSettings } from "./settings.ts";
 import { createThread, type Thread } from "./thread.ts";
 import { unpack } from "./wire.ts";
 
@@ -53,11 +55,20 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   sweepSpool(spool, store, log);
   const routing = createRouting({ config, clock, random: systemRandom, meter, log, store });
   const senders = createSenderPorts(clock);
+  const sources = createSources({
+    settings: sourceSettings(config),
+    log,
+    roll: systemRandom.roll,
+    recall: store.recallOne,
+  });
+  warnOfStrangers(config.sources, log);
   const queue = createQueue({
     store,
     clock,
     random: systemRandom,
     routeFor: routing.routeFor,
+    ownRelays: routing.ownRelays,
+    sources,
     workers: start.workers,
     send: senders.send,
     recall: senders.recall,

@@ -30,6 +30,8 @@ const NEUTRAL_NAME = "example.com";
 
 export interface Routing {
   readonly routeFor: RouteFor;
+  /** Whether a sender's domain has relays of its own. */
+  ownRelays(senderDomain: string): boolean;
   readonly dns: DnsControl;
   /** The TLS policy of a domain and where it comes from. */
   explainTls(domain: string): Promise<TlsPlan>;
@@ -100,6 +102,7 @@ export function createRouting(deps: {
       busy.note(domain);
       return router.routeFor(domain, senderDomain);
     },
+    ownRelays: (senderDomain) => settings.senderRelays?.has(senderDomain) === true,
     explainTls: router.explainTls,
     dns: createDnsControl({ clock, resolver, router, store, keeper }),
     signs: {

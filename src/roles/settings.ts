@@ -12,6 +12,7 @@ import type { UpstreamSettings } from "../dns/upstream.ts";
 import type { Priority } from "../mail/message.ts";
 import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
 import type { LaneSchedule } from "../queue/retry.ts";
+import type { SourceSettings } from "../queue/sources.ts";
 import { nobody, type Own } from "../route/own.ts";
 import type { DomainPolicy } from "../route/policy.ts";
 import { parseRelays } from "../route/relay.ts";
@@ -64,6 +65,7 @@ export function routerSettings(config: Config): RouterSettings {
   return {
     ...defaultRouterSettings,
     relays: relaysOf(config.relay),
+    senderRelays: senderRelays(config),
     denyDestinations: deny,
     own: config.denyDestinations.includes(OWN) ? ownOf(config) : nobody,
     smtpPort: config.smtpPort,
@@ -72,6 +74,19 @@ export function routerSettings(config: Config): RouterSettings {
     dane: config.dane !== "off",
     domains: new Map(Object.entries(config.domains).map(([name, own]) => [name, policyOf(own)])),
   };
+}
+
+/** The addresses to send from, and whose mail only one of them may carry. */
+export function sourceSettings({ sources, senders }: Config): SourceSettings {
+  const bound = senders.flatMap(({ domain, source }): [string, string][] =>
+    source === null ? [] : [[domain, source]],
+  );
+  return { sources, bySender: new Map(bound) };
+}
+
+function senderRelays({ senders }: Config): ReadonlyMap<string, RouterSettings["relays"]> {
+  const own = senders.filter(({ relay }) => relay !== null);
+  return new Map(own.map(({ domain, relay }) => [domain, relaysOf(relay)]));
 }
 
 function policyOf({ tlsPolicy, mtaSts, dane }: Config["domains"][string]): DomainPolicy {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { noLog } from "../../src/base/log.ts";
-import type { Verdict } from "../../src/mail/verdict.ts";
+import { SOURCE_UNBOUND, type Verdict } from "../../src/mail/verdict.ts";
 import { createSources, type Sources, type SourceSettings } from "../../src/queue/sources.ts";
 import type { KeptAnswer } from "../../src/queue/store.ts";
 import type { Route } from "../../src/route/route.ts";
@@ -57,6 +57,13 @@ const verdict = (part: Partial<Verdict>): Verdict => ({
   doubt: false,
   step: "",
   ...part,
+});
+
+const unreached = verdict({
+  kind: "deferred",
+  scope: "host",
+  class: "network",
+  unreached: { network: "192.0.2.0/24", port25: true },
 });
 
 describe("the cap of a new address", () => {
@@ -121,7 +128,6 @@ describe("the cap of a new address", () => {
       }
     };
     const first = fill(NOON);
-    const unreached = verdict({ kind: "deferred", scope: "host", class: "network" });
     for (const one of first.slice(0, 7)) learn(one, unreached, NOON);
     learn(first[8] as Route, verdict({ kind: "deferred", class: "greylist" }), NOON);
     expect(fill(NOON).length).toBe(7);
@@ -140,8 +146,12 @@ describe("the cap of a new address", () => {
 });
 
 describe("an address that fails", () => {
-  const unbound = verdict({ kind: "deferred", scope: "host", class: "local" });
-  const unreached = verdict({ kind: "deferred", scope: "host", class: "network" });
+  const unbound = verdict({
+    kind: "deferred",
+    scope: "host",
+    class: "local",
+    alert: SOURCE_UNBOUND,
+  });
   const other = { ...warm, address: "192.0.2.3" };
   const share = (sources: ReturnType<typeof open>, now: number): number => {
     const used = Array.from({ length: 50 }, () => addressOf(sources.send(route(), now)));
