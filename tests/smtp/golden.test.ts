@@ -49,7 +49,7 @@ function play<T>(dialogue: Dialogue<T>, server: ReturnType<typeof scriptedServer
         };
       }
       case "body":
-        server.said.push("C: <body>");
+        server.said.push(want.manner === "dotted" ? "C: <body>" : `C: <body, ${want.manner}>`);
         return { got: "done" };
       case "tls":
         server.said.push("C: <handshake>");
@@ -76,6 +76,12 @@ function told(to: string, fate: Fate): string {
   }
 }
 
+const dsn = { notify: ["failure"], ret: "headers", envid: "order 17" } as const;
+
+/** A comment such as `# octets: 100000` sets the scene. */
+const said = (dialogue: string, name: string): string | undefined =>
+  new RegExp(`^# ${name}: (.*)$`, "m").exec(dialogue)?.[1];
+
 function transcript(text: string): string {
   const [dialogue = ""] = text.split("=====\n");
   const lines = dialogue.split("\n");
@@ -98,7 +104,14 @@ function transcript(text: string): string {
   if (ready.end !== "ready") outcome.push(`no session: ${ready.end}`);
   else {
     const to = ["b@example.net", "c@example.net"];
-    const envelope = { from: "a@example.com", to, sizeBytes: 1234, eightBit: true, utf8: false };
+    const envelope = {
+      from: "a@example.com",
+      to,
+      sizeBytes: Number(said(dialogue, "octets") ?? 1234),
+      eightBit: said(dialogue, "seven bit") === undefined,
+      utf8: false,
+      ...(said(dialogue, "dsn") === undefined ? {} : { dsn }),
+    };
     const end = play(transaction(envelope, ready.offer), server);
     outcome.push(...end.fates.map((fate, i) => told(to[i] ?? "", fate)));
     outcome.push(end.clean ? "the connection is kept" : "the connection is closed");

@@ -82,6 +82,28 @@ test("a server that knows no EHLO is greeted by HELO and offers nothing", () => 
   expect(end).toMatchObject({ end: "ready", offer: { pipelining: false, size: false } });
 });
 
+test("a banner of stars is a firewall's: HELO, no pipelining, and a dot of its own", () => {
+  const stars: Happened = reply(220, "*****2*******0*****");
+  const respond = (want: Want): Happened =>
+    want.want === "reply" && want.phase === "greeting" ? stars : reply(250, "mx", "PIPELINING");
+  const { sent, end } = play(options, respond);
+  expect(sent).toEqual(["HELO us.example.com"]);
+  expect(end).toMatchObject({ end: "ready", offer: { pipelining: false, dotApart: true } });
+  // What cannot be had by HELO is worth the try.
+  expect(play({ ...options, encrypt: "always" }, respond).sent).toEqual(["EHLO us.example.com"]);
+  expect(play({ ...options, login }, respond).sent[0]).toBe("EHLO us.example.com");
+});
+
+test("a banner with a name in it is a server's, whatever else it holds", () => {
+  for (const text of ["mx.example.com ESMTP *** no spam ***", "2020", "", "**"])
+    expect(
+      play(options, (want) => {
+        if (want.want === "reply" && want.phase === "greeting") return reply(220, text);
+        return reply(250);
+      }).sent,
+    ).toEqual(["EHLO us.example.com"]);
+});
+
 test("a password is said in clear on this host only", () => {
   const respond = (want: Want): Happened =>
     want.want === "reply" && want.phase === "ehlo" ? reply(250, "mx", "AUTH PLAIN") : reply(235);

@@ -140,3 +140,15 @@ test("what a server offers is read without regard to case, and odd values are ig
   const odd = read("250-mx\r\n250 SIZE many\r\n").replies[0] as Reply;
   expect(offerOf(odd)).toMatchObject({ size: true, sizeMax: 0 });
 });
+
+test("limits of RFC 9422 are read, and what is no number is no limit", () => {
+  const limits = (text: string) => offerOf({ code: 250, enhanced: "", lines: ["mx", text] }).limits;
+  expect(limits("LIMITS RCPTMAX=20 MAILMAX=5 rcptdomainmax=1")).toEqual({
+    mails: 5,
+    recipients: 20,
+    domains: 1,
+  });
+  const none = { mails: Infinity, recipients: Infinity, domains: Infinity };
+  expect(limits("LIMITS")).toEqual(none);
+  expect(limits("LIMITS RCPTMAX=0 MAILMAX=x RCPTDOMAINMAX=9999999")).toEqual(none);
+});

@@ -1,9 +1,15 @@
 import { expect, test } from "bun:test";
-import { nothingOffered } from "../../src/smtp/extensions.ts";
+import fc from "fast-check";
+import { nothingOffered, type Offer } from "../../src/smtp/extensions.ts";
 import { phases, type Phase } from "../../src/smtp/phases.ts";
 import type { Reply } from "../../src/smtp/reply.ts";
 import type { Happened, Lost, Want } from "../../src/smtp/dialogue.ts";
-import { transaction, type Envelope, type TransactionEnd } from "../../src/smtp/transaction.ts";
+import {
+  CHUNK_MIN_OCTETS,
+  transaction,
+  type Envelope,
+  type TransactionEnd,
+} from "../../src/smtp/transaction.ts";
 import { everyPath, type Choose } from "./everyPath.ts";
 
 const envelope: Envelope = {
@@ -28,7 +34,7 @@ interface Truth {
   said421: boolean;
 }
 
-const reactions = [250, 354, 451, 421, 550, "lost"] as const;
+const reactions = [250, 354, 451, 421, 502, 550, "lost"] as const;
 
 function react(truth: Truth, phase: Phase, choose: Choose): Reply | undefined {
   const code = choose(reactions);
@@ -73,7 +79,9 @@ function answer(truth: Truth, want: Want, choose: Choose): Happened {
   }
 }
 
-function play(pipelining: boolean, choose: Choose): { truth: Truth; end: TransactionEnd } {
+type Manner = Pick<Offer, "pipelining" | "chunking">;
+
+function play(offer: Manner, choose: Choose): { truth: Truth; end: TransactionEnd } {
   const truth: Truth = {
     asked: [],
     open: false,
@@ -83,24 +91,28 @@ function play(pipelining: boolean, choose: Choose): { truth: Truth; end: Transac
     afterDot: false,
     said421: false,
   };
-  const run = transaction(envelope, { ...nothingOffered, pipelining });
+  const sizeBytes = offer.chunking ? CHUNK_MIN_OCTETS : 1000;
+  const run = transaction({ ...envelope, sizeBytes }, { ...nothingOffered, ...offer });
   let step = run.next();
   while (step.done !== true) {
     const want = step.value;
     expect(truth.lost).toBe(false);
-    if (want.want === "body") mayHaveBody(truth);
+    if (want.want === "body") {
+      expect(want.manner).toBe(offer.chunking ? "chunk" : "dotted");
+      mayHaveBody(truth, offer);
+    }
     step = run.next(answer(truth, want, choose));
   }
   return { truth, end: step.value };
 }
 
-/** A message may begin only when the server asked for it and somebody is left to get it. */
-function mayHaveBody({ asked }: Truth): void {
+/** A message may begin only when the server asked for it and somebody is left to get it; a chunk comes unasked. */
+function mayHaveBody({ asked }: Truth, { chunking }: Manner): void {
   const codes = (phase: Phase): number[] =>
     asked.filter((one) => one.phase === phase).map((one) => one.code);
   expect(codes("mail")).toEqual([250]);
   expect(codes("rcpt")).toContain(250);
-  expect(codes("data")).toEqual([354]);
+  expect(codes("data")).toEqual(chunking ? [] : [354]);
 }
 
 function check({ truth, end }: { truth: Truth; end: TransactionEnd }): void {
@@ -116,7 +128,11 @@ function check({ truth, end }: { truth: Truth; end: TransactionEnd }): void {
     if (fate.fate === "refused" && fate.phase === "rcpt" && fate.reply.code === 550)
       expect(rcpt[i]).toBe(550);
     if (fate.fate === "refused") expect(fate.reply.code).not.toBe(phases[fate.phase].expects);
+    // 502 to BDAT is a word about BDAT.
+    if (end.broke === "chunking")
+      expect(fate.fate === "refused" && fate.phase === "dot").toBe(false);
   });
+  if (end.broke !== null) expect(end.clean).toBe(false);
   if (end.clean) {
     expect(truth.lost).toBe(false);
     expect(truth.open).toBe(false);
@@ -124,12 +140,52 @@ function check({ truth, end }: { truth: Truth; end: TransactionEnd }): void {
   }
 }
 
-test("every road through a transaction of two recipients, command by command", () => {
-  expect(everyPath((choose) => check(play(false, choose)))).toBeGreaterThan(100);
-});
+for (const [name, manner, least] of [
+  ["command by command", { pipelining: false, chunking: false }, 100],
+  ["as one group", { pipelining: true, chunking: false }, 1000],
+  ["command by command and a chunk", { pipelining: false, chunking: true }, 100],
+  ["as one group and a chunk", { pipelining: true, chunking: true }, 300],
+] as const)
+  test(`every road through a transaction of two recipients, ${name}`, () => {
+    expect(everyPath((choose) => check(play(manner, choose)))).toBeGreaterThan(least);
+  });
 
-test("every road through a transaction of two recipients, as one group", () => {
-  expect(everyPath((choose) => check(play(true, choose)))).toBeGreaterThan(1000);
+const codes = fc.constantFrom(250, 251, 450, 451, 452, 550, 552, 553);
+
+test("each of many recipients is told its own outcome", () => {
+  const many = fc.array(codes, { minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(many, fc.boolean(), fc.boolean(), (said, pipelining, chunking) => {
+      const to = said.map((_, i) => `r${i}@example.net`);
+      const sizeBytes = chunking ? CHUNK_MIN_OCTETS : 1000;
+      const offer = { ...nothingOffered, pipelining, chunking };
+      const run = transaction({ ...envelope, to, sizeBytes }, offer);
+      const answerTo = (phase: Phase, sent: string): Reply => {
+        const place = Number(/<r(\d+)@/.exec(sent)?.[1] ?? -1);
+        const code = phase === "rcpt" ? (said[place] ?? 0) : phase === "data" ? 354 : 250;
+        return { code, enhanced: "", lines: [String(place)] };
+      };
+      let step = run.next();
+      while (step.done !== true) {
+        const want = step.value;
+        if (want.want === "reply")
+          step = run.next({ got: "reply", reply: answerTo(want.phase, String(want.send)) });
+        else if (want.want === "replies") {
+          const replies = want.phases.map((phase, i) => answerTo(phase, String(want.send[i])));
+          step = run.next({ got: "replies", replies, lost: null });
+        } else step = run.next({ got: "done" });
+      }
+      const { fates, clean } = step.value;
+      expect(clean).toBe(true);
+      fates.forEach((fate, i) => {
+        const taken = (said[i] ?? 0) < 300;
+        expect(fate.fate).toBe(taken ? "taken" : "refused");
+        if (fate.fate === "refused")
+          expect(fate.reply).toMatchObject({ code: said[i], lines: [`${i}`] });
+      });
+    }),
+    { numRuns: 200 },
+  );
 });
 
 function ends(
@@ -176,4 +232,47 @@ test("an address with a line break or a bracket is never written", () => {
 
 test("the null reverse-path is written as empty brackets", () => {
   expect(ends({ from: "" }, {})).toMatchObject({ send: "MAIL FROM:<>" as never });
+});
+
+const dsn = { notify: ["success", "delay"], ret: "headers", envid: "a+b=c" } as const;
+
+test("notices are asked for only where DSN is offered", () => {
+  const all = (offer: Partial<Offer>): string[] => {
+    const first = transaction(
+      { ...envelope, to: ["b+c@example.net"], dsn },
+      { ...nothingOffered, pipelining: true, ...offer },
+    ).next();
+    return first.done !== true && first.value.want === "replies"
+      ? first.value.send.map(String)
+      : [];
+  };
+  expect(all({ dsn: true })).toEqual([
+    "MAIL FROM:<a@example.com> RET=HDRS ENVID=a+2Bb+3Dc",
+    "RCPT TO:<b+c@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+2Bc@example.net",
+    "DATA",
+  ]);
+  expect(all({})).toEqual(["MAIL FROM:<a@example.com>", "RCPT TO:<b+c@example.net>", "DATA"]);
+});
+
+test("a message of unknown size says none and is no chunk", () => {
+  const run = transaction(
+    { ...envelope, sizeBytes: undefined },
+    { ...nothingOffered, size: true, sizeMax: 10, chunking: true, pipelining: true },
+  );
+  expect(run.next().value).toMatchObject({
+    send: [
+      "MAIL FROM:<a@example.com>",
+      "RCPT TO:<b@example.net>",
+      "RCPT TO:<c@example.net>",
+      "DATA",
+    ],
+  } as never);
+});
+
+test("behind a firewall that breaks ESMTP the dot goes alone", () => {
+  const run = transaction(envelope, { ...nothingOffered, dotApart: true });
+  let step = run.next();
+  while (step.done !== true && step.value.want === "reply")
+    step = run.next({ got: "reply", reply: replyOf(step.value.phase === "data" ? 354 : 250) });
+  expect(step.value).toEqual({ want: "body", manner: "apart" });
 });
