@@ -1,10 +1,11 @@
-// `postrider queue list|show|stats`: what is still owed, and why it waits.
+// `postrider queue list|show|stats`: what is still owed, and why it waits. Its verbs are in operate.ts.
 import type { Command } from "commander";
 import type { EmailView, ListView, QueueView } from "../mail/query.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { addOperating } from "./operate.ts";
 import { json, printable, table } from "./output.ts";
 import { CommandFailure, type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
 
@@ -23,6 +24,7 @@ const STATES: readonly string[] = [...recipientStates, "dead"];
 export function addQueue(program: Command, deps: CliDeps): void {
   const group = program.command("queue").description("what is still owed");
   addList(group, deps);
+  addOperating(group, deps);
   withTarget(group.command("show <id>").description("one message and where its recipients stand"))
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider queue show 0199aa00-0000-7000-8000-000000000000")

@@ -3,10 +3,11 @@
 // its own under roles/handlers/.
 import type { EpochMs } from "../base/clock.ts";
 import type { DkimKey } from "./dkim/key.ts";
+import type { DnsType } from "./dns.ts";
 import type { MessageId } from "./id.ts";
 
 /** For the queue thread: whatever changes the store, and whatever only that thread knows. */
-export type Command = QueueCommand;
+export type Command = QueueCommand | DnsCommand;
 
 /** Whom a verb concerns, besides a message. */
 export type Span =
@@ -31,6 +32,12 @@ export type QueueCommand =
   | { readonly do: "queue.resume"; readonly span: Span }
   /** Where a site stands: its pause, its failures, what is with the sender. */
   | { readonly do: "queue.site"; readonly site: string };
+
+export type DnsCommand =
+  | { readonly do: "dns.lookup"; readonly type: DnsType; readonly name: string }
+  /** Null: all that is known. */
+  | { readonly do: "dns.flush"; readonly name: string | null }
+  | { readonly do: "dns.warm"; readonly domains: readonly string[] };
 
 /** For every sender thread: what it has learned, and what it does at this moment. */
 export type SenderCommand =

@@ -160,6 +160,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     ready,
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),
+    order: queue.order,
     domains: signing.desk,
     isDraining: () => draining,
     meter,

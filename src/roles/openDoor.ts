@@ -6,6 +6,7 @@ import type { Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config.ts";
 import type { Endpoint } from "../config/kinds.ts";
+import type { Order } from "../mail/command.ts";
 import { createIds } from "../mail/id.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
@@ -41,6 +42,7 @@ export function openDoor(deps: {
   readonly accept: Accept;
   readonly domains: Domains;
   readonly ask: (query: Query) => Promise<Answer>;
+  readonly order: Order;
   readonly isDraining: () => boolean;
   readonly meter: Meter;
   readonly metrics: Metrics;
@@ -60,6 +62,7 @@ export function openDoor(deps: {
   const door = createDoor({
     accept: deps.accept,
     ask: deps.ask,
+    order: deps.order,
     domains: deps.domains,
     ids: createIds(ready.lastId),
     tag: ready.tag,

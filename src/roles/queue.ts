@@ -17,6 +17,7 @@ import { createSources } from "../queue/sources.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { createUpkeep } from "../queue/upkeep.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
+import { dnsHandlers } from "./handlers/dns.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import type { AcceptBatch, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
@@ -96,7 +97,10 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     gauge(thread, store, config.dataDir);
   };
 
-  const handlers: Handlers<Command> = { ...queueHandlers(queue) };
+  const handlers: Handlers<Command> = {
+    ...queueHandlers(queue),
+    ...dnsHandlers(routing.dns, clock),
+  };
   thread.hear((message) => {
     switch (message.say) {
       case "accept":

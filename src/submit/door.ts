@@ -5,6 +5,7 @@ import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
+import type { Order } from "../mail/command.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
@@ -14,6 +15,7 @@ import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
 import { addDomains } from "./domains.ts";
 import { createPreparer } from "./draft.ts";
+import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter } from "./read.ts";
@@ -57,6 +59,7 @@ export interface MetricsPage {
 export interface DoorDeps {
   readonly accept: Accept;
   readonly ask: Ask;
+  readonly order: Order;
   readonly domains: Domains;
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;
@@ -115,6 +118,7 @@ export function createDoor(deps: DoorDeps): Door {
   addSending(app, deps, schema, keyed);
   addReading(app, deps, keyed);
   addDomains(app, deps, keyed);
+  addOperating(app, deps, keyed);
   addDocument(app, deps, schema, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, deps.log);

@@ -11,6 +11,8 @@ const errors = {
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body came too slowly" },
+  not_cancelable: { status: 409, title: "Too late for that" },
+  not_retryable: { status: 409, title: "It cannot be tried again" },
   conflict: { status: 409, title: "Not possible as things stand" },
   gone: { status: 410, title: "No longer kept" },
   message_too_large: { status: 413, title: "Message too large" },

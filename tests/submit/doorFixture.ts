@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { createMeter } from "../../src/base/meter.ts";
 import { seededRandom } from "../../src/base/random.ts";
+import type { Command, CommandAnswer } from "../../src/mail/command.ts";
 import { createIds, hostTag } from "../../src/mail/id.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
 import type { Answer, Query } from "../../src/mail/query.ts";
@@ -27,11 +28,13 @@ export interface Fixture {
   /** Calls of `accept`. */
   readonly calls: (readonly Submission[])[];
   readonly asked: Query[];
+  readonly ordered: Command[];
   readonly logged: string[];
   readonly spoolFolder: string;
   readonly meter: ReturnType<typeof createMeter>;
   answer: AcceptAnswer;
   reply: Answer;
+  told: CommandAnswer;
   health: Health;
   /** With the key, as JSON unless it is bytes already. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -48,11 +51,13 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
     taken: [],
     calls: [],
     asked: [],
+    ordered: [],
     logged: [],
     spoolFolder: folder,
     meter,
     answer: { kind: "accepted" },
     reply: { kind: "missing" },
+    told: { kind: "done", value: { object: "queue" } },
     health: { kind: "accepting" },
     door: createDoor({
       accept: async (messages) => {
@@ -63,6 +68,10 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       ask: async (query) => {
         fixture.asked.push(query);
         return fixture.reply;
+      },
+      order: async (command) => {
+        fixture.ordered.push(command);
+        return fixture.told;
       },
       domains: {
         list: () => [],

@@ -1,0 +1,55 @@
+// Small bodies of commands: one JSON object of known fields. Messages have a reader of their own (body.ts, send.ts).
+import type { Clock } from "../base/clock.ts";
+import { readChunks } from "./body.ts";
+import { ok, type Problem, problem, type Result } from "./problem.ts";
+
+const BODY_MAX_BYTES = 4096;
+/** How much of a wrong name is told back. */
+const SHOWN_MAX = 60;
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** An empty body counts as `{}`; a field that is not known is refused, since it would silently change what is meant. */
+export async function readFields(
+  request: Request,
+  clock: Clock,
+  known: readonly string[],
+): Promise<Result<Fields>> {
+  const bytes = await readSmall(request, clock);
+  if (bytes.kind === "problem") return bytes;
+  let body: unknown;
+  try {
+    body = bytes.value.length === 0 ? {} : JSON.parse(bytes.value.toString());
+  } catch {
+    return problem({ name: "invalid_json", detail: "The body is no valid JSON." });
+  }
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    return problem(badField("", "The body must be an object."));
+  const unknown = Object.keys(body).find((field) => !known.includes(field));
+  if (unknown === undefined) return ok(body as Fields);
+  return problem(badField(unknown, `It is no known field; known: ${known.join(", ")}.`));
+}
+
+async function readSmall(request: Request, clock: Clock): Promise<Result<Buffer>> {
+  const chunks = readChunks(request, BODY_MAX_BYTES, clock);
+  const pieces: Uint8Array[] = [];
+  for (;;) {
+    const step = await chunks.next();
+    if (!step.done) pieces.push(step.value);
+    else if (step.value === undefined) return ok(Buffer.concat(pieces));
+    else if (step.value.name !== "message_too_large") return problem(step.value);
+    else {
+      const detail = `A command needs no more than ${BODY_MAX_BYTES} bytes.`;
+      return problem({ ...step.value, detail });
+    }
+  }
+}
+
+export function badField(field: string, detail: string): Problem {
+  const name = field.slice(0, SHOWN_MAX);
+  return {
+    name: "validation_error",
+    detail: name === "" ? detail : `The field ${JSON.stringify(name)} is not valid. ${detail}`,
+    faults: [{ pointer: name === "" ? "" : `/${name}`, code: "invalid_value", detail }],
+  };
+}
