@@ -108,7 +108,7 @@ interface Delimiter {
 
 function delimiterIn({ boundaries }: State, line: Buffer): Delimiter | undefined {
   if (boundaries.length === 0 || line[0] !== DASH || line[1] !== DASH) return undefined;
-  const text = line.toString("latin1", 2).trimEnd();
+  const text = line.toString("latin1", 2).replace(/[ \t]+$/, "");
   for (let level = boundaries.length - 1; level >= 0; level--) {
     const boundary = boundaries[level] as string;
     if (text === boundary) return { level, closes: false };
