@@ -8,16 +8,15 @@ import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import { createAlarm } from "./alarm.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
-import { type Flight, leasesOf, placeOf } from "./flight.ts";
+import { leasesOf, placeOf } from "./flight.ts";
 import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
 import { byWorker, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
-import { createOrders, workersOf } from "./orders.ts";
-import { healthy, learnFrom } from "./pace.ts";
+import { createOrders } from "./orders.ts";
+import { createLulls, jumpOver } from "./lulls.ts";
 import type { Queue, QueueDeps } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
 import { lookAt } from "./look.ts";
-import type { Site } from "./site.ts";
 import type { Stage } from "./task.ts";
 import { createWorkings } from "./workings.ts";
 
@@ -32,13 +31,9 @@ interface Written {
 
 export function createQueue(deps: QueueDeps): Queue {
   const { store, clock, policy, log, sources } = deps;
-  const { roll } = deps.random;
-  const dueTime = createDueTime(clock, acceptedAtOf(store.facts.lastId), (byMs) => {
-    log("warn", "queue.clock_jumped", { by_ms: byMs });
-    // Time that was jumped over did not pass, and counts against nobody's lifetime.
-    if (byMs > 0) lulls.add(clock.now() - byMs, clock.now());
-    else lulls.cut(clock.now());
-  });
+  const lulls = createLulls(store, clock.now());
+  const onJump = jumpOver(lulls, clock, log);
+  const dueTime = createDueTime(clock, acceptedAtOf(store.facts.lastId), onJump);
   let now: Instant = dueTime.now();
   const inbox: Inbox = emptyInbox();
   let scheduled = false;
@@ -57,30 +52,10 @@ export function createQueue(deps: QueueDeps): Queue {
     clock.soon(cycle);
   };
   const alarm = createAlarm(clock, schedule);
-  const workings = createWorkings(deps, { dueTime, dueNow: () => now.due, found, schedule });
+  const workings = createWorkings(deps, { dueTime, lulls, dueNow: () => now.due, found, schedule });
   const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
-  const { pauses, withdrawals, lulls, outage, waits } = workings;
-  const orders = createOrders(
-    {
-      ...{ store, sites, pauses, withdrawals, policy, expect },
-      recall(recall) {
-        for (const worker of workersOf(recall, flights, deps.workers)) deps.recall(worker, recall);
-      },
-      reopened: admission.reopened,
-      ease,
-    },
-    inbox,
-  );
-
-  /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
-  function ease(site: Site, always: boolean): void {
-    if (site.level === 0 && site.streak === 0) return;
-    if (!always && site.level > 0) return;
-    Object.assign(site, healthy());
-    measure.paused(site.name, false);
-    expect(site);
-  }
-
+  const { pauses, withdrawals, outage, waits, learn } = workings;
+  const orders = createOrders(workings.forOrders, inbox);
   function found(candidates: readonly Candidate[], routing: Routing): void {
     for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
     sites.unrouted.starving = false;
@@ -298,25 +273,6 @@ export function createQueue(deps: QueueDeps): Queue {
     for (const resolve of idlers.splice(0)) resolve();
   }
 
-  /** What the verdict says of the site counts at once, not at the commit: the next claim must know it. True: it is ours. */
-  function learn(flight: Flight, verdict: Verdict): boolean {
-    const { site } = flight;
-    const isOurs = outage.heard(flight, verdict, now);
-    if (isOurs) {
-      if (flight.probe) site.probing = false;
-      expect(site);
-      return true;
-    }
-    const alone = site.leased <= 1;
-    const change = learnFrom(site, verdict, { alone, probe: flight.probe, now, roll });
-    if (change !== null) {
-      log("info", `queue.site_${change}`, { site: site.name });
-      measure.paused(site.name, change === "paused");
-    }
-    expect(site);
-    return false;
-  }
-
   function settle(verdicts: readonly Verdict[]): void {
     if (stopped) return;
     now = dueTime.now();
@@ -326,7 +282,7 @@ export function createQueue(deps: QueueDeps): Queue {
         log("debug", "queue.stale_verdict", { message: verdict.message, n: verdict.n });
         continue;
       }
-      const held = learn(flight, verdict);
+      const held = learn(flight, verdict, now);
       sources?.learn(flight.route, verdict, now.wall);
       const place = placeOf(flight, verdict.n, verdict.claim);
       inbox.reports.push({ verdict, flight, place, held });
@@ -355,6 +311,21 @@ export function createQueue(deps: QueueDeps): Queue {
     draining = true;
     for (const candidate of routes.giveUp()) inbox.resolved.push({ candidate, routing: null });
     schedule();
+  }
+
+  function stop(): void {
+    if (stopped) return;
+    drain();
+    // All that the senders said last, in as many transactions as it takes; a full disk is tried once more.
+    blockedUntilMono = 0;
+    do cycle();
+    while (!stopped && blockedUntilMono === 0 && !isSettled(inbox));
+    refuseCalls("draining");
+    orders.refuse(inbox.tasks.splice(0), "draining");
+    if (!stopped) sources?.settle();
+    if (!stopped && sources !== undefined) store.transaction(() => store.remember(sources.rows()));
+    stopped = true;
+    alarm.stop();
   }
 
   return {
@@ -391,21 +362,7 @@ export function createQueue(deps: QueueDeps): Queue {
         idlers.push(resolve);
         schedule();
       }),
-    stop() {
-      if (stopped) return;
-      drain();
-      // All that the senders said last, in as many transactions as it takes; a full disk is tried once more.
-      blockedUntilMono = 0;
-      do cycle();
-      while (!stopped && blockedUntilMono === 0 && !isSettled(inbox));
-      refuseCalls("draining");
-      orders.refuse(inbox.tasks.splice(0), "draining");
-      if (!stopped) sources?.settle();
-      if (!stopped && sources !== undefined)
-        store.transaction(() => store.remember(sources.rows()));
-      stopped = true;
-      alarm.stop();
-    },
+    stop,
     look: (name) => lookAt(sites.find(name)),
     health: () => ({
       pendingRecipients: admission.recipients(),
@@ -413,6 +370,6 @@ export function createQueue(deps: QueueDeps): Queue {
       leased: flights.leased(),
       uplink: outage.view(),
     }),
-    measure: () => measure.gauges(),
+    measure: measure.gauges,
   };
 }

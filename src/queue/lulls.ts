@@ -1,6 +1,7 @@
 // Time that counts against no message's lifetime: while the uplink was down nothing could be sent, and when the clock was set forward
 // nothing had passed. Kept as a few spans of wall time, so that one subtraction serves a million messages, and through restarts.
-import type { EpochMs } from "../base/clock.ts";
+import type { Clock, EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { QueueStore } from "./store.ts";
 
 /** From, to; in order, apart from each other. */
@@ -51,6 +52,20 @@ export function createLulls(
       store.remember([{ key: KEY, answer, expiresAt: Number.MAX_SAFE_INTEGER }]);
     },
     written: () => void (changed = false),
+  };
+}
+
+/** Time that the clock was set over did not pass, and counts against nobody's lifetime. */
+export function jumpOver(
+  lulls: Lulls,
+  clock: Pick<Clock, "now">,
+  log: Log,
+): (byMs: number) => void {
+  return (byMs) => {
+    log("warn", "queue.clock_jumped", { by_ms: byMs });
+    const now = clock.now();
+    if (byMs > 0) lulls.add(now - byMs, now);
+    else lulls.cut(now);
   };
 }
 

@@ -1,5 +1,6 @@
 // The parts of the engine, each made with what it needs of the others.
 import type { EpochMs } from "../base/clock.ts";
+import type { Recall } from "../mail/recall.ts";
 import type { Routing } from "../route/route.ts";
 import { createAdmission } from "./admission.ts";
 import { createAlerts } from "./alerts.ts";
@@ -10,19 +11,23 @@ import { createFlights } from "./flight.ts";
 import { createIntake } from "./intake.ts";
 import { createLanding } from "./landing.ts";
 import { createLookout } from "./lookout.ts";
-import { createLulls } from "./lulls.ts";
+import { createLearn } from "./learning.ts";
+import type { Lulls } from "./lulls.ts";
 import { createMeasure } from "./measure.ts";
 import { createOutage } from "./outage.ts";
+import { workersOf } from "./orders.ts";
+import { healthy } from "./pace.ts";
 import type { QueueDeps } from "./queue.ts";
 import { createPauses } from "./pauses.ts";
 import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
-import { createSites } from "./site.ts";
+import { createSites, type Site } from "./site.ts";
 import { createWaits } from "./waits.ts";
 import { createWithdrawals } from "./withdraw.ts";
 
 export interface Hooks {
   readonly dueTime: DueTime;
+  readonly lulls: Lulls;
   /** Due time as the present turn has it. */
   readonly dueNow: () => EpochMs;
   readonly found: (candidates: readonly Candidate[], routing: Routing) => void;
@@ -31,7 +36,7 @@ export interface Hooks {
 }
 
 export function createWorkings(deps: QueueDeps, hooks: Hooks) {
-  const { dueTime, dueNow, found, schedule } = hooks;
+  const { dueTime, lulls, dueNow, found, schedule } = hooks;
   const { store, policy, log, routeFor, clock, meter, signs } = deps;
   const { roll } = deps.random;
   const measure = createMeasure(deps.meter, store);
@@ -40,12 +45,12 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const withdrawals = createWithdrawals(store);
   const sites = createSites(store, deps.workers, pauses.stopsLine);
   const flights = createFlights();
-  const routes = createRoutes({ clock, routeFor, policy, onFound: found, ownRelays: deps.ownRelays });
+  const { ownRelays } = deps;
+  const routes = createRoutes({ clock, routeFor, policy, onFound: found, ownRelays });
   const routing = routes.waiting;
   const expect = createLookout({ sites, flights, policy, dueNow, routing });
   const { parked } = pauses;
   const depart = createDepart(deps.sources);
-  const lulls = createLulls(store, clock.now());
   const waits = createWaits(store);
   const outage = createOutage({
     ...{ sites, lulls, waits, meter, log, signs, expect, schedule },
@@ -54,7 +59,20 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     onChange: deps.onUplink ?? (() => {}),
   });
   const alerts = createAlerts(log);
-  const shared = { store, sites, flights, routes, policy, dueTime, lulls, roll, expect, parked, depart };
+  /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
+  const ease = (site: Site, always: boolean): void => {
+    if (site.level === 0 && site.streak === 0) return;
+    if (!always && site.level > 0) return;
+    Object.assign(site, healthy());
+    measure.paused(site.name, false);
+    expect(site);
+  };
+  const recall = (what: Recall): void => {
+    for (const worker of workersOf(what, flights, deps.workers)) deps.recall(worker, what);
+  };
+  const { reopened } = admission;
+  const kept = { store, sites, flights, routes, lulls };
+  const shared = { ...kept, policy, dueTime, roll, expect, parked, depart };
   return {
     measure,
     admission,
@@ -64,9 +82,10 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     pauses,
     withdrawals,
     expect,
-    lulls,
+    forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },
     waits,
     outage,
+    learn: createLearn({ outage, measure, log, roll, expect }),
     landing: createLanding({ flights, policy, measure, admission, alerts, expect }),
     intake: createIntake(shared),
     settling: createSettling(shared),

@@ -1,0 +1,41 @@
+// What a verdict says of its site counts at once, not at the commit: the next claim must know it. What it says of our own line goes
+// before: a site is not to blame for that.
+import type { Log } from "../base/log.ts";
+import type { Verdict } from "../mail/verdict.ts";
+import type { Instant } from "./duetime.ts";
+import type { Flight } from "./flight.ts";
+import type { Measure } from "./measure.ts";
+import type { Outage } from "./outage.ts";
+import { learnFrom } from "./pace.ts";
+import type { Site } from "./site.ts";
+
+export interface LearningDeps {
+  readonly outage: Pick<Outage, "heard">;
+  readonly measure: Pick<Measure, "paused">;
+  readonly log: Log;
+  readonly roll: () => number;
+  readonly expect: (site: Site) => void;
+}
+
+/** True when it failed since our own line is down. */
+export type Learn = (flight: Flight, verdict: Verdict, now: Instant) => boolean;
+
+export function createLearn({ outage, measure, log, roll, expect }: LearningDeps): Learn {
+  return (flight, verdict, now) => {
+    const { site, probe } = flight;
+    const isOurs = outage.heard(flight, verdict, now);
+    if (isOurs) {
+      if (probe) site.probing = false;
+      expect(site);
+      return true;
+    }
+    const alone = site.leased <= 1;
+    const change = learnFrom(site, verdict, { alone, probe, now, roll });
+    if (change !== null) {
+      log("info", `queue.site_${change}`, { site: site.name });
+      measure.paused(site.name, change === "paused");
+    }
+    expect(site);
+    return false;
+  };
+}
