@@ -120,6 +120,7 @@ function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal)
       ...(session === undefined ? {} : { session }),
       // Who the server is, is judged by hand: an unproven certificate may do (RFC 7435).
       rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
     });
     const keep = (ticket: Buffer): void => {
       if (deps.context === secureContext) deps.sessions.keep(key, ticket);

@@ -199,13 +199,14 @@ function without(why: string, freshUntil: EpochMs): StsState {
 
 /** What lies on the disk is checked like anything from outside. */
 function readRow({ answer }: KeptAnswer): KeptPolicy | undefined {
-  let value: Partial<Record<keyof KeptPolicy, unknown>>;
+  let value: Partial<Record<keyof KeptPolicy, unknown>> | null;
   try {
     value = JSON.parse(answer) as typeof value;
   } catch {
     // A row that is no JSON is as good as none.
     return undefined;
   }
+  if (value === null) return undefined;
   const { id, mode, mx, fetchedAt, expiresAt } = value;
   if (typeof id !== "string" || typeof fetchedAt !== "number" || typeof expiresAt !== "number")
     return undefined;
