@@ -103,11 +103,15 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   };
 
   /** Nothing is known of the domain, so nothing is decided: it rests, and no attempt is counted. */
-  const unknown = (turn: Turn, candidate: Candidate, text: string): void => {
+  const unknown = (
+    turn: Turn,
+    candidate: Candidate,
+    found: Extract<Routing, { kind: "unknown" }>,
+  ): void => {
     const { claimed, from } = candidate;
     const { wall, due } = turn.now;
     if (deps.held()) return putBack(turn, candidate, due, from);
-    const step = routeStep(wall, "deferred", "", text);
+    const step = routeStep(wall, "deferred", "", found.text, found.class);
     const leftMs = expiryOf(turn, claimed) - wall;
     const road = routes.roadOf(claimed.address, claimed.from);
     const until =
@@ -185,7 +189,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       case "refused":
         return refuse(turn, candidate, found);
       case "unknown":
-        return unknown(turn, candidate, found.text);
+        return unknown(turn, candidate, found);
       case "route":
         return follow(turn, candidate, found.route);
       default:
@@ -273,13 +277,14 @@ function routeStep(
   outcome: "failed" | "deferred",
   enhanced: string,
   text: string,
+  trouble: "dns" | "tls" = "dns",
 ): string {
   return packStep({
     kind: "attempt",
     at,
     durationMs: 0,
     outcome,
-    class: "dns",
+    class: trouble,
     doubt: false,
     via: "mx",
     site: "",

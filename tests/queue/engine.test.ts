@@ -125,6 +125,15 @@ describe("routing", () => {
     bench.run(4 * DAY + HOUR);
     expect(bench.recipient(id).state.at).toBe("expired");
   });
+
+  test("a domain whose hosts fail its TLS policy waits, and the timeline says that it was TLS", () => {
+    const bench = createBench();
+    bench.routes.set("strict.example", { kind: "unknown", text: "not listed", class: "tls" });
+    const id = bench.submit({ to: ["a@strict.example"] });
+    bench.run(HOUR);
+    expect(bench.recipient(id).state).toMatchObject({ at: "deferred", attempts: 0 });
+    expect(bench.timeline(id)[0]).toMatchObject({ phase: "route", class: "tls" });
+  });
 });
 
 describe("retry", () => {
