@@ -42,7 +42,7 @@ export interface Upstream {
   readonly ask: Ask;
   /** True when the last questions to every server went unanswered: the uplink may be down. */
   isSilent(): boolean;
-  /** Other servers or times from now on; questions that are out to a server that is gone come back as not sent. */
+  /** Other servers or times from now on: questions that are out go on to them. */
   configure(settings: UpstreamSettings): void;
   close(): void;
 }

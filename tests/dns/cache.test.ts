@@ -120,7 +120,53 @@ describe("what is unknown", () => {
   });
 });
 
+describe("what a server fails to say, again and again", () => {
+  test("rests twice as long each time, up to five minutes, and begins anew after an answer", async () => {
+    const { cache, clock, answerWith } = openCache();
+    const told: Said = { kind: "unknown", why: "SERVFAIL", told: true };
+    const restS = async (): Promise<number> => {
+      const answer = await cache.lookup("MX", "a.test");
+      const restMs = answer.freshUntil - clock.now();
+      await clock.advance(restMs);
+      return restMs / 1000;
+    };
+    answerWith(told);
+    const rests: number[] = [];
+    for (let i = 0; i < 9; i++) rests.push(await restS());
+    expect(rests).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    answerWith(none(60_000));
+    await restS();
+    answerWith(told);
+    expect(await restS()).toBe(5);
+  });
+
+  test("silence rests five seconds each time: the line may be back", async () => {
+    const { cache, clock, answerWith } = openCache();
+    answerWith(failed);
+    for (let i = 0; i < 5; i++) {
+      const answer = await cache.lookup("MX", "a.test");
+      expect(answer.freshUntil - clock.now()).toBe(5_000);
+      await clock.advance(5_000);
+    }
+  });
+});
+
 describe("while the resolver is down", () => {
+  test("for hours, every lookup is answered, and each is counted as stale", async () => {
+    const { clock, seen, answerWith, mx } = openCache();
+    await mx("a.test");
+    answerWith(failed);
+    await clock.advance(60_000);
+    const before = seen.length;
+    for (let minute = 0; minute < 5 * 60; minute++) {
+      expect(await mx("a.test")).toBe(known);
+      expect(await mx("a.test")).toBe(known);
+      await clock.advance(60_000);
+    }
+    const counts = seen.slice(before).filter((one) => one === "l1 stale").length;
+    expect(counts).toBe(2 * 5 * 60);
+  });
+
   test("what was found serves for three days, asked again every half minute", async () => {
     const { clock, asked, seen, answerWith, mx } = openCache();
     await mx("a.test");
@@ -222,6 +268,34 @@ describe("the second level", () => {
     expect(second.asked).toEqual([]);
     expect(second.cache.size()).toBe(10);
   });
+});
+
+describe("ahead of its end", () => {
+  test("an answer is asked for again without being missed, and a failure takes nothing away", async () => {
+    const { cache, clock, asked, seen, answerWith, mx } = openCache();
+    await mx("a.test");
+    await clock.advance(50_000);
+    answerWith(failed);
+    await cache.renew("MX", "a.test");
+    expect(await mx("a.test")).toBe(known);
+    expect(seen.at(-1)).toBe("l1 hit");
+    answerWith(found(60_000, "new.test"));
+    await cache.renew("MX", "a.test");
+    expect(await mx("a.test")).toContain("new.test");
+    expect(asked.length).toBe(3);
+    expect(cache.peek("MX", "a.test")?.renewAt).toBe(clock.now() + 54_000);
+  });
+});
+
+test("one name is forgotten with all its types, or everything is", async () => {
+  const { cache, mx } = openCache();
+  await mx("a.test");
+  await cache.lookup("A", "a.test");
+  await mx("b.test");
+  expect(cache.flush("a.test")).toEqual(["MX a.test", "A a.test"]);
+  expect(cache.peek("MX", "a.test")).toBeUndefined();
+  expect(cache.flush()).toEqual(["MX b.test"]);
+  expect(cache.size()).toBe(0);
 });
 
 describe("a flood of names", () => {

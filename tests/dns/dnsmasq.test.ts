@@ -6,52 +6,42 @@ import { parseHosts } from "../../src/dns/servers.ts";
 import { createResolver, type Resolver } from "../../src/dns/resolver.ts";
 import { createUpstream, type Upstream } from "../../src/dns/upstream.ts";
 import { createRouter, defaultRouterSettings } from "../../src/route/router.ts";
-import { freePort, ready, startProcess, type Running } from "../fixtures/process.ts";
+import { startDnsmasq, type Dnsmasq } from "../fixtures/dnsmasq.ts";
 import { peer } from "../peers.ts";
 import { said } from "./lab.ts";
 
 const dnsmasq = peer("dnsmasq");
-let running: Running;
+let running: Dnsmasq;
 let upstream: Upstream;
 let resolver: Resolver;
 
 beforeAll(async () => {
   if (dnsmasq.missing) return;
-  const port = await freePort();
-  running = startProcess(dnsmasq.path, [
-    "--keep-in-foreground",
-    "--conf-file=/dev/null",
-    "--pid-file=",
-    "--user=root",
-    "--no-resolv",
-    "--no-hosts",
-    "--bind-interfaces",
-    "--listen-address=127.0.0.1",
-    `--port=${port}`,
-    "--local=/test/",
-    "--local-ttl=60",
-    "--mx-host=two.test,mx1.two.test,10",
-    "--mx-host=two.test,mx2.two.test,20",
-    "--mx-host=null.test,.,0",
-    "--mx-host=alias.test,www.alias.test,10",
-    "--cname=www.alias.test,mx1.two.test",
-    "--host-record=mx1.two.test,192.0.2.1,2001:db8::1",
-    "--host-record=mx2.two.test,192.0.2.2",
-    "--host-record=plain.test,192.0.2.3",
-    "--txt-record=plain.test,v=spf1 ,-all",
-    `--txt-record=long.test,${new Array(12).fill("x".repeat(200)).join(",")}`,
-    "--dns-rr=_25._tcp.mx1.two.test,52,030101aabbcc",
-  ]);
+  running = await startDnsmasq(dnsmasq.path, {
+    mx: [
+      ["two.test", "mx1.two.test", 10],
+      ["two.test", "mx2.two.test", 20],
+      ["null.test", ".", 0],
+      ["alias.test", "www.alias.test", 10],
+    ],
+    hosts: [
+      ["mx1.two.test", "192.0.2.1", "2001:db8::1"],
+      ["mx2.two.test", "192.0.2.2"],
+      ["plain.test", "192.0.2.3"],
+    ],
+    more: [
+      "--cname=www.alias.test,mx1.two.test",
+      "--txt-record=plain.test,v=spf1 ,-all",
+      `--txt-record=long.test,${new Array(12).fill("x".repeat(200)).join(",")}`,
+      "--dns-rr=_25._tcp.mx1.two.test,52,030101aabbcc",
+    ],
+  });
   upstream = createUpstream({
     clock: systemClock,
     random: systemRandom,
-    settings: { servers: [{ address: "127.0.0.1", port }], timeoutMs: 500 },
+    settings: { servers: [{ address: "127.0.0.1", port: running.port }], timeoutMs: 500 },
   });
   const hosts = parseHosts("");
-  await ready(running, "dnsmasq answers", async () => {
-    const probe = await upstream.ask({ type: "A", name: "plain.test" });
-    return probe.kind === "reply";
-  });
   resolver = createResolver({ clock: systemClock, ask: upstream.ask, hosts });
 });
 

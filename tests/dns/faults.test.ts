@@ -4,7 +4,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { createUdpExchange, udpLimits } from "../../src/dns/udp.ts";
 import { makeQuery } from "../../src/dns/wire.ts";
-import { startFakeDns, USUAL_A } from "./fakeServer.ts";
+import { addRecord, startFakeDns, USUAL_A } from "./fakeServer.ts";
 import { openLab, said, type Lab } from "./lab.ts";
 
 let lab: Lab;
@@ -52,10 +52,33 @@ describe("what a server may answer", () => {
     expect(said(await lab.resolver.lookup("TXT", "ok.txt.test"))).toBe('["v=spf1 -all"]');
   });
 
-  test("the AD bit is told", async () => {
-    const secure = await lab.resolver.lookup("A", "validated.a.test");
-    const plain = await lab.resolver.lookup("A", "ok.plain.test");
-    expect([secure, plain].map((one) => one.kind === "found" && one.secure)).toEqual([true, false]);
+  test("an answer is secure if a trusted server has validated it, and all aliases on the way", async () => {
+    const isSecure = async ({ resolver }: Lab, name: string) => {
+      const answer = await resolver.lookup("A", name);
+      return answer.kind === "found" && answer.secure;
+    };
+    expect(await isSecure(lab, "validated.a.test")).toBe(true);
+    expect(await isSecure(lab, "ok.plain.test")).toBe(false);
+    const [fake] = lab.fakes;
+    if (fake === undefined) throw new Error("no server");
+    addRecord(fake.zone, {
+      type: "CNAME",
+      name: "alias.a.test",
+      ttl: 60,
+      data: "validated.b.test",
+    });
+    expect(await isSecure(lab, "alias.a.test")).toBe(false);
+    const stranger = await openLab({ trusted: false });
+    expect(await isSecure(stranger, "validated.a.test")).toBe(false);
+    await stranger.close();
+  });
+
+  test("a truncated reply is temporary where TCP is refused, and the server is not given up", async () => {
+    const own = await openLab();
+    expect(said(await own.resolver.lookup("MX", "tcprefused.a.test"))).toBe("unknown");
+    expect(own.upstream.isSilent()).toBe(false);
+    expect(said(await own.resolver.lookup("MX", "ok.a.test"))).toBe(usualMx("ok.a.test"));
+    await own.close();
   });
 
   test("2,000 MX records in 64 KB are cut, not refused", async () => {
@@ -156,6 +179,19 @@ describe("servers that are gone", () => {
     fake.silent = false;
     expect(said(await own.resolver.lookup("MX", "ok.c.test"))).toBe(usualMx("ok.c.test"));
     expect(own.upstream.isSilent()).toBe(false);
+    await own.close();
+  });
+
+  test("other servers from now on: what is out goes on to them", async () => {
+    const own = await openLab();
+    const [fake] = own.fakes;
+    const [next] = lab.fakes;
+    if (fake === undefined || next === undefined) throw new Error("no server");
+    fake.silent = true;
+    const open = own.resolver.lookup("MX", "ok.moved.test");
+    own.upstream.configure({ servers: [next.server], timeoutMs: 5_000 });
+    expect(said(await open)).toBe(usualMx("ok.moved.test"));
+    expect(next.asked.some(({ name }) => name === "ok.moved.test")).toBe(true);
     await own.close();
   });
 
