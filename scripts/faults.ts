@@ -1,39 +1,95 @@
 #!/usr/bin/env bun
-// Runs the table of faults (tests/faults) against the compiled binary and the senders that are installed, and prints who passes.
+// Runs the table of faults (tests/faults) against the compiled binary and the senders that are installed, prints who passes, and with
+// `--write` keeps the table for the README. `scripts/faults R9 D4` tries those rows only.
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { contest, type Result } from "../tests/faults/arena.ts";
+import { type Result, type SenderKind, contest } from "../tests/faults/arena.ts";
 import { RESOLVER, enterLab, openLab } from "../tests/faults/lab.ts";
 import { startNameServer } from "../tests/faults/nameServer.ts";
 import { allCases } from "../tests/faults/rows/all.ts";
+import { msmtp, nodemailer } from "../tests/faults/senders/direct.ts";
+import { postfix } from "../tests/faults/senders/postfix.ts";
 import { OURS, createPostrider } from "../tests/faults/senders/postrider.ts";
+import { type Run, plain, totalsOf } from "../tests/faults/table.ts";
+
+export const RESULTS = join(import.meta.dir, "..", "tests", "faults", "results.json");
+
+const options = {
+  /** Another build than dist/postrider. */
+  binary: { type: "string" },
+  /** Postrider alone, without its peers. */
+  ours: { type: "boolean" },
+  /** Where the results go as JSON. */
+  json: { type: "string" },
+  /** Into the repository, from where the README's table is made. */
+  write: { type: "boolean" },
+} as const;
 
 async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals: rows } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options,
+  });
   const entered = enterLab(import.meta.path, args);
   if (typeof entered === "number") return entered;
   if (typeof entered === "string") {
     console.error(entered);
     return 1;
   }
-  const { values, positionals: rows } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { binary: { type: "string" }, verbose: { type: "boolean", short: "v" } },
-  });
-  const kinds = [createPostrider(values.binary)];
+  const run = await runAll(rows, values);
+  console.log(`\n${plain(run)}`);
+  for (const sender of run.senders) {
+    const { pass, fail, "n.a.": none } = totalsOf(run, sender);
+    console.log(`${sender}: ${pass} rows passed, ${fail} failed, ${none} do not apply`);
+  }
+  const text = `${JSON.stringify(run, null, 1)}\n`;
+  if (values.json !== undefined) writeFileSync(values.json, text);
+  if (values.write === true) writeFileSync(RESULTS, text);
+  return totalsOf(run, OURS).fail === 0 ? 0 : 1;
+}
+
+interface Chosen {
+  readonly binary?: string | undefined;
+  readonly ours?: boolean | undefined;
+}
+
+async function runAll(rows: readonly string[], { binary, ours }: Chosen): Promise<Run> {
   const cases = allCases.filter(
     ({ row }) => rows.length === 0 || rows.includes(row) || row === "R0",
   );
+  const own = createPostrider(binary);
+  const peers = ours === true ? [] : [postfix, msmtp, nodemailer];
   const lab = openLab();
   const names = await startNameServer(RESOLVER, 53);
   const results: Result[] = [];
-  const progress = ({ row, what, sender, mark, why }: Result): void =>
-    console.log(`${mark}\t${sender}\t${row}\t${what}${why === "" ? "" : `: ${why}`}`);
-  for (const [number, kind] of kinds.entries())
-    results.push(...(await contest({ lab, names, cases, progress }, kind, number)));
+  const tried = (kind: SenderKind, number: number): Promise<Result[]> =>
+    contest({ lab, names, cases, progress }, kind, number);
+  results.push(...(await tried(own, 0)));
+  // None of them works hard, so they need not wait for each other.
+  const others = await Promise.all(peers.map((kind, i) => tried(kind, i + 1)));
+  results.push(...others.flat());
   await names.close();
-  const failed = results.filter(({ mark, sender }) => mark === "fail" && sender === OURS);
-  console.log(`${results.length} tried, ${failed.length} failed by ${OURS}`);
-  return failed.length === 0 ? 0 : 1;
+  const senders = [own, ...peers].map(({ name }) => name);
+  return { revision: revision(), senders, results: results.sort(inOrder(cases)) };
 }
 
-process.exitCode = await main(process.argv.slice(2));
+function progress({ row, what, sender, mark, why }: Result): void {
+  if (mark !== "n.a.")
+    console.log(`${mark} ${sender} ${row} ${what}${why === "" ? "" : `: ${why}`}`);
+}
+
+/** As the cases stand in the table, whichever ended first. */
+function inOrder(cases: readonly { readonly what: string }[]) {
+  const place = new Map(cases.map(({ what }, i) => [what, i]));
+  return (x: Result, y: Result): number => (place.get(x.what) ?? 0) - (place.get(y.what) ?? 0);
+}
+
+function revision(): string {
+  const args = ["rev-parse", "--short", "HEAD"];
+  return execFileSync("git", args, { cwd: import.meta.dir, encoding: "utf8" }).trim();
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -32,6 +32,8 @@ export interface Turn {
   readonly dotAlone: boolean;
   /** How often this server has met this verb before, over all sessions. */
   readonly before: number;
+  /** How long ago that was for the first time, in milliseconds. */
+  readonly sinceFirst: number;
   write(octets: string): void;
   pause(ms: number): Promise<void>;
   /** Reads no more from now on. */
@@ -90,7 +92,7 @@ const HANG: Ending = { end: "hang" };
 export async function startMailServer(options: MailServerOptions): Promise<MailServer> {
   const sessions: Session[] = [];
   const sockets = new Set<Socket>();
-  const met = new Map<string, number>();
+  const met = new Map<string, Met>();
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
@@ -129,23 +131,29 @@ interface Envelope {
   readonly to: string[];
 }
 
+interface Met {
+  readonly before: number;
+  readonly firstAt: number;
+}
+
 interface Serving {
   readonly session: Session;
   readonly options: MailServerOptions;
-  readonly met: Map<string, number>;
+  readonly met: Map<string, Met>;
 }
 
 async function serve(plain: Socket, { session, options, met }: Serving): Promise<void> {
   const wire = createWire(plain, session);
   let envelope: Envelope | null = null;
   const act = async (verb: string, line: string): Promise<string | Ending> => {
-    const before = met.get(verb) ?? 0;
-    met.set(verb, before + 1);
+    const { before, firstAt } = met.get(verb) ?? { before: 0, firstAt: performance.now() };
+    met.set(verb, { before: before + 1, firstAt });
     const chosen = await options.script?.({
       verb,
       line,
       session,
       before,
+      sinceFirst: performance.now() - firstAt,
       dotAlone: wire.dotAlone(),
       accepted: envelope?.to.length ?? 0,
       behind: wire.waiting(),

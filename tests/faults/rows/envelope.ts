@@ -232,12 +232,7 @@ export const envelopeCases: readonly FaultCase[] = [
 
 /** Refuses all until the hint is over, reckoned from the first try. */
 function greylist(wanted: string, say: string): Script {
-  let firstAt: number | undefined;
-  return ({ verb }) => {
-    if (verb !== wanted) return undefined;
-    firstAt ??= performance.now();
-    return performance.now() - firstAt < HINT_MS ? say : undefined;
-  };
+  return ({ verb, sinceFirst }) => (verb === wanted && sinceFirst < HINT_MS ? say : undefined);
 }
 
 /** Not sooner than asked, from the same address, with the same envelope. */

@@ -172,7 +172,7 @@ export const openingCases: readonly FaultCase[] = [
     expect: {
       first: "delivered",
       check: ({ servers, sentAt }) =>
-        (servers[0]?.sessions[0]?.beganAt ?? 0) - sentAt < deadlines.connect * 1.9
+        (servers[0]?.sessions[0]?.beganAt ?? 0) - sentAt < deadlines.connect * 2.7
           ? undefined
           : "IPv4 was not among the first two tries",
     },

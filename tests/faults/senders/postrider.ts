@@ -118,7 +118,7 @@ function heartbeat(daemon: Daemon, staged: readonly Staged[]): () => Promise<voi
 const BEAT_MS = 250;
 const POLL_MS = 300;
 /** Until the first outcome, and until the last one where it is waited for. */
-const LIMIT_MS = 75_000;
+const LIMIT_MS = 50_000;
 
 async function deliver(daemon: Daemon, staged: Staged): Promise<Delivered> {
   const { one } = staged;
