@@ -8,6 +8,7 @@ import type { Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import type { Dialogue } from "../smtp/dialogue.ts";
 import type { Offer } from "../smtp/extensions.ts";
+import { classOf } from "../smtp/reply.ts";
 import { transaction, type Fate, type TransactionEnd } from "../smtp/transaction.ts";
 import { matches, type Body } from "./body.ts";
 import type { Learned } from "./learned.ts";
@@ -240,7 +241,7 @@ function settle(
     const tooMany = trouble.isTooManyRecipients(fate, acceptedBefore);
     if (fate.fate !== "refused" || fate.phase !== "rcpt") acceptedBefore++;
     // Only after progress, so that this ends.
-    if ((tooMany && someTaken) || (wiser && fate.fate === "lost" && !fate.doubt)) {
+    if ((tooMany && someTaken) || (wiser && isUndecided(fate))) {
       again.push(recipient);
       continue;
     }
@@ -251,6 +252,11 @@ function settle(
       deps.log("error", "deliver.body_damaged", { message: work.job.message, text: fate.text });
   }
   return again;
+}
+
+/** The server has said neither yes nor no to it. */
+function isUndecided(fate: Fate): boolean {
+  return fate.fate === "lost" ? !fate.doubt : fate.fate === "refused" && classOf(fate.reply) < 4;
 }
 
 /** Where and when something was tried, for the timeline. */

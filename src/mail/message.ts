@@ -40,11 +40,11 @@ export interface MessageHead {
 /** Delivery status notifications, as `dsn` of the API has them. */
 export interface DsnRequest {
   /** Absent: what each server does by itself. `never` stands alone. */
-  readonly notify?: readonly ("never" | "success" | "failure" | "delay")[];
+  readonly notify?: readonly ("never" | "success" | "failure" | "delay")[] | undefined;
   /** How much of the message a failure report brings back. */
-  readonly ret?: "full" | "headers";
+  readonly ret?: "full" | "headers" | undefined;
   /** The sender's own name for this message: printable ASCII. */
-  readonly envid?: string;
+  readonly envid?: string | undefined;
 }
 
 /** What the API shows of a message. Strings are as the caller gave them. */

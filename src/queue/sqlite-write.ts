@@ -51,7 +51,8 @@ export function createHeldLeases(): HeldLeases {
 }
 
 const INSERT_MESSAGE = `INSERT INTO message
-  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event, dsn)
+  (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event,
+    dsn)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`;
 export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient

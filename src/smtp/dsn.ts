@@ -2,11 +2,11 @@
 
 export interface DsnWish {
   /** Undefined: what the server does by itself. `never` stands alone. */
-  readonly notify?: readonly Notify[];
+  readonly notify?: readonly Notify[] | undefined;
   /** How much of the message a failure report brings back. */
-  readonly ret?: "full" | "headers";
+  readonly ret?: "full" | "headers" | undefined;
   /** The sender's own name for this message. */
-  readonly envid?: string;
+  readonly envid?: string | undefined;
 }
 
 export const notifyWords = ["never", "success", "failure", "delay"] as const;

@@ -162,6 +162,8 @@ function* inOneGroup(commands: Commands, course: Course): Dialogue<void> {
     if (!stopped && replies.at(-1)?.code !== 421) course.broke = "pipelining";
     return endAll(course, lostFate(group[i] ?? "data", loss));
   }
+  // Replies of the wrong kind: they and the commands have lost each other.
+  if (!course.clean && replies.every((reply) => reply.code !== 421)) course.broke = "pipelining";
   if (chunked) {
     if (!course.over && course.fates.includes(undefined)) yield* message(course, body);
     return;

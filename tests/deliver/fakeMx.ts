@@ -3,10 +3,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { fakeCertificate, fakeKey } from "./fakeCertificate.ts";
 
-/** Text to say, with CRLF added; or what to do instead. Undefined: what a good server would say. */
-export type Act = string | { readonly raw: string } | "CLOSE" | "HANG" | undefined;
+/**
+ * Text to say, with CRLF added; or what to do instead. Undefined: what a good server would say. `then`: what happens once it is said -
+ * `END` says goodbye (FIN), `RESET` throws the connection away (RST).
+ */
+export type Act =
+  string | { readonly raw: string; readonly then?: "END" | "RESET" } | "CLOSE" | "HANG" | undefined;
 
-/** `verb` is CONNECT, a command in upper case, or `.` for the end of the message. */
+/** `verb` is CONNECT, a command in upper case, or `.` for the end of the message, in a chunk too. */
 export type Script = (
   verb: string,
   line: string,
@@ -22,6 +26,8 @@ export interface FakeSession {
   secure: boolean;
   /** Octets in front of what is not read yet; for scripts that look at it. */
   pending: string;
+  /** Says it unasked. */
+  say(text: string): void;
 }
 
 export interface FakeMx {
@@ -60,6 +66,7 @@ export async function startFakeMx(options: FakeMxOptions = {}): Promise<FakeMx> 
       ended: false,
       secure: false,
       pending: "",
+      say: (text) => void socket.write(text),
     };
     sessions.push(session);
     void serve(socket, session, options);
@@ -119,8 +126,27 @@ async function serve(plain: Socket, session: FakeSession, options: FakeMxOptions
     }
     if (chosen === "HANG") return new Promise<false>(() => {});
     const text = typeof chosen === "string" ? `${chosen}\r\n` : chosen.raw;
-    socket.write(text);
-    return text;
+    const then = typeof chosen === "string" ? undefined : chosen.then;
+    await new Promise((written) => socket.write(text, written));
+    if (then === "RESET") plain.resetAndDestroy();
+    if (then === "END") socket.end();
+    return then === undefined ? text : false;
+  };
+
+  /** RFC 3030: so many octets, whatever they are. A script may answer to BDAT before they have come. */
+  const takeChunk = async (octets: number, line: string): Promise<boolean> => {
+    const early = (await options.script?.("BDAT", line, session)) ?? undefined;
+    if (early !== undefined) socket.write(typeof early === "string" ? `${early}\r\n` : "");
+    while (session.pending.length < octets && !session.ended)
+      await new Promise<void>((resolve) => (wake = resolve));
+    if (session.pending.length < octets) return false;
+    const body = session.pending.slice(0, octets);
+    session.pending = session.pending.slice(octets);
+    if (early !== undefined) return true;
+    const said = await act(".", body);
+    if (said === false) return false;
+    if (said.startsWith("2")) session.messages.push(body);
+    return true;
   };
 
   if ((await act("CONNECT", "")) === false) return;
@@ -129,6 +155,10 @@ async function serve(plain: Socket, session: FakeSession, options: FakeMxOptions
     if (line === undefined) return;
     session.lines.push(session.secure ? `*${line}` : line);
     const verb = line.split(/[ :]/)[0]?.toUpperCase() ?? "";
+    if (verb === "BDAT") {
+      if (!(await takeChunk(Number(line.split(" ")[1]), line))) return;
+      continue;
+    }
     const said = await act(verb, line);
     if (said === false) return;
     if (verb === "QUIT") return void socket.end();
