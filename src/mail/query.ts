@@ -6,7 +6,9 @@ export type Query =
   | { readonly ask: "events"; readonly id: string }
   | { readonly ask: "raw"; readonly id: string }
   | { readonly ask: "list"; readonly filter: ListFilter }
-  | { readonly ask: "queue" };
+  | { readonly ask: "queue" }
+  /** What waits for these sites; one that has no name in the store is left out. */
+  | { readonly ask: "sites"; readonly names: readonly string[] };
 
 export interface ListFilter {
   readonly status?: StateName | "dead";
@@ -70,6 +72,16 @@ export interface UplinkView {
   readonly detail: string | null;
 }
 
+/** The line of a site; that of a paused domain is named `domain:` and the domain. */
+export interface SiteDepth {
+  readonly site: string;
+  /** Recipients, counted up to a limit. */
+  readonly waiting: number;
+  readonly oldest_age_seconds: number | null;
+  readonly next_attempt_at: string | null;
+  readonly last_error: string | null;
+}
+
 export interface QueueView {
   readonly object: "queue";
   /** Recipients by state and priority, finished ones included. */
@@ -80,11 +92,12 @@ export interface QueueView {
   }[];
   /** Age of the oldest recipient that is not final, by priority; null when there is none. */
   readonly oldest_age_seconds: Readonly<Record<"p0" | "p1" | "p2", number | null>>;
-  readonly sites: readonly {
-    readonly site: string;
-    readonly waiting: number;
-    readonly next_attempt_at: string | null;
-    readonly last_error: string | null;
+  readonly sites: readonly SiteDepth[];
+  /** What an operator has stopped; `name` is empty for everything. */
+  readonly paused: readonly {
+    readonly kind: "all" | "domain" | "site";
+    readonly name: string;
+    readonly since: string;
   }[];
   /** How far search.db lags behind, in events. */
   readonly search_lag: number;
@@ -99,6 +112,8 @@ export interface QueueView {
 export type Answer =
   | { readonly kind: "found"; readonly view: unknown }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** They lie in a file of the spool, too large for a message between threads. */
+  | { readonly kind: "spooled"; readonly file: string; readonly sizeBytes: number }
   | { readonly kind: "missing" }
   | { readonly kind: "gone" }
   | { readonly kind: "busy" }

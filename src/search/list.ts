@@ -61,8 +61,8 @@ export function createList(prepare: Prepare, stored: Stored, tag: HostTag) {
   };
 
   /**
-   * The index knows the state of the last event. A claim and its return make no event, so what waits may stand there as
-   * sending, and what is being sent stands wherever it waited.
+   * The index knows the state of the last event. A claim, its return and a release make no event, so what waits may stand there as
+   * sending or held, and what is being sent stands wherever it waited.
    */
   const merged = (status: NonNullable<ListFilter["status"]>): IdRange => {
     if (status === "sending") return stored.sendingIds;
@@ -119,7 +119,7 @@ function candidateStates(
     case "scheduled":
     case "queued":
     case "deferred":
-      return ["scheduled", "queued", "deferred", "sending"];
+      return ["scheduled", "queued", "held", "deferred", "sending"];
     default:
       return [status];
   }
@@ -162,14 +162,14 @@ function invalid(field: string, detail: string): Answer {
 
 function matches(
   filter: ListFilter,
-  { id, facts }: StoredMessage,
+  { id, facts, spool }: StoredMessage,
   recipients: readonly StoredRecipient[],
   stored: Stored,
 ): boolean {
   const { status, to, from, domain, tag, reference } = filter;
   if (status === "dead") {
     if (!recipients.some(({ state }) => state === "bounced" || state === "expired")) return false;
-    if (!stored.hasBody(id)) return false;
+    if (spool === null && !stored.hasBody(id)) return false;
   } else if (status !== undefined && !recipients.some((one) => one.state === status)) {
     return false;
   }

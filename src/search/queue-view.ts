@@ -3,7 +3,7 @@ import type { EpochMs } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { priorities } from "../mail/message.ts";
-import type { QueueView } from "../mail/query.ts";
+import type { QueueView, SiteDepth } from "../mail/query.ts";
 import { FIRST_FINAL } from "../mail/state.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import { iso, lastWord } from "./events.ts";
@@ -13,6 +13,8 @@ import type { Stored } from "./stored.ts";
 const SITES_MAX = 200;
 /** A site with more is shown as having so many: counting a million would hold up every other question. */
 const WAITING_COUNTED_MAX = 20_000;
+/** What an operator paused is few; beyond so many the first are shown. */
+const PAUSES_SHOWN_MAX = 1000;
 /** Stale rows of the index that one question skips. */
 const OPEN_LOOKED_MAX = 100;
 
@@ -20,13 +22,18 @@ const WAITING = "state IN (0, 1, 4)";
 
 export const queueSql = {
   nextSite: `SELECT site FROM recipient INDEXED BY ready WHERE ${WAITING} AND site > ?1 ORDER BY site LIMIT 1`,
-  waiting: `SELECT count(*) FROM
-    (SELECT 1 FROM recipient INDEXED BY ready WHERE ${WAITING} AND site = ?1 LIMIT ${WAITING_COUNTED_MAX})`,
+  waiting: `SELECT count(*), min(message) FROM
+    (SELECT message FROM recipient INDEXED BY ready WHERE ${WAITING} AND site = ?1 LIMIT ${WAITING_COUNTED_MAX})`,
   next: `SELECT due, timeline FROM recipient INDEXED BY ready
     WHERE ${WAITING} AND site = ?1 AND priority = ?2 ORDER BY due LIMIT 1`,
   siteName: "SELECT name FROM site WHERE id = ?1",
+  siteId: "SELECT id FROM site WHERE name = ?1",
+  pauses: `SELECT kind, name, at FROM pause WHERE (kind, name) > ('', '')
+    ORDER BY kind, name LIMIT ${PAUSES_SHOWN_MAX}`,
   open: `SELECT message FROM term WHERE key = ?1 ORDER BY message LIMIT ${OPEN_LOOKED_MAX}`,
 } as const;
+
+type Paused = QueueView["paused"][number];
 
 export interface QueueViewDeps {
   readonly store: Connection;
@@ -40,6 +47,8 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
   const waiting = store.prepare(queueSql.waiting);
   const next = store.prepare(queueSql.next);
   const siteName = store.prepare(queueSql.siteName);
+  const siteId = store.prepare(queueSql.siteId);
+  const pauses = store.prepare(queueSql.pauses);
   const open = index.prepare(queueSql.open);
 
   const oldestAge = (priority: Priority, now: EpochMs): number | null => {
@@ -57,7 +66,8 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     p2: oldestAge(2, now),
   });
 
-  const siteView = (site: number): QueueView["sites"][number] => {
+  const siteView = (site: number, now: EpochMs): SiteDepth => {
+    const [count, oldest] = waiting.values(site)[0] as [number, MessageId | null];
     const heads = priorities.flatMap(
       (priority) => next.values(site, priority) as [EpochMs, string][],
     );
@@ -66,28 +76,39 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     const last = tried === undefined ? undefined : unpackTimeline(tried[1]).at(-1);
     return {
       site: (siteName.values(site)[0] as [string] | undefined)?.[0] ?? "",
-      waiting: (waiting.values(site)[0] as [number])[0],
+      waiting: count,
+      oldest_age_seconds:
+        oldest === null ? null : Math.max(0, Math.floor((now - acceptedAtOf(oldest)) / 1000)),
       next_attempt_at: first === undefined ? null : iso(first[0]),
       last_error: last === undefined ? null : lastWord(last),
     };
   };
 
   const view = (now: EpochMs): QueueView => {
-    const sites: QueueView["sites"][number][] = [];
+    const sites: SiteDepth[] = [];
     for (let last = -1; sites.length < SITES_MAX;) {
       const row = nextSite.values(last)[0] as [number] | undefined;
       if (row === undefined) break;
       last = row[0];
-      sites.push(siteView(last));
+      sites.push(siteView(last, now));
     }
     return {
       object: "queue",
       counts: stored.tally().map((row) => ({ ...row, priority: `p${row.priority}` as const })),
       oldest_age_seconds: oldestAges(now),
       sites,
+      paused: (pauses.values() as [Paused["kind"], string, EpochMs][]).map(([kind, name, at]) => ({
+        ...{ kind, name, since: iso(at) },
+      })),
       search_lag: lag(),
     };
   };
 
-  return { view, oldestAges };
+  const depths = (names: readonly string[], now: EpochMs): SiteDepth[] =>
+    names.flatMap((name) => {
+      const [row] = siteId.values(name) as [number][];
+      return row === undefined ? [] : [siteView(row[0], now)];
+    });
+
+  return { view, depths, oldestAges };
 }

@@ -78,6 +78,8 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const raw = (id: MessageId): Answer => {
     const message = stored.message(id);
     if (message === undefined) return { kind: "missing" };
+    const { spool, sizeBytes } = message;
+    if (spool !== null) return { kind: "spooled", file: spool, sizeBytes };
     const bytes = readBytes(message, stored, dataDir);
     return bytes === undefined ? { kind: "gone" } : { kind: "bytes", bytes };
   };
@@ -99,6 +101,8 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
         case "list":
           catchUp();
           return list(query.filter);
+        case "sites":
+          return { kind: "found", view: queue.depths(query.names, clock.now()) };
         case "queue":
           catchUp();
           return { kind: "found", view: queue.view(clock.now()) };

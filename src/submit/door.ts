@@ -161,25 +161,25 @@ function refusing(health: Extract<Health, { kind: "refusing" }>): Problem {
   return { name: health.why, detail: refusals[health.why], retryAfterS: health.retryAfterS };
 }
 
-function addReading(app: Hono<Env>, { ask }: DoorDeps, keyed: Wrap): void {
+function addReading(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
   app.get(
     "/emails",
     keyed((request) => {
       const filter = readFilter(new URL(request.url).searchParams);
       if (filter.kind === "problem") return filter;
-      return answerQuery(request, ask, { ask: "list", filter: filter.value });
+      return answerQuery(request, deps, { ask: "list", filter: filter.value });
     }),
   );
   const one = (kind: "email" | "events" | "raw") =>
     keyed((request, context) =>
-      answerQuery(request, ask, { ask: kind, id: context.req.param("id") ?? "" }),
+      answerQuery(request, deps, { ask: kind, id: context.req.param("id") ?? "" }),
     );
   app.get("/emails/:id", one("email"));
   app.get("/emails/:id/events", one("events"));
   app.get("/emails/:id/raw", one("raw"));
   app.get(
     "/queue",
-    keyed((request) => answerQuery(request, ask, { ask: "queue" })),
+    keyed((request) => answerQuery(request, deps, { ask: "queue" })),
   );
 }
 

@@ -5,6 +5,7 @@ import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
 import { RAW_TYPE, answer } from "./answer.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
+import type { Spool } from "./spool.ts";
 
 const LIMIT_DEFAULT = 20;
 const LIMIT_MAX = 100;
@@ -16,7 +17,7 @@ export type Ask = (query: Query) => Promise<Answer>;
 
 export async function answerQuery(
   request: Request,
-  ask: Ask,
+  { ask, spool }: { readonly ask: Ask; readonly spool: Pick<Spool, "read"> },
   query: Query,
 ): Promise<Result<Response>> {
   const said = await ask(query);
@@ -24,16 +25,13 @@ export async function answerQuery(
     case "found":
       return ok(answer(request, 200, said.view));
     case "bytes":
-      return ok(
-        new Response(said.bytes as Uint8Array<ArrayBuffer>, {
-          headers: {
-            "content-type": RAW_TYPE,
-            // Foreign content: never shown as a page of ours.
-            "content-disposition": "attachment",
-            "x-content-type-options": "nosniff",
-          },
-        }),
-      );
+      return ok(new Response(said.bytes as Uint8Array<ArrayBuffer>, { headers: rawHeaders }));
+    case "spooled": {
+      const bytes = await spool.read(said.file);
+      if (bytes === undefined) return problem(gone);
+      const headers = { ...rawHeaders, "content-length": String(said.sizeBytes) };
+      return ok(new Response(bytes, { headers }));
+    }
     case "missing":
       return problem(noSuchEmail);
     case "gone":
@@ -46,6 +44,13 @@ export async function answerQuery(
       return unreachable(said);
   }
 }
+
+const rawHeaders = {
+  "content-type": RAW_TYPE,
+  // Foreign content: never shown as a page of ours.
+  "content-disposition": "attachment",
+  "x-content-type-options": "nosniff",
+} as const;
 
 const texts = [
   "to",
@@ -107,7 +112,9 @@ const noSuchEmail: Problem = {
 };
 const gone: Problem = {
   name: "gone",
-  detail: "The bytes of this message are no longer kept: they go with the last final state.",
+  detail:
+    "The bytes of this message are no longer kept: they go with the last final state, those of " +
+    "bounced and expired mail after dead_letter_days.",
 };
 const busy: Problem = {
   name: "busy",

@@ -1,6 +1,6 @@
 // Large messages lie in files of their own, synced with their folder before anybody is told of them (DESIGN 3). Written under their
 // final name: a file that no row names is an orphan, whatever is in it, and is swept at start.
-import { open, unlink } from "node:fs/promises";
+import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../base/random.ts";
 import { type Result, ok, problem } from "./problem.ts";
@@ -17,12 +17,22 @@ export interface SpoolFile {
 
 export interface Spool {
   create(): Promise<SpoolFile>;
+  /** Piece by piece; undefined when it is gone. A file that is removed meanwhile is read to its end. */
+  read(name: string): Promise<ReadableStream<Uint8Array> | undefined>;
 }
 
 const NAME_BYTES = 16;
+const PIECE_BYTES = 65_536;
 
 export function createSpool(folder: string, random: Random): Spool {
   return {
+    async read(name) {
+      const file = await open(join(folder, name), "r").catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined;
+        throw error;
+      });
+      return file === undefined ? undefined : streamOf(file);
+    },
     async create() {
       const name = `${Buffer.from(random.bytes(NAME_BYTES)).toString("hex")}.eml`;
       const path = join(folder, name);
@@ -55,6 +65,19 @@ export function createSpool(folder: string, random: Random): Spool {
       };
     },
   };
+}
+
+function streamOf(file: FileHandle): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const piece = new Uint8Array(PIECE_BYTES);
+      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES);
+      if (bytesRead > 0) return controller.enqueue(piece.subarray(0, bytesRead));
+      await file.close();
+      controller.close();
+    },
+    cancel: () => file.close(),
+  });
 }
 
 async function syncFolder(folder: string): Promise<void> {

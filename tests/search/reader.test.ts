@@ -5,7 +5,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createMeter } from "../../src/base/meter.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
-import type { EmailView, ListView, QueueView } from "../../src/mail/query.ts";
+import type { EmailView, ListView, QueueView, SiteDepth } from "../../src/mail/query.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import { attempt, createStage, listed, NOW, type Stage, timeline, view } from "./stage.ts";
 
@@ -249,16 +249,59 @@ test("the queue is shown by state, priority and site", async () => {
     ],
     oldest_age_seconds: { p0: 60, p1: 60, p2: null },
     sites: [
-      { site: "", waiting: 1, next_attempt_at: new Date(NOW).toISOString(), last_error: null },
+      {
+        site: "",
+        waiting: 1,
+        oldest_age_seconds: 60,
+        next_attempt_at: new Date(NOW).toISOString(),
+        last_error: null,
+      },
       {
         site: "mx.example.com",
         waiting: 1,
+        oldest_age_seconds: 60,
         next_attempt_at: new Date(NOW + 60_000).toISOString(),
         last_error: "451 4.7.1 Greylisted",
       },
     ],
+    paused: [],
     search_lag: 0,
   });
+});
+
+test("what an operator paused is shown, and a site's line by its name", async () => {
+  stage.accept();
+  stage.act(() => {
+    stage.store.pause({ kind: "site", name: "mx.example.com", at: NOW });
+    stage.store.pause({ kind: "all", name: "", at: NOW + 1 });
+  });
+  const { paused } = await view<QueueView>(stage.reader.ask({ ask: "queue" }));
+  expect(paused).toEqual([
+    { kind: "all", name: "", since: new Date(NOW + 1).toISOString() },
+    { kind: "site", name: "mx.example.com", since: new Date(NOW).toISOString() },
+  ]);
+  const names = ["", "unknown.example"];
+  expect(await view<SiteDepth[]>(stage.reader.ask({ ask: "sites", names }))).toMatchObject([
+    { site: "", waiting: 1 },
+  ]);
+});
+
+test("dead letters are those whose bytes are kept, and a released message is found where it waits", async () => {
+  stage.store.keep({ deadMs: 1000, all: false });
+  const dead = stage.accept();
+  stage.settle(dead.id, bounced);
+  expect(await listed(stage, { status: "dead" })).toEqual([dead.uuid]);
+  expect(await stage.reader.ask({ ask: "raw", id: dead.uuid })).toMatchObject({ kind: "bytes" });
+  stage.act(() => stage.store.fade(Infinity, 9));
+  expect(await listed(stage, { status: "dead" })).toEqual([]);
+  const held = stage.accept();
+  const next = { at: "held", attempts: 0 } as const;
+  stage.settle(held.id, { next, event: "email.held" });
+  expect(await listed(stage, { status: "held" })).toEqual([held.uuid]);
+  const released = { at: "queued", dueAt: NOW, attempts: 0 } as const;
+  stage.settle(held.id, { next: released, event: null });
+  expect(await listed(stage, { status: "held" })).toEqual([]);
+  expect(await listed(stage, { status: "queued" })).toEqual([held.uuid]);
 });
 
 test("the gauges tell the age of the oldest message that waits, and how far the index lags", async () => {

@@ -124,6 +124,7 @@ describe("a full disk", () => {
   function failing(code: string) {
     const made: Fixture = createFixture({
       spool: {
+        read: async () => undefined,
         async create() {
           const file = await createSpool(made.spoolFolder, seededRandom(2)).create();
           const write = async (): Promise<void> => {

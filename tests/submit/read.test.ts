@@ -1,5 +1,7 @@
 // The reading routes, methods and addresses that are not known, and the document.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Fixture, createFixture, loopback, network, problemOf } from "./doorFixture.ts";
 
 let fixture: Fixture;
@@ -47,6 +49,20 @@ test("the source of a message is never shown as a page", async () => {
   expect(response.headers.get("content-type")).toBe("message/rfc822");
   expect(response.headers.get("content-disposition")).toBe("attachment");
   expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+});
+
+test("the source of a large message is streamed from its file, and gone with it", async () => {
+  const bytes = Buffer.from("From: a@example.org\r\n\r\n" + "0123456789abcde\n".repeat(20_000));
+  writeFileSync(join(fixture.spoolFolder, "large.eml"), bytes);
+  fixture.reply = { kind: "spooled", file: "large.eml", sizeBytes: bytes.length };
+  const response = await fixture.get("/emails/abc/raw");
+  expect(response.headers.get("content-length")).toBe(String(bytes.length));
+  expect(response.headers.get("content-disposition")).toBe("attachment");
+  expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
+  const given = await fixture.get("/emails/abc/raw");
+  await given.body?.cancel();
+  rmSync(join(fixture.spoolFolder, "large.eml"));
+  expect((await fixture.get("/emails/abc/raw")).status).toBe(410);
 });
 
 test.each([
