@@ -357,6 +357,14 @@ export function createQueue(deps: QueueDeps): Queue {
     workerLost,
     pressure: admission.pressure,
     drain,
+    reopen() {
+      for (const site of sites.all()) {
+        if (site.closedUntil === 0) continue;
+        site.closedUntil = 0;
+        expect(site);
+      }
+      schedule();
+    },
     idle: () =>
       new Promise((resolve) => {
         idlers.push(resolve);

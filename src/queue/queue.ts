@@ -84,6 +84,8 @@ export interface Queue {
   pressure(pressure: Pressure): void;
   /** Takes no more mail and starts no more attempts. */
   drain(): void;
+  /** The addresses to send from are others now: sites that waited for a new day are looked at again. */
+  reopen(): void;
   /** Resolves once nothing is leased. */
   idle(): Promise<void>;
   /** Writes what is left to write, and ends: nothing is called back afterwards. */

@@ -17,6 +17,7 @@ import type { Dispatch } from "../../src/queue/launch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createMemoryDisk, type MemoryDisk } from "../../src/queue/memory.ts";
 import { defaultPolicy, type QueuePolicy } from "../../src/queue/policy.ts";
+import type { Sources } from "../../src/queue/sources.ts";
 import type { QueueStore, RecipientRow } from "../../src/queue/store.ts";
 import { createSimClock, type SimClock } from "../sim/time.ts";
 
@@ -92,7 +93,11 @@ export function stepOf(kind: Verdict["kind"], at: number, trouble: TroubleClass)
   });
 }
 
-export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): Bench {
+export function createBench(
+  overrides: Partial<QueuePolicy> = {},
+  workers = 1,
+  sourcesFor?: (store: QueueStore) => Sources,
+): Bench {
   const clock = createSimClock(START);
   const disk = createMemoryDisk("8000000000000000");
   const meter = createMeter(boundsOf);
@@ -109,7 +114,10 @@ export function createBench(overrides: Partial<QueuePolicy> = {}, workers = 1): 
       store,
       clock: clock.of(owner),
       random,
-      routeFor: (domain) => bench.routes.get(domain) ?? routeTo(domain),
+      routeFor: (domain, sender) =>
+        bench.routes.get(sender === undefined ? domain : `${domain} ${sender}`) ?? routeTo(domain),
+      ownRelays: (sender) => [...bench.routes.keys()].some((key) => key.endsWith(` ${sender}`)),
+      ...(sourcesFor === undefined ? {} : { sources: sourcesFor(store) }),
       workers,
       send: (worker, batch) => {
         for (const one of batch) bench.sent.push({ ...one, worker, at: clock.now() });
