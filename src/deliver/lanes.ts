@@ -5,11 +5,16 @@ import type { Priority } from "../mail/message.ts";
 /** Of 21 jobs taken while all lanes are full, so many come from each. */
 export const laneWeights: Readonly<Record<Priority, number>> = { 0: 16, 1: 4, 2: 1 };
 
+const ALL_LANES = 0b111;
+
 export interface Lanes<T> {
   push(priority: Priority, item: T): void;
   /** Before all others of its lane: for a job that was begun already. */
   putBack(priority: Priority, item: T): void;
-  take(): T | undefined;
+  /** `mask`: the lanes that may be taken from, one bit each; all of them when absent. */
+  take(mask?: number): T | undefined;
+  /** True when something waits in one of these lanes. */
+  has(mask: number): boolean;
   /** From the head of each lane, as long as `unfit` says so. */
   takeHeads(unfit: (item: T) => boolean): T[];
   takeWhere(meant: (item: T) => boolean): T[];
@@ -25,9 +30,12 @@ export function createLanes<T>(): Lanes<T> {
   const refill = (): void => void Object.assign(credits, laneWeights);
   let size = 0;
 
-  const takeByCredit = (): T | undefined => {
+  const isOpen = (priority: Priority, mask: number): boolean =>
+    (mask & (1 << priority)) !== 0 && lanes[priority].size() > 0;
+
+  const takeByCredit = (mask: number): T | undefined => {
     for (const priority of [0, 1, 2] as const) {
-      if (credits[priority] === 0 || lanes[priority].size() === 0) continue;
+      if (credits[priority] === 0 || !isOpen(priority, mask)) continue;
       credits[priority]--;
       size--;
       return lanes[priority].take();
@@ -44,12 +52,13 @@ export function createLanes<T>(): Lanes<T> {
       lanes[priority].putBack(item);
       size++;
     },
-    take() {
+    has: (mask) => isOpen(0, mask) || isOpen(1, mask) || isOpen(2, mask),
+    take(mask = ALL_LANES) {
       if (size === 0) return undefined;
-      const taken = takeByCredit();
+      const taken = takeByCredit(mask);
       if (taken !== undefined) return taken;
       refill();
-      return takeByCredit();
+      return takeByCredit(mask);
     },
     takeHeads(unfit) {
       const taken = lanes.flatMap((lane) => lane.takeHeads(unfit));

@@ -4,10 +4,10 @@ import type { Late, Recall } from "../mail/recall.ts";
 import { isRecalled } from "../mail/recall.ts";
 import type { Trial, Work } from "./attempt.ts";
 import type { Link } from "./open.ts";
-import type { Site } from "./site.ts";
+import type { Group } from "./site.ts";
 
 export interface Recallable {
-  readonly sites: ReadonlyMap<string, Site>;
+  readonly groups: ReadonlyMap<string, Pick<Group, "lanes">>;
   readonly ahead: ReadonlyMap<Link, Trial>;
   /** What each busy connection works on. */
   readonly working: ReadonlyMap<Link, Work>;
@@ -19,7 +19,7 @@ export interface Recallable {
 export const RECALLED = "it was taken back by the operator";
 
 export function recallFrom(state: Recallable, recall: Recall): Late[] {
-  for (const { lanes } of state.sites.values())
+  for (const { lanes } of state.groups.values())
     for (const work of lanes.takeWhere(({ job }) => isRecalled(recall, job)))
       state.interrupted(work, RECALLED);
   // Its commands left with the dot of another message: closing the connection now would leave that one in doubt.

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Signer } from "../mail/dkim/signer.ts";
+import { blamesSite } from "../mail/blame.ts";
 import type { Job } from "../mail/job.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -15,8 +16,10 @@ import type { Connect } from "./connection.ts";
 import { createLearned } from "./learned.ts";
 import { createDeliverMeter } from "./metering.ts";
 import { createOpen, type Unopened } from "./open.ts";
-import { createPool, type PoolGauges } from "./pool.ts";
+import { createPool } from "./pool.ts";
+import type { PoolGauges } from "./poolState.ts";
 import type { DeliverSettings } from "./settings.ts";
+import type { SenderSite } from "./siteBook.ts";
 import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
 import { patienceFor } from "./waiting.ts";
 
@@ -41,35 +44,50 @@ export interface Sender {
   /** Gives back as `interrupted` what waits, and with `cut` what runs; returns what is past its final dot. */
   recall(recall: Recall): readonly Late[];
   gauges(): PoolGauges;
+  /** The sites that have work or connections here, with their limits and what was learned of them. */
+  sites(): readonly SenderSite[];
+  /** New settings, while mail flows: no learned limit is forgotten, and no rate begins anew. */
+  configure(settings: DeliverSettings): void;
   /** Gives waiting jobs back as `interrupted`, lets running ones end for `graceMs`, then breaks them. */
   stop(graceMs: number): Promise<void>;
 }
 
 export function createSender(deps: SenderDeps): Sender {
-  const { settings } = deps;
+  let { settings } = deps;
   let stopping = false;
   const meter = createDeliverMeter(deps.meter);
-  const open = createOpen({ ...deps, meter });
-  const giveBack = (work: Work, judged: Judgement, where: Place = nowhere): void =>
-    giveVerdicts(deps, work, where, judged);
-  const attemptDeps = {
-    clock: deps.clock,
-    log: deps.log,
-    verdict: deps.verdict,
-    ...(deps.signer === undefined ? {} : { signer: deps.signer }),
-    recipientsMax: settings.transactionRecipients,
-    addressesMax: settings.attemptAddresses,
-    learned: createLearned(deps.clock),
-  };
+  const { clock, random, log, connect, order } = deps;
+  const open = createOpen({
+    ...{ clock, random, log, connect, order, meter },
+    get settings() {
+      return settings;
+    },
+  });
+  const learned = createLearned(clock);
+  const giveBack = (work: Work, why: string): void =>
+    giveVerdicts(deps, work, nowhere, interrupted(why));
   const pool = createPool({
-    clock: deps.clock,
-    meter,
-    open,
-    settings,
-    prepare: (link, work) => prepare(attemptDeps, link, work),
-    attempt: (link, work, options) => attempt(attemptDeps, link, work, options),
-    interrupted: (work, why) => giveBack(work, interrupted(why)),
-    unopened: (work, why) => giveBack(work, judgeUnopened(why), placeOf(why)),
+    ...{ clock, meter, open, settings },
+    handsFor(limits, heard) {
+      const attemptDeps = {
+        ...{ clock, log, learned },
+        ...(deps.signer === undefined ? {} : { signer: deps.signer }),
+        recipientsMax: limits.transactionRecipients,
+        addressesMax: settings.attemptAddresses,
+        verdict(verdict: Verdict): void {
+          // First, so that the queue knows why before it gets back what waits.
+          deps.verdict(verdict);
+          heard(verdict);
+        },
+      };
+      return {
+        prepare: (link, work) => prepare(attemptDeps, link, work),
+        attempt: (link, what, options) => attempt(attemptDeps, link, what, options),
+        unopened: (work, why) => giveVerdicts(attemptDeps, work, placeOf(why), judgeUnopened(why)),
+        blames: (why) => blamesSite(judgeUnopened(why)),
+      };
+    },
+    interrupted: giveBack,
   });
   return {
     submit(job, route, bytes) {
@@ -77,14 +95,19 @@ export function createSender(deps: SenderDeps): Sender {
       const left = job.recipients;
       const patience = patienceFor(job, deps.clock);
       const work: Work = { job, route, body, patience, left, checked: false, breaks: 0, stale: 0 };
-      if (stopping) giveBack(work, interrupted("the daemon stops"));
+      if (stopping) giveBack(work, "the daemon stops");
       else pool.submit(work);
     },
     recall: pool.recall,
     gauges: pool.gauges,
+    sites: pool.sites,
+    configure(next) {
+      settings = next;
+      pool.configure(next);
+    },
     async stop(graceMs) {
       stopping = true;
-      for (const work of pool.drain()) giveBack(work, interrupted("the daemon stops"));
+      for (const work of pool.drain()) giveBack(work, "the daemon stops");
       const timer = deps.clock.after(graceMs, pool.abort);
       await pool.empty();
       timer.cancel();

@@ -1,16 +1,60 @@
-// What one sender keeps for a site: its connections, what waits for them, and how many may work. Mail shares connections only if its
-// site, ports, TLS policies and logins are the same.
+// What one sender keeps for a site, and within it for each group of mail that may share connections. Limits, rates and what was
+// learned belong to the site, since a provider judges a sender as a whole. Connections belong to a group: mail shares them only if
+// its routes name the same hosts in the same order, and speak to them in the same way. Every tenant of a big provider may have an MX
+// name of its own; a host that was never named for a domain has not agreed to take that domain's mail.
+import type { Timer } from "../base/clock.ts";
 import type { Priority } from "../mail/message.ts";
 import type { Route } from "../route/route.ts";
-import type { Work } from "./attempt.ts";
+import type { AttemptOptions, Trial, Work } from "./attempt.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
 import type { SiteMeter } from "./metering.ts";
-import type { Link } from "./open.ts";
-import type { DeliverSettings } from "./settings.ts";
+import type { Link, Unopened } from "./open.ts";
+import type { Pace } from "./pace.ts";
+import { mayRun, type Running } from "./shares.ts";
+
+/** How the attempts of a site are made, and whom their verdicts are told to. */
+export interface Hands {
+  prepare(link: Link, work: Work): Trial | null;
+  attempt(
+    link: Link,
+    what: { readonly work: Work; readonly begun: Trial | null },
+    options: AttemptOptions,
+  ): void;
+  /** No address of the route could be opened: what waited for it has its verdict. */
+  unopened(work: Work, why: Unopened): void;
+  /** True when that says something bad of the site. */
+  blames(why: Unopened): boolean;
+}
 
 export interface Site {
-  readonly key: string;
+  readonly name: string;
+  readonly via: Route["via"];
   readonly meter: SiteMeter;
+  readonly pace: Pace;
+  readonly groups: Set<Group>;
+  /** Groups whose mail waits for something that the site as a whole has too little of. */
+  readonly turns: Set<Group>;
+  /** Its idle connections, least recently used first. */
+  readonly resting: Map<Link, Group>;
+  /** Jobs at work, by lane. */
+  readonly running: [number, number, number];
+  hands: Hands;
+  /** Connections, idle ones included, and those on their way. */
+  links: number;
+  opening: number;
+  /** What the verdicts of the attempts that end say of the site; reset by each end. */
+  heard: "nothing" | "good" | "bad";
+  /** Failures in a row that had a verdict. */
+  streak: number;
+  /** Nothing is begun before: the queue is about to hear that the site wants no more, and its jobs go back. */
+  restsUntilMs: number;
+  /** The next token of a rate. */
+  wake: { readonly timer: Timer; readonly atMs: number } | null;
+}
+
+export interface Group {
+  readonly key: string;
+  readonly site: Site;
   readonly lanes: Lanes<Work>;
   readonly links: Set<Link>;
   /** Last in, first out: what is not needed grows old and is closed. */
@@ -23,16 +67,34 @@ export interface Site {
   openAfter: number;
 }
 
-export function keyOf({ site, port, tls, implicitTls, login, hosts }: Route): string {
-  const endpoints = hosts.map((host) => host.endpoint ?? null);
-  return JSON.stringify([site, port, tls, implicitTls, login, endpoints]);
+export function keyOf({ site, port, tls, implicitTls, login, hosts, source }: Route): string {
+  const named = hosts.map(({ name, preference, endpoint }) => [name, preference, endpoint ?? null]);
+  return JSON.stringify([site, port, tls, implicitTls, login, source ?? null, named]);
 }
 
-export function createSite(key: string, route: Route, meter: SiteMeter): Site {
+export function createSite(route: Route, made: Pick<Site, "meter" | "pace" | "hands">): Site {
+  return {
+    ...made,
+    name: route.site,
+    via: route.via,
+    groups: new Set(),
+    turns: new Set(),
+    resting: new Map(),
+    running: [0, 0, 0],
+    links: 0,
+    opening: 0,
+    heard: "nothing",
+    streak: 0,
+    restsUntilMs: 0,
+    wake: null,
+  };
+}
+
+export function createGroup(key: string, site: Site, route: Route): Group {
   return {
     key,
+    site,
     route,
-    meter,
     lanes: createLanes(),
     links: new Set(),
     idle: [],
@@ -42,17 +104,13 @@ export function createSite(key: string, route: Route, meter: SiteMeter): Site {
   };
 }
 
-export const busy = (site: Site): number => site.links.size - site.idle.length;
+export function atWork({ running }: { readonly running: Running }): number {
+  return running[0] + running[1] + running[2];
+}
 
-/**
- * How many connections may work for the most urgent of what waits: a code always finds a slot, normal mail leaves one, bulk leaves a
- * quarter (DESIGN 7).
- */
-export function allowance(settings: DeliverSettings, { route, lanes }: Site): number {
-  const { siteConnections, relayConnections } = settings;
-  const all = route.via === "relay" ? relayConnections : siteConnections;
-  if (lanes.sizeOf(0) > 0) return all;
-  return Math.max(1, lanes.sizeOf(1) > 0 ? all - 1 : Math.floor((all * 3) / 4));
+/** True when the shares let a further job of this lane begin; `opening` connections will need work too. */
+export function hasSlot({ running, pace }: Site, lane: Priority, opening = 0): boolean {
+  return mayRun(running, lane, pace.window(), opening);
 }
 
 export function mostUrgent(lanes: Lanes<Work>): Priority {
@@ -64,8 +122,8 @@ export function mostUrgent(lanes: Lanes<Work>): Priority {
 const AVOID_MS = 60_000;
 const AVOID_MAX = 100;
 
-export function avoid(site: Site, address: string, nowMs: number): void {
-  site.avoid.set(address, nowMs + AVOID_MS);
-  const [oldest] = site.avoid.keys();
-  if (site.avoid.size > AVOID_MAX && oldest !== undefined) site.avoid.delete(oldest);
+export function avoid(group: Group, address: string, nowMs: number): void {
+  group.avoid.set(address, nowMs + AVOID_MS);
+  const [oldest] = group.avoid.keys();
+  if (group.avoid.size > AVOID_MAX && oldest !== undefined) group.avoid.delete(oldest);
 }

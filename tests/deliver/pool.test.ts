@@ -62,7 +62,8 @@ test("more connections open only when more than eight jobs wait for each", async
     if (verb === "MAIL") await gate.opened;
     return undefined;
   };
-  const { send, verdictsOf, sender, servers } = await start({ servers: [{ script }] });
+  const settings = { startConnections: 10 };
+  const { send, verdictsOf, sender, servers } = await start({ servers: [{ script }], settings });
   for (let i = 0; i < 8; i++) send();
   await until("a connection at work", () => sender.gauges().running === 1);
   send();
@@ -77,7 +78,7 @@ test("more connections open only when more than eight jobs wait for each", async
 test("a site never has more connections than its limit", async () => {
   const { send, verdictsOf, sender } = await start({
     servers: [{}],
-    settings: { siteConnections: 3 },
+    settings: { siteConnections: 3, startConnections: 3 },
   });
   let most = 0;
   for (let i = 0; i < 300; i++) {
@@ -98,7 +99,7 @@ test("urgent mail finds a slot where normal mail and bulk have left one", async 
   };
   const { send, verdictsOf, sender } = await start({
     servers: [{ script }],
-    settings: { siteConnections: 4 },
+    settings: { siteConnections: 4, startConnections: 4 },
   });
   for (let i = 0; i < 60; i++) send({ priority: 2 });
   await until("bulk in three slots", () => sender.gauges().running === 3);

@@ -1,0 +1,66 @@
+// What one sender has learned of a site and what it has spent there: the concurrency and two token buckets. It outlives the site's
+// connections, and a change of the limits.
+import type { LimitsInForce, SiteLimits } from "../route/limits.ts";
+import { type Bucket, fullBucket, takeOne, waitMs } from "./bucket.ts";
+import { type Concurrency, failed, startOf, succeeded, windowOf } from "./concurrency.ts";
+
+export interface Pace {
+  limits(): SiteLimits;
+  from(): LimitsInForce["from"];
+  /** New limits hold from now on; what was learned and spent stays. */
+  configure(inForce: LimitsInForce): void;
+  /** Messages on one connection are a limit of this very site, and not only what is usual. */
+  isStrict(): boolean;
+  /** It has answered as it should, once. */
+  isKnown(): boolean;
+  /** How many connections may work now. */
+  window(): number;
+  /** How long until a connection may be opened, or a message sent; 0: now. */
+  connectWaitMs(nowMs: number): number;
+  messageWaitMs(nowMs: number): number;
+  connecting(nowMs: number): void;
+  sending(nowMs: number): void;
+  /** The site answered as it should. `usable`: of the window, for the mail that waits. */
+  good(at: { readonly busy: number; readonly usable: number; readonly nowMs: number }): void;
+  /** It refused us, or could not be reached. */
+  bad(at: { readonly busy: number; readonly nowMs: number }): void;
+  /** What it was found to bear; null: not known. */
+  ceiling(): number | null;
+}
+
+export function createPace(first: LimitsInForce, start: number): Pace {
+  let { limits, from } = first;
+  let concurrency: Concurrency = startOf(start);
+  let connects: Bucket | null = null;
+  let messages: Bucket | null = null;
+  return {
+    limits: () => limits,
+    from: () => from,
+    configure: (next) => void ({ limits, from } = next),
+    isStrict: () => from.connectionMessages !== "general",
+    isKnown: () => concurrency.lastSuccessMs !== -Infinity,
+    window: () => windowOf(concurrency, limits.connections),
+    connectWaitMs: (nowMs) =>
+      limits.connectRate === null || connects === null
+        ? 0
+        : waitMs(connects, limits.connectRate, nowMs),
+    messageWaitMs: (nowMs) =>
+      limits.messageRate === null || messages === null
+        ? 0
+        : waitMs(messages, limits.messageRate, nowMs),
+    connecting(nowMs) {
+      const { connectRate } = limits;
+      if (connectRate === null) return;
+      connects = takeOne(connects ?? fullBucket(connectRate, nowMs), connectRate, nowMs);
+    },
+    sending(nowMs) {
+      const { messageRate } = limits;
+      if (messageRate === null) return;
+      messages = takeOne(messages ?? fullBucket(messageRate, nowMs), messageRate, nowMs);
+    },
+    good: (at) => void (concurrency = succeeded(concurrency, { limit: limits.connections, ...at })),
+    bad: (at) =>
+      void (concurrency = failed(concurrency, { limit: limits.connections, usable: 0, ...at })),
+    ceiling: () => (concurrency.ceiling === Infinity ? null : concurrency.ceiling),
+  };
+}
