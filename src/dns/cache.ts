@@ -70,6 +70,8 @@ export interface CacheDeps {
   /** The second level: one row in, and one row out by its key. */
   readonly keep?: (row: KeptAnswer) => void;
   readonly recall?: (key: string) => KeptAnswer | undefined;
+  /** No server answers at the moment: what is stale serves without waiting for another silence. */
+  readonly isSilent?: () => boolean;
   readonly onLookup?: (level: LookupLevel, result: LookupResult) => void;
 }
 
@@ -135,7 +137,8 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
       return stale?.answer ?? unknown("too many DNS questions at once", now);
     else onLookup?.("l1", "miss");
     const answer = flight ?? start(type, name, key);
-    return stale === undefined ? answer : atMost(stale, answer);
+    if (stale === undefined) return answer;
+    return deps.isSilent?.() === true ? serveStale(stale, now) : atMost(stale, answer);
   }
 
   /** A clock that was set back must not make an answer live longer than it ever could. */
@@ -191,17 +194,20 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
     // It was asked for ahead of its end.
     if (entry !== undefined && entry.answer.kind !== "unknown" && isFresh(entry.answer, now))
       return entry.answer;
-    if (entry !== undefined && isServable(entry, now) && entry.answer.kind === "found") {
-      onLookup?.(entry.level, "stale");
-      entry.answer = { ...entry.answer, freshUntil: now + limits.staleRetryMs };
-      entry.stale = true;
-      return entry.answer;
-    }
+    if (entry !== undefined && isServable(entry, now)) return serveStale(entry, now);
     const failures = told ? Math.min(FAILURES_MAX, (entry?.failures ?? 0) + 1) : 0;
     const restMs = Math.min(limits.unknownMaxMs, limits.unknownMs * 2 ** Math.max(0, failures - 1));
     const answer: Known = { kind: "unknown", why, freshUntil: now + restMs };
     put(key, { answer, level: "l1", staleUntil: now, renewAt: Infinity, stale: false, failures });
     return answer;
+  }
+
+  /** From now on it is found at once, until the next question is due. */
+  function serveStale(entry: Entry, now: EpochMs): Known {
+    onLookup?.(entry.level, "stale");
+    entry.answer = { ...entry.answer, freshUntil: now + limits.staleRetryMs };
+    entry.stale = true;
+    return entry.answer;
   }
 
   function unknown(why: string, now: EpochMs): Known {

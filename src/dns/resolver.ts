@@ -16,7 +16,10 @@ import { cleanName } from "./name.ts";
 import type { Hosts } from "./servers.ts";
 import type { Ask } from "./upstream.ts";
 
-export interface ResolverDeps extends Pick<CacheDeps, "keep" | "recall" | "onLookup" | "random"> {
+export interface ResolverDeps extends Pick<
+  CacheDeps,
+  "keep" | "recall" | "onLookup" | "random" | "isSilent"
+> {
   readonly clock: Clock;
   readonly ask: Ask;
   readonly hosts: Hosts;

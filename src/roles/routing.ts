@@ -73,6 +73,7 @@ export function createRouting(deps: {
     entriesMax: config.dnsCacheEntries,
     keep: keeper.keep,
     recall: store.recallOne,
+    isSilent: upstream.isSilent,
     onLookup: (level, result) => meter.counter("dns_cache_lookups_total", { level, result }).add(),
   });
   const trust = createTrust(authoritiesOf(config, deps.log));

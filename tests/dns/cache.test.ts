@@ -25,6 +25,7 @@ function openCache(limits: Partial<CacheLimits> = {}, kept: readonly KeptAnswer[
   const asked: string[] = [];
   const rows: KeptAnswer[] = [];
   const seen: string[] = [];
+  const line = { silent: false };
   let next: Said | Promise<Said> = found(60_000);
   const cache = createDnsCache({
     clock,
@@ -36,11 +37,12 @@ function openCache(limits: Partial<CacheLimits> = {}, kept: readonly KeptAnswer[
     },
     keep: (row) => void rows.push(row),
     recall: (key) => kept.find((row) => row.key === key),
+    isSilent: () => line.silent,
     onLookup: (level, result) => void seen.push(`${level} ${result}`),
   });
   const answerWith = (said: Said | Promise<Said>): void => void (next = said);
   const mx = async (name: string) => said(await cache.lookup("MX", name));
-  return { clock, asked, rows, seen, cache, answerWith, mx };
+  return { clock, asked, rows, seen, line, cache, answerWith, mx };
 }
 
 const known = '[{"preference":10,"exchange":"mx.test"}]';
@@ -212,6 +214,22 @@ describe("while the resolver is down", () => {
     await clock.advance(1_800);
     expect(await answer).toBe(known);
   });
+});
+
+test("once the resolver is known to be silent, a stale answer is there without a promise", async () => {
+  const { cache, clock, asked, line, answerWith, mx } = openCache();
+  await mx("a.test");
+  answerWith(failed);
+  line.silent = true;
+  await clock.advance(60_000);
+  expect(cache.lookup("MX", "a.test")).not.toBeInstanceOf(Promise);
+  // It is asked for in the background, and what comes of it counts.
+  expect(asked.length).toBe(2);
+  await clock.advance(0);
+  line.silent = false;
+  answerWith(found(60_000, "new.test"));
+  await clock.advance(30_000);
+  expect(await mx("a.test")).toContain("new.test");
 });
 
 describe("the second level", () => {
