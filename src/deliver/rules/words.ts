@@ -47,26 +47,6 @@ export const ours: readonly Rule[] = [
     scope: "site",
     acts: ["defer", "alert", "pause"],
   },
-  // The envelope's sender, whose domain or mailbox the server does not believe in: Postfix says it to RCPT.
-  {
-    name: "sender.refused",
-    says: [
-      "sender address rejected",
-      "sender address verification failed",
-      "sender verify failed",
-      "sender domain",
-      "sender's domain",
-      "domain of sender",
-      "envelope sender",
-      "invalid sender",
-      "sender rejected",
-      "sender denied",
-      "sender address is not",
-      "return path",
-    ],
-    class: "policy",
-    acts: ["alert"],
-  },
   // "blocked using zen.spamhaus.org" is Postfix's default text; the names are those of lists that are still in use.
   {
     name: "blocklist",
@@ -134,89 +114,29 @@ export const ours: readonly Rule[] = [
     class: "authentication",
     acts: ["alert"],
   },
-];
-
-/** What is left after the recipient was looked at: the message, and how much of it there is. */
-export const general: readonly Rule[] = [
-  // We came to a server that takes no mail for this domain from strangers: its own setting, or an MX that is wrong.
+  // The envelope's sender, whose domain or mailbox the server does not believe in: Postfix says it to RCPT.
   {
-    name: "relaying",
+    name: "sender.refused",
     says: [
-      "relaying denied",
-      "relay access denied",
-      "unable to relay",
-      "relay not permitted",
-      "we do not relay",
+      "sender address rejected",
+      "sender address verification failed",
+      "sender verify failed",
+      "sender domain",
+      "sender's domain",
+      "domain of sender",
+      "envelope sender",
+      "invalid sender",
+      "sender rejected",
+      "sender denied",
+      "sender address is not",
+      "return path",
     ],
     class: "policy",
-  },
-  {
-    name: "rate",
-    digit: 4,
-    says: [
-      "too many connections",
-      "too many concurrent",
-      "too many sessions",
-      "too many messages",
-      "too many emails",
-      "too many mails",
-      "too much mail",
-      "too fast",
-      "too quickly",
-      "rate limit",
-      "rate-limit",
-      "ratelimit",
-      "rate exceeded",
-      "sending rate",
-      "connection rate",
-      "message rate",
-      "throttl",
-      "slow down",
-      "exceeded the maximum number",
-      "temporarily limited",
-    ],
-    class: "rate",
-  },
-  // With a 5xx only where the server asks to be tried again: its code is wrong, its words are not.
-  {
-    name: "rate",
-    digit: 5,
-    says: [
-      "rate limited, try again later",
-      "too many connections, try again",
-      "try again later",
-      "please retry later",
-      "retry later",
-      "temporarily deferred",
-      "temporary failure",
-    ],
-    class: "rate",
-    acts: ["defer"],
-  },
-  {
-    name: "spam",
-    says: [
-      "spam",
-      "unsolicited",
-      "bulk mail",
-      "junk mail",
-      "message content rejected",
-      "content rejected",
-      "rejected for content",
-      "looks like",
-      "virus",
-      "malware",
-      "phish",
-      "suspicious",
-      "url listed",
-      "uribl",
-    ],
-    class: "spam",
     acts: ["alert"],
   },
 ];
 
-/** Recipients whose mailbox is full, does not exist, or exists no more, in the words of many. Only where the server was asked about them. */
+/** Mailboxes that are full, do not exist, or exist no more, in the words of many. Only where the server was asked about them. */
 export const nobody: readonly Rule[] = [
   // The mailbox is full: Dovecot, Exim, Exchange, Cyrus, qmail.
   {
@@ -322,5 +242,85 @@ export const nobody: readonly Rule[] = [
     ],
     class: "mailbox",
     acts: ["suppress"],
+  },
+];
+
+/** What is left after the recipient was looked at: the message, and how much of it there is. */
+export const general: readonly Rule[] = [
+  // We came to a server that takes no mail for this domain from strangers: its own setting, or an MX that is wrong.
+  {
+    name: "relaying",
+    says: [
+      "relaying denied",
+      "relay access denied",
+      "unable to relay",
+      "relay not permitted",
+      "we do not relay",
+    ],
+    class: "policy",
+  },
+  {
+    name: "rate",
+    digit: 4,
+    says: [
+      "too many connections",
+      "too many concurrent",
+      "too many sessions",
+      "too many messages",
+      "too many emails",
+      "too many mails",
+      "too much mail",
+      "too fast",
+      "too quickly",
+      "rate limit",
+      "rate-limit",
+      "ratelimit",
+      "rate exceeded",
+      "sending rate",
+      "connection rate",
+      "message rate",
+      "throttl",
+      "slow down",
+      "exceeded the maximum number",
+      "temporarily limited",
+    ],
+    class: "rate",
+  },
+  // With a 5xx only where the server asks to be tried again: its code is wrong, its words are not.
+  {
+    name: "rate",
+    digit: 5,
+    says: [
+      "rate limited, try again later",
+      "too many connections, try again",
+      "try again later",
+      "please retry later",
+      "retry later",
+      "temporarily deferred",
+      "temporary failure",
+    ],
+    class: "rate",
+    acts: ["defer"],
+  },
+  {
+    name: "spam",
+    says: [
+      "spam",
+      "unsolicited",
+      "bulk mail",
+      "junk mail",
+      "message content rejected",
+      "content rejected",
+      "rejected for content",
+      "looks like",
+      "virus",
+      "malware",
+      "phish",
+      "suspicious",
+      "url listed",
+      "uribl",
+    ],
+    class: "spam",
+    acts: ["alert"],
   },
 ];
