@@ -5,6 +5,7 @@ import { until } from "../fixtures/until.ts";
 export interface Attempt {
   /** The event's type without `email.`. */
   readonly outcome: string;
+  readonly host: string;
   readonly phase: string;
   readonly class: string;
   readonly text: string;
