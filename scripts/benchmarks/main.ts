@@ -6,6 +6,7 @@ import { didYouMean } from "../../src/config.ts";
 const profiles: Readonly<Record<string, string>> = {
   writer: "the store alone, on top of a long history",
   wire: "the wire between threads",
+  dns: "how long mail waits for the DNS: cold, from memory, from the database, through an outage",
   steady: "delivered a second beside Postfix, in turns before the same receiver",
   backlog: "a full queue, a held snapshot, a restart and the drain",
 };
