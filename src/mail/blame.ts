@@ -10,8 +10,9 @@ export const HOST_FAILURES = 3;
 
 /** True when the verdict says something bad of the site. Troubles of our own never slow it. */
 export function blamesSite(verdict: Judged): boolean {
-  if (verdict.kind !== "deferred") return false;
+  // Also where it refuses this message for good.
   if (verdict.pause !== undefined) return true;
+  if (verdict.kind !== "deferred") return false;
   if (verdict.scope !== "host" && verdict.scope !== "site") return false;
   return verdict.class !== "local" && verdict.class !== "dns";
 }

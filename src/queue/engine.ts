@@ -163,6 +163,7 @@ export function createQueue(deps: QueueDeps): Queue {
         if (outage.holds()) waits.admitted(submission.head);
       }
     lulls.write();
+    workings.rests.write(turn.now);
     if (sources !== undefined) store.remember(sources.rows());
     return { settled, stages };
   }
@@ -198,6 +199,7 @@ export function createQueue(deps: QueueDeps): Queue {
     sites.committed();
     sources?.written();
     lulls.written();
+    workings.rests.written();
     if (recovering) log("info", "queue.disk_recovered");
     recovering = false;
     workings.landing.land(batch.reports, settled, turn.now);
@@ -335,6 +337,7 @@ export function createQueue(deps: QueueDeps): Queue {
       overdueAtMono = now.mono + policy.leaseMs / 2;
       admission.start();
       pauses.load();
+      workings.rests.load(now);
       sites.load();
       schedule();
     },

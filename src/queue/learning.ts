@@ -12,6 +12,8 @@ import type { Site } from "./site.ts";
 export interface LearningDeps {
   readonly outage: Pick<Outage, "heard">;
   readonly measure: Pick<Measure, "paused">;
+  /** A pause that a provider asked for has begun or ended. */
+  readonly rested: () => void;
   readonly log: Log;
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
@@ -20,7 +22,8 @@ export interface LearningDeps {
 /** True when it failed since our own line is down. */
 export type Learn = (flight: Flight, verdict: Verdict, now: Instant) => boolean;
 
-export function createLearn({ outage, measure, log, roll, expect }: LearningDeps): Learn {
+export function createLearn(deps: LearningDeps): Learn {
+  const { outage, measure, log, roll, expect } = deps;
   return (flight, verdict, now) => {
     const { site, probe } = flight;
     const isOurs = outage.heard(flight, verdict, now);
@@ -30,9 +33,12 @@ export function createLearn({ outage, measure, log, roll, expect }: LearningDeps
       return true;
     }
     const alone = site.leased <= 1;
+    const { rule } = site;
     const change = learnFrom(site, verdict, { alone, probe, now, roll });
     if (change !== null) {
-      log("info", `queue.site_${change}`, { site: site.name });
+      const why = site.rule === "" ? {} : { rule: site.rule };
+      log("info", `queue.site_${change}`, { site: site.name, ...why });
+      if (rule !== "" || site.rule !== "") deps.rested();
       measure.paused(site.name, change === "paused");
     }
     expect(site);

@@ -1,7 +1,11 @@
 // The health of a site, as the queue sees it: a failure that concerns a host or a site slows the site down and burns nobody's
-// attempt; a paused site gets one probe, whose outcome decides for all the others (DESIGN 7).
+// attempt; a paused site gets one probe, whose outcome decides for all the others (DESIGN 7). Two kinds of pause:
+//  - our own patience with a site that does not work: seconds, doubling to half an hour, and gone with the first success;
+//  - what a provider asks for in its own words ("you send too much"): a quarter of an hour, doubling to four hours while it goes on
+//    asking. One success ends the pause, but not the memory of it: a provider that asks again soon is given twice the time.
 import type { EpochMs } from "../base/clock.ts";
-import type { Verdict } from "../mail/verdict.ts";
+import { blamesSite, HOST_FAILURES, praisesSite } from "../mail/blame.ts";
+import type { SitePause, Verdict } from "../mail/verdict.ts";
 import type { Instant } from "./duetime.ts";
 import { HOUR_MS, jittered, MINUTE_MS, SECOND_MS } from "./retry.ts";
 
@@ -17,14 +21,28 @@ const PAUSES_MS: readonly number[] = [
   30 * MINUTE_MS,
 ];
 
-/** So many failures of single hosts in a row speak for the site. */
-const HOST_FAILURES = 3;
+const PROVIDER_FIRST_MS = 15 * MINUTE_MS;
+const PROVIDER_MAX_MS = 4 * HOUR_MS;
+/** What a provider's own word may ask for: less would be no pause, more is better asked again. */
+const PROVIDER_MIN_MS = MINUTE_MS;
+/** So long after a provider's pause the next one begins anew. */
+const FORGIVEN_MS = 24 * HOUR_MS;
 
 /** `level`: pauses in a row before this one. */
 export function siteBackoff(level: number, retryAfterMs: number | undefined, roll: number): number {
   const pauseMs = PAUSES_MS[Math.min(level, PAUSES_MS.length - 1)] as number;
   return jittered(Math.max(pauseMs, Math.min(retryAfterMs ?? 0, HOUR_MS)), roll);
 }
+
+/** `strikes`: pauses that the provider asked for before this one. `forMs`: what it asked for in words. */
+export function providerPause(strikes: number, forMs: number | undefined, roll: number): number {
+  const stepMs = Math.min(PROVIDER_MAX_MS, PROVIDER_FIRST_MS * 2 ** Math.min(strikes, 10));
+  if (forMs === undefined) return jittered(stepMs, roll);
+  return jittered(Math.min(PROVIDER_MAX_MS, Math.max(PROVIDER_MIN_MS, forMs)), roll);
+}
+
+/** The longest that any pause can be: an instant further ahead was written by a clock that has gone back since. */
+export const PAUSE_MAX_MS = jittered(PROVIDER_MAX_MS, 1);
 
 export interface Health {
   /** Not before this instant; 0: open. */
@@ -37,6 +55,13 @@ export interface Health {
   probing: boolean;
   /** When the last failure was seen, on the clock that does not jump; below 0: never in this process. */
   failedAtMono: number;
+  /** The rule by which the provider asked for the present pause; empty: it is of our own patience. */
+  rule: string;
+  /** Pauses that the provider asked for, one soon after the other, and when the last of them ended. */
+  strikes: number;
+  struckUntil: EpochMs;
+  /** The step of the last failure, packed (mail/timeline.ts); empty: none in this process. */
+  lastFailure: string;
 }
 
 export const healthy = (): Health => ({
@@ -45,24 +70,15 @@ export const healthy = (): Health => ({
   streak: 0,
   probing: false,
   failedAtMono: -1,
+  rule: "",
+  strikes: 0,
+  struckUntil: 0,
+  lastFailure: "",
 });
-
-/** True when the verdict says something bad of the site. Troubles of our own never slow it. */
-export function blamesSite(verdict: Verdict): boolean {
-  if (verdict.kind !== "deferred") return false;
-  if (verdict.scope !== "host" && verdict.scope !== "site") return false;
-  return verdict.class !== "local" && verdict.class !== "dns";
-}
-
-/** True when the site answered as a site should, whatever it said about the recipient. */
-function praisesSite(verdict: Verdict): boolean {
-  if (verdict.kind === "delivered" || verdict.kind === "failed") return true;
-  if (verdict.kind === "interrupted" || verdict.class === "local") return false;
-  return verdict.scope === "recipient" || verdict.scope === "message";
-}
 
 interface Failure {
   readonly wholeSite: boolean;
+  readonly pause: SitePause | undefined;
   readonly retryAfterMs: number | undefined;
   readonly now: EpochMs;
   readonly mono: number;
@@ -73,11 +89,26 @@ interface Failure {
 function fail(health: Health, failure: Failure): void {
   health.streak++;
   health.failedAtMono = failure.mono;
+  if (failure.pause !== undefined) return obey(health, failure.pause, failure);
   if (health.pausedUntil > failure.now) return;
   if (!failure.wholeSite && health.level === 0 && health.streak < HOST_FAILURES) return;
   health.pausedUntil = failure.now + siteBackoff(health.level, failure.retryAfterMs, failure.roll);
   health.level++;
   health.probing = false;
+  health.rule = "";
+}
+
+function obey(health: Health, { forMs, rule }: SitePause, { now, roll }: Failure): void {
+  // Many are told at once what is said but once.
+  if (health.rule !== "" && health.pausedUntil > now) return;
+  if (now - health.struckUntil > FORGIVEN_MS) health.strikes = 0;
+  const until = now + providerPause(health.strikes, forMs, roll);
+  health.pausedUntil = Math.max(health.pausedUntil, until);
+  health.struckUntil = health.pausedUntil;
+  health.strikes++;
+  health.level++;
+  health.probing = false;
+  health.rule = rule;
 }
 
 /** The probe came back without an answer from the site: another one goes out after a while. */
@@ -87,14 +118,13 @@ function probeAgain(health: Health, now: EpochMs): void {
 }
 
 /** True when that ended a pause. */
-function heal(health: Health): boolean {
+function heal(health: Health, now: EpochMs): boolean {
   if (health.level === 0 && health.streak === 0) return false;
+  // Mail that was taken before the provider spoke says nothing of now.
+  if (health.rule !== "" && health.pausedUntil > now) return false;
   const wasPaused = health.level > 0;
-  health.pausedUntil = 0;
-  health.level = 0;
-  health.streak = 0;
-  health.probing = false;
-  health.failedAtMono = -1;
+  const { strikes, struckUntil, lastFailure } = health;
+  Object.assign(health, { ...healthy(), strikes, struckUntil, lastFailure });
   return wasPaused;
 }
 
@@ -114,12 +144,13 @@ export function learnFrom(
 ): "resumed" | "paused" | null {
   let change: "resumed" | "paused" | null = null;
   if (praisesSite(verdict)) {
-    if (heal(health)) change = "resumed";
+    if (heal(health, now.due)) change = "resumed";
   } else if (blamesSite(verdict)) {
     const wasUntil = health.pausedUntil;
     const wholeSite = verdict.scope === "site" || alone;
-    const { retryAfterMs } = verdict;
-    fail(health, { wholeSite, retryAfterMs, now: now.due, mono: now.mono, roll: roll() });
+    const { pause, retryAfterMs } = verdict;
+    health.lastFailure = verdict.step;
+    fail(health, { wholeSite, pause, retryAfterMs, now: now.due, mono: now.mono, roll: roll() });
     if (health.pausedUntil !== wasUntil) change = "paused";
   } else if (probe) probeAgain(health, now.due);
   if (probe) health.probing = false;

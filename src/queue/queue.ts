@@ -63,10 +63,22 @@ export interface SiteLook {
   readonly leased: number;
   /** Not before this instant; null: open. */
   readonly paused_until: string | null;
+  /** `backoff`, or the rule by which the provider asked for the pause; null: open. */
+  readonly paused_by: string | null;
   /** Pauses in a row. */
   readonly pauses: number;
   /** Failures of a host in a row. */
   readonly failures: number;
+  /** What the site last had against us; null: nothing since the start. */
+  readonly last_failure: {
+    readonly at: string;
+    readonly class: string;
+    readonly host: string;
+    readonly phase: string;
+    readonly code: number;
+    readonly enhanced: string;
+    readonly text: string;
+  } | null;
 }
 
 export interface Queue {

@@ -1,13 +1,14 @@
 // From what happened to a lease to the row that tells it: the next state, the step of the timeline and the event, in one value.
 import type { EpochMs } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
+import { blamesSite } from "../mail/blame.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { type NoteStep, packStep } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Instant } from "./duetime.ts";
 import { after, eventOf, type Happening, type RecipientState } from "./lifecycle.ts";
-import { blamesSite, siteBackoff } from "./pace.ts";
+import { siteBackoff } from "./pace.ts";
 import type { Lulls } from "./lulls.ts";
 import { expiryOf, lossWaitMs, type RetryPolicy, SECOND_MS, waitMs } from "./retry.ts";
 import type { Settlement, SiteId } from "./store.ts";
@@ -91,8 +92,9 @@ function deferralOf(
   verdict: Verdict,
   { policy, now, roll, pausedUntil, lulls, held }: Circumstance,
 ): Happening {
-  // Failures of host or site scope burn no message's attempt: the site pays for them.
-  const counted = verdict.scope === "recipient" || verdict.scope === "message";
+  // Failures of host or site scope burn no message's attempt, nor does a provider's wish for less mail: the site pays for them.
+  const ofMail = verdict.scope === "recipient" || verdict.scope === "message";
+  const counted = ofMail && verdict.pause === undefined;
   const leftMs = livesUntil(policy, lulls, leased, now.wall) - now.wall;
   const isOver = leftMs <= 0 && (!held || leased.expiresAt !== null);
   if (isOver) return { kind: "expired", at: now.wall, counted };

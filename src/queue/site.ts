@@ -173,6 +173,7 @@ export function createSites(
       if (byName.size <= SITES_MAX) return;
       for (const [name, site] of byName) {
         if (site.leased > 0 || site.level > 0 || site.ready || site.wakeAt !== Infinity) continue;
+        if (site.strikes > 0) continue;
         if (earliestDue(site) !== Infinity) continue;
         byName.delete(name);
         if (site.id !== undefined) byId.delete(site.id);

@@ -19,6 +19,7 @@ import { workersOf } from "./orders.ts";
 import { healthy } from "./pace.ts";
 import type { QueueDeps } from "./queue.ts";
 import { createPauses } from "./pauses.ts";
+import { createRests } from "./rests.ts";
 import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
 import { createSites, type Site } from "./site.ts";
@@ -59,10 +60,12 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     onChange: deps.onUplink ?? (() => {}),
   });
   const alerts = createAlerts(log);
+  const rests = createRests(store, sites);
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
   const ease = (site: Site, always: boolean): void => {
     if (site.level === 0 && site.streak === 0) return;
     if (!always && site.level > 0) return;
+    if (site.rule !== "") rests.changed();
     Object.assign(site, healthy());
     measure.paused(site.name, false);
     expect(site);
@@ -85,7 +88,8 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },
     waits,
     outage,
-    learn: createLearn({ outage, measure, log, roll, expect }),
+    rests,
+    learn: createLearn({ outage, measure, log, roll, expect, rested: rests.changed }),
     landing: createLanding({ flights, policy, measure, admission, alerts, expect }),
     intake: createIntake(shared),
     settling: createSettling(shared),
