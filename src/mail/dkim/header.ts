@@ -33,6 +33,8 @@ function fieldEnd(block: string, start: number): number {
   return end;
 }
 
+const SPACE = 0x20;
+
 /** Not `trim`: it would also take U+00A0, which here is half of a letter in UTF-8. */
 function withoutBlanksBehind(text: string): string {
   let end = text.length;
@@ -41,9 +43,19 @@ function withoutBlanksBehind(text: string): string {
 }
 
 export function relaxedValue(value: string): string {
-  const text = value.replaceAll("\r\n", "").replace(/[ \t]+/g, " ");
-  const start = text.startsWith(" ") ? 1 : 0;
-  return text.slice(start, text.length > start && text.endsWith(" ") ? -1 : undefined);
+  const text = unfolded(value);
+  // Most fields have single spaces only: then nothing need be searched for and replaced.
+  const single = text.includes("  ") || text.includes("\t") ? text.replace(/[ \t]+/g, " ") : text;
+  const start = single.charCodeAt(0) === SPACE ? 1 : 0;
+  const end = single.length - (single.charCodeAt(single.length - 1) === SPACE ? 1 : 0);
+  return single.slice(start, Math.max(start, end));
+}
+
+/** Without any CRLF, the last one included. */
+function unfolded(value: string): string {
+  const at = value.indexOf("\r\n");
+  if (at < 0) return value;
+  return at === value.length - 2 ? value.slice(0, at) : value.replaceAll("\r\n", "");
 }
 
 /** Without its CRLF, which the last field of what is signed does not have (RFC 6376 3.7). */
@@ -62,7 +74,21 @@ const covered = [
   ..."list-subscribe auto-submitted feedback-id".split(" "),
 ];
 
-/** The names for `h=`, in the order in which their fields are hashed. */
+/** What is signed of a header whose fields have these names, in this order. */
+export interface Selection {
+  /** For `h=`, in the order in which their fields are hashed. */
+  readonly names: readonly string[];
+  /** The places of those fields. */
+  readonly places: readonly number[];
+}
+
+/**
+ * Where a name comes again it means the next field upwards (RFC 6376 5.4.2); one for which no field is left adds nothing.
+ */
+export function select(fields: readonly Field[]): Selection {
+  return { names: signedNames(fields), places: placesOf(fields, signedNames(fields)) };
+}
+
 export function signedNames(fields: readonly Field[]): readonly string[] {
   const names: string[] = [];
   for (const name of oversigned) {
@@ -73,20 +99,25 @@ export function signedNames(fields: readonly Field[]): readonly string[] {
   return names;
 }
 
-/**
- * The fields that `names` stand for, each with CRLF. Where a name comes again it means the next field upwards (RFC 6376 5.4.2);
- * one for which no field is left adds nothing.
- */
-export function signedFields(fields: readonly Field[], names: readonly string[]): string {
+export function placesOf(fields: readonly Field[], names: readonly string[]): readonly number[] {
   /** Where the search for the next field of a name begins, going upwards. */
   const next = new Map<string, number>();
-  let text = "";
+  const places: number[] = [];
   for (const name of names) {
     let at = next.get(name) ?? fields.length - 1;
     while (at >= 0 && fields[at]?.name !== name) at--;
     next.set(name, at - 1);
+    if (at >= 0) places.push(at);
+  }
+  return places;
+}
+
+/** Each with CRLF. */
+export function signedFields(fields: readonly Field[], places: readonly number[]): string {
+  let text = "";
+  for (const at of places) {
     const field = fields[at];
-    if (field !== undefined) text += `${relaxedField(name, field.value)}\r\n`;
+    if (field !== undefined) text += `${field.name}:${relaxedValue(field.value)}\r\n`;
   }
   return text;
 }

@@ -7,7 +7,8 @@ import { signOctets, type SigningKey } from "./key.ts";
 export interface Signed {
   /** The canonical fields, each with CRLF. */
   readonly fields: string;
-  readonly names: readonly string[];
+  /** The names of the fields as `nameLines` has them. */
+  readonly names: string;
   readonly bodyHash: string;
   readonly at: EpochMs;
 }
@@ -41,11 +42,11 @@ function unsignedValue(
     domain.length + selector.length + " d=; s=;".length <= LINE_MAX
       ? ` d=${domain}; s=${selector};`
       : ` d=${domain};\r\n s=${selector};`;
-  return `${first}\r\n${whose}\r\n${nameLines(names)};\r\n bh=${bodyHash};\r\n b=`;
+  return `${first}\r\n${whose}\r\n${names};\r\n bh=${bodyHash};\r\n b=`;
 }
 
-/** Folded behind a colon, where white space means nothing (RFC 6376 3.5, `h=`). */
-function nameLines(names: readonly string[]): string {
+/** `h=`, folded behind a colon, where white space means nothing (RFC 6376 3.5). */
+export function nameLines(names: readonly string[]): string {
   let text = " h=";
   let column = text.length;
   names.forEach((name, i) => {

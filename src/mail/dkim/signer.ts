@@ -4,10 +4,10 @@ import type { EpochMs } from "../../base/clock.ts";
 import { parseMailboxes } from "../address.ts";
 import { domainOf } from "../message.ts";
 import { bodyHashOf, createBodyHash } from "./body.ts";
-import { cutFields, type Field, signedFields, signedNames } from "./header.ts";
+import { cutFields, type Field, select, type Selection, signedFields } from "./header.ts";
 import type { SigningKey } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
-import { signatureField } from "./signature.ts";
+import { nameLines, signatureField } from "./signature.ts";
 
 export interface Signatures {
   /** The fields to be sent in front of the message, each with CRLF. */
@@ -35,6 +35,19 @@ const headerEnd = Buffer.from("\r\n\r\n");
 
 export function createSigner(keyring: Keyring): Signer {
   const known = new Map<string, readonly SigningKey[]>();
+  const planFor = createPlans();
+  const signaturesOf = (
+    keys: readonly SigningKey[],
+    fields: readonly Field[],
+    bodyHash: string,
+    at: EpochMs,
+  ): Signatures => {
+    const { lines, places } = planFor(fields);
+    const signed = { names: lines, fields: signedFields(fields, places), bodyHash, at };
+    let text = "";
+    for (const key of keys) text += signatureField(key, signed);
+    return { header: Buffer.from(text, "latin1"), by: signersOf(keys) };
+  };
   const keysFor = (fields: readonly Field[]): readonly SigningKey[] => {
     const from = fields.find((field) => field.name === "from")?.value ?? "";
     const found = known.get(from);
@@ -90,18 +103,29 @@ function borders(bytes: Buffer): { readonly fieldsEnd: number; readonly bodyStar
   return { fieldsEnd: at + 2, bodyStart: at + headerEnd.length };
 }
 
-function signaturesOf(
-  keys: readonly SigningKey[],
-  fields: readonly Field[],
-  bodyHash: string,
-  at: EpochMs,
-): Signatures {
-  const names = signedNames(fields);
-  const signed = { names, fields: signedFields(fields, names), bodyHash, at };
-  let text = "";
-  for (const key of keys) text += signatureField(key, signed);
-  return { header: Buffer.from(text, "latin1"), by: signersOf(keys) };
+interface Plan extends Selection {
+  readonly lines: string;
 }
+
+/** Most mail of a host has the same fields in the same order, so what is signed of them is found out once. */
+const PLANS_MAX = 256;
+
+function createPlans(): (fields: readonly Field[]) => Plan {
+  const plans = new Map<string, Plan>();
+  return (fields) => {
+    let shape = "";
+    for (const { name } of fields) shape += `${name}:`;
+    const known = plans.get(shape);
+    if (known !== undefined) return known;
+    const selection = select(fields);
+    const plan = { ...selection, lines: nameLines(selection.names) };
+    if (plans.size >= PLANS_MAX) plans.clear();
+    if (shape.length <= SHAPE_LENGTH_MAX) plans.set(shape, plan);
+    return plan;
+  };
+}
+
+const SHAPE_LENGTH_MAX = 2000;
 
 function signersOf(keys: readonly SigningKey[]): string {
   return keys.map(({ domain, selector }) => `${domain}/${selector}`).join(" ");
