@@ -118,8 +118,10 @@ export function createOutage(deps: OutageDeps): Outage {
   /** It was blamed for what was ours. */
   const pardon = (name: string): void => {
     const site = sites.find(name);
-    if (site === undefined) return;
-    Object.assign(site, healthy());
+    // What a provider asked for stands: it was reached when it did.
+    if (site === undefined || site.rule !== "") return;
+    const { strikes, struckUntil, lastFailure } = site;
+    Object.assign(site, { ...healthy(), strikes, struckUntil, lastFailure });
     deps.eased(site.name);
     deps.expect(site);
   };

@@ -14,7 +14,7 @@ import type { TroubleClass, Verdict } from "../../src/mail/verdict.ts";
 import type { Route, Routing } from "../../src/route/route.ts";
 import { createQueue } from "../../src/queue/engine.ts";
 import type { Dispatch } from "../../src/queue/launch.ts";
-import type { Queue } from "../../src/queue/queue.ts";
+import type { Queue, QueueDeps } from "../../src/queue/queue.ts";
 import { createMemoryDisk, type MemoryDisk } from "../../src/queue/memory.ts";
 import { defaultPolicy, type QueuePolicy } from "../../src/queue/policy.ts";
 import type { Sources } from "../../src/queue/sources.ts";
@@ -97,6 +97,7 @@ export function createBench(
   overrides: Partial<QueuePolicy> = {},
   workers = 1,
   sourcesFor?: (store: QueueStore) => Sources,
+  network: Pick<QueueDeps, "signs" | "onUplink"> = {},
 ): Bench {
   const clock = createSimClock(START);
   const disk = createMemoryDisk("8000000000000000");
@@ -111,6 +112,7 @@ export function createBench(
     owner++;
     const store = disk.open();
     const queue = createQueue({
+      ...network,
       store,
       clock: clock.of(owner),
       random,
