@@ -220,6 +220,7 @@ async function openOne(
     secured: deps.meter.secured,
   });
   deps.meter.sessions(+1);
+  if (connection.tls !== null) deps.meter.secured(connection.tls);
   const end = await greet(talk, signal, {
     helo: ehloName(route.source?.ehlo ?? settings.helo, connection.source),
     encrypt: manner.encrypt,

@@ -1,9 +1,17 @@
 // TLS sessions that may be resumed: one a host, bounded, and dropped with age, so that a certificate is looked at anew now and then.
 import type { Clock } from "../base/clock.ts";
+import type { Shown } from "./proof.ts";
+
+/** A session, and what was shown when it began: a server that resumes it shows nothing new. */
+export interface Kept {
+  readonly session: Buffer;
+  readonly shown: Shown;
+}
 
 export interface Sessions {
-  get(host: string): Buffer | undefined;
-  keep(host: string, session: Buffer): void;
+  get(host: string): Kept | undefined;
+  keep(host: string, kept: Kept): void;
+  drop(host: string): void;
   clear(): void;
 }
 
@@ -12,20 +20,21 @@ const SESSIONS_MAX = 1_000;
 const AGE_MAX_MS = 86_400_000;
 
 export function createSessions(clock: Pick<Clock, "monotonicMs">): Sessions {
-  const sessions = new Map<string, { readonly session: Buffer; readonly at: number }>();
+  const sessions = new Map<string, { readonly kept: Kept; readonly at: number }>();
   return {
     get(host) {
-      const kept = sessions.get(host);
-      return kept !== undefined && clock.monotonicMs() - kept.at < AGE_MAX_MS
-        ? kept.session
+      const found = sessions.get(host);
+      return found !== undefined && clock.monotonicMs() - found.at < AGE_MAX_MS
+        ? found.kept
         : undefined;
     },
-    keep(host, session) {
+    keep(host, kept) {
       sessions.delete(host);
-      sessions.set(host, { session, at: clock.monotonicMs() });
+      sessions.set(host, { kept, at: clock.monotonicMs() });
       const [oldest] = sessions.keys();
       if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
     },
+    drop: (host) => void sessions.delete(host),
     clear: () => sessions.clear(),
   };
 }

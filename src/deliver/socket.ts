@@ -108,22 +108,26 @@ function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal)
   return new Promise((resolve) => {
     const beganAt = deps.clock.monotonicMs();
     const name = serverName(target);
-    // One port may be another server than the next.
-    const key = `${name}:${target.port}`;
+    const key = sessionKey(name, target);
     const secureContext = contextOf(deps);
-    const session = deps.sessions.get(key);
+    const kept = deps.sessions.get(key);
+    let shown: Shown | undefined;
+    let ticket: Buffer | undefined;
     const socket = connectTls({
       socket: raw,
       secureContext,
       // A literal address is no server name (RFC 6066 3).
       ...(isIP(name) === 0 ? { servername: name } : {}),
-      ...(session === undefined ? {} : { session }),
+      ...(kept === undefined ? {} : { session: kept.session }),
       // Who the server is, is judged by hand: an unproven certificate may do (RFC 7435).
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
     });
-    const keep = (ticket: Buffer): void => {
-      if (deps.context === secureContext) deps.sessions.keep(key, ticket);
+    // Tickets come before the end of the handshake (TLS 1.2) or some time after it (TLS 1.3).
+    const keep = (session: Buffer | undefined): void => {
+      ticket = session;
+      if (session === undefined || shown === undefined || deps.context !== secureContext) return;
+      deps.sessions.keep(key, { session, shown });
     };
     const settle = (result: Secured): void => {
       signal.removeEventListener("abort", giveUp);
@@ -136,10 +140,16 @@ function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal)
     const giveUp = (): void => settle({ kind: "failed", text: "the TLS handshake took too long" });
     if (signal.aborted) return giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
-    socket.once("session", keep);
+    socket.on("session", keep);
     socket.once("secureConnect", () => {
-      const handshakeMs = Math.round(deps.clock.monotonicMs() - beganAt);
-      settle(judge(deps, socket, target, handshakeMs));
+      const shookAt = deps.clock.monotonicMs();
+      shown = socket.isSessionReused() && kept !== undefined ? kept.shown : shownBy(socket, target);
+      const times = { handshakeMs: Math.round(shookAt - beganAt), shookAt };
+      const judged = judge(deps, { socket, shown, target }, times);
+      settle(judged);
+      // A server may have another certificate by now, which only a whole handshake shows.
+      if (judged.kind === "failed") deps.sessions.drop(key);
+      else keep(ticket);
     });
     socket.once("error", (error) =>
       settle({ kind: "failed", text: `TLS handshake: ${error.message}` }),
@@ -155,6 +165,11 @@ function serverName({ host, demand }: Target): string {
   return demand?.source === "dane" ? (demand.names[0] ?? host) : host;
 }
 
+/** One port may be another server than the next; and what was shown under one demand need not be enough for another. */
+function sessionKey(name: string, { port, demand }: Target): string {
+  return `${name}:${port}${demand === undefined ? "" : ` ${JSON.stringify(demand)}`}`;
+}
+
 function contextOf(deps: Deps): SecureContext {
   const context = deps.trust.context();
   if (context !== deps.context) {
@@ -164,11 +179,20 @@ function contextOf(deps: Deps): SecureContext {
   return context;
 }
 
+interface Judged {
+  readonly socket: TLSSocket;
+  readonly shown: Shown;
+  readonly target: Target;
+}
+
 /** A certificate that does not prove what the policy asks for ends the connection before a word is said on it. */
-function judge(deps: Deps, socket: TLSSocket, target: Target, handshakeMs: number): Secured {
-  const beganAt = deps.clock.monotonicMs();
+function judge(
+  deps: Deps,
+  { socket, shown, target }: Judged,
+  { handshakeMs, shookAt }: { readonly handshakeMs: number; readonly shookAt: number },
+): Secured {
   const { host, tls = "opportunistic", demand } = target;
-  const proof = prove(shownBy(socket), { host, demand, now: deps.clock.now() });
+  const proof = prove(shown, { host, demand, now: deps.clock.now() });
   deps.judged?.(host, proof);
   if (tls === "verify" && !proof.verified) return { kind: "failed", text: proof.unproven };
   const facts: TlsFacts = {
@@ -177,7 +201,7 @@ function judge(deps: Deps, socket: TLSSocket, target: Target, handshakeMs: numbe
     verified: proof.verified,
     resumed: socket.isSessionReused(),
     handshakeMs,
-    verifyMs: Math.round((deps.clock.monotonicMs() - beganAt) * 100) / 100,
+    verifyMs: Math.round((deps.clock.monotonicMs() - shookAt) * 100) / 100,
     policy: policyName(demand === undefined ? { tls } : { tls, demand }),
     unproven: proof.unproven,
   };
@@ -187,10 +211,12 @@ function judge(deps: Deps, socket: TLSSocket, target: Target, handshakeMs: numbe
 /** So deep a chain is followed; a server may send any number of certificates, in a circle too. */
 const CHAIN_MAX = 16;
 
-function shownBy(socket: TLSSocket): Shown {
+/** Only DANE looks behind the server's own certificate, and reading the whole chain costs three times as much. */
+function shownBy(socket: TLSSocket, { demand }: Target): Shown {
   const chain: Uint8Array[] = [];
   const seen = new Set<string>();
-  let at = socket.getPeerCertificate(true) as ReturnType<TLSSocket["getPeerCertificate"]> & {
+  const isWhole = demand?.source === "dane";
+  let at = socket.getPeerCertificate(isWhole) as ReturnType<TLSSocket["getPeerCertificate"]> & {
     readonly issuerCertificate?: unknown;
   };
   while (at?.raw !== undefined && !seen.has(at.fingerprint256) && chain.length < CHAIN_MAX) {

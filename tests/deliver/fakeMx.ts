@@ -1,6 +1,6 @@
 // A mail server on loopback that does what its script says, however wrong. It keeps the truth: what was said to it and what it took.
 import { createServer, type Server, type Socket } from "node:net";
-import { TLSSocket } from "node:tls";
+import { createSecureContext, TLSSocket, type SecureContextOptions } from "node:tls";
 import { fakeCertificate, fakeKey } from "./fakeCertificate.ts";
 
 /**
@@ -46,6 +46,10 @@ export interface FakeMxOptions {
   readonly script?: Script;
   /** False: the server says 220 to STARTTLS and goes on in clear. */
   readonly handshakes?: boolean;
+  /** Silent after its answer to STARTTLS. */
+  readonly silentTls?: boolean;
+  /** What differs from a server of today with `fakeCertificate`. */
+  readonly tls?: SecureContextOptions;
   readonly implicitTls?: boolean;
   /** Several servers of one port differ in their loopback address. */
   readonly listen?: { readonly host: string; readonly port: number };
@@ -102,7 +106,7 @@ async function serve(plain: Socket, session: FakeSession, options: FakeMxOptions
     wake();
   };
   for (const event of ["end", "close", "error"]) plain.on(event, ended);
-  if (options.implicitTls === true) socket = secure(plain, session, onData);
+  if (options.implicitTls === true) socket = secure(plain, session, options, onData);
   else plain.on("data", onData);
 
   const until = async (mark: string): Promise<string | undefined> => {
@@ -162,9 +166,10 @@ async function serve(plain: Socket, session: FakeSession, options: FakeMxOptions
     const said = await act(verb, line);
     if (said === false) return;
     if (verb === "QUIT") return void socket.end();
+    if (verb === "STARTTLS" && options.silentTls === true) return;
     if (verb === "STARTTLS" && said.startsWith("220") && options.handshakes !== false) {
       plain.off("data", onData);
-      socket = secure(plain, session, onData);
+      socket = secure(plain, session, options, onData);
     }
     if (verb === "STARTTLS" && options.handshakes === false) {
       while (session.pending === "" && !session.ended)
@@ -183,12 +188,23 @@ async function serve(plain: Socket, session: FakeSession, options: FakeMxOptions
   }
 }
 
-function secure(plain: Socket, session: FakeSession, onData: (chunk: Buffer) => void): Socket {
-  const socket = new TLSSocket(plain, {
-    isServer: true,
-    key: fakeKey,
-    cert: fakeCertificate,
-  });
+/** One for all connections of a server, so that its tickets can be used. */
+const contexts = new WeakMap<FakeMxOptions, ReturnType<typeof createSecureContext>>();
+
+function contextOf(options: FakeMxOptions): ReturnType<typeof createSecureContext> {
+  const own = { key: fakeKey, cert: fakeCertificate, ...options.tls };
+  const context = contexts.get(options) ?? createSecureContext(own);
+  contexts.set(options, context);
+  return context;
+}
+
+function secure(
+  plain: Socket,
+  session: FakeSession,
+  options: FakeMxOptions,
+  onData: (chunk: Buffer) => void,
+): Socket {
+  const socket = new TLSSocket(plain, { isServer: true, secureContext: contextOf(options) });
   session.secure = true;
   socket.on("data", onData);
   socket.on("error", () => {});
