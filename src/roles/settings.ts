@@ -9,7 +9,7 @@ import { type DeliverSettings, deliverDefaults } from "../deliver/settings.ts";
 import { type Server, DNS_PORT, isOnThisHost } from "../dns/servers.ts";
 import { systemResolvConf } from "../dns/system.ts";
 import type { UpstreamSettings } from "../dns/upstream.ts";
-import type { Priority } from "../mail/message.ts";
+import { domainOf, type Priority } from "../mail/message.ts";
 import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
 import type { LaneSchedule } from "../queue/retry.ts";
 import type { SourceSettings } from "../queue/sources.ts";
@@ -19,6 +19,7 @@ import { parseRelays } from "../route/relay.ts";
 import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
 import { type Deadlines, rfcDeadlines } from "../smtp/phases.ts";
 import type { DoorLimits } from "../submit/door.ts";
+import type { ReturnPathOf } from "../submit/draft.ts";
 import { ownAddresses } from "./ownAddresses.ts";
 
 export function deliverSettings(config: Config): DeliverSettings {
@@ -78,15 +79,34 @@ export function routerSettings(config: Config): RouterSettings {
 
 /** The addresses to send from, and whose mail only one of them may carry. */
 export function sourceSettings({ sources, senders }: Config): SourceSettings {
-  const bound = senders.flatMap(({ domain, source }): [string, string][] =>
-    source === null ? [] : [[domain, source]],
-  );
-  return { sources, bySender: new Map(bound) };
+  return { sources, bySender: bySenderDomain(senders, ({ source }) => source) };
 }
 
 function senderRelays({ senders }: Config): ReadonlyMap<string, RouterSettings["relays"]> {
-  const own = senders.filter(({ relay }) => relay !== null);
-  return new Map(own.map(({ domain, relay }) => [domain, relaysOf(relay)]));
+  return bySenderDomain(senders, ({ relay }) => (relay === null ? null : relaysOf(relay)));
+}
+
+/** The queue knows a sender by the reverse-path, so a domain that stands only there is its sender's too. */
+function bySenderDomain<T>(
+  senders: Config["senders"],
+  valueOf: (sender: Config["senders"][number]) => T | null,
+): ReadonlyMap<string, T> {
+  const found = new Map<string, T>();
+  const named = new Set(senders.map(({ domain }) => domain));
+  for (const sender of senders) {
+    const value = valueOf(sender);
+    if (value === null) continue;
+    found.set(sender.domain, value);
+    const alias = domainOf(sender.returnPath ?? "").toLowerCase();
+    if (alias !== "" && !named.has(alias) && !found.has(alias)) found.set(alias, value);
+  }
+  return found;
+}
+
+/** The reverse-path of each sender domain that has one of its own. */
+export function returnPaths({ senders }: Pick<Config, "senders">): ReturnPathOf {
+  const paths = new Map(senders.map(({ domain, returnPath }) => [domain, returnPath]));
+  return (senderDomain, uuid) => paths.get(senderDomain)?.replaceAll("{id}", uuid);
 }
 
 function policyOf({ tlsPolicy, mtaSts, dane }: Config["domains"][string]): DomainPolicy {

@@ -14,7 +14,7 @@ import { type ApiKey, createGate } from "./auth.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
 import { addDomains } from "./domains.ts";
-import { createPreparer } from "./draft.ts";
+import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import { prepareRaw } from "./raw.ts";
@@ -64,6 +64,7 @@ export interface DoorDeps {
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;
   readonly hostname: string;
+  readonly returnPathOf?: ReturnPathOf;
   readonly keys: () => readonly ApiKey[];
   readonly clock: Clock;
   readonly random: Random;

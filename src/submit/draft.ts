@@ -7,7 +7,7 @@ import { composeMessage, composeStream, draftNeedsUtf8 } from "../mail/compose/c
 import type { Draft } from "../mail/compose/compose.ts";
 import { parseHeaderText } from "../mail/compose/headerText.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
-import type { MessageFacts, MessageHead } from "../mail/message.ts";
+import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
 import type { Submission } from "../mail/submission.ts";
 import { tooLarge } from "./body.ts";
 import { noHeaders } from "./headers.ts";
@@ -30,10 +30,14 @@ export interface Preparer {
   prepare(fields: Fields, now: EpochMs): Prepared | Promise<Result<Prepared>>;
 }
 
+export type ReturnPathOf = (senderDomain: string, uuid: string) => string | undefined;
+
 export interface PrepareDeps {
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;
   readonly hostname: string;
+  /** The reverse-path that the settings give a sender's domain; undefined: the address in From. */
+  readonly returnPathOf?: ReturnPathOf;
   readonly spool: Spool;
   readonly messageBytesMax: number;
 }
@@ -47,7 +51,7 @@ export function createPreparer(deps: PrepareDeps): Preparer {
       const id = deps.ids(now);
       const uuid = uuidOf(id, deps.tag);
       const draft = draftOf(fields, uuid, deps.hostname, now);
-      const envelope = envelopeOf(fields, draft, id, uuid, now);
+      const envelope = envelopeOf(deps, fields, draft, id, uuid, now);
       const estimate = estimateBytes(draft);
       if (estimate > INLINE_MAX_BYTES) return spooled(deps, draft, envelope, uuid, estimate);
       const { bytes, eightBit } = composeMessage(draft);
@@ -92,6 +96,7 @@ function ownMessageId(uuid: string, hostname: string) {
 }
 
 function envelopeOf(
+  { returnPathOf }: PrepareDeps,
   fields: Fields,
   draft: Draft,
   id: MessageId,
@@ -107,11 +112,13 @@ function envelopeOf(
       utf8 ||= mailbox.utf8;
     }
   const path = fields.return_path;
+  const { address } = draft.from;
+  const usual = returnPathOf?.(domainOf(address), uuid) ?? address;
   const dueAt = Math.max(now, fields.scheduled_at ?? now);
   return {
     id,
     acceptedAt: now,
-    from: path === undefined ? draft.from.address : path.for(uuid),
+    from: path === undefined ? usual : path.for(uuid),
     recipients: [...recipients],
     priority: fields.priority ?? 1,
     dueAt,

@@ -5,12 +5,12 @@ import { type Address, needsUtf8, parseAddress } from "../mail/address.ts";
 import { formatDate } from "../mail/compose/headers.ts";
 import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
-import type { MessageFacts, MessageHead, Priority } from "../mail/message.ts";
+import { domainOf, type MessageFacts, type MessageHead, type Priority } from "../mail/message.ts";
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
 import { declaredLength, readChunks, tooLarge } from "./body.ts";
-import { INLINE_MAX_BYTES, type Prepared } from "./draft.ts";
+import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
 import { REFERENCE_MAX, TAGS_MAX, lanes } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
@@ -20,6 +20,7 @@ export interface RawDeps {
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;
   readonly hostname: string;
+  readonly returnPathOf?: ReturnPathOf;
   readonly spool: Spool;
   readonly messageBytesMax: number;
   readonly recipientsPerField: number;
@@ -60,7 +61,8 @@ export async function prepareRaw(deps: RawDeps, request: Request): Promise<Resul
     return read as Result<never>;
   }
   const { sizeBytes, sha256, eightBit, header } = result.value;
-  const { from, recipients } = read.value;
+  const { recipients } = read.value;
+  const from = envelope.value.from ?? reversePath(deps, header.from[0].address, uuid);
   const head: MessageHead = {
     ...read.value.head,
     id,
@@ -206,8 +208,11 @@ function valueOf<T>(parsed: Parsed<T> | null): T | null {
   return parsed?.kind === "ok" ? parsed.value : null;
 }
 
+function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): string {
+  return returnPathOf?.(domainOf(address), uuid) ?? address;
+}
+
 interface Read {
-  readonly from: string;
   readonly recipients: readonly string[];
   readonly head: Pick<MessageHead, "priority" | "facts">;
 }
@@ -239,7 +244,6 @@ function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Resu
   if (faults.length > 0 || recipients.kind === "refused") return problem(problemOf(faults));
   const facts = factsOf(header, envelope, tags, reference);
   return ok({
-    from: envelope.from ?? header.from[0].address,
     recipients: recipients.value,
     head: { priority: priority ?? 1, facts },
   });
