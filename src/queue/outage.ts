@@ -76,20 +76,44 @@ interface State {
   since: EpochMs;
   probe: Flight | null;
   askedAtMono: number;
+  isAsking: boolean;
+  /** It kept silent when it was asked for nothing else but a sign of life. */
+  silenceIsSure: boolean;
 }
 
 export function createOutage(deps: OutageDeps): Outage {
   const { sites, lulls, waits, log, signs } = deps;
-  const state: State = { line: lineUp, since: 0, probe: null, askedAtMono: -Infinity };
+  const state: State = {
+    line: lineUp,
+    since: 0,
+    probe: null,
+    askedAtMono: -Infinity,
+    isAsking: false,
+    silenceIsSure: false,
+  };
   const up = deps.meter.gauge("postrider_uplink_up");
   const blocked = deps.meter.gauge("postrider_port25_blocked");
   up.set(1);
   blocked.set(0);
 
   const ask = (mono: number): void => {
-    if (signs === undefined || mono - state.askedAtMono < ASK_EVERY_MS) return;
+    if (signs === undefined || state.isAsking || mono - state.askedAtMono < ASK_EVERY_MS) return;
     state.askedAtMono = mono;
-    void signs.askResolver().then(deps.schedule);
+    state.isAsking = true;
+    void signs.askResolver().then(() => {
+      state.isAsking = false;
+      state.silenceIsSure = signs.read().resolverSilent;
+      deps.schedule();
+    });
+  };
+
+  /** One domain whose own servers are dead makes a resolver silent, too: that alone is no sign. */
+  const readSigns = (from: NetworkSigns, mono: number): Signs => {
+    const read = from.read();
+    if (!read.resolverSilent) state.silenceIsSure = false;
+    if (!read.resolverSilent || state.silenceIsSure) return read;
+    ask(mono);
+    return { ...read, resolverSilent: false };
   };
 
   const see = (sighting: Sighting, now: Instant): void => {
@@ -172,7 +196,7 @@ export function createOutage(deps: OutageDeps): Outage {
     holds: () => state.line.name !== "up",
     why: () => explainLine(state.line),
     look(now) {
-      if (signs !== undefined) see({ kind: "look", signs: signs.read() }, now);
+      if (signs !== undefined) see({ kind: "look", signs: readSigns(signs, now.mono) }, now);
       if (state.line.name === "up") return;
       ask(now.mono);
       if (isProbeLost(now.mono)) {
@@ -211,10 +235,11 @@ export function createOutage(deps: OutageDeps): Outage {
       waits.run(turn, explainLine(state.line));
     },
     nextAtMono() {
-      const { line, askedAtMono } = state;
+      const { line, askedAtMono, isAsking } = state;
       if (line.name === "up") return Infinity;
       const probeAt = sites.hasReady() ? line.probeAtMono : Infinity;
-      return Math.min(probeAt, askedAtMono + ASK_EVERY_MS, waits.nextAtMono());
+      const askAt = isAsking || signs === undefined ? Infinity : askedAtMono + ASK_EVERY_MS;
+      return Math.min(probeAt, askAt, waits.nextAtMono());
     },
     view,
   };
