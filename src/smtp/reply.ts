@@ -78,7 +78,17 @@ export function createReplyParser(): ReplyParser {
     feed(chunk, heard) {
       if (state.kind === "broken") return state;
       let text = latin1(chunk);
-      if (rest !== "") text = rest + text;
+      if (rest !== "") {
+        // A line that comes octet by octet is only put together at its end.
+        const ends = text.includes("\n");
+        text = rest + text;
+        if (!ends) {
+          rest = text;
+          return octets + text.length > REPLY_LIMITS.replyOctets
+            ? fail("a reply is too long")
+            : state;
+        }
+      }
       let from = 0;
       for (;;) {
         const end = text.indexOf("\n", from);

@@ -5,14 +5,21 @@ import { type Address, needsUtf8, parseAddress } from "../mail/address.ts";
 import { formatDate } from "../mail/compose/headers.ts";
 import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
-import { domainOf, type MessageFacts, type MessageHead, type Priority } from "../mail/message.ts";
+import {
+  domainOf,
+  type DsnRequest,
+  type MessageFacts,
+  type MessageHead,
+  type Priority,
+} from "../mail/message.ts";
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
 import { declaredLength, readChunks, tooLarge } from "./body.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
+import { faultsOf } from "./faults.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
-import { REFERENCE_MAX, TAGS_MAX, lanes } from "./schema.ts";
+import { REFERENCE_MAX, TAGS_MAX, dsnField, lanes } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
 
 export interface RawDeps {
@@ -30,6 +37,7 @@ export interface RawDeps {
 interface Envelope {
   readonly from: string | null;
   readonly to: readonly Address[] | null;
+  readonly dsn: DsnRequest | undefined;
 }
 
 export async function prepareRaw(deps: RawDeps, request: Request): Promise<Result<Prepared>> {
@@ -74,6 +82,7 @@ export async function prepareRaw(deps: RawDeps, request: Request): Promise<Resul
     sizeBytes,
     sha256,
     eightBit,
+    dsn: envelope.value.dsn,
     utf8: header.utf8 || [from, ...recipients].some((one) => needsUtf8(one as Address)),
     body: holder.place(),
   };
@@ -178,14 +187,14 @@ function createHolder(spool: Spool): Holder {
 
 function readEnvelope(request: Request, recipientsMax: number): Result<Envelope> {
   const at = request.url.indexOf("?");
-  if (at < 0) return ok({ from: null, to: null });
+  if (at < 0) return ok({ from: null, to: null, dsn: undefined });
   // Only here is the query parsed: other sends have none.
   const search = new URLSearchParams(request.url.slice(at));
   const faults: Fault[] = [];
   const add = (pointer: string, code: Fault["code"], detail: string): void =>
     void faults.push({ pointer, code, detail });
   for (const name of new Set(search.keys()))
-    if (name !== "from" && name !== "to")
+    if (!parameters.has(name))
       add(`?${name}`, "unknown_field", `The parameter ${JSON.stringify(name)} is not known.`);
   const [sender, second] = search.getAll("from");
   if (second !== undefined) add("?from", "too_many", "from is given more than once.");
@@ -196,12 +205,34 @@ function readEnvelope(request: Request, recipientsMax: number): Result<Envelope>
     add("?to", "too_many", `to is given more than ${recipientsMax} times.`);
   const to = given.slice(0, recipientsMax).map(parseAddress);
   for (const one of to) if (one.kind === "refused") add("?to", "invalid_address", one.why);
+  const dsn = readDsn(search, add);
   if (faults.length > 0) return problem(problemOf(faults));
   return ok({
+    dsn,
     // An empty one is the null reverse-path.
     from: sender === "" ? "" : valueOf(from),
     to: to.length === 0 ? null : [...new Set(to.flatMap((one) => valueOf(one) ?? []))],
   });
+}
+
+const parameters = new Set(["from", "to", "notify", "ret", "envid"]);
+
+/** `?notify=success,failure&ret=headers&envid=order-17`, as the field `dsn` of JSON. */
+function readDsn(
+  search: URLSearchParams,
+  add: (pointer: string, code: Fault["code"], detail: string) => void,
+): DsnRequest | undefined {
+  const given = {
+    notify: search.get("notify")?.split(","),
+    ret: search.get("ret") ?? undefined,
+    envid: search.get("envid") ?? undefined,
+  };
+  if (Object.values(given).every((one) => one === undefined)) return undefined;
+  const parsed = dsnField.safeParse(given);
+  if (parsed.success) return parsed.data;
+  for (const { pointer, code, detail } of faultsOf(parsed.error.issues, given, []))
+    add(`?${pointer.split("/")[1]}`, code, detail);
+  return undefined;
 }
 
 function valueOf<T>(parsed: Parsed<T> | null): T | null {

@@ -194,7 +194,7 @@ const returnPath = z
 const ENVID_MAX = 100;
 
 /** RFC 3461: what the sender wants to be told of, by whom the message passes. */
-const dsn = z
+export const dsnField = z
   .strictObject({
     notify: z
       .array(z.enum(["never", "success", "failure", "delay"]))
@@ -202,15 +202,12 @@ const dsn = z
       .max(4)
       .optional(),
     ret: z.enum(["full", "headers"]).optional(),
-    envid: z
-      .string()
-      .min(1)
-      .max(ENVID_MAX)
-      .regex(/^[\x21-\x7e]+$/)
-      .optional(),
+    envid: z.string().min(1).max(ENVID_MAX).optional(),
   })
   .transform((given, context): DsnRequest => {
-    const { notify } = given;
+    const { notify, envid } = given;
+    if (envid !== undefined && !/^[\x21-\x7e]+$/.test(envid))
+      fault(context, "invalid_value", "envid is printable ASCII without spaces.", ["envid"]);
     if (notify?.includes("never") === true && notify.length > 1)
       fault(context, "conflict", "never stands alone: it forbids all notices.", ["notify"]);
     return given;
@@ -243,7 +240,7 @@ export function createMessageSchema(limits: MessageLimits) {
       .transform((lane) => lanes[lane])
       .optional(),
     return_path: returnPath.optional(),
-    dsn: dsn.optional(),
+    dsn: dsnField.optional(),
   });
 }
 

@@ -152,3 +152,31 @@ test("limits of RFC 9422 are read, and what is no number is no limit", () => {
   expect(limits("LIMITS")).toEqual(none);
   expect(limits("LIMITS RCPTMAX=0 MAILMAX=x RCPTDOMAINMAX=9999999")).toEqual(none);
 });
+
+test("borders of chunks never matter", () => {
+  const words = fc.constantFrom(
+    "250",
+    "550-",
+    "550 ",
+    "5.1.1 ",
+    "no",
+    "\r\n",
+    "\n",
+    "\0",
+    "é",
+    "25",
+  );
+  fc.assert(
+    fc.property(
+      fc.array(words, { maxLength: 40 }),
+      fc.array(fc.nat(), { maxLength: 20 }),
+      (said, cuts) => {
+        const bytes = Buffer.from(said.join(""), "latin1");
+        const marks = [0, ...cuts.map((n) => n % (bytes.length + 1)).sort((a, b) => a - b)];
+        const chunks = marks.map((mark, i) => bytes.subarray(mark, marks[i + 1]));
+        expect(read(...chunks)).toEqual(read(bytes));
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -17,6 +17,28 @@ test("a message that asks for nothing carries nothing", async () => {
   expect(JSON.stringify(fixture.taken[0]?.head)).not.toContain("dsn");
 });
 
+const raw = "From: a@example.com\r\nTo: b@example.org\r\n\r\nhi\r\n";
+const asRaw = { "content-type": "message/rfc822" };
+
+test("a raw message asks by its parameters", async () => {
+  const query = "?notify=success,delay&ret=full&envid=order-17";
+  expect((await fixture.post(`/send${query}`, raw, asRaw)).status).toBe(202);
+  expect(fixture.taken[0]?.head.dsn).toEqual({
+    notify: ["success", "delay"],
+    ret: "full",
+    envid: "order-17",
+  });
+  await fixture.post("/send?to=b@example.org", raw, asRaw);
+  expect(fixture.taken[1]?.head.dsn).toBeUndefined();
+});
+
+test("what a raw message asks wrongly is told by its parameter", async () => {
+  const answer = await fixture.post("/send?notify=never,delay&ret=x&envid=a%20b", raw, asRaw);
+  const problem = await problemOf(answer);
+  expect(problem.errors?.map(({ pointer }) => pointer).sort()).toContain("?ret");
+  expect(fixture.taken).toEqual([]);
+});
+
 for (const [dsn, fault] of [
   [{ notify: ["never", "delay"] }, "/dsn/notify conflict"],
   [{ notify: ["always"] }, "/dsn/notify/0 invalid_value"],
