@@ -7,7 +7,7 @@ import type { Route, Routing } from "../route/route.ts";
 import type { Depart } from "./departure.ts";
 import type { DueTime } from "./duetime.ts";
 import type { Flights } from "./flight.ts";
-import { hasBytes, isOpen, launch, sameRoute, type Turn } from "./launch.ts";
+import { hasBytes, isOpen, launch, sameRoute, windowNow, type Turn } from "./launch.ts";
 import type { Happening } from "./lifecycle.ts";
 import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
@@ -169,9 +169,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const sizeBytes = claimed.spool === null ? claimed.sizeBytes : 0;
     if (target !== from && isHungry(target, claimed.priority, due))
       return putBack(turn, candidate, due, target);
-    const room = roomOf(target, claimed.priority, policy.windowMax) > 0;
+    const room = roomOf(target, claimed.priority, windowNow(flights, policy)) > 0;
     if (!room || !hasBytes(flights, policy, target, sizeBytes)) {
-      target.starving = true;
+      sites.starve(target);
       return putBack(turn, candidate, due, target);
     }
     const leaving = deps.depart(turn.now, target, route, claimed.message, claimed.from);
@@ -234,7 +234,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const room =
       site === sites.unrouted
         ? policy.routingMax - routes.waiting()
-        : roomOf(site, lane, policy.windowMax);
+        : roomOf(site, lane, windowNow(flights, policy));
     return Math.min(room, turn.claimsLeft);
   };
 

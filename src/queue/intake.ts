@@ -6,7 +6,7 @@ import type { Submission } from "../mail/submission.ts";
 import type { Route } from "../route/route.ts";
 import type { Depart } from "./departure.ts";
 import type { Flights } from "./flight.ts";
-import { hasBytes, launch, type Launchable, sameRoute, type Turn } from "./launch.ts";
+import { hasBytes, launch, type Launchable, sameRoute, type Turn, windowNow } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { expiryOf } from "./retry.ts";
@@ -55,7 +55,7 @@ export function createIntake({
     !site.stopped &&
     site.closedUntil <= turn.now.due &&
     !isHungry(site, lane, turn.now.due) &&
-    roomOf(site, lane, policy.windowMax) > 0 &&
+    roomOf(site, lane, windowNow(flights, policy)) > 0 &&
     hasBytes(flights, policy, site, sizeBytes);
 
   const wait = (turn: Turn, site: Site, lane: Priority, dueAt: number): RecipientState => {

@@ -8,10 +8,12 @@ import type { Report } from "./inbox.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type { Measure } from "./measure.ts";
 import type { QueuePolicy } from "./policy.ts";
-import type { Site } from "./site.ts";
+import { windowNow } from "./launch.ts";
+import type { Site, Sites } from "./site.ts";
 import { wantsRefill } from "./window.ts";
 
 export interface LandingDeps {
+  readonly sites: Pick<Sites, "takeCrowded">;
   readonly flights: Flights;
   readonly policy: QueuePolicy;
   readonly measure: Measure;
@@ -26,7 +28,7 @@ export interface Landing {
 }
 
 export function createLanding(deps: LandingDeps): Landing {
-  const { flights, policy, measure, admission, alerts, expect } = deps;
+  const { sites, flights, policy, measure, admission, alerts, expect } = deps;
 
   const count = ({ flight, verdict }: Report, state: RecipientState, now: Instant): void => {
     measure.verdict(flight.site.name, verdict);
@@ -49,9 +51,15 @@ export function createLanding(deps: LandingDeps): Landing {
         if (flight.claims[place] === verdict.claim) flights.land(flight, place);
         if (state !== null) count(report, state, now);
         const { site } = flight;
-        if (!site.starving || !wantsRefill(site, policy.windowMax)) continue;
+        if (!site.starving || !wantsRefill(site, windowNow(flights, policy))) continue;
         site.starving = false;
         expect(site);
+      }
+      for (let left = reports.length; left > 0; left--) {
+        const site = sites.takeCrowded();
+        if (site === undefined) break;
+        expect(site);
+        if (site.starving) break;
       }
     },
   };

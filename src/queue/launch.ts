@@ -141,8 +141,12 @@ export function isOpen(site: Site, now: EpochMs): boolean {
   return site.level === 0 || (site.pausedUntil <= now && !site.probing);
 }
 
-/** Each site may have one job in flight whatever the others hold: a slow one never starves the rest of memory. */
-const SITE_BYTES_SHARE = 4;
+/**
+ * A site's share of what is left of a common room (Choudhury and Hahne's dynamic threshold): a few busy sites may have much of it,
+ * many have little each, and there is always some left for one that comes new. So a site that is slow holds up no other.
+ */
+const BYTES_SHARE = 1 / 2;
+const WINDOW_SHARE = 1 / 4;
 
 export function hasBytes(
   flights: Flights,
@@ -150,9 +154,16 @@ export function hasBytes(
   site: Site,
   sizeBytes: number,
 ): boolean {
-  if (site.leased === 0) return true;
-  if (site.leasedBytes + sizeBytes > policy.flightBytesMax / SITE_BYTES_SHARE) return false;
-  return flights.bytes() + sizeBytes <= policy.flightBytesMax;
+  const left = policy.flightBytesMax - flights.bytes();
+  // A site without any has its first one from a room of its own, or a few large bodies would stop all others.
+  if (site.leased === 0) return flights.leased() === 0 || left + policy.flightBytesMax >= sizeBytes;
+  return site.leasedBytes + sizeBytes <= left * BYTES_SHARE;
+}
+
+/** How many recipients of one site may be with its sender now. */
+export function windowNow(flights: Flights, { windowMax, flightsMax }: QueuePolicy): number {
+  const share = Math.floor((flightsMax - flights.leased()) * WINDOW_SHARE);
+  return Math.max(1, Math.min(windowMax, share));
 }
 
 /** What each sender gets of a turn. */

@@ -2,7 +2,7 @@
 import type { EpochMs } from "../base/clock.ts";
 import { priorities } from "../mail/message.ts";
 import type { Flights } from "./flight.ts";
-import { hasBytes } from "./launch.ts";
+import { hasBytes, windowNow } from "./launch.ts";
 import type { QueuePolicy } from "./policy.ts";
 import type { Site, Sites } from "./site.ts";
 import { earliestDue, isHungry, roomOf } from "./window.ts";
@@ -23,7 +23,8 @@ export function createLookout(deps: LookoutDeps): (site: Site) => void {
     if (site === sites.unrouted) return routing() < policy.routingMax;
     if (!hasBytes(flights, policy, site, 0)) return false;
     return priorities.some(
-      (lane) => isHungry(site, lane, dueNow()) && roomOf(site, lane, policy.windowMax) > 0,
+      (lane) =>
+        isHungry(site, lane, dueNow()) && roomOf(site, lane, windowNow(flights, policy)) > 0,
     );
   };
 
@@ -34,6 +35,6 @@ export function createLookout(deps: LookoutDeps): (site: Site) => void {
     if (dueAt > dueNow()) {
       if (dueAt !== Infinity) sites.wake(site, dueAt);
     } else if (hasRoom(site)) sites.hurry(site);
-    else site.starving = true;
+    else sites.starve(site);
   };
 }

@@ -12,8 +12,10 @@ export interface QueuePolicy {
   readonly walBytesMax: number;
   /** Recipients of one site that may be with a sender; the rest waits in the store. */
   readonly windowMax: number;
-  /** Bytes of bodies that are with the senders, over all sites. */
+  /** Bytes of bodies that are with the senders, over all sites; twice as many where each site has but one job. */
   readonly flightBytesMax: number;
+  /** Recipients that are with the senders, over all sites, beyond one of each. */
+  readonly flightsMax: number;
   /** RFC 5321 4.5.3.1.8 lets a server stop at 100. */
   readonly jobRecipientsMax: number;
   /** Recipients claimed in one transaction: bounds how long an accept waits for its commit. */
@@ -45,6 +47,7 @@ export const defaultPolicy: QueuePolicy = {
   walBytesMax: 192_000_000,
   windowMax: 1000,
   flightBytesMax: 64 * MEBIBYTE,
+  flightsMax: 50_000,
   jobRecipientsMax: 100,
   claimMax: 256,
   commitMax: 2000,

@@ -22,7 +22,7 @@ export interface Site extends Window {
   stopped: boolean;
   /** Each of our addresses has sent there what it may today: none before this. */
   closedUntil: EpochMs;
-  /** The window was full while work waited: the next settled half brings it back. */
+  /** The window was full while work waited: the next settled half brings it back, or any room where it holds none. */
   starving: boolean;
 }
 
@@ -52,6 +52,10 @@ export interface Sites {
   /** The next site to look at. */
   takeReady(): Site | undefined;
   hasReady(): boolean;
+  /** There is no room for what waits at the site. */
+  starve(site: Site): void;
+  /** The next site that waits for room though it holds none. */
+  takeCrowded(): Site | undefined;
   forgetIdle(): void;
 }
 
@@ -65,6 +69,7 @@ export function createSites(
   const heap = createHeap<Site>();
   const line: Site[] = [];
   let lineHead = 0;
+  const crowded = new Set<Site>();
   let interned: Site[] = [];
 
   const make = (name: string, id: SiteId | undefined): Site => ({
@@ -169,11 +174,25 @@ export function createSites(
       return site;
     },
     hasReady: () => lineHead < line.length,
+    starve(site) {
+      site.starving = true;
+      // Nothing of its own will come back to free it; what has no route yet waits for the DNS.
+      if (site.leased === 0 && site !== unrouted) crowded.add(site);
+    },
+    takeCrowded() {
+      for (const site of crowded) {
+        crowded.delete(site);
+        if (!site.starving) continue;
+        site.starving = false;
+        return site;
+      }
+      return undefined;
+    },
     forgetIdle() {
       if (byName.size <= SITES_MAX) return;
       for (const [name, site] of byName) {
         if (site.leased > 0 || site.level > 0 || site.ready || site.wakeAt !== Infinity) continue;
-        if (site.strikes > 0) continue;
+        if (site.strikes > 0 || site.starving) continue;
         if (earliestDue(site) !== Infinity) continue;
         byName.delete(name);
         if (site.id !== undefined) byId.delete(site.id);

@@ -90,7 +90,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     outage,
     rests,
     learn: createLearn({ outage, measure, log, roll, expect, rested: rests.changed }),
-    landing: createLanding({ flights, policy, measure, admission, alerts, expect }),
+    landing: createLanding({ sites, flights, policy, measure, admission, alerts, expect }),
     intake: createIntake(shared),
     settling: createSettling(shared),
     dispatcher: createDispatcher({
