@@ -120,11 +120,11 @@ function reasonOf(error: unknown): string {
 
 /** The address of `metrics_listen` answers nothing else. */
 function metricsOnly(door: Door): Door {
+  const nothing = (): Response => new Response("Only /metrics is here.\n", { status: 404 });
   return {
     fetch: (request, peer) =>
-      new URL(request.url).pathname === "/metrics"
-        ? door.fetch(request, peer)
-        : new Response("Only /metrics is here.\n", { status: 404 }),
+      new URL(request.url).pathname === "/metrics" ? door.fetch(request, peer) : nothing(),
+    send: () => Promise.resolve(nothing()),
   };
 }
 

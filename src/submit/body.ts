@@ -42,31 +42,34 @@ export function createBodyReader(deps: {
 }): BodyReader {
   const { limitBytes, clock } = deps;
 
-  /** `whole` reads a small body in one piece, `convert` turns the bytes of a large one into the same. */
-  const read = async <T>(
+  /**
+   * `whole` reads a small body in one piece, `convert` turns the bytes of a large one into the same. No promise more than is needed
+   * stands between a small body and its reader: every message passes here.
+   */
+  const read = <T>(
     request: Request,
     whole: (request: Request, length: number) => Promise<Result<T>>,
     convert: (bytes: Uint8Array) => Result<T>,
   ): Promise<Result<Held<T>>> => {
     const length = declaredLength(request);
     if (length !== undefined && length > limitBytes)
-      return problem(tooLarge(limitBytes, length, true));
+      return Promise.resolve(problem(tooLarge(limitBytes, length, true)));
     const isSmall = length !== undefined && length <= SMALL_BODY_BYTES;
     const budget = isSmall ? deps.small : deps.large;
     // Without a length it may become as large as is allowed.
     let charge = length ?? limitBytes;
-    const wait = budget.take(charge);
-    if (wait !== undefined) await wait;
     const release = (): void => {
       budget.release(charge);
       charge = 0;
     };
-    const body = isSmall
-      ? await whole(request, length)
-      : await collect(readChunks(request, limitBytes, clock), convert);
-    if (body.kind === "ok") return ok({ value: body.value, release });
-    release();
-    return body;
+    const begin = (): Promise<Result<T>> =>
+      isSmall ? whole(request, length) : collect(readChunks(request, limitBytes, clock), convert);
+    const wait = budget.take(charge);
+    return (wait === undefined ? begin() : wait.then(begin)).then((body) => {
+      if (body.kind === "ok") return ok({ value: body.value, release });
+      release();
+      return body;
+    });
   };
 
   return {
@@ -82,13 +85,11 @@ export function declaredLength(request: Request): number | undefined {
   return request.headers.get("transfer-encoding") === null && request.body === null ? 0 : undefined;
 }
 
-async function wholeBytes(request: Request): Promise<Result<Uint8Array>> {
-  try {
-    return ok(await request.bytes());
-  } catch {
-    // The client went away in the middle: nobody reads this answer, but the road ends like any other.
-    return problem(cutShort);
-  }
+/** The client went away in the middle: nobody reads the answer, but the road ends like any other. */
+const lost = (): Result<never> => problem(cutShort);
+
+function wholeBytes(request: Request): Promise<Result<Uint8Array>> {
+  return request.bytes().then(ok, lost);
 }
 
 const REPLACEMENT = "\ufffd";
@@ -97,14 +98,16 @@ const REPLACEMENT = "\ufffd";
  * As text at once, which is cheaper than bytes that are decoded by us. The runtime puts U+FFFD for what is not UTF-8; that shows in
  * the length, except where three bytes of a cut-off character stood.
  */
-async function wholeText(request: Request, length: number): Promise<Result<string>> {
-  try {
-    const text = await request.text();
-    if (text.includes(REPLACEMENT) && Buffer.byteLength(text) !== length) return problem(notUtf8);
-    return ok(text);
-  } catch {
-    return problem(cutShort);
-  }
+function wholeText(request: Request, length: number): Promise<Result<string>> {
+  return request
+    .text()
+    .then(
+      (text) =>
+        text.includes(REPLACEMENT) && Buffer.byteLength(text) !== length
+          ? problem(notUtf8)
+          : ok(text),
+      lost,
+    );
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });

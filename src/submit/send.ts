@@ -4,7 +4,7 @@ import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
 import type { Accept, Submission } from "../mail/submission.ts";
 import { CBOR_TYPE, JSON_TYPE, RAW_TYPE, answer, essenceOf, wantsCbor } from "./answer.ts";
-import type { BodyReader } from "./body.ts";
+import type { BodyReader, Held } from "./body.ts";
 import { decodeCbor } from "./cbor.ts";
 import type { Prepared, Preparer } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
@@ -33,22 +33,13 @@ export interface Sender {
 }
 
 export function createSender(deps: SendDeps): Sender {
-  const { clock, accepted, duration } = deps;
   return {
-    async send(request) {
+    send(request) {
       if (essenceOf(request.headers.get("content-type")) === RAW_TYPE)
         return sendRaw(deps, request);
-      const body = await readBody(deps.reader, request);
-      if (body.kind === "problem") return body;
-      const startMs = clock.monotonicMs();
-      const prepared = await prepareBody(deps, body.value);
-      if (prepared.kind === "problem") return prepared;
-      const refused = await hand(deps, [prepared.value]);
-      if (refused !== undefined) return problem(refused);
-      // From here on the message is ours, whether or not the client still listens.
-      accepted.add();
-      duration.observe((clock.monotonicMs() - startMs) / 1000);
-      return ok(accepted202(request, prepared.value));
+      return readBody(deps.reader, request).then((body) =>
+        body.kind === "problem" ? body : sendBody(deps, request, body.value),
+      );
     },
     batch: (request) => sendBatch(deps, request),
   };
@@ -57,26 +48,53 @@ export function createSender(deps: SendDeps): Sender {
 async function sendRaw(deps: SendDeps, request: Request): Promise<Result<Response>> {
   const prepared = await deps.raw(request);
   if (prepared.kind === "problem") return prepared;
-  const startMs = deps.clock.monotonicMs();
-  const refused = await hand(deps, [prepared.value]);
-  if (refused !== undefined) return problem(refused);
-  deps.accepted.add();
-  deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
-  return ok(accepted202(request, prepared.value));
+  return own(deps, request, prepared.value, deps.clock.monotonicMs());
 }
 
-async function prepareBody(deps: SendDeps, held: HeldBody): Promise<Result<Prepared>> {
+/** In one turn from the body to the queue, except for a large message, which is composed into a file. */
+function sendBody(
+  deps: SendDeps,
+  request: Request,
+  held: HeldBody,
+): Result<Response> | Promise<Result<Response>> {
+  const startMs = deps.clock.monotonicMs();
+  let prepared: ReturnType<typeof prepareBody> | undefined;
   try {
-    const body = held.decode();
-    if (body.kind === "problem") return body;
-    const now = deps.clock.now();
-    const fields = check(deps, body.value, now);
-    if (fields.kind === "faults") return problem(problemOf(fields.faults));
-    const prepared = deps.preparer.prepare(fields.fields, now);
-    return prepared instanceof Promise ? await prepared : ok(prepared);
+    prepared = prepareBody(deps, held);
   } finally {
-    held.release();
+    if (!(prepared instanceof Promise)) held.release();
   }
+  const accept = (made: Result<Prepared>): Result<Response> | Promise<Result<Response>> =>
+    made.kind === "problem" ? made : own(deps, request, made.value, startMs);
+  return prepared instanceof Promise
+    ? prepared.finally(held.release).then(accept)
+    : accept(prepared);
+}
+
+/** Answers once the message is committed. */
+function own(
+  deps: SendDeps,
+  request: Request,
+  prepared: Prepared,
+  startMs: number,
+): Promise<Result<Response>> {
+  return hand(deps, [prepared]).then((refused) => {
+    if (refused !== undefined) return problem(refused);
+    // From here on the message is ours, whether or not the client still listens.
+    deps.accepted.add();
+    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
+    return ok(accepted202(request, prepared));
+  });
+}
+
+function prepareBody(deps: SendDeps, held: HeldBody): Result<Prepared> | Promise<Result<Prepared>> {
+  const body = held.decode();
+  if (body.kind === "problem") return body;
+  const now = deps.clock.now();
+  const fields = check(deps, body.value, now);
+  if (fields.kind === "faults") return problem(problemOf(fields.faults));
+  const prepared = deps.preparer.prepare(fields.fields, now);
+  return prepared instanceof Promise ? prepared : ok(prepared);
 }
 
 /** A body in memory, charged to the budget. */
@@ -86,23 +104,23 @@ interface HeldBody {
   release(): void;
 }
 
-async function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
+function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
   const type = essenceOf(request.headers.get("content-type"));
   switch (type) {
     case "":
-    case JSON_TYPE: {
-      const text = await reader.readText(request);
-      if (text.kind === "problem") return text;
-      return ok({ decode: () => parseJson(text.value.value), release: text.value.release });
-    }
-    case CBOR_TYPE: {
-      const bytes = await reader.readBytes(request);
-      if (bytes.kind === "problem") return bytes;
-      return ok({ decode: () => parseCbor(bytes.value.value), release: bytes.value.release });
-    }
+    case JSON_TYPE:
+      return reader.readText(request).then((text) => holding(text, parseJson));
+    case CBOR_TYPE:
+      return reader.readBytes(request).then((bytes) => holding(bytes, parseCbor));
     default:
-      return problem(unsupportedType(type));
+      return Promise.resolve(problem(unsupportedType(type)));
   }
+}
+
+function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>): Result<HeldBody> {
+  if (read.kind === "problem") return read;
+  const { value, release } = read.value;
+  return ok({ decode: () => parse(value), release });
 }
 
 /** An empty body counts as `{}`. */
@@ -152,14 +170,14 @@ function check(
 }
 
 /** Hands messages to the queue as one unit; files of messages that were not taken are removed. */
-async function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem | undefined> {
+function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem | undefined> {
   // If this throws, the queue may have the messages or not: their files stay, and the sweep at start decides.
   const submissions: Submission[] = all.map((one) => one.submission);
-  const said = await deps.accept(submissions);
-  if (said.kind === "accepted") return undefined;
-  await discard(all);
-  const { why: name, retryAfterS } = said;
-  return { name, detail: refusals[name], retryAfterS };
+  return deps.accept(submissions).then((said) => {
+    if (said.kind === "accepted") return undefined;
+    const { why: name, retryAfterS } = said;
+    return discard(all).then(() => ({ name, detail: refusals[name], retryAfterS }));
+  });
 }
 
 export const refusals = {

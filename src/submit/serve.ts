@@ -34,6 +34,7 @@ export function serveTcp(
     idleTimeout: IDLE_TIMEOUT_S,
     maxRequestBodySize: BODY_MAX_BYTES,
     development: false,
+    routes: { "/send": { POST: (request: Request) => door.send(request, peer) } },
     fetch: (request) => door.fetch(request, peer),
   });
   const peer: Peer = {

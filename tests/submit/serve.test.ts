@@ -207,3 +207,11 @@ test("an address that is served already is an error, not shared", () => {
   const at = { hostname: "127.0.0.1", port: listener.port };
   expect(() => serveTcp(fixture.door, at)).toThrow(/in use/);
 });
+
+test("what is wrong at the address of the hot road is refused as elsewhere", async () => {
+  const other = await fetch(`${listener.url}/send`);
+  expect([other.status, other.headers.get("allow")]).toEqual([405, "POST"]);
+  const denied = await fetch(`${listener.url}/send`, { method: "POST", body: "{}" });
+  const { name } = (await denied.json()) as { name: string };
+  expect([denied.status, name]).toEqual([401, "missing_api_key"]);
+});
