@@ -78,6 +78,7 @@ export function createRouting(deps: {
   });
   const trust = createTrust(authoritiesOf(config, deps.log));
   let settings = routerSettings(config);
+  let stsPort = config.mtaStsPort;
   const sts = createStsBook({
     clock,
     lookup: resolver.lookup,
@@ -86,7 +87,7 @@ export function createRouting(deps: {
       lookup: resolver.lookup,
       deny: () => settings.denyDestinations,
       context: trust.context,
-      port: config.mtaStsPort,
+      port: () => stsPort,
     }),
     log: deps.log,
     keep: keeper.keep,
@@ -123,6 +124,8 @@ export function createRouting(deps: {
       upstream.configure(resolvers);
       trust.configure(authoritiesOf(next, deps.log));
       settings = routerSettings(next);
+      stsPort = next.mtaStsPort;
+      sts.forgetFailures();
       router.configure(settings);
     },
     close() {

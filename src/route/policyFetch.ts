@@ -16,7 +16,7 @@ export interface PolicyFetchDeps {
   /** With the authorities that count (`tls_ca_file`). */
   context(): SecureContext;
   /** 443; another one in laboratories. */
-  readonly port: number;
+  port(): number;
   readonly deadlineMs?: number;
 }
 
@@ -36,7 +36,7 @@ export function createPolicyFetch(deps: PolicyFetchDeps): FetchPolicy {
       if (typeof addresses === "string") return failed(addresses);
       let why = "no address answers";
       for (const address of addresses) {
-        const socket = await dial(deps, address, deadline.signal);
+        const socket = await dial(deps, { address, port: deps.port() }, deadline.signal);
         if (typeof socket !== "string") return await get(deps, socket, host, deadline.signal);
         why = socket;
         if (deadline.signal.aborted) break;
@@ -68,8 +68,8 @@ async function addressesOf(deps: PolicyFetchDeps, host: string): Promise<string[
 }
 
 function dial(
-  { clock, port }: PolicyFetchDeps,
-  address: string,
+  { clock }: PolicyFetchDeps,
+  { address, port }: { readonly address: string; readonly port: number },
   signal: AbortSignal,
 ): Promise<Socket | string> {
   return new Promise((resolve) => {

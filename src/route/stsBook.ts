@@ -53,6 +53,8 @@ export interface StsBookDeps {
 export interface StsBook {
   /** At once when what is known serves. Never rejects. */
   stateOf(domain: string): StsState | Promise<StsState>;
+  /** Other settings may let succeed what failed before: it is tried again when it is needed next. */
+  forgetFailures(): void;
 }
 
 const MINUTE_MS = 60_000;
@@ -184,7 +186,7 @@ export function createStsBook(deps: StsBookDeps): StsBook {
     policies.set(domain, policy, bytes + domain.length);
   }
 
-  return { stateOf };
+  return { stateOf, forgetFailures: failures.clear };
 }
 
 function recordOf(answer: Answer<string>): StsRecord {

@@ -41,6 +41,7 @@ function open(more: Zone, settings: Partial<RouterSettings> = {}, sts?: Publishe
   const kept = sts && { id: "7", ...sts, fetchedAt: clock.now(), expiresAt };
   const book: StsBook = {
     stateOf: () => ({ policy: kept ?? null, why: "no MTA-STS record", freshUntil: expiresAt }),
+    forgetFailures: () => {},
   };
   const all = { ...defaultRouterSettings, ...settings };
   return { ...createRouter({ lookup, clock, settings: all, sts: book }), asked };

@@ -68,7 +68,7 @@ function fetchFrom(port: number, change: Change = {}) {
     lookup: zoneLookup(systemClock, zone).lookup,
     deny: () => deny,
     context: createTrust(ca).context,
-    port,
+    port: () => port,
     ...(change.deadlineMs === undefined ? {} : { deadlineMs: change.deadlineMs }),
   });
   return fetch("a.test");

@@ -140,6 +140,15 @@ test("a first fetch that fails means no policy for a while", async () => {
   expect((await book.stateOf("a.test")).policy?.mode).toBe("enforce");
 });
 
+test("other settings let what failed be tried again at once", async () => {
+  const { book, web } = openBook();
+  web.said = failed;
+  await book.stateOf("a.test");
+  book.forgetFailures();
+  web.said = policy("enforce");
+  expect((await book.stateOf("a.test")).policy?.mode).toBe("enforce");
+});
+
 test("a policy that says almost nothing of its life is not fetched for each mail", async () => {
   const { book, web, clock } = openBook();
   web.said = policy("enforce", 0);
