@@ -1,12 +1,15 @@
 #!/usr/bin/env bun
-// Writes the README's tables of settings, metrics and sink addresses from the tables in the code; tests/docs.test.ts fails while they differ.
+// Writes the README's tables of settings, metrics, sink addresses and faults; tests/docs.test.ts fails while they differ.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rowOf, settingKeys } from "../src/config/table.ts";
 import { unreachable } from "../src/base/unreachable.ts";
 import { metricTable } from "../src/mail/metrics.ts";
+import { type Run, markdown } from "../tests/faults/table.ts";
 import { type Reaction, plainNames, scenarios } from "../src/sink/scenarios.ts";
 
+/** Written by `scripts/faults --write`. */
+const FAULTS = join(import.meta.dir, "..", "tests", "faults", "results.json");
 const README = join(import.meta.dir, "..", "README.md");
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
@@ -71,6 +74,11 @@ function sinkTable(): string {
   return tableOf(["address", "at", "the sink"], [...plain, ...rows]);
 }
 
+function faultsTable(): string {
+  const run = JSON.parse(readFileSync(FAULTS, "utf8")) as Run;
+  return markdown(run);
+}
+
 /** The text between the two marks of that name is replaced. */
 function replaceBetween(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
@@ -83,7 +91,8 @@ function replaceBetween(text: string, name: string, content: string): string {
 export function withTables(readme: string): string {
   const settings = replaceBetween(readme, "settings", settingsTable());
   const metrics = replaceBetween(settings, "metrics", metricsTable());
-  return replaceBetween(metrics, "sink", `\n${sinkTable()}\n`);
+  const sink = replaceBetween(metrics, "sink", `\n${sinkTable()}\n`);
+  return replaceBetween(sink, "faults", `\n${faultsTable()}\n`);
 }
 
 if (import.meta.main) writeFileSync(README, withTables(readFileSync(README, "utf8")));

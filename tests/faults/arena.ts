@@ -3,17 +3,21 @@
 import { type Lab, bad } from "./lab.ts";
 import type { FaultCase, Place, Seen, Told } from "./case.ts";
 import { certificateFor } from "./certificates.ts";
+import type { Made } from "../fixtures/certificates.ts";
 import { complaints, type Standard } from "./judge.ts";
 import { type MailServer, startMailServer } from "./mailServer.ts";
 import { sleep } from "./letters.ts";
 import type { NameServer } from "./nameServer.ts";
+import { startPolicyServer } from "./policyServer.ts";
 
 export const PORT = 25;
 
 export interface Staged {
   readonly one: FaultCase;
   readonly place: Place;
+  /** Those that take mail, and what else must be closed. */
   readonly servers: readonly MailServer[];
+  readonly others: readonly { close(): Promise<void> }[];
 }
 
 export interface Delivered {
@@ -81,7 +85,8 @@ export async function contest(arena: Arena, kind: SenderKind, number: number): P
     );
   } finally {
     await sender.stop();
-    await Promise.all(staged.flatMap(({ servers }) => servers.map((server) => server.close())));
+    const started = staged.flatMap(({ servers, others }) => [...servers, ...others]);
+    await Promise.all(started.map((server) => server.close()));
   }
   return results;
 }
@@ -125,13 +130,22 @@ async function stage(arena: Arena, one: FaultCase, numbers: Numbers): Promise<St
         ...{ name, address, port: PORT },
         ...(offers === undefined ? {} : { offers }),
         ...(script === undefined ? {} : { script }),
-        tls: { ...(i === 0 ? place.keys : certificateFor(name, plan.certificate)), ...plan.tls },
+        tls: {
+          ...pair(i === 0 ? place.keys : certificateFor(name, plan.certificate)),
+          ...plan.tls,
+        },
       }),
     );
   }
   if (one.names === undefined) usualNames(place);
   else one.names(place);
-  return { one, place, servers };
+  const { policies } = one;
+  const others = policies === undefined ? [] : [await startPolicyServer(policies, place)];
+  return { one, place, servers, others };
+}
+
+function pair({ cert, key }: Made): { cert: string; key: string } {
+  return { cert, key };
 }
 
 function placeOf({ names }: Arena, one: FaultCase, { number, index }: Numbers): Place {
@@ -148,6 +162,7 @@ function placeOf({ names }: Arena, one: FaultCase, { number, index }: Numbers): 
   return {
     ...{ domain, hosts, names },
     keys: certificateFor(hosts[0]?.name ?? domain, plans[0]?.certificate),
+    policyHost: { name: `mta-sts.${domain}`, address: `198.18.${third}.${fourth + ADDRESSES - 1}` },
     silent: (n) => `${silence}.${n + 1}`,
     isSilent: (address) => address.startsWith(`${silence}.`),
     silentV6: (n) => `fd78::${(number + 1).toString(16)}:${(index + 1).toString(16)}:${n}`,

@@ -1,8 +1,9 @@
 // What a row of the fault table is made of: servers that misbehave, names that lead to them, mail, and what must come of it.
-import type { Certificate } from "../../src/sink/certificate.ts";
+import type { Made } from "../fixtures/certificates.ts";
 import type { Flaw } from "./certificates.ts";
 import type { MailServer, MailServerOptions, Script, Act } from "./mailServer.ts";
 import type { NameServer } from "./nameServer.ts";
+import type { PolicyPlan } from "./policyServer.ts";
 
 /** What became of a recipient, as an outsider tells it. */
 export type Outcome = "delivered" | "deferred" | "bounced" | "expired";
@@ -21,8 +22,10 @@ export interface Place {
   readonly domain: string;
   readonly hosts: readonly { readonly name: string; readonly address: string }[];
   readonly names: NameServer;
-  /** The first server's, in PEM. */
-  readonly keys: Certificate;
+  /** The first server's certificate. */
+  readonly keys: Made;
+  /** A server of policies for this domain (MTA-STS). */
+  readonly policyHost: { readonly name: string; readonly address: string };
   /** An address within a range that swallows all packets; `n` below 250. */
   silent(n: number): string;
   isSilent(address: string): boolean;
@@ -62,7 +65,7 @@ export interface Letter {
 
 /** What Postrider must tell of the first outcome of each recipient. */
 export interface Telling {
-  readonly class?: string;
+  readonly class?: string | RegExp;
   readonly code?: number | null;
   readonly enhanced?: string | null;
   readonly phase?: string | RegExp;
@@ -126,12 +129,16 @@ export interface FaultCase {
   /** What goes wrong, in words. */
   readonly what: string;
   readonly servers?: readonly ServerPlan[];
+  /** What the domain's server of policies does (RFC 8461). */
+  readonly policies?: PolicyPlan;
   /** Replaces the usual records: an MX for each server, in their order. */
   names?(place: Place): void;
   readonly letter?: Letter;
   readonly expect: Expect;
   /** Who cannot show it, and why: `mx` for senders that ask for no MX, `queue` for those that keep none. */
   readonly needs?: readonly ("mx" | "queue" | "packets" | "root")[];
+  /** It takes more than a minute: left out of a quick run. */
+  readonly slow?: boolean;
   /** The reason for which only Postrider is asked. */
   readonly oursAlone?: string;
   /** Postrider's daemon that has these settings; without it the one that most cases share. */

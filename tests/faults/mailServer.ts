@@ -213,8 +213,9 @@ async function serve(plain: Socket, { session, options, met }: Serving): Promise
   }
 }
 
+/** UTF-8 as SMTPUTF8 wants it (RFC 6531). */
 function addressIn(line: string): string {
-  return /<([^>]*)>/.exec(line)?.[1] ?? "";
+  return Buffer.from(/<([^>]*)>/.exec(line)?.[1] ?? "", "latin1").toString("utf8");
 }
 
 function createWire(plain: Socket, session: Session) {

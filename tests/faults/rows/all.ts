@@ -4,6 +4,7 @@ import { answerCases } from "./answers.ts";
 import { contentCases } from "./content.ts";
 import { envelopeCases } from "./envelope.ts";
 import { nameCases } from "./names.ts";
+import { policyCases } from "./policies.ts";
 import { openingCases } from "./opening.ts";
 import { reuseCases } from "./reuse.ts";
 import { tlsCases } from "./tls.ts";
@@ -27,6 +28,7 @@ export const allCases: readonly FaultCase[] = [
   ...contentCases,
   ...reuseCases,
   ...tlsCases,
+  ...policyCases,
   ...nameCases,
   ...answerCases,
 ].sort((x, y) => order(x) - order(y));

@@ -41,13 +41,18 @@ export const reuseCases: readonly FaultCase[] = [
     row: "R40",
     what: "the relay refuses our password with 535",
     servers: [{ offers: [...usualOffers, "AUTH PLAIN LOGIN", "STARTTLS"], script: refusesLogin }],
-    letter: { messages: 2 },
     daemon: "relay",
     oursAlone: "each has its own way to name a relay",
     expect: {
       first: "deferred",
       told: { phase: "auth", class: "relay", code: 535, enhanced: "5.7.8", doubt: false },
       never: /^\*?MAIL/,
+      // The relay is left in peace from then on, and the mail is kept.
+      judgedAfterMs: 5_000,
+      check: ({ servers }) => {
+        const tries = servers[0]?.lines().filter((line) => line.startsWith("*AUTH")).length ?? 0;
+        return tries <= 2 ? undefined : `AUTH was tried ${tries} times`;
+      },
     },
   },
   {

@@ -45,6 +45,8 @@ function kindOf(direct: Direct): SenderKind {
   };
 }
 
+const LIMIT_MS = 50_000;
+
 async function deliver(direct: Direct, staged: Staged): Promise<Delivered> {
   const sentAt = performance.now();
   const told: Told[] = [];
@@ -54,7 +56,9 @@ async function deliver(direct: Direct, staged: Staged): Promise<Delivered> {
   for (let i = 0; i < messages; i++) {
     if (i > 0) await sleep(pauseMs);
     const to = addresses(staged, i);
-    const outcomes = await handle.handed({ server, from, to, raw: messageFor(staged, i) });
+    const handed = handle.handed({ server, from, to, raw: messageFor(staged, i) });
+    // One that never comes back has no outcome.
+    const outcomes = await Promise.race([handed, sleep(LIMIT_MS).then(() => [])]);
     for (const [n, each] of to.entries())
       told.push({ to: each, outcomes: outcomes[n] === undefined ? [] : [outcomes[n]], events: [] });
   }
