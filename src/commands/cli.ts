@@ -6,6 +6,7 @@ import { addDomain } from "./domain.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { addMessage } from "./message.ts";
 import { addQueue } from "./queue.ts";
+import { addReload } from "./reload.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addSink } from "./sink.ts";
@@ -59,6 +60,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addQueue(program, deps);
   addMessage(program, deps);
   addDomain(program, deps, end);
+  addReload(program, deps);
   addSink(program, deps, end);
   addConfig(program, deps, end);
   addVersion(program, deps);

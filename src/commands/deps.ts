@@ -10,6 +10,8 @@ export type GoodConfig = Extract<LoadedConfig, { kind: "ok" }>;
 export interface DaemonHooks {
   /** Called once, when the API answers. */
   onReady(facts: Facts): void;
+  /** For a reload: the same flags, and everything else as it is now. */
+  load(): LoadedConfig;
 }
 
 /** As written on the command line; `sink` knows what the words mean. */

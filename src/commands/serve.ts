@@ -1,6 +1,6 @@
 // `postrider serve`: the daemon in the foreground. Nothing heavy is loaded before the settings are right.
 import { type Command, Option } from "commander";
-import { flagOf, loadConfig, problemLine, scalarNames } from "../config.ts";
+import { flagOf, type LoadedConfig, loadConfig, problemLine, scalarNames } from "../config.ts";
 import { rowOf, settingKeys } from "../config/table.ts";
 import { banner, bannerJson } from "./banner.ts";
 import type { CliDeps } from "./deps.ts";
@@ -55,7 +55,8 @@ async function serve(
   deps: CliDeps,
 ): Promise<number> {
   const { output } = deps;
-  const loaded = loadConfig({ ...deps.surroundings, flags });
+  const load = (): LoadedConfig => loadConfig({ ...deps.surroundings, flags });
+  const loaded = load();
   if (loaded.kind === "bad") {
     if (asJson) output.out(json({ problems: loaded.problems }));
     else for (const problem of loaded.problems) output.err(problemLine(problem));
@@ -63,6 +64,7 @@ async function serve(
   }
   for (const warning of loaded.warnings) output.err(`warning: ${warning}`);
   return deps.startDaemon(loaded, {
+    load,
     onReady: (facts) => output.out(asJson ? bannerJson(facts) : banner(facts)),
   });
 }

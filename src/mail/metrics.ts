@@ -139,6 +139,12 @@ export const metricTable: readonly MetricRow[] = [
     help: "Always 1.",
   },
   {
+    name: "postrider_config_last_reload_successful",
+    kind: "gauge",
+    labels: [],
+    help: "1 while the settings are those that were read last; 0 after a reload that was refused.",
+  },
+  {
     name: "smtp_sessions_active",
     kind: "gauge",
     labels: [],

@@ -12,6 +12,8 @@ export interface Admission {
   start(): void;
   /** Undefined: it may come in. */
   refusalOf(messages: readonly Submission[]): Refusal | undefined;
+  /** Why nothing at all may come in at this moment; null: something may. */
+  standing(): Refusal | null;
   accepted(messages: readonly Submission[]): void;
   /** So many are owed again. */
   reopened(recipients: number): void;
@@ -48,6 +50,11 @@ export function createAdmission(store: QueueStore, policy: QueuePolicy, log: Log
         recipients + moreRecipients > policy.queueMessagesMax ||
         bytes + moreBytes > policy.queueBytesMax;
       return full ? "queue_full" : undefined;
+    },
+    standing() {
+      if (diskLow) return "disk_low";
+      const full = recipients >= policy.queueMessagesMax || bytes >= policy.queueBytesMax;
+      return full ? "queue_full" : null;
     },
     accepted(messages) {
       for (const { head } of messages) {

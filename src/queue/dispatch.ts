@@ -50,7 +50,6 @@ const PROBE_SEARCH_MAX = 50;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
-  const waitMax = longestWaitMs(policy.retry);
   const expiryOf = (turn: Turn, claimed: Claimed): number =>
     livesUntil(policy.retry, deps.lulls, claimed, turn.now.wall);
   const end = (
@@ -208,7 +207,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     let rows = store.claim(request);
     if (rows.length < limit) {
       const nextAt = store.nextDue(site.id, priority) ?? Infinity;
-      const frozen = nextAt !== Infinity && nextAt - now.due > waitMax && site !== sites.unrouted;
+      const waits = nextAt === Infinity ? 0 : nextAt - now.due;
+      const frozen = waits > longestWaitMs(policy.retry) && site !== sites.unrouted;
       // No schedule waits so long: the clock went back while nobody watched. They are due, and so are those behind them.
       if (frozen && rows.length === 0) rows = store.claim({ ...request, now: nextAt });
       site.dueAt[priority] = frozen ? now.due : nextAt;

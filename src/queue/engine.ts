@@ -3,7 +3,7 @@
 // and a busy one batches by itself (DESIGN 3).
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
-import type { Refusal, Submission } from "../mail/submission.ts";
+import type { Refusal } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import { createAlarm } from "./alarm.ts";
@@ -29,8 +29,11 @@ interface Written {
   readonly stages: readonly Stage[];
 }
 
-export function createQueue(deps: QueueDeps): Queue {
-  const { store, clock, policy, log, sources } = deps;
+export function createQueue(given: QueueDeps): Queue {
+  // One object for the whole room, whose fields a reload replaces.
+  const policy = { ...given.policy };
+  const deps: QueueDeps = { ...given, policy };
+  const { store, clock, log, sources } = deps;
   const lulls = createLulls(store, clock.now());
   const onJump = jumpOver(lulls, clock, log);
   const dueTime = createDueTime(clock, acceptedAtOf(store.facts.lastId), onJump);
@@ -76,6 +79,7 @@ export function createQueue(deps: QueueDeps): Queue {
     if (recovering) refuseCalls("disk_low");
     if (hasWork()) transact(takeFrom(inbox, policy.commitMax));
     else recovering = false;
+    workings.moves.look();
     if (!stopped && now.mono >= blockedUntilMono && hasWork()) schedule();
     arm();
     settleIdlers();
@@ -252,10 +256,9 @@ export function createQueue(deps: QueueDeps): Queue {
     for (const call of calls) refuse(call, why, deps);
   }
 
-  function refusalOf(messages: readonly Submission[]): Refusal | undefined {
+  function refusalAtOnce(): Refusal | undefined {
     if (draining || stopped) return "draining";
-    if (clock.monotonicMs() < blockedUntilMono) return "disk_low";
-    return admission.refusalOf(messages);
+    return clock.monotonicMs() < blockedUntilMono ? "disk_low" : undefined;
   }
 
   /** One timer, for the earliest of all: a due site, a disk to try again, a lease to look after. */
@@ -343,7 +346,7 @@ export function createQueue(deps: QueueDeps): Queue {
     },
     accept(messages, answer) {
       const call: Call = { messages, answer };
-      const why = refusalOf(messages);
+      const why = refusalAtOnce() ?? admission.refusalOf(messages);
       if (why !== undefined) return refuse(call, why, deps);
       inbox.calls.push(call);
       schedule();
@@ -354,18 +357,12 @@ export function createQueue(deps: QueueDeps): Queue {
       orders.take(verb, answer);
       schedule();
     },
-    recalled(late) {
-      for (const { message, places } of late) withdrawals.late(message, places);
-    },
+    recalled: withdrawals.late,
     workerLost,
     pressure: admission.pressure,
     drain,
     reopen() {
-      for (const site of sites.all()) {
-        if (site.closedUntil === 0) continue;
-        site.closedUntil = 0;
-        expect(site);
-      }
+      workings.reopen();
       schedule();
     },
     idle: () =>
@@ -375,6 +372,12 @@ export function createQueue(deps: QueueDeps): Queue {
       }),
     stop,
     look: (name) => lookAt(sites.find(name)),
+    configure(next) {
+      Object.assign(policy, next.policy);
+      workings.moves.begin(next.workers);
+      schedule();
+    },
+    standing: () => refusalAtOnce() ?? admission.standing(),
     health: () => ({
       pendingRecipients: admission.recipients(),
       pendingBytes: admission.bytes(),

@@ -6,7 +6,7 @@ import type { Random } from "../base/random.ts";
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { UplinkView } from "../mail/query.ts";
-import type { AcceptAnswer, Submission } from "../mail/submission.ts";
+import type { AcceptAnswer, Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { RouteFor } from "../route/route.ts";
 import type { Dispatch } from "./launch.ts";
@@ -102,8 +102,12 @@ export interface Queue {
   idle(): Promise<void>;
   /** Writes what is left to write, and ends: nothing is called back afterwards. */
   stop(): void;
+  /** Other limits, and other senders, from now on; nothing that was learned of a site is lost. */
+  configure(next: { readonly policy: QueuePolicy; readonly workers: number }): void;
   /** Null: nothing has been sent there since the start. */
   look(site: string): SiteLook | null;
+  /** Why no mail is taken at this moment; null: it is. */
+  standing(): Refusal | null;
   health(): QueueHealth;
   /** Brings the gauges up to date: called before the meter is drained. */
   measure(): void;

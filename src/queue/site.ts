@@ -13,7 +13,9 @@ export interface Site extends Window {
   readonly name: string;
   /** Undefined until a row names it. */
   id: SiteId | undefined;
-  readonly worker: number;
+  worker: number;
+  /** The sender that will have the site once nothing is with the present one; null: it stays. */
+  heir: number | null;
   /** When the heap looks at it next; Infinity: not in the heap. */
   wakeAt: EpochMs;
   /** It stands in the line of sites that are looked at in the next transaction. */
@@ -35,6 +37,9 @@ export interface Sites {
   /** Without making it. */
   find(name: string): Site | undefined;
   all(): Iterable<Site>;
+  workers(): number;
+  /** So many senders share all sites that are met from now on. */
+  spread(workers: number): void;
   numbered(id: SiteId): Site;
   /** Inside a transaction: the number that rows carry. */
   idOf(site: Site): SiteId;
@@ -77,6 +82,7 @@ export function createSites(
     name,
     id,
     worker: workerOf(name, workers),
+    heir: null,
     leased: 0,
     leasedBy: [0, 0, 0],
     leasedBytes: 0,
@@ -126,6 +132,8 @@ export function createSites(
     },
     find: (name) => byName.get(name),
     all: () => new Set([unrouted, ...byName.values()]),
+    workers: () => workers,
+    spread: (next) => void (workers = next),
     numbered,
     idOf(site) {
       if (site.id !== undefined) return site.id;

@@ -11,7 +11,14 @@ const IDLE_STEP_MS = 2000;
 const FORGET_MESSAGES = 200;
 const FADE_LETTERS = 100;
 
+export interface HistoryLimits {
+  readonly historyMs: number;
+  /** Beyond it finished mail goes whatever its age, oldest first. */
+  readonly historyBytesMax: number;
+}
+
 export interface Upkeep {
+  configure(limits: HistoryLimits): void;
   stop(): void;
 }
 
@@ -19,17 +26,16 @@ export function createUpkeep(deps: {
   readonly store: QueueStore;
   readonly clock: Clock;
   readonly log: Log;
-  readonly historyMs: number;
-  /** Beyond it finished mail goes whatever its age, oldest first. */
-  readonly historyBytesMax: number;
+  readonly limits: HistoryLimits;
 }): Upkeep {
   const { store, clock } = deps;
+  let { limits } = deps;
   const step = (): void => {
     const { databaseBytes, keptBytes } = store.size();
-    const tooLarge = databaseBytes > deps.historyBytesMax || keptBytes > deps.historyBytesMax;
+    const tooLarge = databaseBytes > limits.historyBytesMax || keptBytes > limits.historyBytesMax;
     // Bytes that are only kept go before the history that tells of them.
     const oldestFirst = tooLarge && keptBytes > 0;
-    const before = clock.now() - (tooLarge && !oldestFirst ? 0 : deps.historyMs);
+    const before = clock.now() - (tooLarge && !oldestFirst ? 0 : limits.historyMs);
     const removed = store.transaction(
       () =>
         store.forget(before, FORGET_MESSAGES) === FORGET_MESSAGES ||
@@ -40,5 +46,8 @@ export function createUpkeep(deps: {
     timer = clock.after(more ? BUSY_STEP_MS : IDLE_STEP_MS, step);
   };
   let timer: Timer = clock.after(IDLE_STEP_MS, step);
-  return { stop: () => timer.cancel() };
+  return {
+    configure: (next) => void (limits = next),
+    stop: () => timer.cancel(),
+  };
 }

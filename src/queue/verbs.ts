@@ -323,6 +323,7 @@ function resume(deps: VerbDeps, span: Span): Stage {
 function stopLine(sites: Sites, { kind, name }: Paused, stopped: boolean): Site | undefined {
   if (kind === "all") return undefined;
   const line = sites.find(kind === "site" ? name : parkingLine(name));
-  if (line !== undefined) line.stopped = stopped;
+  // A site that changes hands stays closed until it has.
+  if (line !== undefined) line.stopped = stopped || line.heir !== null;
   return line;
 }

@@ -2,6 +2,7 @@
 // only then does the recipient leave for good. What is past the dot is no longer ours to stop.
 import type { CommandAnswer } from "../mail/command.ts";
 import type { MessageId } from "../mail/id.ts";
+import type { Late } from "../mail/recall.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Turn } from "./launch.ts";
 import { after, eventOf, type RecipientState } from "./lifecycle.ts";
@@ -32,7 +33,7 @@ export interface Withdrawals {
   /** Inside a transaction: the lease has just ended in `state`. */
   landed(turn: Turn, message: MessageId, n: number, state: RecipientState): void;
   /** The sender's word: their final dot has been sent. */
-  late(message: MessageId, places: readonly number[]): void;
+  late(late: readonly Late[]): void;
 }
 
 export function createWithdrawals(store: Pick<QueueStore, "settle">): Withdrawals {
@@ -65,9 +66,10 @@ export function createWithdrawals(store: Pick<QueueStore, "settle">): Withdrawal
         for (const one of wishes) leave(message, one, n, moved && one.aim === aim, now);
       });
     },
-    late(message, places) {
-      for (const one of [...(open.get(message) ?? [])])
-        for (const n of places) leave(message, one, n, false, "sending");
+    late(late) {
+      for (const { message, places } of late)
+        for (const one of [...(open.get(message) ?? [])])
+          for (const n of places) leave(message, one, n, false, "sending");
     },
   };
 }

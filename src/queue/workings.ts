@@ -15,6 +15,7 @@ import { createLearn } from "./learning.ts";
 import type { Lulls } from "./lulls.ts";
 import { createMeasure } from "./measure.ts";
 import { createOutage } from "./outage.ts";
+import { createMoves } from "./moves.ts";
 import { workersOf } from "./orders.ts";
 import { healthy } from "./pace.ts";
 import type { QueueDeps } from "./queue.ts";
@@ -71,7 +72,14 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     expect(site);
   };
   const recall = (what: Recall): void => {
-    for (const worker of workersOf(what, flights, deps.workers)) deps.recall(worker, what);
+    for (const worker of workersOf(what, flights, sites.workers())) deps.recall(worker, what);
+  };
+  const reopen = (): void => {
+    for (const site of sites.all()) {
+      if (site.closedUntil === 0) continue;
+      site.closedUntil = 0;
+      expect(site);
+    }
   };
   const { reopened } = admission;
   const kept = { store, sites, flights, routes, lulls };
@@ -85,6 +93,8 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     pauses,
     withdrawals,
     expect,
+    reopen,
+    moves: createMoves({ sites, pauses, expect, recall: deps.recall }),
     forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },
     waits,
     outage,

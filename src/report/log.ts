@@ -5,8 +5,6 @@ import { type Log, type LogFields, type LogLevel, logLevels } from "../base/log.
 
 export interface LogWriter {
   readonly log: Log;
-  /** Lines below it are dropped; changes by reload. */
-  setLevel(level: LogLevel): void;
 }
 
 /** A longer text is cut: a line of the log is read, not parsed for content. */
@@ -19,15 +17,12 @@ export function createLogWriter(deps: {
   readonly color: boolean;
   readonly write: (line: string) => void;
 }): LogWriter {
-  let least = logLevels.indexOf(deps.level);
+  const least = logLevels.indexOf(deps.level);
   const format = deps.format === "json" ? jsonLine : prettyLine(deps.color);
   return {
     log(level, event, fields = {}) {
       if (logLevels.indexOf(level) < least) return;
       deps.write(format(new Date(deps.clock.now()).toISOString(), level, event, fields));
-    },
-    setLevel(level) {
-      least = logLevels.indexOf(level);
     },
   };
 }

@@ -5,7 +5,7 @@ import { systemClock } from "../base/clock.ts";
 import { runCli } from "../commands/cli.ts";
 import type { CliDeps, DaemonHooks, GoodConfig } from "../commands/deps.ts";
 import { createOutput } from "../commands/output.ts";
-import { realSurroundings } from "../config.ts";
+import { type Config, realSurroundings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
 
@@ -44,21 +44,25 @@ function relayProblems(relays: string): readonly string[] {
 async function startDaemon(
   { output }: CliDeps,
   { config, file }: GoodConfig,
-  { onReady }: DaemonHooks,
+  { onReady, load }: DaemonHooks,
 ): Promise<number> {
   const [{ runDaemon }, { createLogWriter }] = await Promise.all([
     import("./daemon.ts"),
     import("../report/log.ts"),
   ]);
-  const { log } = createLogWriter({
-    clock: systemClock,
-    level: config.logLevel,
-    format: config.logFormat === "text" ? "pretty" : "json",
-    color: process.stderr.isTTY === true,
-    write: (line) => void process.stderr.write(line),
-  });
+  const writerOf = ({ logLevel, logFormat }: Config) =>
+    createLogWriter({
+      clock: systemClock,
+      level: logLevel,
+      format: logFormat === "text" ? "pretty" : "json",
+      color: process.stderr.isTTY === true,
+      write: (line) => void process.stderr.write(line),
+    });
+  let writer = writerOf(config);
   return runDaemon(config, {
-    log,
+    log: (level, event, fields) => writer.log(level, event, fields),
+    logAs: (next) => void (writer = writerOf(next)),
+    load,
     failed: output.err,
     started: (facts) => onReady({ ...facts, file }),
   });

@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import { createMeter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
-import type { Config } from "../config.ts";
+import type { Config, LoadedConfig } from "../config.ts";
 import { boundsOf } from "../mail/metrics.ts";
 import { createMetrics, type Metrics } from "../report/metrics.ts";
 import { readProcessFigures } from "../report/processFigures.ts";
@@ -13,12 +13,13 @@ import { exitCodes } from "../commands/exitCodes.ts";
 import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
-import type { OpenDoor } from "./openDoor.ts";
+import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
 import { createQueueThread, type QueueThread } from "./queueThread.ts";
-import { createReaderThread } from "./readerThread.ts";
-import { die, stopSignal } from "./signals.ts";
-import { openSigning } from "./signing.ts";
+import { createReaderThread, type ReaderThread } from "./readerThread.ts";
+import { type Applied, createReload } from "./reload.ts";
+import { die, onHangUp, stopSignal } from "./signals.ts";
+import { openSigning, type Signing } from "./signing.ts";
 import { reportEachSecond } from "./thread.ts";
 import { withUplink } from "./uplink.ts";
 
@@ -39,6 +40,10 @@ export interface Started {
 
 export interface DaemonIo {
   readonly log: Log;
+  /** Lines are written as these settings want it from now on. */
+  logAs(config: Config): void;
+  /** The settings as they are now. */
+  load(): LoadedConfig;
   /** The daemon serves. */
   started(facts: Started): void;
   /** It cannot: one sentence for people. */
@@ -151,9 +156,8 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     hear: hear("reader"),
     forget: () => metrics.forget("reader"),
   });
-  const stopReports = reportEachSecond(clock, meter, "door", () =>
-    metrics.add("door", meter.drain()),
-  );
+  const report = (): void => metrics.add("door", meter.drain());
+  const stopReports = reportEachSecond(clock, meter, "door", report);
   const opened = parts.openDoor({
     config,
     apiKey: parts.apiKey,
@@ -161,6 +165,8 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),
     order: queue.order,
+    reload: () => reload.run(),
+    refusing: queue.refusing,
     domains: signing.desk,
     isDraining: () => draining,
     meter,
@@ -177,16 +183,14 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     return opened.text;
   }
   // Only now: a daemon that cannot serve must not begin to send what the next one owes.
-  const senders = createFleet({
-    config,
-    clock,
-    log,
-    keys: signing.desk.keys,
-    toQueue: queue.say,
-    hear,
-    forget: metrics.forget,
-  });
+  const { keys } = signing.desk;
+  const forget = metrics.forget;
+  const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, hear, forget });
   fleet = senders;
+  const everyone = { opened, senders, queue, reader, signing, io };
+  const apply = (next: Config): Promise<Applied> => applySettings(next, everyone);
+  const reload = createReload({ config, load: io.load, log, meter, apply });
+  const hangUps = onHangUp(() => void reload.run());
   io.started({
     version,
     dataDir: config.dataDir,
@@ -197,6 +201,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   return {
     async close() {
       draining = true;
+      hangUps.stop();
       await answerAll(queue.open);
       queue.say({ say: "drain" });
       await senders.stop(GRACE_MS);
@@ -207,6 +212,34 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       return queue.broken() ? exitCodes.disk : exitCodes.done;
     },
   };
+}
+
+interface Configured {
+  readonly opened: Extract<OpenedDoor, { kind: "open" }>;
+  readonly senders: Fleet;
+  readonly queue: QueueThread;
+  readonly reader: ReaderThread;
+  readonly signing: Signing;
+  readonly io: DaemonIo;
+}
+
+/** What can be refused comes first. New senders are there before sites move to them, and old ones end once theirs have moved. */
+async function applySettings(next: Config, parts: Configured): Promise<Applied> {
+  const { opened, senders, queue, reader, signing, io } = parts;
+  const prepared = prepareDataFolder(next.dataDir, next.apiKey);
+  if (prepared.kind === "failed")
+    return { kind: "refused", why: `data_dir ${next.dataDir}: ${prepared.text}` };
+  const refused = opened.configure(next, prepared.apiKey);
+  if (refused !== undefined) return { kind: "refused", why: refused };
+  io.logAs(next);
+  reader.configure(next);
+  const told = await senders.configure(next);
+  await signing.configure(next);
+  const heard = await queue.configure(next);
+  senders.shrink(GRACE_MS);
+  const failures = told.flatMap((answer, i) => (answer.kind === "done" ? [] : [`sender-${i}`]));
+  if (heard.kind !== "done") failures.push("queue");
+  return { kind: "applied", failures: failures.map((thread) => `${thread} did not answer`) };
 }
 
 /** Requests that were taken before the end began still get their commit and their answer. */

@@ -6,7 +6,7 @@ import type { Config } from "../config.ts";
 import { busy, type CommandAnswer, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { createAsker } from "./asker.ts";
-import type { Common, DoorToQueue, DoorToSender, SenderToDoor } from "./protocol.ts";
+import type { Common, Configure, DoorToQueue, DoorToSender, SenderToDoor } from "./protocol.ts";
 import { channel, spawn } from "./spawn.ts";
 
 /** A thread that dies at once, again and again, must not keep the cores busy. */
@@ -17,6 +17,10 @@ const LATE_MS = 3_000;
 export interface Fleet {
   /** Asks every thread; one that does not answer in time is `busy`. */
   ask(command: SenderCommand): Promise<readonly CommandAnswer[]>;
+  /** Tells all, and starts those that are missing. */
+  configure(config: Config): Promise<readonly CommandAnswer[]>;
+  /** Ends those that are too many: the queue must have given their sites to others. */
+  shrink(graceMs: number): void;
   /** Resolves when all have stopped. */
   stop(graceMs: number): Promise<void>;
 }
@@ -34,7 +38,8 @@ export function createFleet(deps: {
   /** The thread of that name died: what its gauges said holds no more. */
   forget(thread: string): void;
 }): Fleet {
-  const { config, clock } = deps;
+  const { clock } = deps;
+  let { config } = deps;
   const running = new Map<number, ReturnType<typeof start>>();
   let stopping = false;
   let whenNone = (): void => {};
@@ -50,7 +55,7 @@ export function createFleet(deps: {
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);
     thread.say({ say: "queue", port: other }, [other]);
-    const asker = createAsker<SenderCommand, CommandAnswer>({
+    const asker = createAsker<SenderCommand | Configure, CommandAnswer>({
       clock,
       busy,
       post: (number, command) => thread.say({ say: "command", number, command }),
@@ -68,18 +73,34 @@ export function createFleet(deps: {
         deps.forget(name);
         deps.toQueue({ say: "senderLost", index }, []);
         if (!stopping) clock.after(REPLACE_AFTER_MS, () => launch(index));
-      }
+        // It was leaving when it was wanted again.
+      } else if (!stopping && index < config.workers) launch(index);
       if (running.size === 0) whenNone();
     });
     return { ...thread, ask: asker.ask };
   }
   function launch(index: number): void {
-    if (!stopping) running.set(index, start(index));
+    if (!stopping && index < config.workers) running.set(index, start(index));
   }
+  const all = (command: SenderCommand | Configure): Promise<readonly CommandAnswer[]> =>
+    Promise.all([...running.values()].map((thread) => thread.ask(command)));
   for (let index = 0; index < config.workers; index++) launch(index);
 
   return {
-    ask: (command) => Promise.all([...running.values()].map((thread) => thread.ask(command))),
+    ask: all,
+    configure(next) {
+      config = next;
+      const told = all({ do: "configure", config });
+      for (let index = 0; index < config.workers; index++) if (!running.has(index)) launch(index);
+      return told;
+    },
+    shrink(graceMs) {
+      for (const [index, thread] of running) {
+        if (index < config.workers) continue;
+        deps.toQueue({ say: "senderLeaves", index }, []);
+        thread.say({ say: "stop", graceMs });
+      }
+    },
     stop(graceMs) {
       stopping = true;
       if (running.size === 0) return Promise.resolve();

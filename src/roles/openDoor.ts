@@ -6,11 +6,11 @@ import type { Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config.ts";
 import type { Endpoint } from "../config/kinds.ts";
-import type { Order } from "../mail/command.ts";
+import type { CommandAnswer, Order } from "../mail/command.ts";
 import { createIds } from "../mail/id.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
-import type { Accept } from "../mail/submission.ts";
+import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { digestOf } from "../submit/auth.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
@@ -19,10 +19,16 @@ import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
 import { CONTROL_SOCKET, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { QueueReady } from "./protocol.ts";
-import { doorLimits } from "./settings.ts";
+import { doorLimits, returnPaths } from "./settings.ts";
 
 export type OpenedDoor =
-  | { readonly kind: "open"; readonly url: string; close(): Promise<void> }
+  | {
+      readonly kind: "open";
+      readonly url: string;
+      /** Other limits and another key from now on. A text: nothing was changed, and why. */
+      configure(next: Config, apiKey: string): string | undefined;
+      close(): Promise<void>;
+    }
   | { readonly kind: "failed"; readonly text: string };
 
 /** What a caller is told to wait while the daemon ends: its successor should be up by then. */
@@ -32,6 +38,7 @@ const LAST_REQUESTS_MS = 2_000;
 /** How often the process's memory is looked at, and what a caller is told to wait when it is short. */
 const MEMORY_LOOK_MS = 1000;
 const MEMORY_RETRY_S = 2;
+const QUEUE_RETRY_S = 5;
 
 export type OpenDoor = typeof openDoor;
 
@@ -43,41 +50,58 @@ export function openDoor(deps: {
   readonly domains: Domains;
   readonly ask: (query: Query) => Promise<Answer>;
   readonly order: Order;
+  readonly reload: () => Promise<CommandAnswer>;
+  /** Why the queue takes no mail; null: it does. */
+  readonly refusing: () => Refusal | null;
   readonly isDraining: () => boolean;
   readonly meter: Meter;
   readonly metrics: Metrics;
   readonly log: Log;
 }): OpenedDoor {
-  const { config, ready } = deps;
-  const key = { id: "first", digest: digestOf(deps.apiKey) };
-  const limits = doorLimits(config);
+  const { ready } = deps;
+  let { config } = deps;
   const memory = watchMemory(config.memoryLimitBytes);
   const health = (): Health => {
     if (deps.isDraining())
       return { kind: "refusing", why: "draining", retryAfterS: DRAINING_RETRY_S };
     if (memory.isShort())
       return { kind: "refusing", why: "memory_low", retryAfterS: MEMORY_RETRY_S };
+    const why = deps.refusing();
+    if (why !== null) return { kind: "refusing", why, retryAfterS: QUEUE_RETRY_S };
     return { kind: "accepting" };
   };
-  const door = createDoor({
-    accept: deps.accept,
-    ask: deps.ask,
-    order: deps.order,
-    domains: deps.domains,
-    ids: createIds(ready.lastId),
-    tag: ready.tag,
-    hostname: config.hostname,
-    keys: () => [key],
-    clock: systemClock,
-    random: systemRandom,
-    limits,
-    health,
-    spool: createSpool(join(config.dataDir, SPOOL_FOLDER), systemRandom),
-    meter: deps.meter,
-    metrics: deps.metrics.render,
-    version,
-    log: deps.log,
-  });
+  const ids = createIds(ready.lastId);
+  const spool = createSpool(join(config.dataDir, SPOOL_FOLDER), systemRandom);
+  const doorOf = ({ hostname, ...next }: Config, apiKey: string): Door => {
+    const key = { id: "first", digest: digestOf(apiKey) };
+    return createDoor({
+      accept: deps.accept,
+      ask: deps.ask,
+      order: deps.order,
+      reload: deps.reload,
+      domains: deps.domains,
+      ids,
+      tag: ready.tag,
+      hostname,
+      returnPathOf: returnPaths(next),
+      keys: () => [key],
+      clock: systemClock,
+      random: systemRandom,
+      limits: doorLimits({ hostname, ...next }),
+      health,
+      spool,
+      meter: deps.meter,
+      metrics: deps.metrics.render,
+      version,
+      log: deps.log,
+    });
+  };
+  // A reload makes another one; requests that are under way end in theirs.
+  let current = doorOf(config, deps.apiKey);
+  const door: Door = {
+    fetch: (request, peer) => current.fetch(request, peer),
+    send: (request, peer) => current.send(request, peer),
+  };
   const listeners: Listener[] = [];
   // What is being opened, for the sentence that says that it failed.
   let what = "";
@@ -89,13 +113,31 @@ export function openDoor(deps: {
   };
   try {
     const { url } = openTcp("listen", door, config.listen);
-    if (config.metricsListen !== null)
-      openTcp("metrics_listen", metricsOnly(door), config.metricsListen);
+    const openMetrics = ({ metricsListen }: Config): Listener | undefined =>
+      metricsListen === null
+        ? undefined
+        : openTcp("metrics_listen", metricsOnly(door), metricsListen);
+    let metrics = openMetrics(config);
     what = join(config.dataDir, CONTROL_SOCKET);
     listeners.push(serveLocal(door, what));
     return {
       kind: "open",
       url,
+      configure(next, apiKey) {
+        if (JSON.stringify(next.metricsListen) !== JSON.stringify(config.metricsListen)) {
+          try {
+            const opened = openMetrics(next);
+            void metrics?.stopNow();
+            metrics = opened;
+          } catch (error) {
+            return `${what}: ${reasonOf(error)}`;
+          }
+        }
+        config = next;
+        memory.limit(next.memoryLimitBytes);
+        current = doorOf(next, apiKey);
+        return undefined;
+      },
       async close() {
         memory.stop();
         const answered = Promise.all(listeners.map((one) => one.stop()));
@@ -128,12 +170,17 @@ function metricsOnly(door: Door): Door {
   };
 }
 
-function watchMemory(limitBytes: number) {
+function watchMemory(atFirst: number) {
+  let limitBytes = atFirst;
   let short = false;
   const look = (): void => {
     short = process.memoryUsage.rss() > limitBytes;
     timer = systemClock.after(MEMORY_LOOK_MS, look);
   };
   let timer = systemClock.after(MEMORY_LOOK_MS, look);
-  return { isShort: () => short, stop: () => timer.cancel() };
+  return {
+    isShort: () => short,
+    limit: (next: number): void => void (limitBytes = next),
+    stop: () => timer.cancel(),
+  };
 }

@@ -11,7 +11,7 @@ import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query, UplinkView } from "../mail/query.ts";
 import type { Late, Recall } from "../mail/recall.ts";
-import type { AcceptAnswer } from "../mail/submission.ts";
+import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
@@ -40,6 +40,12 @@ export type Common =
   | { readonly say: "samples"; readonly samples: readonly Sample[] }
   | { readonly say: "stopped" };
 
+/** New settings, checked as a whole before any thread hears of them: they hold from the answer on. */
+export interface Configure {
+  readonly do: "configure";
+  readonly config: Config;
+}
+
 /** The answer to a command, by its number. */
 export interface Told {
   readonly say: "told";
@@ -60,7 +66,9 @@ export type DoorToQueue =
   /** A sender thread, new or in the place of one that died. */
   | { readonly say: "sender"; readonly index: number; readonly port: MessagePort }
   | { readonly say: "senderLost"; readonly index: number }
-  | { readonly say: "command"; readonly number: number; readonly command: Command }
+  /** It is about to stop for good: its sites have gone to others. */
+  | { readonly say: "senderLeaves"; readonly index: number }
+  | { readonly say: "command"; readonly number: number; readonly command: Command | Configure }
   /** Takes no more mail and starts no more attempts. */
   | { readonly say: "drain" }
   | { readonly say: "stop" };
@@ -85,6 +93,8 @@ export type QueueToDoor =
   | QueueUnable
   | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
   | Told
+  /** Told when it changes. */
+  | { readonly say: "standing"; readonly refusing: Refusal | null }
   /** Whenever it changes. */
   | { readonly say: "uplink"; readonly uplink: UplinkView }
   /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
@@ -118,11 +128,16 @@ export type SenderToQueue =
 
 export type DoorToSender =
   | { readonly say: "queue"; readonly port: MessagePort }
-  | { readonly say: "command"; readonly number: number; readonly command: SenderCommand }
+  | {
+      readonly say: "command";
+      readonly number: number;
+      readonly command: SenderCommand | Configure;
+    }
   | { readonly say: "stop"; readonly graceMs: number };
 export type SenderToDoor = Common | Told;
 
 export type DoorToReader =
+  | { readonly say: "level"; readonly level: LogLevel }
   | { readonly say: "ask"; readonly number: number; readonly query: Query }
   | { readonly say: "stop" };
 export type ReaderToDoor =

@@ -7,20 +7,21 @@ import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
-import type { Command } from "../mail/command.ts";
-import type { AcceptAnswer } from "../mail/submission.ts";
+import type { Config } from "../config.ts";
+import { type Command, type CommandAnswer, done } from "../mail/command.ts";
+import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import { createQueue } from "../queue/engine.ts";
 import type { Queue } from "../queue/queue.ts";
 import { DAY_MS } from "../queue/retry.ts";
 import { openSqliteStore } from "../queue/sqlite.ts";
 import { createSources } from "../queue/sources.ts";
-import type { QueueStore } from "../queue/store.ts";
-import { createUpkeep } from "../queue/upkeep.ts";
+import type { Keeping, QueueStore } from "../queue/store.ts";
+import { createUpkeep, type HistoryLimits } from "../queue/upkeep.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { dnsHandlers } from "./handlers/dns.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
-import type { AcceptBatch, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
+import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
 import { warnOfStrangers } from "./ownAddresses.ts";
 import { createRouting } from "./routing.ts";
 import { createSenderPorts } from "./senderPorts.ts";
@@ -83,21 +84,33 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   });
   senders.onVerdicts(queue.settle);
   senders.onRecalled(queue.recalled);
-  store.keep({ deadMs: config.deadLetterDays * DAY_MS, all: config.keepBodies });
+  store.keep(keepingOf(config));
   const upkeep = createUpkeep({
     store,
     clock,
     log,
-    historyMs: config.historyDays * DAY_MS,
-    historyBytesMax: config.historyMaxBytes,
+    limits: historyLimits(config),
   });
-  const disk = watchDisk(queue, store, config.dataDir);
+  const disk = watchDisk(queue, store, config.dataDir, (refusing) =>
+    thread.say({ say: "standing", refusing }),
+  );
   report = () => {
     queue.measure();
     gauge(thread, store, config.dataDir);
   };
 
-  const handlers: Handlers<Command> = {
+  const configure = ({ config: next }: Configure): CommandAnswer => {
+    thread.logFrom(next.logLevel);
+    store.keep(keepingOf(next));
+    upkeep.configure(historyLimits(next));
+    routing.configure(next);
+    sources.configure(sourceSettings(next));
+    queue.configure({ policy: queuePolicy(next), workers: next.workers });
+    queue.reopen();
+    return done(null);
+  };
+  const handlers: Handlers<Command | Configure> = {
+    configure,
     ...queueHandlers(queue),
     ...dnsHandlers(routing.dns, clock),
   };
@@ -110,6 +123,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
       case "senderLost":
         senders.leave(message.index);
         return queue.workerLost(message.index);
+      case "senderLeaves":
+        return senders.retire(message.index);
       case "command":
         return void handle(handlers, message.command).then((answer) =>
           thread.say({ say: "told", number: message.number, answer }),
@@ -135,6 +150,14 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   thread.say({ say: "ready", tag, lastId, health: queue.health() });
 }
 
+function keepingOf({ deadLetterDays, keepBodies }: Config): Keeping {
+  return { deadMs: deadLetterDays * DAY_MS, all: keepBodies };
+}
+
+function historyLimits({ historyDays, historyMaxBytes }: Config): HistoryLimits {
+  return { historyMs: historyDays * DAY_MS, historyBytesMax: historyMaxBytes };
+}
+
 /** Answers of one batch may come in several commits; they travel back when the last one is there. */
 function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: AcceptBatch): void {
   const pieces = unpack(packed);
@@ -150,10 +173,20 @@ function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: Ac
   });
 }
 
-function watchDisk(queue: Queue, store: QueueStore, dataDir: string) {
+/** Also tells the door whether mail is taken, so that nobody uploads what would be refused. */
+function watchDisk(
+  queue: Queue,
+  store: QueueStore,
+  dataDir: string,
+  tell: (refusing: Refusal | null) => void,
+) {
+  let told: Refusal | null = null;
   const look = (): void => {
     const { walBytes } = store.size();
     queue.pressure({ freeBytes: freeBytes(dataDir), walBytes });
+    const refusing = queue.standing();
+    if (refusing !== told) tell(refusing);
+    told = refusing;
   };
   const again = (): void => {
     look();

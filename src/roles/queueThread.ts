@@ -1,12 +1,14 @@
 // The queue as the door sees it. It is heard from its first word on: what it says before it is ready (a damaged store), and its death
 // at any moment, must not fall into the time in which the door still loads.
 import type { Clock } from "../base/clock.ts";
+import type { Config } from "../config.ts";
 import { busy, type Command, type CommandAnswer, type Order } from "../mail/command.ts";
 import type { UplinkView } from "../mail/query.ts";
-import type { Accept } from "../mail/submission.ts";
+import type { Accept, Refusal } from "../mail/submission.ts";
 import { createAsker } from "./asker.ts";
 import type {
   Common,
+  Configure,
   DoorToQueue,
   QueueReady,
   QueueToDoor,
@@ -25,6 +27,9 @@ export interface QueueThread {
   readonly first: Promise<QueueReady | QueueUnable>;
   readonly accept: Accept;
   readonly order: Order;
+  configure(config: Config): Promise<CommandAnswer>;
+  /** Why it takes no mail; null: it does. A moment old. */
+  refusing(): Refusal | null;
   /** Calls that have no answer yet. */
   open(): number;
   /** The state of our own line, as it was told last. */
@@ -45,7 +50,7 @@ export function createQueueThread(deps: {
 }): QueueThread {
   const thread = (deps.spawn ?? spawn<DoorToQueue, QueueToDoor>)(deps.start);
   const submitter = createSubmitter({ clock: deps.clock, post: thread.say });
-  const orders = createAsker<Command, CommandAnswer>({
+  const orders = createAsker<Command | Configure, CommandAnswer>({
     clock: deps.clock,
     busy,
     timeoutMs: ORDER_TIMEOUT_MS,
@@ -53,6 +58,7 @@ export function createQueueThread(deps: {
   });
   const first = Promise.withResolvers<QueueReady | QueueUnable>();
   const ended = Promise.withResolvers<void>();
+  let refusing: Refusal | null = null;
   let ready = false;
   let broken = false;
   let uplink: UplinkView = { state: "up", since: null, detail: null };
@@ -74,6 +80,8 @@ export function createQueueThread(deps: {
       case "uplink":
         uplink = message.uplink;
         return;
+      case "standing":
+        return void (refusing = message.refusing);
       case "fatal":
         return fail(message.text);
       default:
@@ -91,6 +99,8 @@ export function createQueueThread(deps: {
     first: first.promise,
     accept: submitter.accept,
     order: orders.ask,
+    configure: (config) => orders.ask({ do: "configure", config }),
+    refusing: () => refusing,
     open: submitter.open,
     uplink: () => uplink,
     broken: () => broken,

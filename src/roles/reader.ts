@@ -35,6 +35,8 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
     switch (message.say) {
       case "ask":
         return void answer(message);
+      case "level":
+        return thread.logFrom(message.level);
       case "stop":
         stopped = true;
         reader.close();

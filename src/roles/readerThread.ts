@@ -11,6 +11,7 @@ const REPLACE_AFTER_MS = 500;
 
 export interface ReaderThread {
   readonly ask: Asker<Query, Answer>["ask"];
+  configure(config: Config): void;
   stop(): Promise<void>;
 }
 
@@ -22,7 +23,8 @@ export function createReaderThread(deps: {
   /** It died: what its gauges said holds no more. */
   forget(): void;
 }): ReaderThread {
-  const { config, clock, log } = deps;
+  const { clock, log } = deps;
+  let { config } = deps;
   let stopping = false;
   let alive = false;
   let whenGone = (): void => {};
@@ -55,6 +57,10 @@ export function createReaderThread(deps: {
 
   return {
     ask: asker.ask,
+    configure(next) {
+      config = next;
+      if (alive) thread.say({ say: "level", level: next.logLevel });
+    },
     stop() {
       stopping = true;
       if (!alive) return Promise.resolve();

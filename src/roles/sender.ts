@@ -8,6 +8,7 @@ import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
+import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
@@ -15,9 +16,10 @@ import type { Verdict } from "../mail/verdict.ts";
 import { attemptOrder } from "../route/order.ts";
 import { createConnecting } from "./connecting.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
-import { handle } from "./handlers/handle.ts";
+import { handle, type Handlers } from "./handlers/handle.ts";
 import { senderHandlers } from "./handlers/sender.ts";
 import {
+  type Configure,
   type DoorToSender,
   type Jobs,
   packVerdicts,
@@ -47,10 +49,11 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     signer = signerWith(keys, thread.log);
   };
   let signer = signerWith(start.keys, thread.log);
+  const connecting = createConnecting(config, thread);
   const sender = createSender({
     clock,
     random: systemRandom,
-    connect: createConnecting(config, thread).connect,
+    connect: connecting.connect,
     meter: thread.meter,
     log: thread.log,
     settings: deliverSettings(config),
@@ -60,7 +63,16 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     order: attemptOrder,
   });
 
-  const handlers = senderHandlers(sender, signWith);
+  const configure = ({ config: next }: Configure): CommandAnswer => {
+    thread.logFrom(next.logLevel);
+    connecting.configure(next);
+    sender.configure(deliverSettings(next));
+    return done(null);
+  };
+  const handlers: Handlers<SenderCommand | Configure> = {
+    configure,
+    ...senderHandlers(sender, signWith),
+  };
   thread.hear((message) => {
     switch (message.say) {
       case "queue":

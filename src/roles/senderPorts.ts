@@ -19,6 +19,8 @@ export interface SenderPorts {
   send(index: number, batch: readonly Dispatch[]): void;
   /** Nothing is sent afterwards. */
   noMoreJobs(): void;
+  /** Nothing is sent to this one afterwards. */
+  retire(index: number): void;
   /** Jobs that no sender ever got are given back here. */
   recall(index: number, recall: Recall): void;
   onVerdicts(settle: (verdicts: readonly Verdict[]) => void): void;
@@ -71,6 +73,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       settle(meant.flatMap(untouched));
     },
     onRecalled: (tell) => void (recalled = tell),
+    retire: (index) => ports.get(index)?.postMessage(noMoreJobs),
     noMoreJobs() {
       jobsEnded = true;
       for (const port of ports.values()) port.postMessage(noMoreJobs);

@@ -23,6 +23,12 @@ export function stopSignal(log: Log): Promise<void> {
   });
 }
 
+/** Runs at each SIGHUP, until `stop`. */
+export function onHangUp(run: () => void): { stop(): void } {
+  process.on("SIGHUP", run);
+  return { stop: () => void process.off("SIGHUP", run) };
+}
+
 /** Nothing that this process believes can be trusted: it ends now and its manager starts it anew. */
 export function die(log: Log, text: string): void {
   log("error", "daemon.died", { text });

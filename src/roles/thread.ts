@@ -11,6 +11,8 @@ const REPORT_EVERY_MS = 1000;
 
 export interface Thread<Out, In> {
   readonly log: Log;
+  /** Lines below it are not told from now on. */
+  logFrom(level: LogLevel): void;
   readonly meter: Meter;
   say(message: Out | Common, transfer?: (ArrayBuffer | MessagePort)[]): void;
   hear(handle: (message: In) => void): void;
@@ -31,7 +33,7 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   const meter = createMeter(boundsOf);
   const say: Thread<Out, In>["say"] = (message, transfer = []) =>
     port.postMessage(message, transfer);
-  const threshold = logLevels.indexOf(options.level);
+  let threshold = logLevels.indexOf(options.level);
   const log: Log = (level, event, fields = {}) => {
     if (logLevels.indexOf(level) >= threshold) say({ say: "log", level, event, fields });
   };
@@ -42,6 +44,7 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   });
   return {
     log,
+    logFrom: (level) => void (threshold = logLevels.indexOf(level)),
     meter,
     say,
     hear: (handle) => void port.on("message", handle),

@@ -5,7 +5,7 @@ import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
-import type { Order } from "../mail/command.ts";
+import type { CommandAnswer, Order } from "../mail/command.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
@@ -60,6 +60,7 @@ export interface DoorDeps {
   readonly accept: Accept;
   readonly ask: Ask;
   readonly order: Order;
+  readonly reload: () => Promise<CommandAnswer>;
   readonly domains: Domains;
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;

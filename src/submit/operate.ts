@@ -13,6 +13,8 @@ import { readInstant } from "./schema.ts";
 
 export interface OperateDeps {
   readonly order: Order;
+  /** Reads the settings anew. */
+  readonly reload: () => Promise<CommandAnswer>;
   readonly tag: HostTag;
   readonly clock: Clock;
 }
@@ -55,6 +57,10 @@ export function addOperating<E extends object>(
       const fields = await readFields(request, deps.clock, ["scheduled_at"]);
       return fields.kind === "problem" ? fields : rescheduled(fields.value, message, deps.clock);
     }),
+  );
+  app.post(
+    "/reload",
+    keyed(async (request) => answered(request, await deps.reload())),
   );
   for (const verb of ["pause", "resume", "flush", "hold", "release"] as const)
     app.post(

@@ -40,6 +40,7 @@ export interface Bench {
   readonly answers: AcceptAnswer[];
   readonly fatals: string[];
   readonly dropped: string[];
+  readonly policy: QueuePolicy;
   readonly recalls: { readonly worker: number; readonly recall: Recall }[];
   readonly logs: string[];
   readonly routes: Map<string, Routing | Promise<Routing>>;
@@ -144,6 +145,7 @@ export function createBench(
     fatals: [],
     dropped: [],
     recalls: [],
+    policy,
     logs: [],
     routes: new Map(),
     submit({ to = ["a@example.com"], ...head } = {}) {

@@ -33,8 +33,7 @@ function setUp(store: Sketch) {
   const upkeep = createUpkeep({
     clock,
     log: noLog,
-    historyMs: HISTORY_MS,
-    historyBytesMax: 1000,
+    limits: { historyMs: HISTORY_MS, historyBytesMax: 1000 },
     store: {
       transaction: <T>(run: () => T) => ({ kind: "committed", value: run() }),
       forget(before: number) {

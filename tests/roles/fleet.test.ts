@@ -25,6 +25,7 @@ function setUp(workers: number) {
     forget: (thread) => void forgotten.push(thread),
     spawn: (() => {
       let end: (why: string | undefined) => void = () => {};
+      let tell = (_: unknown): void => {};
       const thread = {
         said: [] as string[],
         killed: false,
@@ -32,8 +33,12 @@ function setUp(workers: number) {
       };
       threads.push(thread);
       return {
-        say: ({ say }: { say: string }) => void thread.said.push(say),
-        hear: () => {},
+        say(message: { say: string; number?: number }) {
+          thread.said.push(message.say);
+          const { number } = message;
+          if (message.say === "command") tell({ say: "told", number, answer: { kind: "done" } });
+        },
+        hear: (handle: typeof tell) => void (tell = handle),
         gone: (handle: typeof end) => void (end = handle),
         kill: () => void (thread.killed = true),
       };
@@ -66,4 +71,22 @@ test("a sender that does not stop is ended, and the others are left alone", asyn
   await stopped;
   run(60_000);
   expect(threads).toHaveLength(2);
+});
+
+test("threads are added and ended while the others work, and one that leaves can come back", async () => {
+  const { fleet, threads, queue, run } = setUp(2);
+  const told = await fleet.configure({ workers: 3 } as Config);
+  expect(told).toHaveLength(2);
+  expect(threads).toHaveLength(3);
+  await fleet.configure({ workers: 1 } as Config);
+  expect(queue).toEqual(["sender", "sender", "sender"]);
+  fleet.shrink(1000);
+  expect(queue.slice(3)).toEqual(["senderLeaves", "senderLeaves"]);
+  expect(threads.map(({ said }) => said.includes("stop"))).toEqual([false, true, true]);
+  threads[2]?.end(undefined);
+  await fleet.configure({ workers: 2 } as Config);
+  expect(threads).toHaveLength(3);
+  threads[1]?.end(undefined);
+  run(1000);
+  expect(threads).toHaveLength(4);
 });

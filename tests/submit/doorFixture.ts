@@ -69,6 +69,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         fixture.asked.push(query);
         return fixture.reply;
       },
+      reload: async () => fixture.told,
       order: async (command) => {
         fixture.ordered.push(command);
         return fixture.told;
