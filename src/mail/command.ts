@@ -43,6 +43,8 @@ export type DnsCommand =
 export type SenderCommand =
   /** Connections and jobs, over all sites of the thread. */
   | { readonly do: "sender.gauges" }
+  /** Its sites that have work or connections: concurrency, limits and whence, rates. Null: all of them. */
+  | { readonly do: "sender.sites"; readonly site: string | null }
   /** Signs with these keys and no others from now on. */
   | { readonly do: "sender.keys"; readonly keys: readonly DkimKey[] };
 

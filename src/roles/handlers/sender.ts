@@ -5,11 +5,13 @@ import type { DkimKey } from "../../mail/dkim/key.ts";
 import type { Handlers } from "./handle.ts";
 
 export function senderHandlers(
-  sender: Pick<Sender, "gauges">,
+  sender: Pick<Sender, "gauges" | "sites">,
   signWith: (keys: readonly DkimKey[]) => void,
 ): Handlers<SenderCommand> {
   return {
     "sender.gauges": () => done(sender.gauges()),
+    "sender.sites": ({ site }) =>
+      done(sender.sites().filter((one) => site === null || one.site === site)),
     "sender.keys": ({ keys }) => done(signWith(keys)),
   };
 }
