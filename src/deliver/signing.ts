@@ -3,6 +3,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Signatures, Signer } from "../mail/dkim/signer.ts";
+import type { MessageId } from "../mail/id.ts";
+import type { Job } from "../mail/job.ts";
 import type { Body } from "./body.ts";
 
 export interface SigningDeps {
@@ -25,32 +27,45 @@ export interface SignedBody {
 /** Two RSA and two Ed25519 signatures with long domains. */
 const STREAM_GUESS_BYTES = 4096;
 
-/** Remembered on `holder`, so that another address or another transaction costs no second signature. */
-export function signBody(
-  deps: SigningDeps,
-  holder: { signed?: SignedBody },
-  body: Body,
-): SignedBody {
-  const known = holder.signed;
+/** The part of a job that is signed. */
+export interface Signable {
+  readonly job: Pick<Job, "message">;
+  /** As it was accepted. */
+  readonly body: Body;
+  signed?: SignedBody;
+}
+
+/** `body` is what this server gets. Remembered, so that another address or another transaction costs no second signature. */
+export function signBody(deps: SigningDeps, work: Signable, body: Body): SignedBody {
+  const known = work.signed;
   if (known?.of === body) return known;
   const signer = deps.signer?.();
   const made =
     signer === undefined || !signer.active
       ? { of: body, body, addedBytes: 0, by: "" }
       : body.kind === "bytes"
-        ? signBytes(signer, deps, body)
-        : signStream(signer, deps, body);
-  holder.signed = made;
+        ? signBytes(signer, deps, work, body)
+        : signStream(signer, deps, work, body);
+  work.signed = made;
   return made;
+}
+
+/** Null for octets that are not those of the message itself. */
+function nameOf({ job, body }: Signable, sent: Body): MessageId | null {
+  return sent === body ? job.message : null;
 }
 
 function signBytes(
   signer: Signer,
   { clock }: SigningDeps,
+  work: Signable,
   body: Extract<Body, { kind: "bytes" }>,
 ): SignedBody {
-  const signatures = signer.sign(body.bytes, clock.now());
+  const name = nameOf(work, body);
+  const before = name === null ? undefined : signer.recent.get(name);
+  const signatures = before ?? signer.sign(body.bytes, clock.now());
   if (signatures === null) return { of: body, body, addedBytes: 0, by: "" };
+  if (name !== null && before === undefined) signer.recent.keep(name, signatures);
   const { header, by } = signatures;
   const bytes = Buffer.concat([header, body.bytes]);
   return { of: body, body: { kind: "bytes", bytes }, addedBytes: header.length, by };
@@ -60,12 +75,20 @@ function signBytes(
 function signStream(
   signer: Signer,
   { clock }: SigningDeps,
+  work: Signable,
   body: Extract<Body, { kind: "stream" }>,
 ): SignedBody {
+  const name = nameOf(work, body);
   let once: Promise<Signatures | null> | undefined;
+  const sign = async (): Promise<Signatures | null> => {
+    const before = name === null ? undefined : signer.recent.get(name);
+    if (before !== undefined) return before;
+    const signatures = await signer.signStream(body.open(), clock.now());
+    if (name !== null && signatures !== null) signer.recent.keep(name, signatures);
+    return signatures;
+  };
   const front = async (): Promise<Uint8Array | null> => {
-    once ??= signer.signStream(body.open(), clock.now());
-    const signatures = await once;
+    const signatures = await (once ??= sign());
     signed.by = signatures?.by ?? "";
     return signatures?.header ?? null;
   };

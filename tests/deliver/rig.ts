@@ -4,7 +4,7 @@ import { noLog, type Log } from "../../src/base/log.ts";
 import { createMeter, type Meter } from "../../src/base/meter.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Connect } from "../../src/deliver/connection.ts";
-import { createSender, type Sender } from "../../src/deliver/sender.ts";
+import { createSender, type Sender, type SenderDeps } from "../../src/deliver/sender.ts";
 import { deliverDefaults, type DeliverSettings } from "../../src/deliver/settings.ts";
 import { createSocketConnect } from "../../src/deliver/socket.ts";
 import type { Job } from "../../src/mail/job.ts";
@@ -39,6 +39,7 @@ export interface RigOptions {
   readonly clock?: Clock;
   readonly spool?: (file: string) => AsyncIterable<Uint8Array>;
   readonly connect?: (real: Connect) => Connect;
+  readonly signer?: SenderDeps["signer"];
 }
 
 export const message = Buffer.from("Subject: hello\r\n\r\n.a line with a dot\r\nthe end\r\n");
@@ -75,6 +76,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
       heard();
     },
     readSpool: options.spool ?? (() => assertNever()),
+    ...(options.signer === undefined ? {} : { signer: options.signer }),
     order: attemptOrder,
   });
   let next = 1;

@@ -86,7 +86,8 @@ export interface Selection {
  * Where a name comes again it means the next field upwards (RFC 6376 5.4.2); one for which no field is left adds nothing.
  */
 export function select(fields: readonly Field[]): Selection {
-  return { names: signedNames(fields), places: placesOf(fields, signedNames(fields)) };
+  const names = signedNames(fields);
+  return { names, places: placesOf(fields, names) };
 }
 
 export function signedNames(fields: readonly Field[]): readonly string[] {

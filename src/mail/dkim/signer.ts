@@ -2,6 +2,7 @@
 // since an RSA signature takes as long as five deliveries.
 import type { EpochMs } from "../../base/clock.ts";
 import { parseMailboxes } from "../address.ts";
+import type { MessageId } from "../id.ts";
 import { domainOf } from "../message.ts";
 import { bodyHashOf, createBodyHash } from "./body.ts";
 import { cutFields, type Field, select, type Selection, signedFields } from "./header.ts";
@@ -23,7 +24,17 @@ export interface Signer {
   sign(message: Uint8Array, at: EpochMs): Signatures | null;
   /** The same for one that is read piece by piece; reads no further than the header when there is no key. */
   signStream(message: AsyncIterable<Uint8Array>, at: EpochMs): Promise<Signatures | null>;
+  /** What was lately signed, by message: the signature is the same for all its recipients, however many domains they are at. */
+  readonly recent: Recent;
 }
+
+export interface Recent {
+  get(message: MessageId): Signatures | undefined;
+  keep(message: MessageId, signatures: Signatures): void;
+}
+
+/** Of 1.3 KB each. The recipients of a message are claimed close to each other. */
+const RECENT_MAX = 256;
 
 /** A header that the door takes is a quarter of it at most. */
 const HEADER_OCTETS_MAX = 1_048_576;
@@ -60,6 +71,7 @@ export function createSigner(keyring: Keyring): Signer {
   };
   return {
     active: keyring.size > 0,
+    recent: createRecent(),
     sign(message, at) {
       const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
       const { fieldsEnd, bodyStart } = borders(bytes);
@@ -101,6 +113,22 @@ function borders(bytes: Buffer): { readonly fieldsEnd: number; readonly bodyStar
   const at = bytes.indexOf(headerEnd);
   if (at < 0) return { fieldsEnd: bytes.length, bodyStart: bytes.length };
   return { fieldsEnd: at + 2, bodyStart: at + headerEnd.length };
+}
+
+/** The oldest goes first. */
+function createRecent(): Recent {
+  const kept = new Map<MessageId, Signatures>();
+  return {
+    get: (message) => kept.get(message),
+    keep(message, signatures) {
+      kept.set(message, signatures);
+      if (kept.size <= RECENT_MAX) return;
+      for (const oldest of kept.keys()) {
+        kept.delete(oldest);
+        return;
+      }
+    },
+  };
 }
 
 interface Plan extends Selection {

@@ -1,0 +1,129 @@
+import { expect, test } from "bun:test";
+import type { Signer } from "../../src/mail/dkim/signer.ts";
+import { byMailauth, keys, signerOf, zone } from "../mail/dkim/verifiers.ts";
+import { usualOffers } from "./fakeMx.ts";
+import { createRig, recipients, stepOf, type Rig } from "./rig.ts";
+
+const text = (more: string, body: string): Buffer =>
+  Buffer.from(`From: Shop <a@shop.example>\r\nTo: b@example.net\r\n${more}\r\n${body}`);
+const plain = text("Subject: one\r\n", ".Hello  there \r\n\r\n");
+const accented = text(
+  "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+    "Content-Transfer-Encoding: 8bit\r\n",
+  "Grüße\r\n",
+);
+
+/** Signs as `keys` do, and counts. */
+function counting(): { readonly signer: () => Signer; signed: number } {
+  const real = signerOf(keys);
+  const count = {
+    signed: 0,
+    signer: (): Signer => ({
+      ...real,
+      sign(message, at) {
+        count.signed++;
+        return real.sign(message, at);
+      },
+    }),
+  };
+  return count;
+}
+
+/** As the recipient gets them: without the dots that SMTP adds. */
+function taken(rig: Rig): Buffer[] {
+  const messages = rig.servers.flatMap((server) => server.messages());
+  return messages.map((one) => Buffer.from(one.replace(/(^|\r\n)\./g, "$1"), "latin1"));
+}
+
+const BOTH = ["pass", "pass"];
+
+test("what the server takes bears signatures that others can verify", async () => {
+  const rig = await createRig({ servers: [{}], signer: () => signerOf(keys) });
+  rig.send({}, { body: plain });
+  const [verdict] = await rig.verdictsOf(1);
+  expect(stepOf(verdict).signed).toBe("shop.example/s1 shop.example/s1-ed");
+  expect(await byMailauth(taken(rig), zone)).toEqual([BOTH]);
+  await rig.end();
+});
+
+test("a message for a server without 8BITMIME is signed as it is sent", async () => {
+  const offers = usualOffers.filter((word) => word !== "8BITMIME");
+  const rig = await createRig({ servers: [{ offers }], signer: () => signerOf(keys) });
+  rig.send({ eightBit: true }, { body: accented });
+  await rig.verdictsOf(1);
+  const [message] = taken(rig);
+  expect(message?.toString()).toContain("quoted-printable");
+  expect(await byMailauth(taken(rig), zone)).toEqual([BOTH]);
+  await rig.end();
+});
+
+test("a message that is streamed from the spool is signed, and its size is announced with room", async () => {
+  const long = Buffer.concat([plain, Buffer.from(`${"0123456789".repeat(7)}\r\n`.repeat(10_000))]);
+  const rig = await createRig({
+    servers: [{}],
+    signer: () => signerOf(keys),
+    spool: async function* () {
+      for (let at = 0; at < long.length; at += 65_536) yield long.subarray(at, at + 65_536);
+    },
+  });
+  rig.send({ sizeBytes: long.length, body: { kind: "spool", file: "one" } }, { body: null });
+  const [verdict] = await rig.verdictsOf(1);
+  expect(stepOf(verdict)).toMatchObject({
+    outcome: "delivered",
+    signed: "shop.example/s1 shop.example/s1-ed",
+  });
+  const [message] = taken(rig);
+  expect(await byMailauth(taken(rig), zone)).toEqual([BOTH]);
+  const lines = rig.servers[0]?.sessions[0]?.lines ?? [];
+  const size = /SIZE=(\d+)/.exec(lines.find((line) => line.startsWith("MAIL")) ?? "")?.[1];
+  expect(Number(size)).toBeGreaterThanOrEqual(message?.length ?? 0);
+  await rig.end();
+});
+
+test("the recipients of one message share its signatures, and other octets have their own", async () => {
+  const count = counting();
+  const offers = usualOffers.filter((word) => word !== "8BITMIME");
+  const rig = await createRig({ servers: [{}, { offers }], signer: count.signer });
+  const to = (host: number) => ({
+    body: accented,
+    route: { hosts: rig.route.hosts.slice(host, host + 1), site: `site${host}` },
+  });
+  for (const n of [0, 1, 2])
+    rig.send(
+      { message: 7, eightBit: true, recipients: recipients("a").map((one) => ({ ...one, n })) },
+      to(n === 2 ? 1 : 0),
+    );
+  await rig.verdictsOf(3);
+  expect(count.signed).toBe(2);
+  expect(await byMailauth(taken(rig), zone)).toEqual([BOTH, BOTH, BOTH]);
+  await rig.end();
+});
+
+test("a connection that breaks costs no second signature", async () => {
+  const count = counting();
+  const rig = await createRig({
+    servers: [{ script: (verb) => (verb === "MAIL" ? "CLOSE" : undefined) }, {}],
+    signer: count.signer,
+  });
+  rig.send({}, { body: plain });
+  const [verdict] = await rig.verdictsOf(1);
+  expect(verdict?.kind).toBe("delivered");
+  expect(count.signed).toBe(1);
+  await rig.end();
+});
+
+test("new keys count for the next message, and without any nothing is changed", async () => {
+  let signer = signerOf([]);
+  const rig = await createRig({ servers: [{}], signer: () => signer });
+  rig.send({}, { body: plain });
+  await rig.verdictsOf(1);
+  signer = signerOf(keys.slice(0, 1));
+  rig.send({}, { body: plain });
+  const [first, second] = await rig.verdictsOf(2);
+  expect(stepOf(first).signed).toBe("");
+  expect(stepOf(second).signed).toBe("shop.example/s1");
+  const [bare, signed] = taken(rig).map(String);
+  expect(bare?.trimEnd()).toBe(plain.toString().trimEnd());
+  expect(signed?.endsWith(bare ?? "nothing")).toBe(true);
+  await rig.end();
+});
