@@ -1,0 +1,154 @@
+// What signing costs: the same mail unsigned, with Ed25519, with RSA-2048 and with both, in turns before receivers of the same kind;
+// and beside it what the cores can sign when they do nothing else. `scripts/bench dkim`; --rounds, --seconds, --warm-up, --sites, --size.
+import { execFile } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { peer } from "../../tests/peers.ts";
+import type { Round } from "./contender.ts";
+import { describeMachine, loadAverage } from "./machine.ts";
+import { startOurs, type Ours } from "./ours.ts";
+import { startSinkReceiver, startSmtpSink } from "./receiver.ts";
+import type { SignRate } from "./signRate.ts";
+import { spreadOf } from "./table.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    clients: { type: "string", default: "64" },
+    size: { type: "string", default: "5120" },
+    // A site belongs to one sender thread: with one alone, one core would sign.
+    sites: { type: "string", default: "20" },
+    "warm-up": { type: "string", default: "12" },
+  },
+});
+
+const forms = {
+  unsigned: [],
+  ed25519: ["ed25519"],
+  rsa: ["rsa"],
+  both: ["rsa", "ed25519"],
+} as const satisfies Record<string, readonly ("rsa" | "ed25519")[]>;
+type Form = keyof typeof forms;
+const formNames = Object.keys(forms) as readonly Form[];
+
+const root = resolve(import.meta.dir, "..", "..");
+const folder = mkdtempSync(join(root, "dist", "bench-"));
+const dnsmasq = peer("dnsmasq");
+const smtpSink = peer("smtp-sink");
+const FIRST_LOOK = 500;
+
+/** The generator writes from a@sender.test. */
+function configFor(form: Form): string {
+  const tables = forms[form].map((kind) => {
+    const { privateKey } =
+      kind === "rsa"
+        ? generateKeyPairSync("rsa", { modulusLength: 2048 })
+        : generateKeyPairSync("ed25519");
+    const file = join(folder, `${form}-${kind}.pem`);
+    writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    return `[[dkim]]\ndomain = "sender.test"\nselector = "${kind}"\nkey_file = "${file}"\n`;
+  });
+  const path = join(folder, `${form}.toml`);
+  writeFileSync(path, tables.join("\n"));
+  return path;
+}
+
+async function start(form: Form): Promise<Ours> {
+  const sites = Number(flags.sites);
+  return startOurs({
+    folder,
+    dnsmasq: dnsmasq.path,
+    receiver: smtpSink.missing
+      ? await startSinkReceiver(sites)
+      : await startSmtpSink(smtpSink.path, folder, sites),
+    sites,
+    clients: Number(flags.clients),
+    bodyBytes: Number(flags.size),
+    form: "json",
+    idempotency: false,
+    flags: ["--config", configFor(form)],
+  });
+}
+
+/** What all cores together can sign a second. */
+async function signRates(): Promise<SignRate> {
+  const run = promisify(execFile);
+  const program = join(import.meta.dir, "signRate.ts");
+  const all = await Promise.all(cpus().map(() => run(process.execPath, [program])));
+  const rates = all.map(({ stdout }) => JSON.parse(stdout) as SignRate);
+  return {
+    rsa: rates.reduce((sum, one) => sum + one.rsa, 0),
+    ed25519: rates.reduce((sum, one) => sum + one.ed25519, 0),
+  };
+}
+
+async function compare(): Promise<Readonly<Record<Form, readonly Round[]>>> {
+  const rounds = Object.fromEntries(formNames.map((form) => [form, [] as Round[]])) as Record<
+    Form,
+    Round[]
+  >;
+  const all: { readonly form: Form; readonly ours: Ours; count: number }[] = [];
+  try {
+    for (const form of formNames) {
+      const ours = await start(form);
+      const first = await ours.round(FIRST_LOOK);
+      // The runtime's compiler takes its time; a daemon runs for months.
+      const warm = Math.ceil(first.deliveredPerSecond * Number(flags["warm-up"]));
+      const { deliveredPerSecond } = await ours.round(warm);
+      all.push({ form, ours, count: Math.ceil(deliveredPerSecond * Number(flags.seconds)) });
+    }
+    for (let i = 0; i < Number(flags.rounds); i++)
+      for (const { form, ours, count } of all) {
+        const round = await ours.round(count);
+        rounds[form].push(round);
+        const us = Object.entries(round.cpuUs).map(([part, one]) => `${part} ${one.toFixed(0)}`);
+        console.log(
+          `${form}: ${round.deliveredPerSecond.toFixed(0)}/s, us a message: ${us.join(", ")}`,
+        );
+      }
+    return rounds;
+  } finally {
+    for (const { ours } of all) {
+      await ours.stop();
+      await ours.receiver.stop();
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  if (dnsmasq.missing) throw new Error("the sites of this benchmark need dnsmasq");
+  const machine = describeMachine(folder);
+  const load = loadAverage();
+  const bare = await signRates();
+  console.log(
+    `${cpus().length} cores sign ${bare.rsa.toFixed(0)} RSA-2048/s or ${bare.ed25519.toFixed(0)} Ed25519/s`,
+  );
+  const rounds = await compare();
+  const median = (form: Form): number =>
+    spreadOf(rounds[form].map((round) => round.deliveredPerSecond)).median;
+  const shares = {
+    ed25519OfUnsigned: median("ed25519") / median("unsigned"),
+    rsaOfUnsigned: median("rsa") / median("unsigned"),
+    rsaOfBare: median("rsa") / bare.rsa,
+    bothOfBare: median("both") / bare.rsa,
+  };
+  const results = join(import.meta.dir, "results");
+  mkdirSync(results, { recursive: true });
+  const { sites, clients, size } = flags;
+  const options = { sites: Number(sites), clients: Number(clients), bodyBytes: Number(size) };
+  const report = { machine, load, ...options, bare, shares, rounds };
+  writeFileSync(join(results, "dkim.json"), `${JSON.stringify(report, null, 2)}\n`);
+  for (const form of formNames) console.log(`${form}: median ${median(form).toFixed(0)}/s`);
+  for (const [name, share] of Object.entries(shares))
+    console.log(`${name}: ${(100 * share).toFixed(0)} %`);
+}
+
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
