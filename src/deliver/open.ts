@@ -119,22 +119,33 @@ interface Round {
   over(): boolean;
 }
 
-/** One look at each address. */
+interface Step {
+  readonly target: RouteTarget;
+  readonly manner: Manner;
+  /** What ended the handshake before this try in clear. */
+  readonly broken: Setback | null;
+}
+
+/** One look at each address; where encryption breaks and nobody insists on it, one in clear once all others had theirs. */
 async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Promise<Link | null> {
   const { tried, clear } = round;
-  for (const target of targetsOf(deps, request, deps.settings.attemptAddresses)) {
-    let broken: Setback | undefined;
-    for (let manner: Manner | null = mannerOf(target, clear.has(target.host)); manner;) {
-      const result = await openOne(deps, request, { target, manner });
-      if (result.kind === "ready") {
-        if (broken !== undefined) giveUpTls(deps, clear, target.host, broken);
-        if (target.demand !== undefined) tellTesting(deps, round, target, result.link);
-        return result.link;
-      }
-      tried.push(result.tried);
-      manner = mannerAfter(manner, result.tried.setback, target);
-      if (manner?.encrypt === "never" && !manner.heloOnly) broken = result.tried.setback;
+  const targets = targetsOf(deps, request, deps.settings.attemptAddresses);
+  const steps = targets.map((target): Step => {
+    return { target, manner: mannerOf(target, clear.has(target.host)), broken: null };
+  });
+  for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
+    const { target, manner, broken } = step;
+    const result = await openOne(deps, request, { target, manner });
+    if (result.kind === "ready") {
+      if (broken !== null) giveUpTls(deps, clear, target.host, broken);
+      if (target.demand !== undefined) tellTesting(deps, round, target, result.link);
+      return result.link;
     }
+    const { setback } = result.tried;
+    tried.push(result.tried);
+    const next = mannerAfter(manner, setback, target);
+    if (next?.heloOnly === true) steps.unshift({ target, manner: next, broken });
+    else if (next !== null) steps.push({ target, manner: next, broken: setback });
     if (request.signal.aborted || round.over()) break;
   }
   return null;

@@ -21,8 +21,8 @@ export interface DaneHost {
   readonly v4: Answer<string>;
 }
 
-/** Records of one host that are looked at; a handful is usual, also while keys change. */
-const RECORDS_MAX = 64;
+/** Characters of one host's records that travel with each route; digests of a handful of keys take a few hundred. */
+const DATA_MAX = 16_384;
 
 export function daneFor(lookup: Lookup, host: DaneHost): DaneFound | Promise<DaneFound> {
   const { name } = host;
@@ -59,11 +59,21 @@ function demandOf(
   base: string,
   { name, domain }: DaneHost,
 ): DaneDemand {
-  const tlsa = strongest(records.filter(isUsable)).slice(0, RECORDS_MAX);
+  const tlsa = bounded(strongest(records.filter(isUsable)));
   // Only a trust anchor needs names, and without the domain among them all domains of a host can share its connections.
   const isAnchored = tlsa.some(({ usage }) => usage === 2);
   const names = isAnchored ? [...new Set([base, name, domain])] : [base];
   return { source: "dane", tlsa, names };
+}
+
+/** The shortest come first: whole certificates are rare, and the first to be left out. */
+function bounded(records: readonly TlsaRecord[]): readonly TlsaRecord[] {
+  const sum = (kept: readonly TlsaRecord[]): number =>
+    kept.reduce((total, { data }) => total + data.length, 0);
+  if (sum(records) <= DATA_MAX) return records;
+  const kept = [...records].sort((a, b) => a.data.length - b.data.length);
+  while (sum(kept) > DATA_MAX) kept.pop();
+  return kept;
 }
 
 const DIGEST_HEX: Readonly<Record<number, number>> = { 1: 64, 2: 128 };

@@ -8,7 +8,7 @@ import { explainTls } from "./explain.ts";
 import { betterThanOwn, nobody, refuseLoop, type Own } from "./own.ts";
 import { policyOf, type DomainPolicies, type PolicySettings, type TlsPlan } from "./policy.ts";
 import type { Relay } from "./relay.ts";
-import type { Endpoint, Route, RouteFor, RouteHost, Routing } from "./route.ts";
+import type { Endpoint, Route, RouteFor, RouteHost, Routing, TlsDemand } from "./route.ts";
 import { secure, type Secured } from "./secure.ts";
 import {
   candidatesOf,
@@ -295,6 +295,14 @@ function allKnown(
 
 function weigh(key: string, routing: Routing): number {
   if (routing.kind !== "route") return 200 + key.length + routing.text.length;
-  const hostBytes = routing.route.hosts.map((host) => 150 + host.addresses.length * 50);
+  const hostBytes = routing.route.hosts.map(
+    ({ addresses, endpoint }) => 150 + addresses.length * 50 + weighDemand(endpoint?.demand),
+  );
   return hostBytes.reduce((sum, bytes) => sum + bytes, 300 + key.length);
+}
+
+function weighDemand(demand: TlsDemand | undefined): number {
+  if (demand === undefined) return 0;
+  if (demand.source !== "dane") return 100;
+  return demand.tlsa.reduce((sum, { data }) => sum + 100 + data.length, 300);
 }

@@ -113,6 +113,18 @@ test("a handshake that hangs has a deadline of its own", async () => {
   expect(strict.step.phase).toBe("tls");
 });
 
+test("another host that can be encrypted goes before the first in clear", async () => {
+  rig = await createRig({
+    servers: [{ offers, handshakes: false }, { offers }],
+    route: { tls: "opportunistic" },
+  });
+  rig.send();
+  const [verdict] = await rig.verdictsOf(1);
+  expect(stepOf(verdict)).toMatchObject({ host: "mx2.example.com", outcome: "delivered" });
+  expect(stepOf(verdict).tls?.version).toBe("TLSv1.3");
+  expect(rig.servers.map(({ sessions }) => sessions.length)).toEqual([1, 1]);
+});
+
 test("a host is believed to be broken under TLS only once it took mail in clear", async () => {
   let connections = 0;
   const script = (verb: string): Act => {
@@ -127,6 +139,14 @@ test("a host is believed to be broken under TLS only once it took mail in clear"
   rig?.send();
   await rig?.verdictsOf(2);
   expect(rig?.servers[0]?.sessions[2]?.lines).toContain("STARTTLS");
+});
+
+test("implicit TLS to a host of another name is no connection where the name must be proven", async () => {
+  const hosts = [{ name: "other.example.com", preference: 0, addresses: ["192.0.2.1"] }];
+  const route = { tls: "verify", implicitTls: true, via: "relay", hosts } as const;
+  const { verdict, sessions } = await deliver({ implicitTls: true }, { route });
+  expect(verdict).toMatchObject(waits);
+  expect(sessions[0]?.lines).toEqual([]);
 });
 
 test("a server that ends without close_notify after its 250 has taken the message", async () => {

@@ -102,6 +102,15 @@ describe("behind an alias", () => {
   });
 });
 
+test("a flood of records is cut, the largest first", async () => {
+  const whole = tlsa(3, 0, 0, `30${"ab".repeat(1_500)}`);
+  const flood = [...Array.from({ length: 100 }, () => whole), good];
+  const { dane } = await found(host(secured("192.0.2.1"), secured(...flood)));
+  if (dane.kind !== "demand") throw new Error(dane.kind);
+  expect(dane.demand.tlsa.length).toBeLessThan(10);
+  expect(dane.demand.tlsa[0]).toEqual(good);
+});
+
 test("where a key is told by two digests, the weaker is not believed", async () => {
   const strong = tlsa(3, 1, 2, SHA512);
   const records = secured(good, strong, tlsa(2, 0, 1));
