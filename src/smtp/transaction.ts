@@ -61,6 +61,10 @@ interface Course {
   /** MAIL was accepted and nothing has ended the transaction since. */
   open: boolean;
   broke: TransactionEnd["broke"];
+  /** DATA was refused although somebody was accepted: rare, and also what replies look like that are out of step by one. */
+  suspect: boolean;
+  /** They are. */
+  misread: boolean;
 }
 
 export function* transaction(envelope: Envelope, offer: Offer): Dialogue<TransactionEnd> {
@@ -73,6 +77,8 @@ export function* transaction(envelope: Envelope, offer: Offer): Dialogue<Transac
     clean: true,
     open: false,
     broke: null,
+    suspect: false,
+    misread: false,
   };
   if (offer.pipelining) yield* inOneGroup(commands, course);
   else yield* oneByOne(commands, course);
@@ -155,15 +161,19 @@ function* inOneGroup(commands: Commands, course: Course): Dialogue<void> {
   const replies = happened.got === "replies" ? happened.replies : [];
   const loss = happened.got === "replies" ? happened.lost : happened;
   let i = 0;
-  for (const reply of replies) judge(course, group[i] ?? "data", i++ - 1, reply);
+  for (const reply of replies) {
+    const phase = group[i] ?? "data";
+    const someAccepted = phase === "data" && !course.over && course.fates.includes(undefined);
+    judge(course, phase, i++ - 1, reply);
+    if (someAccepted && classOf(reply) >= 4) course.suspect = true;
+  }
   if (loss !== null) {
     // A server that says goodbye leaves the rest of a group unanswered with every right (RFC 5321 3.8).
     const stopped = loss.got === "lost" && loss.why === "stopped";
     if (!stopped && replies.at(-1)?.code !== 421) course.broke = "pipelining";
-    return endAll(course, lostFate(group[i] ?? "data", loss));
+    return endLost(course, group[i] ?? "data", loss);
   }
-  // Replies of the wrong kind: they and the commands have lost each other.
-  if (!course.clean && replies.every((reply) => reply.code !== 421)) course.broke = "pipelining";
+  if (course.misread) course.broke = "pipelining";
   if (chunked) {
     if (!course.over && course.fates.includes(undefined)) yield* message(course, body);
     return;
@@ -187,7 +197,7 @@ function* oneByOne({ mail, rcpt, body }: Commands, course: Course): Dialogue<voi
 function* step(course: Course, phase: Phase, i: number, send: Line | null): Dialogue<void> {
   const happened = yield { want: "reply", phase, send };
   if (happened.got === "reply") judge(course, phase, i, happened.reply);
-  else endAll(course, lostFate(phase, happened));
+  else endLost(course, phase, happened);
 }
 
 /** One reply before the message. `i` is the recipient's place; it says nothing in the other phases. */
@@ -196,12 +206,29 @@ function judge(course: Course, phase: Phase, i: number, reply: Reply): void {
     if (phase === "mail") course.open = true;
     return;
   }
-  // 421 ends the session (RFC 5321 3.8). A reply that is neither yes nor no means that we no longer understand each other.
-  if (reply.code === 421 || classOf(reply) < 4) course.clean = false;
+  // A reply that is neither yes nor no means that we no longer understand each other.
+  if (classOf(reply) < 4) return misread(course, { fate: "refused", phase, reply });
+  // RFC 5321 3.8: it ends the session.
+  if (reply.code === 421) course.clean = false;
   if (course.over) return;
   const fate: Fate = { fate: "refused", phase, reply };
   if (phase !== "rcpt" || !course.clean) return endAll(course, fate);
   course.fates[i] = fate;
+}
+
+/** Which reply belongs to which command is not known any more: nobody is refused for good by what may have been said to another. */
+function misread(course: Course, fate: Fate): void {
+  course.fates.fill(fate);
+  course.over = true;
+  course.clean = false;
+  course.misread = true;
+}
+
+/** The connection is of no more use; and if that is so because more was said than asked, what was said before is worth nothing. */
+function endLost(course: Course, phase: Phase, happened: Happened): void {
+  const fate = lostFate(phase, happened);
+  if (fate.why === "protocol") misread(course, fate);
+  else endAll(course, fate);
 }
 
 /** The fate of all that have none yet. */
@@ -211,7 +238,11 @@ function endAll(course: Course, fate: Fate): void {
   if (fate.fate === "lost" || fate.fate === "spoiled") course.clean = false;
 }
 
-function lostFate(phase: Phase, happened: Happened, doubt = false): Fate {
+function lostFate(
+  phase: Phase,
+  happened: Happened,
+  doubt = false,
+): Extract<Fate, { fate: "lost" }> {
   return { fate: "lost", phase, doubt, ...lossOf(happened) };
 }
 
@@ -265,4 +296,11 @@ function* nothing(course: Course): Dialogue<void> {
 function* reset(course: Course): Dialogue<void> {
   const happened = yield { want: "reply", phase: "rset", send: RSET };
   course.clean = happened.got === "reply" && accepted("rset", happened.reply);
+  if (!course.suspect || course.clean || happened.got !== "reply") return;
+  const { code } = happened.reply;
+  if (code === 421) return;
+  // Most likely what was meant for DATA: then each reply before it was meant for the command before.
+  const text = `the replies are out of step: ${code} to RSET`;
+  misread(course, { fate: "lost", phase: "data", why: "protocol", text, doubt: false });
+  course.broke = "pipelining";
 }

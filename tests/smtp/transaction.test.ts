@@ -276,3 +276,33 @@ test("behind a firewall that breaks ESMTP the dot goes alone", () => {
     step = run.next({ got: "reply", reply: replyOf(step.value.phase === "data" ? 354 : 250) });
   expect(step.value).toEqual({ want: "body", manner: "apart" });
 });
+
+/** One reply too many somewhere, and all that follow shifted by one. */
+test("replies that are shifted by one bounce nobody but whom the server refused", () => {
+  const outcomes = fc.array(fc.constantFrom(250, 450, 550), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(outcomes, fc.nat(), (codesOfRcpt, at) => {
+      const someAccepted = codesOfRcpt.includes(250);
+      const right = [250, ...codesOfRcpt, someAccepted ? 354 : 554];
+      const said = right.toSpliced(at % right.length, 0, 250);
+      const to = codesOfRcpt.map((_, i) => `r${i}@example.net`);
+      const run = transaction({ ...envelope, to }, { ...nothingOffered, pipelining: true });
+      const count = right.length;
+      expect(run.next().value).toMatchObject({ want: "replies" });
+      let step = run.next({
+        got: "replies",
+        replies: said.slice(0, count).map(replyOf),
+        lost: null,
+      });
+      // The reply that is left over is heard as the answer to whatever comes next.
+      while (step.done !== true) {
+        expect(step.value).toMatchObject({ want: "reply", phase: "rset" });
+        step = run.next({ got: "reply", reply: replyOf(said[count] ?? 0) });
+      }
+      step.value.fates.forEach((fate, i) => {
+        if (fate.fate === "refused" && fate.reply.code >= 500) expect(codesOfRcpt[i]).toBe(550);
+      });
+    }),
+    { numRuns: 500 },
+  );
+});
