@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 // Runs the table of faults (tests/faults) against the compiled binary and the senders that are installed, prints who passes, and with
 // `--write` keeps the table for the README. `scripts/faults R9 D4` tries those rows only.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -93,9 +93,10 @@ function inOrder(cases: readonly { readonly what: string }[]) {
   return (x: Result, y: Result): number => (place.get(x.what) ?? 0) - (place.get(y.what) ?? 0);
 }
 
+/** Empty in a tree without its history. */
 function revision(): string {
   const args = ["rev-parse", "--short", "HEAD"];
-  return execFileSync("git", args, { cwd: import.meta.dir, encoding: "utf8" }).trim();
+  return spawnSync("git", args, { cwd: import.meta.dir, encoding: "utf8" }).stdout.trim();
 }
 
 // Some senders leave connections open behind their back.

@@ -2,7 +2,7 @@
 // copies. `scripts/faults` runs the same rows against other senders too.
 import { afterAll, beforeAll, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { allCases } from "../faults/rows/all.ts";
@@ -33,6 +33,7 @@ beforeAll(async () => {
   const args = [script, "--ours", "--quick", "--json", file];
   const running = startProcess(process.execPath, args, { env: process.env });
   await running.exited;
+  if (!existsSync(file)) throw new Error(`no results\n${running.output()}`);
   run = JSON.parse(readFileSync(file, "utf8")) as Run;
 }, LIMIT_MS);
 afterAll(() => {
