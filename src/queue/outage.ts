@@ -66,7 +66,7 @@ export interface Outage {
 const PROBE_SITES_MAX = 64;
 /** A probe that is silent for longer is lost. */
 const PROBE_PATIENCE_MS = 5 * 60_000;
-const ASK_EVERY_MS = 10_000;
+const ASK_EVERY_MS = 5_000;
 /** The built-in sink is reached without any line. */
 const SINK_SITE = "postrider.test";
 
