@@ -17,7 +17,8 @@ export interface DeskDeps {
   readonly random: Pick<Random, "bytes">;
   /** Those that the settings name at this moment. */
   readonly settingsKeys: () => readonly DkimKey[];
-  readonly origin: () => Origin;
+  /** Where the mail of this domain leaves. */
+  readonly origin: (domain: string) => Origin;
   /** A way to ask the DNS, of use until `close`. */
   readonly openDns: () => { readonly look: Look; close(): void };
   /** Resolves once everything is signed with exactly these keys. */
@@ -53,7 +54,7 @@ export function createDesk(deps: DeskDeps): Desk {
   const find = (id: string): Known | undefined =>
     known().find((one) => one.id === id.toLowerCase() || one.name === id.toLowerCase());
   const viewOf = (domain: Known): DomainView => {
-    const wanted = wantedRecords(domain.name, domain.keys, deps.origin());
+    const wanted = wantedRecords(domain.name, domain.keys, deps.origin(domain.name));
     const last = checked.get(domain.name) ?? [];
     const records = wanted.map(
       (one): DomainRecord =>
@@ -130,7 +131,7 @@ export function createDesk(deps: DeskDeps): Desk {
     async verify(id) {
       const domain = find(id);
       if (domain === undefined) return { kind: "missing" };
-      const origin = deps.origin();
+      const origin = deps.origin(domain.name);
       const dns = deps.openDns();
       try {
         const wanted = wantedRecords(domain.name, domain.keys, origin);

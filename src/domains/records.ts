@@ -4,12 +4,12 @@ import { ipFamily, parseIp } from "../base/cidr.ts";
 import { publicRecord, type SigningKey } from "../mail/dkim/key.ts";
 import type { DomainRecord } from "../mail/domain.ts";
 
-/** Where this host's mail comes from, as receivers see it. */
+/** Where the mail of a domain comes from, as receivers see it. */
 export interface Origin {
-  /** The EHLO name; null while it has no domain, and so no record either. */
+  /** The usual EHLO name; null while it has no domain, and so no record either. */
   readonly hostname: string | null;
-  /** Public addresses that mail leaves from, as far as they are known. */
-  readonly addresses: readonly string[];
+  /** Public addresses that mail leaves from, as far as they are known, each with its EHLO name. */
+  readonly addresses: readonly { readonly address: string; readonly ehlo: string }[];
   /** Hosts that all mail goes through instead. */
   readonly relays: readonly string[];
 }
@@ -47,7 +47,9 @@ export function dkimName({ domain, selector }: Pick<SigningKey, "domain" | "sele
 export function mechanisms({ hostname, addresses, relays }: Origin): readonly string[] {
   const hosts = relays.length > 0 ? relays : hostname === null ? [] : [hostname];
   const named = hosts.map((host) => (ipFamily(host) === 0 ? `a:${host}` : ipMechanism(host)));
-  return relays.length > 0 ? named : [...named, ...addresses.map(ipMechanism)];
+  return relays.length > 0
+    ? named
+    : [...named, ...addresses.map((one) => ipMechanism(one.address))];
 }
 
 function ipMechanism(address: string): string {
@@ -55,19 +57,19 @@ function ipMechanism(address: string): string {
 }
 
 /** The name that EHLO says leads to an address of ours, and the address back to the name (RFC 1912 2.1). */
-function hostRecords({ hostname, addresses, relays }: Origin): Wanted[] {
-  if (hostname === null || relays.length > 0) return [];
-  return addresses.flatMap((address): Wanted[] => {
+function hostRecords({ addresses, relays }: Origin): Wanted[] {
+  if (relays.length > 0) return [];
+  return addresses.flatMap(({ address, ehlo }): Wanted[] => {
     const type = ipFamily(address) === 4 ? "A" : "AAAA";
     const detail = "Whoever gave you the address sets this, not your DNS.";
     return [
-      { record: "EHLO", name: hostname, type, ttl: TTL_S, value: address, detail: "" },
+      { record: "EHLO", name: ehlo, type, ttl: TTL_S, value: address, detail: "" },
       {
         record: "PTR",
         name: reverseName(address),
         type: "PTR",
         ttl: TTL_S,
-        value: hostname,
+        value: ehlo,
         detail,
       },
     ];

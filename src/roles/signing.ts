@@ -14,9 +14,10 @@ import { createDesk, type Desk } from "../domains/desk.ts";
 import type { Look } from "../domains/check.ts";
 import type { Origin } from "../domains/records.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
+import { parseRelays } from "../route/relay.ts";
 import { DKIM_FOLDER } from "./dataFolder.ts";
 import { settingsKeys } from "./dkimKeys.ts";
-import { routerSettings, upstreamSettings } from "./settings.ts";
+import { upstreamSettings } from "./settings.ts";
 
 export interface Signing {
   readonly desk: Desk;
@@ -47,7 +48,7 @@ export async function openSigning(deps: {
     clock,
     random,
     settingsKeys: () => named,
-    origin: () => originOf(config),
+    origin: (domain) => originOf(config, domain),
     openDns: () => openDns({ config, clock, random }),
     signWith,
   });
@@ -82,15 +83,41 @@ const privateRanges = parseCidrList(
     "fc00::/7,fe80::/10,::1/128",
 );
 
-function originOf(config: Config): Origin {
-  if (privateRanges.kind === "refused") throw new Error(privateRanges.problems.join("; "));
-  const ranges = privateRanges.value;
-  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+/** By the settings of a sender domain where it has some, else by those of the host. */
+function originOf(config: Config, domain: string): Origin {
+  const { senders, sources } = config;
+  const own = senders.find((one) => one.domain === domain);
+  const used = sources.filter(({ address }) => own?.source == null || address === own.source);
+  const hostname = config.hostname.includes(".") ? config.hostname.toLowerCase() : null;
+  const named =
+    used.length > 0
+      ? used.map(({ address, ehlo }) => ({ address, ehlo: ehlo ?? hostname }))
+      : hostAddresses().map((address) => ({ address, ehlo: hostname }));
   return {
-    hostname: config.hostname.includes(".") ? config.hostname.toLowerCase() : null,
-    addresses: [...new Set(own.map((one) => one.address))].filter(
-      (address) => ipFamily(address) !== 0 && !inRanges(ranges, address),
+    hostname,
+    addresses: named.flatMap(({ address, ehlo }) =>
+      ehlo === null || !isPublic(address) ? [] : { address, ehlo },
     ),
-    relays: routerSettings(config).relays.map((relay) => relay.host),
+    relays: relayHosts(own?.relay ?? config.relay),
   };
+}
+
+/** A relay on this host or in its network leaves for the world by an address that only its own settings know. */
+function relayHosts(relay: string | null): readonly string[] {
+  if (relay === null) return [];
+  const parsed = parseRelays(relay);
+  if (parsed.kind === "refused") throw new Error(parsed.problems.join("; "));
+  return parsed.value
+    .map(({ host }) => host)
+    .filter((host) => host !== "localhost" && (ipFamily(host) === 0 || isPublic(host)));
+}
+
+function hostAddresses(): readonly string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return [...new Set(all.map((one) => one.address))].filter((address) => ipFamily(address) !== 0);
+}
+
+function isPublic(address: string): boolean {
+  if (privateRanges.kind === "refused") throw new Error(privateRanges.problems.join("; "));
+  return !inRanges(privateRanges.value, address);
 }

@@ -249,9 +249,24 @@ describe("tables of keys", () => {
     ]);
   });
 
-  test("a table that lacks something, or holds more, is refused", () => {
-    for (const text of ['domain = "a.example"', `${key}\nkey = "x"`, key.replace("s1", "s 1")])
-      expect(problemsOf(table(text)).map((one) => one.setting)).toEqual(["dkim"]);
+  test("whatever is wrong in any table is told at once", () => {
+    const text = [
+      'domain = "a.example"',
+      "[[dkim]]",
+      `${key}\nkey = "x"`,
+      "[[dkim]]",
+      key.replace("s1", "s 1").replace("Shop.example", "shop"),
+    ].join("\n");
+    expect(problemsOf(table(text)).map((one) => one.found)).toEqual([
+      "[[dkim]] 1: selector must be a name in the DNS, such as s1",
+      "[[dkim]] 1: key_file must be a path",
+      "[[dkim]] 2: key is no key here",
+      "[[dkim]] 3: domain must be a mail domain in ASCII, such as example.com",
+      "[[dkim]] 3: selector must be a name in the DNS, such as s1",
+    ]);
+    expect(problemsOf({ files: { [ETC]: "dkim = 1" } }).map((one) => one.setting)).toEqual([
+      "dkim",
+    ]);
   });
 
   test("what is wrong with a file is told with all other problems", () => {

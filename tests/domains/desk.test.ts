@@ -17,7 +17,12 @@ const root = mkdtempSync(join(tmpdir(), "postrider-desk-"));
 afterAll(() => rmSync(root, { recursive: true }));
 let folders = 0;
 
-const here: Origin = { hostname: "mail.shop.example", addresses: ["192.0.2.1"], relays: [] };
+const hostname = "mail.shop.example";
+const here: Origin = {
+  hostname,
+  addresses: [{ address: "192.0.2.1", ehlo: hostname }],
+  relays: [],
+};
 const settingsKey: DkimKey = { domain: "set.example", selector: "k1", pem: rfc.rsaPem };
 
 interface Scene {
