@@ -8,7 +8,7 @@ import { domainOf } from "../mail/message.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
-import { capOf, coldOn, onDay, type Warmth } from "../route/warmup.ts";
+import { capOf, coldOn, ladder, onDay, type Warmth } from "../route/warmup.ts";
 import { createSourceHealth, type SourceHealth } from "./sourceHealth.ts";
 import type { KeptAnswer } from "./store.ts";
 
@@ -49,6 +49,8 @@ export interface SourcesDeps {
   readonly log: Log;
   readonly roll: () => number;
   readonly recall: (key: string) => KeptAnswer | undefined;
+  /** Caps from the first day on; else those of warmup.ts. */
+  readonly steps?: readonly number[];
 }
 
 const DAY_MS = 86_400_000;
@@ -72,7 +74,7 @@ interface Account {
 }
 
 export function createSources(deps: SourcesDeps): Sources {
-  const { log, roll, recall } = deps;
+  const { log, roll, recall, steps = ladder } = deps;
   let { settings } = deps;
   const accounts = new Map<string, Account>();
   const unwritten = new Map<string, KeptAnswer>();
@@ -90,7 +92,7 @@ export function createSources(deps: SourcesDeps): Sources {
       accounts.set(key, account);
       forgetOldest();
     }
-    const today = onDay(account.warmth, day);
+    const today = onDay(account.warmth, day, steps);
     if (today !== account.warmth) {
       account.warmth = today;
       account.written = 0;
@@ -120,7 +122,7 @@ export function createSources(deps: SourcesDeps): Sources {
     const sent = account.warmth.sent + 1;
     account.warmth = { ...account.warmth, sent };
     if (sent <= account.written) return;
-    const cap = capOf(account.warmth);
+    const cap = capOf(account.warmth, steps);
     // Past the ladder only the day and the rung matter.
     const ahead = cap === Infinity ? ACCOUNTS_MAX : Math.max(AHEAD_MIN, cap / AHEAD_PART);
     write(keyOf(address, site), account, Math.min(cap, Math.ceil(sent + ahead)));
@@ -147,7 +149,7 @@ export function createSources(deps: SourcesDeps): Sources {
     const roomOf = (source: Source): number => {
       if (!isCapped(source)) return Infinity;
       const { warmth } = accountOf(source.address, route.site, day);
-      return capOf(warmth) - warmth.sent;
+      return capOf(warmth, steps) - warmth.sent;
     };
     const only = bySender.get(domainOf(from));
     const state = { restsUntil: health.restsUntil, roomOf };

@@ -24,14 +24,14 @@ const FORGOTTEN_DAYS = 30;
 
 export const coldOn = (day: number): Warmth => ({ firstDay: day, day, rung: 0, sent: 0 });
 
-export function capOf({ rung }: Warmth): number {
-  return ladder[rung] ?? Infinity;
+export function capOf({ rung }: Warmth, steps = ladder): number {
+  return steps[rung] ?? Infinity;
 }
 
 /** The same at the beginning of `day`. A clock that was set back changes nothing, or a cap could be used twice. */
-export function onDay(warmth: Warmth, day: number): Warmth {
+export function onDay(warmth: Warmth, day: number, steps = ladder): Warmth {
   if (day <= warmth.day) return warmth;
   if (day - warmth.day > FORGOTTEN_DAYS) return coldOn(day);
-  const climbs = warmth.sent * 2 >= capOf(warmth) && warmth.rung < ladder.length;
+  const climbs = warmth.sent * 2 >= capOf(warmth, steps) && warmth.rung < steps.length;
   return { ...warmth, day, rung: warmth.rung + (climbs ? 1 : 0), sent: 0 };
 }

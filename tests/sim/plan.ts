@@ -14,6 +14,8 @@ export interface Plan {
   readonly maxConnections: number;
   readonly connectionMessages: number;
   readonly latencyMs: number;
+  /** Mail leaves from a new address, capped by these steps, and a warm one; null: from wherever the system likes. */
+  readonly steps: readonly number[] | null;
   /** Many deaths in a short time, while mail is on its way. */
   readonly stormy: boolean;
   readonly faults: FaultRates;
@@ -163,6 +165,7 @@ export function drawPlan({ roll }: Pick<Random, "roll">): Plan {
     maxConnections: between(2, 12),
     connectionMessages: pick([1, 3, 100]),
     latencyMs: pick([1, 20, 300]),
+    steps: pick([null, null, [2, 4, 8]]),
     stormy,
     faults,
   };

@@ -11,8 +11,10 @@ import type { Verdict } from "../../src/mail/verdict.ts";
 import { createQueue } from "../../src/queue/engine.ts";
 import type { Dispatch } from "../../src/queue/launch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
+import { createSources, type Sources } from "../../src/queue/sources.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { attemptOrder } from "../../src/route/order.ts";
+import { coldSource, warmSource } from "./caps.ts";
 import type { Names } from "./names.ts";
 import type { Network } from "./network.ts";
 import type { Plan } from "./plan.ts";
@@ -50,6 +52,16 @@ export interface Process {
 const NOTICE_MS = 700;
 const GRACE_MS = 30_000;
 
+function sourcesOf({ store, random }: ProcessDeps, steps: readonly number[]): Sources {
+  return createSources({
+    settings: { sources: [coldSource, warmSource], bySender: new Map() },
+    log: noLog,
+    roll: random.roll,
+    recall: store.recallOne,
+    steps,
+  });
+}
+
 export function startProcess(deps: ProcessDeps): Process {
   const { clock, random, plan, network, store } = deps;
   const owner = deps.nextOwner();
@@ -84,6 +96,7 @@ export function startProcess(deps: ProcessDeps): Process {
     clock: own,
     random,
     routeFor: deps.names.resolver(own),
+    ...(plan.steps === null ? {} : { sources: sourcesOf(deps, plan.steps) }),
     workers: plan.workers,
     send(worker, batch) {
       for (const dispatch of batch) deps.sent(dispatch);

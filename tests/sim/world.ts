@@ -7,6 +7,7 @@ import type { Verdict } from "../../src/mail/verdict.ts";
 import type { AcceptAnswer } from "../../src/mail/submission.ts";
 import { createMemoryDisk } from "../../src/queue/memory.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
+import { createCapWatch } from "./caps.ts";
 import { checkBooks } from "./checks.ts";
 import { createNames } from "./names.ts";
 import { createOutside } from "./outside.ts";
@@ -63,6 +64,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const ids = createIds(0);
   const disk = createMemoryDisk("8000000000000000");
   const watch = createWatch({ disk, roll, faults: () => faults, trace: trace.add, violation });
+  const caps = createCapWatch(plan.steps, violation);
   const names = createNames({ random, sites: plan.sites, faults: () => faults });
   let life: Process | undefined;
   let store: QueueStore | undefined;
@@ -103,7 +105,9 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       spool,
       nextOwner: () => ++owners,
       portMs: () => (roll() < faults.lateVerdict ? roll() * LATE_MS : roll()),
-      sent({ job, route }) {
+      sent(dispatch) {
+        const { job, route } = dispatch;
+        caps.sent(dispatch, clock.now());
         if (!watch.committed.has(job.message))
           violation(`${job.message} is sent before its commit`);
         const rows = current.recipients(job.message);
@@ -115,6 +119,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
         trace.add(`send ${job.message} to ${job.recipients.length} at ${route.site}`);
       },
       heard(verdict) {
+        caps.heard(verdict);
         if (verdict.kind === "delivered") watch.delivering.add(verdict.claim);
         trace.add(
           `${verdict.message} ${verdict.n} ${verdict.kind} ${verdict.scope} ${verdict.class}` +
