@@ -110,7 +110,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const { claimed, from } = candidate;
     const { wall, due } = turn.now;
     if (deps.held()) return putBack(turn, candidate, due, from);
-    const step = routeStep(wall, "deferred", "", found.text, found.class);
+    const enhanced = found.class === undefined ? DIRECTORY_FAILED : "";
+    const step = routeStep(wall, "deferred", enhanced, found.text, found.class);
     const leftMs = expiryOf(turn, claimed) - wall;
     const road = routes.roadOf(claimed.address, claimed.from);
     const until =
@@ -270,6 +271,9 @@ function placeOfBody(claimed: Claimed): BodyPlace {
     ? { kind: "inline", length: claimed.sizeBytes }
     : { kind: "spool", file: claimed.spool };
 }
+
+/** RFC 3463 3.5: the servers that were to tell the route did not. */
+const DIRECTORY_FAILED = "4.4.3";
 
 /** The DNS has the word of the remote side: this attempt never came to a connection. */
 function routeStep(

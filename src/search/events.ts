@@ -120,7 +120,7 @@ function stateAfter({ type }: Telling): StateName {
 }
 
 function detailOf(step: Step, { row, recipient }: Telling): Record<string, unknown> {
-  if (step.kind === "note") return { text: step.text, doubt: step.doubt };
+  if (step.kind === "note") return noteView(step);
   const steps = recipient?.steps ?? [];
   const attempt = steps.slice(0, row.step + 1).filter((one) => one.kind === "attempt").length;
   // Only the last step of a recipient that waits says when it is tried again.
@@ -130,6 +130,13 @@ function detailOf(step: Step, { row, recipient }: Telling): Record<string, unkno
     ...attemptView(step),
     next_attempt_at: waits && recipient.dueAt !== null ? iso(recipient.dueAt) : null,
   };
+}
+
+/** RFC 3463 3.5: the time for its delivery is over. */
+const EXPIRED = "4.4.7";
+
+function noteView({ note, text, doubt }: Extract<Step, { kind: "note" }>): Record<string, unknown> {
+  return note === "expired" ? { enhanced: EXPIRED, text, doubt } : { text, doubt };
 }
 
 function attemptView(step: AttemptStep): Record<string, unknown> {
@@ -148,6 +155,8 @@ function attemptView(step: AttemptStep): Record<string, unknown> {
     duration_ms: step.durationMs,
     doubt: step.doubt,
     tls: step.tls === null ? null : tlsView(step.tls),
+    // As `domain/selector`, one a DKIM signature.
+    signed_by: (step.signed ?? "").split(" ").filter((one) => one !== ""),
   };
 }
 

@@ -223,7 +223,9 @@ export const envelopeCases: readonly FaultCase[] = [
       check: ({ told, servers }) => {
         const last = told[0]?.events.at(-1);
         if (last?.type !== "email.failed") return "no email.failed";
-        if (last.postrider["enhanced"] !== "4.4.7") return "the last event does not say 4.4.7";
+        // The last attempt's own words, where its failure was the end.
+        const { enhanced, code } = last.postrider;
+        if (enhanced !== "4.4.7" && code !== 450) return `the last event says ${String(enhanced)}`;
         return (servers[0]?.sessions.length ?? 0) > 0 ? undefined : "never tried";
       },
     },
