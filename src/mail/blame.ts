@@ -30,7 +30,8 @@ export function praisesSite(verdict: Verdict): boolean {
   return verdict.scope === "recipient" || verdict.scope === "message";
 }
 
-/** True when the site wants less of us, though it may speak of one recipient only. */
+/** True when the site wants less of us; what one mailbox gets too much of is no matter of the site. */
 export function slowsSite(verdict: Verdict): boolean {
-  return blamesSite(verdict) || (verdict.kind === "deferred" && verdict.class === "rate");
+  if (blamesSite(verdict)) return true;
+  return verdict.kind === "deferred" && verdict.class === "rate" && verdict.scope !== "recipient";
 }

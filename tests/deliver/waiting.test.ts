@@ -1,12 +1,12 @@
 // A job that waits too long behind others is given back, so that the queue decides anew what becomes of it.
 import { afterEach, expect, test } from "bun:test";
-import { systemClock, type Clock } from "../../src/base/clock.ts";
 import type { Deadlines } from "../../src/smtp/phases.ts";
 import { rfcDeadlines } from "../../src/smtp/phases.ts";
 import { defaultPolicy } from "../../src/queue/policy.ts";
 import { LANE_WAIT_MAX_MS, SWEEP_MS } from "../../src/deliver/waiting.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act } from "./fakeMx.ts";
+import { createPushedClock, type PushedClock } from "./pushedClock.ts";
 import { createRig, type Rig } from "./rig.ts";
 
 const HOUR_MS = 3_600_000;
@@ -17,45 +17,12 @@ afterEach(async () => {
   rig = undefined;
 });
 
-/** The real clock, which can be set forward: then what is due by then happens. */
-function createPushedClock(): Clock & { push(byMs: number): void } {
-  const timers = new Set<{ readonly dueAt: number; run(): void }>();
-  let offsetMs = 0;
-  const monotonicMs = (): number => systemClock.monotonicMs() + offsetMs;
-  return {
-    now: () => systemClock.now() + offsetMs,
-    monotonicMs,
-    soon: systemClock.soon,
-    after(delayMs, run) {
-      const timer = {
-        dueAt: monotonicMs() + delayMs,
-        run(): void {
-          real.cancel();
-          if (timers.delete(timer)) run();
-        },
-      };
-      const real = systemClock.after(delayMs, () => timer.run());
-      timers.add(timer);
-      return {
-        cancel() {
-          real.cancel();
-          timers.delete(timer);
-        },
-      };
-    },
-    push(byMs) {
-      offsetMs += byMs;
-      for (const timer of [...timers]) if (timer.dueAt <= monotonicMs()) timer.run();
-    },
-  };
-}
-
 const patient = Object.fromEntries(
   Object.keys(rfcDeadlines).map((phase) => [phase, 1_000 * HOUR_MS]),
 ) as unknown as Deadlines;
 
 interface Queue extends Rig {
-  readonly clock: ReturnType<typeof createPushedClock>;
+  readonly clock: PushedClock;
   /** The server answers to MAIL from now on. */
   open(): void;
 }
