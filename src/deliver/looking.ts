@@ -12,19 +12,24 @@ export function lookSoon(state: PoolState, site: Site): void {
   state.looking = true;
   state.clock.soon(() => {
     state.looking = false;
+    // Before those that gave a place up, or it would be theirs again.
+    lookAtSome(state, state.hungry, () => hasRoom(state));
     for (const one of state.moved) {
       state.moved.delete(one);
-      lookAtSome(state, one.turns);
+      lookAtSome(state, one.turns, () => true);
     }
-    lookAtSome(state, state.hungry);
   });
 }
 
+function hasRoom({ total, resting, settings }: PoolState): boolean {
+  return total < settings.maxConnections || resting.size > 0;
+}
+
 /** Those that are looked at in vain stand at the end of the line afterwards. */
-function lookAtSome(state: PoolState, line: Set<Group>): void {
+function lookAtSome(state: PoolState, line: Set<Group>, goesOn: () => boolean): void {
   let looks = Math.min(line.size, LOOKS);
   for (const group of line) {
-    if (looks <= 0) return;
+    if (looks <= 0 || !goesOn()) return;
     line.delete(group);
     if (group.lanes.size() > 0) looks--;
     state.pump(group);
