@@ -8,6 +8,7 @@ const profiles: Readonly<Record<string, string>> = {
   wire: "the wire between threads",
   dns: "how long mail waits for the DNS: cold, from memory, from the database, through an outage",
   steady: "delivered a second beside Postfix, in turns before the same receiver",
+  tls: "what encrypting costs, on connections that are reused and on new ones",
   dkim: "what signing costs, beside what the cores can sign",
   backlog: "a full queue, a held snapshot, a restart and the drain",
 };

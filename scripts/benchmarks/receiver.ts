@@ -73,9 +73,13 @@ const sinkProgram = join(import.meta.dir, "sinkProgram.ts");
  * Our own sink in a process of its own; it counts by id, so that two takings of one message show as
  * one.
  */
-export async function startSinkReceiver(sites: number, fixedPort = 0): Promise<Receiver> {
+export async function startSinkReceiver(
+  sites: number,
+  fixedPort = 0,
+  tls: "starttls" | "clear" = "clear",
+): Promise<Receiver> {
   const host = sites === 1 ? "127.0.0.1" : "0.0.0.0";
-  const child = spawn(process.execPath, [sinkProgram, host, String(fixedPort)], {
+  const child = spawn(process.execPath, [sinkProgram, host, String(fixedPort), tls], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));

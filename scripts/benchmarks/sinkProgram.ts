@@ -4,8 +4,11 @@ import { startSink } from "../../src/sink/server.ts";
 
 const TELL_EVERY_MS = 10;
 
-const [, , host = "127.0.0.1", port = "0"] = process.argv;
-const sink = await startSink({ listen: { host, port: Number(port) } });
+const [, , host = "127.0.0.1", port = "0", tls = "clear"] = process.argv;
+const sink = await startSink({
+  listen: { host, port: Number(port) },
+  tls: tls === "starttls" ? tls : undefined,
+});
 let told = -1;
 const timer = setInterval(() => {
   const { distinct, recipients: all } = sink.tally.summary();

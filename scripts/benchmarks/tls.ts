@@ -1,0 +1,144 @@
+// What encryption costs: the same mail in clear, encrypted on connections that are used again, and with a connection of its own for each
+// message, in turns before receivers of the same kind; and beside it what a bare client can do. `scripts/bench tls`; --rounds, --seconds,
+// --warm-up, --clients, --size.
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { peer } from "../../tests/peers.ts";
+import type { Round } from "./contender.ts";
+import { describeMachine, loadAverage } from "./machine.ts";
+import { startOurs, type Ours } from "./ours.ts";
+import { startSinkReceiver, type Receiver } from "./receiver.ts";
+import { spreadOf } from "./table.ts";
+import type { TlsRate } from "./tlsRate.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    clients: { type: "string", default: "64" },
+    size: { type: "string", default: "5120" },
+    "warm-up": { type: "string", default: "12" },
+  },
+});
+
+const single = ["--connection-messages", "1", "--site-connect-rate", "unlimited"];
+const forms = {
+  clear: ["--tls-policy", "off"],
+  encrypted: ["--tls-policy", "required"],
+  /** One connection a message: what is left is the handshake. */
+  clearEach: ["--tls-policy", "off", ...single],
+  resumedEach: ["--tls-policy", "required", ...single],
+} as const satisfies Record<string, readonly string[]>;
+type Form = keyof typeof forms;
+const formNames = Object.keys(forms) as readonly Form[];
+
+const root = resolve(import.meta.dir, "..", "..");
+const folder = mkdtempSync(join(root, "dist", "bench-"));
+const dnsmasq = peer("dnsmasq");
+const FIRST_LOOK = 200;
+
+async function start(form: Form): Promise<Ours> {
+  return startOurs({
+    folder,
+    dnsmasq: dnsmasq.path,
+    receiver: await startSinkReceiver(1, 0, "starttls"),
+    sites: 1,
+    clients: Number(flags.clients),
+    bodyBytes: Number(flags.size),
+    form: "json",
+    idempotency: false,
+    flags: forms[form],
+  });
+}
+
+async function bareRate(receiver: Receiver, mode: "full" | "resumed"): Promise<TlsRate> {
+  const program = join(import.meta.dir, "tlsRate.ts");
+  const args = [program, String(receiver.port), mode, flags.seconds];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout) as TlsRate;
+}
+
+async function bareRates(): Promise<Readonly<Record<"full" | "resumed", TlsRate>>> {
+  const receiver = await startSinkReceiver(1, 0, "starttls");
+  try {
+    return {
+      full: await bareRate(receiver, "full"),
+      resumed: await bareRate(receiver, "resumed"),
+    };
+  } finally {
+    await receiver.stop();
+  }
+}
+
+async function compare(): Promise<Readonly<Record<Form, readonly Round[]>>> {
+  const rounds = Object.fromEntries(formNames.map((form) => [form, [] as Round[]])) as Record<
+    Form,
+    Round[]
+  >;
+  const all: { readonly form: Form; readonly ours: Ours; readonly count: number }[] = [];
+  try {
+    for (const form of formNames) {
+      const ours = await start(form);
+      const first = await ours.round(FIRST_LOOK);
+      // The runtime's compiler takes its time; a daemon runs for months.
+      const warm = Math.ceil(first.deliveredPerSecond * Number(flags["warm-up"]));
+      const { deliveredPerSecond } = await ours.round(warm);
+      all.push({ form, ours, count: Math.ceil(deliveredPerSecond * Number(flags.seconds)) });
+    }
+    for (let i = 0; i < Number(flags.rounds); i++)
+      for (const { form, ours, count } of all) {
+        const round = await ours.round(count);
+        rounds[form].push(round);
+        const us = Object.entries(round.cpuUs).map(([part, one]) => `${part} ${one.toFixed(0)}`);
+        console.log(
+          `${form}: ${round.deliveredPerSecond.toFixed(0)}/s, us a message: ${us.join(", ")}`,
+        );
+      }
+    return rounds;
+  } finally {
+    for (const { ours } of all) {
+      await ours.stop();
+      await ours.receiver.stop();
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  if (dnsmasq.missing) throw new Error("the site of this benchmark needs dnsmasq");
+  const machine = describeMachine(folder);
+  const load = loadAverage();
+  const bare = await bareRates();
+  for (const [mode, { perSecond, cpuUs }] of Object.entries(bare))
+    console.log(`bare client, ${mode}: ${perSecond.toFixed(0)}/s, ${cpuUs.toFixed(0)} us each`);
+  const rounds = await compare();
+  const median = (form: Form, of: (round: Round) => number): number =>
+    spreadOf(rounds[form].map(of)).median;
+  const rate = (form: Form): number => median(form, (round) => round.deliveredPerSecond);
+  const senderUs = (form: Form): number => median(form, (round) => round.cpuUs["sender"] ?? 0);
+  const found = {
+    encryptedOfClear: rate("encrypted") / rate("clear"),
+    // What the second EHLO and the handshake cost a sender, beside a bare client's whole connection.
+    resumedHandshakeUs: senderUs("resumedEach") - senderUs("clearEach"),
+    bareResumedUs: bare.resumed.cpuUs,
+  };
+  const results = join(import.meta.dir, "results");
+  mkdirSync(results, { recursive: true });
+  const { clients, size } = flags;
+  const options = { clients: Number(clients), bodyBytes: Number(size) };
+  const report = { machine, load, ...options, bare, found, rounds };
+  writeFileSync(join(results, "tls.json"), `${JSON.stringify(report, null, 2)}\n`);
+  for (const form of formNames) console.log(`${form}: median ${rate(form).toFixed(0)}/s`);
+  console.log(`encrypted of clear: ${(100 * found.encryptedOfClear).toFixed(0)} %`);
+  console.log(
+    `a resumed handshake: ${found.resumedHandshakeUs.toFixed(0)} us of a sender; ` +
+      `a bare client's connection with one: ${found.bareResumedUs.toFixed(0)} us`,
+  );
+}
+
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
