@@ -4,7 +4,7 @@ import type { MessageId } from "../mail/id.ts";
 import type { Route } from "../route/route.ts";
 import type { Instant } from "./duetime.ts";
 import type { Site } from "./site.ts";
-import type { Sources } from "./sources.ts";
+import type { Sources, Stranded } from "./sources.ts";
 
 /** The route to take, charged to its address; or not before when. */
 export type Depart = (
@@ -13,13 +13,18 @@ export type Depart = (
   route: Route,
   message: MessageId,
   from: string,
-) => Route | EpochMs;
+) => Route | EpochMs | Stranded;
+
+export function isStranded(leaving: Route | Stranded): leaving is Stranded {
+  return "kind" in leaving;
+}
 
 export function createDepart(sources: Sources | undefined): Depart {
   if (sources === undefined) return (_now, _site, route) => route;
   return (now, site, route, message, from) => {
     const assigned = sources.assign(route, { message, from }, now.wall);
     if (assigned.kind === "route") return assigned.route;
+    if (assigned.kind === "stranded") return assigned;
     const until = now.due + Math.max(0, assigned.until - now.wall);
     if (!assigned.site) return until;
     // The line as a whole waits, in its order, and opens at once when more may be sent.

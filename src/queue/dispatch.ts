@@ -4,7 +4,7 @@ import { type BodyPlace, priorities, type Priority } from "../mail/message.ts";
 import { packStep } from "../mail/timeline.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Route, Routing } from "../route/route.ts";
-import type { Depart } from "./departure.ts";
+import { type Depart, isStranded } from "./departure.ts";
 import type { DueTime } from "./duetime.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, isOpen, launch, sameRoute, windowNow, type Turn } from "./launch.ts";
@@ -47,6 +47,9 @@ export interface Dispatcher {
 
 /** A paused site's line is searched so far for a recipient that still lives; the rest follows in the next transaction. */
 const PROBE_SEARCH_MAX = 50;
+
+/** How often mail looks again that none of our addresses can carry. */
+const STRANDED_MS = 3_600_000;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
@@ -127,6 +130,22 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     expect(from);
   };
 
+  /** Our settings reach no host of it: they may change, or its addresses. */
+  const strand = (turn: Turn, candidate: Candidate, target: Site, text: string): void => {
+    const { wall, due } = turn.now;
+    const step = routeStep(wall, "deferred", "", text, "local");
+    const leftMs = expiryOf(turn, candidate.claimed) - wall;
+    if (leftMs <= 0) {
+      end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
+      turn.ended.push("expired");
+      return;
+    }
+    const dueAt = due + Math.min(leftMs, STRANDED_MS);
+    end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step, target);
+    noteDue(target, candidate.claimed.priority, dueAt);
+    expect(target);
+  };
+
   const hold = (turn: Turn, candidate: Candidate): void => {
     const text = "the bytes of this message are missing from the store";
     end(turn, candidate, { kind: "held" }, note(turn.now.wall, "held", text));
@@ -176,6 +195,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
     const leaving = deps.depart(turn.now, target, route, claimed.message, claimed.from);
     if (typeof leaving === "number") return putBack(turn, candidate, leaving, target);
+    if (isStranded(leaving)) return strand(turn, candidate, target, leaving.text);
     depart(turn, candidate, target, leaving);
   };
 
@@ -281,7 +301,7 @@ function routeStep(
   outcome: "failed" | "deferred",
   enhanced: string,
   text: string,
-  trouble: "dns" | "tls" = "dns",
+  trouble: "dns" | "tls" | "local" = "dns",
 ): string {
   return packStep({
     kind: "attempt",

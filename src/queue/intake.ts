@@ -4,7 +4,7 @@ import { domainOf, type Priority } from "../mail/message.ts";
 import type { JobRecipient } from "../mail/job.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { Route } from "../route/route.ts";
-import type { Depart } from "./departure.ts";
+import { type Depart, isStranded } from "./departure.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, launch, type Launchable, sameRoute, type Turn, windowNow } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
@@ -103,6 +103,8 @@ export function createIntake({
     const route = depart(turn.now, site, found.route, head.id, head.from);
     if (typeof route === "number")
       return { n, address, site: id, state: wait(turn, site, lane, route) };
+    // The dispatcher says why, in the timeline.
+    if (isStranded(route)) return { n, address, site: id, state: wait(turn, site, lane, due) };
     const claim = store.nextClaim();
     join(parties, site, route, { n, address, claim, attempts: 0 });
     const state: RecipientState = {

@@ -33,8 +33,15 @@ export interface Departing {
   readonly from: string;
 }
 
+/** No address of ours can reach the hosts. */
+export interface Stranded {
+  readonly kind: "stranded";
+  readonly text: string;
+}
+
 export type Assigned =
   | { readonly kind: "route"; readonly route: Route }
+  | Stranded
   /** `site`: it is the same for every message to this site. */
   | { readonly kind: "wait"; readonly until: EpochMs; readonly site: boolean };
 
@@ -54,8 +61,6 @@ export interface SourcesDeps {
 }
 
 const DAY_MS = 86_400_000;
-/** How often mail looks again whose only address cannot reach its hosts: their addresses may change. */
-const UNREACHABLE_MS = 900_000;
 /** Mail of all sites does not begin a new day in the same second. */
 const MORNING_SPREAD_MS = 600_000;
 /** Sites whose counts are in memory. */
@@ -162,7 +167,7 @@ export function createSources(deps: SourcesDeps): Sources {
         return { kind: "route", route: variantOf(route, source, day) };
       }
       case "none":
-        return { kind: "wait", until: now + UNREACHABLE_MS, site: false };
+        return { kind: "stranded", text: strandedText(route, only) };
       case "capped": {
         const until = (day + 1) * DAY_MS + Math.floor(roll() * MORNING_SPREAD_MS);
         log("info", "source.capped", { site: route.site, until });
@@ -203,6 +208,15 @@ export function createSources(deps: SourcesDeps): Sources {
 const NO_ROWS: readonly KeptAnswer[] = [];
 /** Of one route: each address on a few days. */
 const VARIANTS_MAX = 256;
+function strandedText({ hosts, site }: Route, only: string | undefined): string {
+  const theirs = hosts.some(({ addresses }) => addresses.some((one) => one.includes(":")))
+    ? "IPv6"
+    : "IPv4";
+  const ours = only === undefined ? "no address of [[source]]" : `the address ${only} of [senders]`;
+  const verb = only === undefined ? "reaches" : "does not reach";
+  return `${ours} ${verb} ${site}, which has ${theirs} only`;
+}
+
 /** Longer than an address is remembered by others. */
 const KEPT_DAYS = 40;
 

@@ -82,6 +82,26 @@ describe("a site that each address has had enough of", () => {
   });
 });
 
+test("mail that no address of ours can carry says so in its timeline, and ends with its lifetime", () => {
+  const v6 = { ...warm, address: "2001:db8::1" };
+  const { bench, configure, taken } = open({ sources: [v6], bySender: new Map() });
+  const [lost, late] = [bench.submit(), bench.submit()];
+  bench.run(4 * DAY);
+  expect(bench.sent).toEqual([]);
+  const [first] = bench.timeline(lost);
+  expect(first).toMatchObject({ outcome: "deferred", class: "local", phase: "route" });
+  expect(first?.text).toBe("no address of [[source]] reaches example.com, which has IPv4 only");
+  bench.run(2 * DAY);
+  expect(bench.recipient(lost).state.at).toBe("expired");
+  expect(bench.recipient(late).state.at).toBe("expired");
+  const next = bench.submit();
+  bench.run(MINUTE);
+  configure({ sources: [v6, warm], bySender: new Map() });
+  bench.run(HOUR);
+  expect(from(taken(), warm)).toBe(1);
+  expect(bench.recipient(next).state.at).toBe("delivered");
+});
+
 test("all attempts of a message leave from one address, and its recipients at a site share a job", () => {
   const { bench } = open({ ...others, sources: [{ ...cold, warmup: false }, warm] });
   const to = ["a@example.com", "b@example.com"];

@@ -123,7 +123,7 @@ describe("the cap of a new address", () => {
       const taken: Route[] = [];
       for (;;) {
         const assigned = send(to, now);
-        if (assigned.kind === "wait") return taken;
+        if (assigned.kind !== "route") return taken;
         taken.push(assigned.route);
       }
     };
