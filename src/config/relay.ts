@@ -2,11 +2,12 @@
 import type { Kind } from "./kinds.ts";
 
 const POLICIES = ["opportunistic", "required", "verify", "off"];
+const LOGINS = ["scram-sha-256", "cram-md5", "plain", "login", "xoauth2"];
 
 export const relayList: Kind<string | null> = {
   allowed:
     "smtp://user:pass@host:587?tls=required or smtps://host:465, several separated by commas; " +
-    `tls is one of ${POLICIES.join(", ")}; or none`,
+    `tls is one of ${POLICIES.join(", ")}, auth one of ${LOGINS.join(", ")}; or none`,
   parse(raw) {
     if (typeof raw !== "string") return undefined;
     if (raw.trim() === "" || raw.trim() === "none") return null;
@@ -26,7 +27,9 @@ function isRelay(text: string): boolean {
   if (url === undefined || !/^smtps?:$/.test(url.protocol) || url.hostname === "") return false;
   if (url.pathname.replace("/", "") !== "" || url.hash !== "") return false;
   const tls = url.searchParams.get("tls");
-  if ([...url.searchParams.keys()].some((key) => key !== "tls")) return false;
+  const auth = url.searchParams.get("auth");
+  if ([...url.searchParams.keys()].some((key) => key !== "tls" && key !== "auth")) return false;
+  if (auth !== null && !LOGINS.includes(auth.toLowerCase())) return false;
   return tls === null || POLICIES.includes(tls);
 }
 

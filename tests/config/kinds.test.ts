@@ -74,6 +74,12 @@ describe("a value is read as it is meant:", () => {
     ["a range with a slip", read(list(range, 3), "10.0.0.0/33"), undefined],
     ["too many", read(list(range, 1), ["::1", "::2"]), undefined],
     ["a relay", read(relayList, "smtps://relay.example"), "smtps://relay.example"],
+    [
+      "a relay and its login",
+      read(relayList, "smtp://u:p@relay.example?auth=XOAUTH2"),
+      "smtp://u:p@relay.example?auth=XOAUTH2",
+    ],
+    ["a login that nobody knows", read(relayList, "smtp://u:p@relay.example?auth=ntlm"), undefined],
     ["no relay", read(relayList, "none"), null],
     ["a relay with a slip", read(relayList, "smtp://relay.example?tsl=off"), undefined],
     ["a relay of another kind", read(relayList, "ftp://relay.example"), undefined],
