@@ -19,6 +19,8 @@ export interface Sources {
   learn(route: Route, verdict: Verdict, now: EpochMs): void;
   /** They never left. */
   refund(route: Route, recipients: number): void;
+  /** How each address stands with a site. */
+  look(site: string, now: EpochMs): readonly SourceLook[];
   /** Rows to be written in the present transaction; they come again until `written`. */
   rows(): readonly KeptAnswer[];
   written(): void;
@@ -26,6 +28,17 @@ export interface Sources {
   settle(): void;
   /** Other addresses from now on; what they have had today stays. */
   configure(settings: SourceSettings): void;
+}
+
+/** In the API's own words. */
+export interface SourceLook {
+  readonly address: string;
+  readonly ehlo: string | null;
+  readonly weight: number;
+  /** Its connections failed: others carry its mail until then. */
+  readonly rests_until: string | null;
+  /** Recipients of today, and how many it may have; null: not capped. */
+  readonly warmup: { readonly sent: number; readonly cap: number } | null;
 }
 
 export interface Departing {
@@ -178,6 +191,22 @@ export function createSources(deps: SourcesDeps): Sources {
     }
   }
 
+  function look(site: string, now: EpochMs): readonly SourceLook[] {
+    const day = Math.floor(now / DAY_MS);
+    return settings.sources.map(({ address, ehlo, weight, warmup }) => {
+      const { warmth } = accountOf(address, site, day);
+      const cap = warmup ? capOf(warmth, steps) : Infinity;
+      const until = health.restsUntil(address);
+      return {
+        address,
+        ehlo,
+        weight,
+        rests_until: until > now ? new Date(until).toISOString() : null,
+        warmup: cap === Infinity ? null : { sent: warmth.sent, cap },
+      };
+    });
+  }
+
   function refund(route: Route, recipients: number): void {
     const { source, site } = route;
     const account = source === undefined ? undefined : accounts.get(keyOf(source.address, site));
@@ -195,6 +224,7 @@ export function createSources(deps: SourcesDeps): Sources {
       if (isUnheard(verdict)) refund(route, 1);
     },
     refund,
+    look,
     rows: () => (unwritten.size === 0 ? NO_ROWS : [...unwritten.values()]),
     written: () => unwritten.clear(),
     settle() {

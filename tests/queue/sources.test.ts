@@ -193,6 +193,22 @@ describe("an address that fails", () => {
   });
 });
 
+test("how each address stands with a site can be looked at", () => {
+  const { send, learn, look } = open([cold, warm]);
+  const to = route();
+  for (let i = 0; i < 30; i++) send(to);
+  const resting = { ...to, source: { address: warm.address, ehlo: null } };
+  learn(resting, verdict({ kind: "deferred", alert: SOURCE_UNBOUND }), NOON);
+  const [first, second] = look("mx.test", NOON);
+  expect(first).toMatchObject({ address: cold.address, ehlo: "a.test", rests_until: null });
+  expect(first?.warmup?.cap).toBe(50);
+  expect(first?.warmup?.sent).toBeGreaterThan(0);
+  expect(second).toMatchObject({
+    warmup: null,
+    rests_until: new Date(NOON + 60_000).toISOString(),
+  });
+});
+
 test("a sender's mail leaves from its own address, and waits alone when that is full", () => {
   const sources = open([cold, warm]);
   const settings = { sources: [cold, warm], bySender: new Map([["s.test", cold.address]]) };
