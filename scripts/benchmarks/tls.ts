@@ -9,9 +9,9 @@ import { peer } from "../../tests/peers.ts";
 import type { Round } from "./contender.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
 import { startOurs, type Ours } from "./ours.ts";
-import { startSinkReceiver, type Receiver } from "./receiver.ts";
+import { startSinkReceiver } from "./receiver.ts";
 import { spreadOf } from "./table.ts";
-import type { TlsRate } from "./tlsRate.ts";
+import type { HandshakeRates } from "./tlsClient.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -53,20 +53,13 @@ async function start(form: Form): Promise<Ours> {
   });
 }
 
-async function bareRate(receiver: Receiver, mode: "full" | "resumed"): Promise<TlsRate> {
-  const program = join(import.meta.dir, "tlsRate.ts");
-  const args = [program, String(receiver.port), mode, flags.seconds];
-  const { stdout } = await promisify(execFile)(process.execPath, args);
-  return JSON.parse(stdout) as TlsRate;
-}
-
-async function bareRates(): Promise<Readonly<Record<"full" | "resumed", TlsRate>>> {
+async function bareRates(): Promise<HandshakeRates> {
   const receiver = await startSinkReceiver(1, 0, "starttls");
   try {
-    return {
-      full: await bareRate(receiver, "full"),
-      resumed: await bareRate(receiver, "resumed"),
-    };
+    const program = join(import.meta.dir, "tlsClient.ts");
+    const args = [program, String(receiver.port), flags.seconds];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    return JSON.parse(stdout) as HandshakeRates;
   } finally {
     await receiver.stop();
   }
