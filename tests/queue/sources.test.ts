@@ -198,7 +198,7 @@ test("how each address stands with a site can be looked at", () => {
   const to = route();
   for (let i = 0; i < 30; i++) send(to);
   const resting = { ...to, source: { address: warm.address, ehlo: null } };
-  learn(resting, verdict({ kind: "deferred", alert: SOURCE_UNBOUND }), NOON);
+  learn(resting, verdict({ kind: "deferred", scope: "host", alert: SOURCE_UNBOUND }), NOON);
   const [first, second] = look("mx.test", NOON);
   expect(first).toMatchObject({ address: cold.address, ehlo: "a.test", rests_until: null });
   expect(first?.warmup?.cap).toBe(50);
