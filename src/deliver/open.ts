@@ -246,13 +246,7 @@ async function openOne(
     const { source } = connection;
     return { kind: "ready", link: { talk, target, offer, session, source, served: 0 } };
   }
-  // Nothing goes through this relay until somebody mends it.
-  if (end.end === "refused" && end.phase === "auth")
-    deps.log("error", "relay.login_refused", {
-      host,
-      code: end.reply.code,
-      said: wordsOf(end.reply),
-    });
+  tellOfLogin(deps, host, end);
   talk.quit();
   deps.meter.sessions(-1);
   deps.meter.failed(
@@ -282,6 +276,20 @@ export function isLoopback(address: string): boolean {
 /** A password may be said without TLS on this host, and where the operator names the mechanism of a relay without TLS. */
 function mayTellInClear({ address, tls, login }: RouteTarget): boolean {
   return isLoopback(address) || (tls === "off" && login?.mechanism !== undefined);
+}
+
+/** Nothing goes through a relay that does not let us in, until somebody mends it. */
+function tellOfLogin({ log }: OpenDeps, host: string, end: OpeningEnd): void {
+  if (end.end === "unfit" && end.lacks !== "tls")
+    log("error", "relay.login_impossible", { host, why: end.text });
+  if (end.end !== "refused" || end.phase !== "auth") return;
+  const { code } = end.reply;
+  // RFC 4954 6: 454 may pass by itself.
+  log(code < 500 ? "warn" : "error", "relay.login_refused", {
+    host,
+    code,
+    said: wordsOf(end.reply),
+  });
 }
 
 const SESSION_OCTETS = 6;

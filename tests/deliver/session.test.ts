@@ -328,13 +328,16 @@ const auth = (...mechanisms: string[]) => ["PIPELINING", `AUTH ${mechanisms.join
 const login = { user: "u", pass: "secret" };
 
 test("a password goes without TLS only where the relay's URL names the mechanism", async () => {
+  const logged: string[] = [];
   const built = await start({
     servers: [{ offers: auth("PLAIN", "CRAM-MD5") }],
     route: { via: "relay" },
+    log: (level, event) => void logged.push(`${level} ${event}`),
   });
   built.send({}, { route: { tls: "off", login } });
   expect((await built.verdictsOf(1))[0]?.kind).toBe("deferred");
   expect(linesOf(built).some((line) => line.startsWith("AUTH"))).toBe(false);
+  expect(logged).toEqual(["error relay.login_impossible"]);
   built.send({}, { route: { tls: "off", login: { ...login, mechanism: "PLAIN" } } });
   expect((await built.verdictsOf(2))[1]?.kind).toBe("delivered");
 });
