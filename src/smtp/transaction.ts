@@ -1,7 +1,7 @@
 // One mail transaction (RFC 5321 3.3) on a connection that stands: MAIL, any number of RCPT, DATA, the message, the dot. With
 // PIPELINING the commands travel as one group (RFC 2920); the rules by which replies are judged are the same. A large message goes as
 // one chunk where the server takes chunks (RFC 3030): no octet of it need be looked at. DATA and BDAT never meet in one transaction.
-import { DATA, DOT, mailLine, rcptLine, RSET, type Line } from "./command.ts";
+import { DATA, DOT, RSET, type Line } from "./command.ts";
 import {
   accepted,
   lossOf,
@@ -10,23 +10,10 @@ import {
   type Happened,
   type LossReason,
 } from "./dialogue.ts";
-import type { DsnWish } from "./dsn.ts";
+import { chunk, commandsOf, unfit, type Commands, type Envelope, type Misfit } from "./envelope.ts";
 import type { Offer } from "./extensions.ts";
 import type { Phase } from "./phases.ts";
 import { classOf, type Reply } from "./reply.ts";
-
-export interface Envelope {
-  readonly from: string;
-  readonly to: readonly string[];
-  /** Undefined when it is known only once the message has been written. */
-  readonly sizeBytes: number | undefined;
-  readonly eightBit: boolean;
-  readonly utf8: boolean;
-  readonly dsn?: DsnWish | undefined;
-}
-
-/** From here on a chunk pays: smaller messages leave in one write with what follows them, and DATA can be sent ahead. */
-export const CHUNK_MIN_OCTETS = 65_537;
 
 /** What became of one recipient. */
 export type Fate =
@@ -39,8 +26,7 @@ export type Fate =
       readonly text: string;
       readonly doubt: boolean;
     }
-  /** Found before a word was said: this server cannot take this message. */
-  | { readonly fate: "unfit"; readonly enhanced: string; readonly text: string }
+  | Misfit
   | { readonly fate: "spoiled"; readonly text: string };
 
 export interface TransactionEnd {
@@ -85,60 +71,6 @@ export function* transaction(envelope: Envelope, offer: Offer): Dialogue<Transac
   if (course.open && course.clean) yield* reset(course);
   return { fates: course.fates as Fate[], clean: course.clean, broke: course.broke };
 }
-
-interface Commands {
-  readonly mail: Line;
-  readonly rcpt: readonly Line[];
-  readonly body: BodyWant;
-}
-
-/** The usual ones, made once. */
-const dotted: BodyWant = { want: "body", manner: "dotted" };
-const apart: BodyWant = { want: "body", manner: "apart" };
-const chunk: BodyWant = { want: "body", manner: "chunk" };
-
-function bodyWant({ sizeBytes }: Envelope, { chunking, dotApart }: Offer): BodyWant {
-  if (chunking && sizeBytes !== undefined && sizeBytes >= CHUNK_MIN_OCTETS) return chunk;
-  return dotApart ? apart : dotted;
-}
-
-function commandsOf(envelope: Envelope, offer: Offer): Commands | Fate {
-  const misfit = misfitOf(envelope, offer);
-  if (misfit !== undefined) return misfit;
-  const dsn = offer.dsn ? envelope.dsn : undefined;
-  const mail = mailLine(envelope.from, {
-    sizeOctets: offer.size ? envelope.sizeBytes : undefined,
-    eightBit: (envelope.eightBit || envelope.utf8) && offer.eightBitMime,
-    utf8: envelope.utf8,
-    dsn,
-  });
-  if (mail === undefined) return unfit("5.1.7", "the sender's address cannot be written in SMTP");
-  const rcpt: Line[] = [];
-  for (const to of envelope.to) {
-    const made = rcptLine(to, dsn);
-    if (made === undefined) return unfit("5.1.3", "an address cannot be written in SMTP");
-    rcpt.push(made);
-  }
-  return { mail, rcpt, body: bodyWant(envelope, offer) };
-}
-
-function misfitOf({ sizeBytes, eightBit, utf8 }: Envelope, offer: Offer): Fate | undefined {
-  if (offer.sizeMax > 0 && sizeBytes !== undefined && sizeBytes > offer.sizeMax)
-    return unfit(
-      "5.3.4",
-      `the message has ${sizeBytes} octets, the server takes at most ${offer.sizeMax}`,
-    );
-  if (utf8 && !offer.smtpUtf8)
-    return unfit(
-      "5.6.7",
-      "the message has non-ASCII addresses or headers and the server does not offer SMTPUTF8",
-    );
-  if (eightBit && !offer.eightBitMime)
-    return unfit("5.6.3", "the message has 8-bit octets and the server does not offer 8BITMIME");
-  return undefined;
-}
-
-const unfit = (enhanced: string, text: string): Fate => ({ fate: "unfit", enhanced, text });
 
 /** The group's phases by its number of recipients; made once for the usual small numbers. */
 const groups: (readonly Phase[])[] = [];

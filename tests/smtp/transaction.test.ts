@@ -4,12 +4,8 @@ import { nothingOffered, type Offer } from "../../src/smtp/extensions.ts";
 import { phases, type Phase } from "../../src/smtp/phases.ts";
 import type { Reply } from "../../src/smtp/reply.ts";
 import type { Happened, Lost, Want } from "../../src/smtp/dialogue.ts";
-import {
-  CHUNK_MIN_OCTETS,
-  transaction,
-  type Envelope,
-  type TransactionEnd,
-} from "../../src/smtp/transaction.ts";
+import { CHUNK_MIN_OCTETS, type Envelope } from "../../src/smtp/envelope.ts";
+import { transaction, type TransactionEnd } from "../../src/smtp/transaction.ts";
 import { everyPath, type Choose } from "./everyPath.ts";
 
 const envelope: Envelope = {
