@@ -134,10 +134,13 @@ const nowhere: Place = {
 };
 
 function judgeUnopened({ tried }: Unopened): Judgement {
-  return judgeOpening(
+  const judged = judgeOpening(
     tried.map((one) => one.setback),
     tried.map((one) => one.target.host),
   );
+  // What one domain asks of its hosts is no fault of the site, through which other domains get their mail.
+  const isAsked = judged.class === "tls" && tried.every((one) => one.target.demand !== undefined);
+  return isAsked ? { ...judged, scope: "recipient" } : judged;
 }
 
 function placeOf({ tried, at, durationMs }: Unopened): Place {
