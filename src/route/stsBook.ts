@@ -71,6 +71,8 @@ const FAILED_MAX_MS = 60 * MINUTE_MS;
 const SILENT_MS = 5 * MINUTE_MS;
 /** Policy servers that are asked at one time; the others wait for their turn. */
 const FETCHES_MAX = 32;
+/** So many wait; beyond them a domain goes without, since mail must not wait for hours behind servers that are dead. */
+const LINE_MAX = 500;
 const POLICY_BYTES = 1_024;
 /** Of its row; the words of the DNS are in capitals. */
 const KEY = "sts ";
@@ -87,7 +89,7 @@ export function createStsBook(deps: StsBookDeps): StsBook {
   const policies = createRecent<KeptPolicy>(bounds);
   const failures = createRecent<Failure>(bounds);
   const flights = new Map<string, Promise<void>>();
-  const gate = createGate(FETCHES_MAX);
+  const gate = createGate(FETCHES_MAX, LINE_MAX);
 
   function stateOf(domain: string): StsState | Promise<StsState> {
     return whenKnown(lookup("TXT", `_mta-sts.${domain}`), (answer) => decide(domain, answer));
@@ -152,7 +154,7 @@ export function createStsBook(deps: StsBookDeps): StsBook {
     if (known !== undefined) return known;
     const flight = gate(() => deps.fetch(domain)).then((fetched) => {
       flights.delete(domain);
-      learn(domain, id, fetched);
+      learn(domain, id, fetched ?? { kind: "failed", why: "too many policies at once" });
     });
     flights.set(domain, flight);
     return flight;
@@ -218,13 +220,17 @@ function readRow({ answer }: KeptAnswer): KeptPolicy | undefined {
   return mx.every(isText) ? { id, mode, mx, fetchedAt, expiresAt } : undefined;
 }
 
-/** At most so many at a time, in the order of their coming. */
-function createGate(max: number): <T>(run: () => Promise<T>) => Promise<T> {
+/** At most `max` at a time, in the order of their coming; undefined when the line is too long to join. */
+function createGate(
+  max: number,
+  lineMax: number,
+): <T>(run: () => Promise<T>) => Promise<T | undefined> {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (run) => {
-    if (running >= max) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
+    if (running < max) running++;
+    else if (waiting.length >= lineMax) return undefined;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
       return await run();
     } finally {
