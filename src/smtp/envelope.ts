@@ -1,6 +1,6 @@
 // Who writes to whom, and what that makes of the commands of a transaction with this server; or why it cannot take the message, found
 // before a word is said.
-import { mailLine, rcptLine, type Line } from "./command.ts";
+import { DATA, mailLine, rcptLine, type Line } from "./command.ts";
 import type { BodyWant } from "./dialogue.ts";
 import type { DsnWish } from "./dsn.ts";
 import type { Offer } from "./extensions.ts";
@@ -28,8 +28,8 @@ export interface Misfit {
 
 /** What will be said, all of it known beforehand. */
 export interface Commands {
-  readonly mail: Line;
-  readonly rcpt: readonly Line[];
+  /** MAIL, a RCPT for each recipient, and DATA unless the message is a chunk. */
+  readonly lines: readonly Line[];
   readonly body: BodyWant;
 }
 
@@ -54,13 +54,15 @@ export function commandsOf(envelope: Envelope, offer: Offer): Commands | Misfit 
     dsn,
   });
   if (mail === undefined) return unfit("5.1.7", "the sender's address cannot be written in SMTP");
-  const rcpt: Line[] = [];
+  const lines = [mail];
   for (const to of envelope.to) {
     const made = rcptLine(to, dsn);
     if (made === undefined) return unfit("5.1.3", "an address cannot be written in SMTP");
-    rcpt.push(made);
+    lines.push(made);
   }
-  return { mail, rcpt, body: bodyWant(envelope, offer) };
+  const body = bodyWant(envelope, offer);
+  if (body !== chunk) lines.push(DATA);
+  return { lines, body };
 }
 
 function misfitOf({ sizeBytes, eightBit, utf8 }: Envelope, offer: Offer): Misfit | undefined {

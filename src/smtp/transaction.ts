@@ -1,7 +1,7 @@
 // One mail transaction (RFC 5321 3.3) on a connection that stands: MAIL, any number of RCPT, DATA, the message, the dot. With
 // PIPELINING the commands travel as one group (RFC 2920); the rules by which replies are judged are the same. A large message goes as
 // one chunk where the server takes chunks (RFC 3030): no octet of it need be looked at. DATA and BDAT never meet in one transaction.
-import { DATA, DOT, RSET, type Line } from "./command.ts";
+import { DOT, RSET, type Line } from "./command.ts";
 import {
   accepted,
   lossOf,
@@ -41,6 +41,8 @@ export interface TransactionEnd {
 /** What is known while the dialogue runs. A recipient without a fate has been accepted, or not been asked for yet. */
 interface Course {
   readonly fates: (Fate | undefined)[];
+  /** How many have none. */
+  undecided: number;
   /** The transaction as a whole is over: no further command belongs to it. */
   over: boolean;
   clean: boolean;
@@ -59,6 +61,7 @@ export function* transaction(envelope: Envelope, offer: Offer): Dialogue<Transac
     return { fates: envelope.to.map(() => commands), clean: true, broke: null };
   const course: Course = {
     fates: new Array<Fate | undefined>(envelope.to.length).fill(undefined),
+    undecided: envelope.to.length,
     over: false,
     clean: true,
     open: false,
@@ -82,20 +85,18 @@ function groupOf(recipients: number): readonly Phase[] {
   ] as const);
 }
 
-function* inOneGroup(commands: Commands, course: Course): Dialogue<void> {
-  const { mail, rcpt, body } = commands;
+function* inOneGroup({ lines, body }: Commands, course: Course): Dialogue<void> {
   // A chunk follows only once somebody is known to want it.
   const chunked = body === chunk;
-  const whole = groupOf(rcpt.length);
+  const whole = groupOf(course.fates.length);
   const group = chunked ? whole.slice(0, -1) : whole;
-  const send = chunked ? [mail, ...rcpt] : [mail, ...rcpt, DATA];
-  const happened = yield { want: "replies", phases: group, send };
+  const happened = yield { want: "replies", phases: group, send: lines };
   const replies = happened.got === "replies" ? happened.replies : [];
   const loss = happened.got === "replies" ? happened.lost : happened;
   let i = 0;
   for (const reply of replies) {
     const phase = group[i] ?? "data";
-    const someAccepted = phase === "data" && !course.over && course.fates.includes(undefined);
+    const someAccepted = phase === "data" && course.undecided > 0;
     judge(course, phase, i++ - 1, reply);
     if (someAccepted && classOf(reply) >= 4) course.suspect = true;
   }
@@ -107,23 +108,24 @@ function* inOneGroup(commands: Commands, course: Course): Dialogue<void> {
   }
   if (course.misread) course.broke = "pipelining";
   if (chunked) {
-    if (!course.over && course.fates.includes(undefined)) yield* message(course, body);
+    if (course.undecided > 0) yield* message(course, body);
     return;
   }
   const data = replies[i - 1];
   if (data === undefined || classOf(data) !== 3) return;
   // The server waits for a message. If nobody is left to get it, a lone dot ends it (RFC 2920 3.1).
-  if (course.fates.includes(undefined)) yield* message(course, body);
+  if (course.undecided > 0) yield* message(course, body);
   else if (course.clean) yield* nothing(course);
 }
 
-function* oneByOne({ mail, rcpt, body }: Commands, course: Course): Dialogue<void> {
-  yield* step(course, "mail", -1, mail);
-  for (let i = 0; i < rcpt.length && !course.over; i++)
-    yield* step(course, "rcpt", i, rcpt[i] ?? null);
-  if (course.over || !course.fates.includes(undefined)) return;
-  if (body !== chunk) yield* step(course, "data", rcpt.length, DATA);
-  if (!course.over) yield* message(course, body);
+function* oneByOne({ lines, body }: Commands, course: Course): Dialogue<void> {
+  const recipients = course.fates.length;
+  yield* step(course, "mail", -1, lines[0] ?? null);
+  for (let i = 0; i < recipients && !course.over; i++)
+    yield* step(course, "rcpt", i, lines[i + 1] ?? null);
+  if (course.undecided === 0) return;
+  if (body !== chunk) yield* step(course, "data", recipients, lines[recipients + 1] ?? null);
+  if (course.undecided > 0) yield* message(course, body);
 }
 
 function* step(course: Course, phase: Phase, i: number, send: Line | null): Dialogue<void> {
@@ -146,11 +148,13 @@ function judge(course: Course, phase: Phase, i: number, reply: Reply): void {
   const fate: Fate = { fate: "refused", phase, reply };
   if (phase !== "rcpt" || !course.clean) return endAll(course, fate);
   course.fates[i] = fate;
+  course.undecided--;
 }
 
 /** Which reply belongs to which command is not known any more: nobody is refused for good by what may have been said to another. */
 function misread(course: Course, fate: Fate): void {
   course.fates.fill(fate);
+  course.undecided = 0;
   course.over = true;
   course.clean = false;
   course.misread = true;
@@ -166,6 +170,7 @@ function endLost(course: Course, phase: Phase, happened: Happened): void {
 /** The fate of all that have none yet. */
 function endAll(course: Course, fate: Fate): void {
   for (let i = 0; i < course.fates.length; i++) course.fates[i] ??= fate;
+  course.undecided = 0;
   course.over = true;
   if (fate.fate === "lost" || fate.fate === "spoiled") course.clean = false;
 }
