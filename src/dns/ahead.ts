@@ -7,7 +7,11 @@ import type { DnsCache, Peeked } from "./cache.ts";
 
 export interface AheadLimits {
   readonly domainsMax: number;
+  /** At each tick one part of the domains is looked through: all of them at once would hold up the mail. */
   readonly tickMs: number;
+  readonly parts: number;
+  /** Which domains are the busiest is settled so often. */
+  readonly chooseMs: number;
   /** Questions in one tick; what is left is due in the next one. */
   readonly questionsMax: number;
   readonly atOnceMax: number;
@@ -17,8 +21,10 @@ export interface AheadLimits {
 
 export const aheadLimits: AheadLimits = {
   domainsMax: 1_000,
-  tickMs: 5_000,
-  questionsMax: 200,
+  tickMs: 1_000,
+  parts: 5,
+  chooseMs: 60_000,
+  questionsMax: 40,
   atOnceMax: 8,
   fadeMs: 600_000,
 };
@@ -43,18 +49,35 @@ export function createAhead(deps: AheadDeps): { start(): void; stop(): void } {
   const { clock, cache, busy, isSilent, limits = aheadLimits } = deps;
   let timer: Timer | undefined;
   let fadedAtMono = clock.monotonicMs();
+  let chosenAtMono = -Infinity;
+  let chosen: readonly string[] = [];
+  let part = 0;
   let stopped = false;
 
   const arm = (): void => {
     if (!stopped) timer = clock.after(limits.tickMs, () => void tick());
   };
 
-  async function tick(): Promise<void> {
-    if (clock.monotonicMs() - fadedAtMono >= limits.fadeMs) {
-      fadedAtMono = clock.monotonicMs();
+  function choose(): void {
+    const mono = clock.monotonicMs();
+    if (mono - fadedAtMono >= limits.fadeMs) {
+      fadedAtMono = mono;
       busy.fade();
     }
-    const domains = isSilent() ? [] : busy.top(limits.domainsMax);
+    if (mono - chosenAtMono < limits.chooseMs) return;
+    chosenAtMono = mono;
+    chosen = busy.top(limits.domainsMax);
+  }
+
+  function nextPart(): readonly string[] {
+    const length = Math.ceil(chosen.length / limits.parts);
+    part = (part + 1) % limits.parts;
+    return chosen.slice(part * length, (part + 1) * length);
+  }
+
+  async function tick(): Promise<void> {
+    choose();
+    const domains = isSilent() ? [] : nextPart();
     const due = dueKeys(domains, cache.peek, clock.now(), limits.questionsMax);
     const next = due.values();
     const ask = async (): Promise<void> => {

@@ -29,6 +29,14 @@ export function createBusy(countedMax = COUNTED_MAX): Busy {
   };
 }
 
+/** By a count that only the most used reach, since sorting all of them by name would hold up the mail. */
 function mostUsed(counts: ReadonlyMap<string, number>, max: number): [string, number][] {
-  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, max);
+  const least = Float64Array.from(counts.values()).sort().at(-max) ?? 0;
+  const most: [string, number][] = [];
+  for (const entry of counts) if (entry[1] > least) most.push(entry);
+  for (const entry of counts) {
+    if (most.length >= max) break;
+    if (entry[1] === least) most.push(entry);
+  }
+  return most.sort((a, b) => b[1] - a[1]).slice(0, max);
 }
