@@ -107,7 +107,7 @@ export const settings = {
     kind: relayList,
     default: null,
     usually: "none: straight to the MX",
-    help: "Smarthosts in order, such as `smtp://user:pass@host:587?tls=required`; `auth=` names the login's mechanism (`plain`, `login`, `cram-md5`, `scram-sha-256`, `xoauth2` with a token as password)",
+    help: "Smarthosts in order, such as `smtp://user:pass@host:587?tls=required`; `auth=` names the login's mechanism (`plain`, `login`, `cram-md5`, `scram-sha-256`, `xoauth2` with a token as password), and with `tls=off` lets it log in without encryption",
     secret: true,
   }),
   sources: setting<readonly SourceTable[]>({
