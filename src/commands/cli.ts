@@ -3,6 +3,8 @@ import { Command, CommanderError } from "commander";
 import { addConfig } from "./config.ts";
 import type { CliDeps } from "./deps.ts";
 import { addDomain } from "./domain.ts";
+import { addDns } from "./dns.ts";
+import { addExplain } from "./explain.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { addMessage } from "./message.ts";
 import { addQueue } from "./queue.ts";
@@ -60,6 +62,8 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addQueue(program, deps);
   addMessage(program, deps);
   addDomain(program, deps, end);
+  addExplain(program, deps);
+  addDns(program, deps);
   addReload(program, deps);
   addSink(program, deps, end);
   addConfig(program, deps, end);

@@ -31,7 +31,9 @@ export type QueueCommand =
   | { readonly do: "queue.pause"; readonly span: Span }
   | { readonly do: "queue.resume"; readonly span: Span }
   /** Where a site stands: its pause, its failures, what is with the sender. */
-  | { readonly do: "queue.site"; readonly site: string };
+  | { readonly do: "queue.site"; readonly site: string }
+  /** All that this thread knows of where a domain's mail goes (`RouteView`). */
+  | { readonly do: "queue.route"; readonly domain: string };
 
 export type DnsCommand =
   | { readonly do: "dns.lookup"; readonly type: DnsType; readonly name: string }
@@ -63,7 +65,7 @@ export type CommandAnswer =
   | { readonly kind: "later"; readonly why: "disk_low" | "draining" | "busy" };
 
 /** One that the queue engine itself carries out. */
-export type QueueVerb = Exclude<QueueCommand, { readonly do: "queue.site" }>;
+export type QueueVerb = Exclude<QueueCommand, { readonly do: "queue.site" | "queue.route" }>;
 
 /** Settles within the asker's time. */
 export type Order = (command: Command) => Promise<CommandAnswer>;

@@ -1,6 +1,7 @@
 // The queue thread's mind: everything that arrived goes into the next transaction, and nothing is answered or sent before its commit.
 // No timer makes batches: a transaction runs once all that waits in the event loop has been heard, so an idle daemon commits at once
 // and a busy one batches by itself (DESIGN 3).
+import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import type { Refusal } from "../mail/submission.ts";
@@ -8,13 +9,13 @@ import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import { createAlarm } from "./alarm.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
-import { leasesOf, placeOf } from "./flight.ts";
+import { placeOf, strandedWith } from "./flight.ts";
 import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
 import { byWorker, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import { createOrders } from "./orders.ts";
 import { createLulls, jumpOver } from "./lulls.ts";
-import type { Queue, QueueDeps } from "./queue.ts";
+import type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
 import { lookAt } from "./look.ts";
 import type { Stage } from "./task.ts";
@@ -299,14 +300,8 @@ export function createQueue(given: QueueDeps): Queue {
 
   function workerLost(worker: number): void {
     now = dueTime.now();
-    for (const flight of [...flights.all()]) {
-      const { site } = flight;
-      if (site.worker !== worker) continue;
-      for (const leased of leasesOf(flight))
-        inbox.losses.push({ leased, site, text: "its sender thread ended" });
-      flights.remove(flight);
-      if (flight.probe) site.probing = false;
-      site.starving = false;
+    for (const { leased, site } of strandedWith(worker, flights)) {
+      inbox.losses.push({ leased, site, text: "its sender thread ended" });
       expect(site);
     }
     schedule();
@@ -333,17 +328,34 @@ export function createQueue(given: QueueDeps): Queue {
     alarm.stop();
   }
 
+  function start(): void {
+    now = dueTime.now();
+    orphansLeft = true;
+    overdueAtMono = now.mono + policy.leaseMs / 2;
+    admission.start();
+    pauses.load();
+    workings.rests.load(now);
+    sites.load();
+    schedule();
+  }
+
+  function order(verb: QueueVerb, answer: (answer: CommandAnswer) => void): void {
+    if (stopped) return answer({ kind: "later", why: "draining" });
+    orders.take(verb, answer);
+    schedule();
+  }
+
+  function health(): QueueHealth {
+    return {
+      pendingRecipients: admission.recipients(),
+      pendingBytes: admission.bytes(),
+      leased: flights.leased(),
+      uplink: outage.view(),
+    };
+  }
+
   return {
-    start() {
-      now = dueTime.now();
-      orphansLeft = true;
-      overdueAtMono = now.mono + policy.leaseMs / 2;
-      admission.start();
-      pauses.load();
-      workings.rests.load(now);
-      sites.load();
-      schedule();
-    },
+    ...{ start, settle, order, workerLost, drain, stop, health },
     accept(messages, answer) {
       const call: Call = { messages, answer };
       const why = refusalAtOnce() ?? admission.refusalOf(messages);
@@ -351,16 +363,8 @@ export function createQueue(given: QueueDeps): Queue {
       inbox.calls.push(call);
       schedule();
     },
-    settle,
-    order(verb, answer) {
-      if (stopped) return answer({ kind: "later", why: "draining" });
-      orders.take(verb, answer);
-      schedule();
-    },
     recalled: withdrawals.late,
-    workerLost,
     pressure: admission.pressure,
-    drain,
     reopen() {
       workings.reopen();
       schedule();
@@ -370,7 +374,6 @@ export function createQueue(given: QueueDeps): Queue {
         idlers.push(resolve);
         schedule();
       }),
-    stop,
     look: (name) => lookAt(sites.find(name)),
     configure(next) {
       Object.assign(policy, next.policy);
@@ -378,12 +381,6 @@ export function createQueue(given: QueueDeps): Queue {
       schedule();
     },
     standing: () => refusalAtOnce() ?? admission.standing(),
-    health: () => ({
-      pendingRecipients: admission.recipients(),
-      pendingBytes: admission.bytes(),
-      leased: flights.leased(),
-      uplink: outage.view(),
-    }),
     measure: measure.gauges,
   };
 }

@@ -64,6 +64,23 @@ export function* leasesOf(flight: Flight): Generator<Leased> {
   }
 }
 
+/** What a thread that is gone had: its flights are forgotten. */
+export function strandedWith(
+  worker: number,
+  flights: Pick<Flights, "all" | "remove">,
+): readonly { readonly leased: Leased; readonly site: Site }[] {
+  const stranded: { readonly leased: Leased; readonly site: Site }[] = [];
+  for (const flight of [...flights.all()]) {
+    const { site } = flight;
+    if (site.worker !== worker) continue;
+    for (const leased of leasesOf(flight)) stranded.push({ leased, site });
+    flights.remove(flight);
+    if (flight.probe) site.probing = false;
+    site.starving = false;
+  }
+  return stranded;
+}
+
 export function createFlights(): Flights {
   const byMessage = new Map<MessageId, Flight>();
   let leased = 0;

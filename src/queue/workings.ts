@@ -65,9 +65,11 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
   const ease = (site: Site, always: boolean): void => {
     if (site.level === 0 && site.streak === 0) return;
-    if (!always && site.level > 0) return;
+    if (!always && site.rule !== "") return;
     if (site.rule !== "") rests.changed();
-    Object.assign(site, healthy());
+    // A provider that asks again soon is given twice the time, whoever ended the pause.
+    const { strikes, struckUntil, lastFailure } = site;
+    Object.assign(site, healthy(), { strikes, struckUntil, lastFailure });
     measure.paused(site.name, false);
     expect(site);
   };

@@ -12,6 +12,7 @@ import { readProcessFigures } from "../report/processFigures.ts";
 import { exitCodes } from "../commands/exitCodes.ts";
 import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
+import { createExplain } from "./explain.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
@@ -137,13 +138,14 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   let draining = false;
   let fleet: Fleet | undefined;
+  const askSenders: Fleet["ask"] = async (command) => (await fleet?.ask(command)) ?? [];
   const signing = await openSigning({
     config,
     clock,
     random: systemRandom,
     log,
     // Before the senders are started nobody need be told: they start with what there is.
-    signWith: async (keys) => void (await fleet?.ask({ do: "sender.keys", keys })),
+    signWith: async (keys) => void (await askSenders({ do: "sender.keys", keys })),
   });
   if (typeof signing === "string") {
     await queue.stop();
@@ -165,6 +167,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),
     order: queue.order,
+    explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),
     refusing: queue.refusing,
     domains: signing.desk,

@@ -18,6 +18,7 @@ import { type Listener, serveLocal, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
 import { CONTROL_SOCKET, SPOOL_FOLDER } from "./dataFolder.ts";
+import type { Explain } from "./explain.ts";
 import type { QueueReady } from "./protocol.ts";
 import { doorLimits, returnPaths } from "./settings.ts";
 
@@ -50,6 +51,7 @@ export function openDoor(deps: {
   readonly domains: Domains;
   readonly ask: (query: Query) => Promise<Answer>;
   readonly order: Order;
+  readonly explain: Explain;
   readonly reload: () => Promise<CommandAnswer>;
   /** Why the queue takes no mail; null: it does. */
   readonly refusing: () => Refusal | null;
@@ -78,6 +80,7 @@ export function openDoor(deps: {
       accept: deps.accept,
       ask: deps.ask,
       order: deps.order,
+      explain: deps.explain,
       reload: deps.reload,
       domains: deps.domains,
       ids,

@@ -19,6 +19,7 @@ import type { Keeping, QueueStore } from "../queue/store.ts";
 import { createUpkeep, type HistoryLimits } from "../queue/upkeep.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { dnsHandlers } from "./handlers/dns.ts";
+import { explainHandlers } from "./handlers/explain.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
@@ -112,6 +113,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const handlers: Handlers<Command | Configure> = {
     configure,
     ...queueHandlers(queue),
+    ...explainHandlers({ queue, store, routing }),
     ...dnsHandlers(routing.dns, clock),
   };
   thread.hear((message) => {

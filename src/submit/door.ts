@@ -15,6 +15,7 @@ import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
 import { addDomains } from "./domains.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
+import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import { prepareRaw } from "./raw.ts";
@@ -60,6 +61,7 @@ export interface DoorDeps {
   readonly accept: Accept;
   readonly ask: Ask;
   readonly order: Order;
+  readonly explain: (domain: string) => Promise<CommandAnswer>;
   readonly reload: () => Promise<CommandAnswer>;
   readonly domains: Domains;
   readonly ids: (now: EpochMs) => MessageId;
@@ -140,6 +142,7 @@ export function createDoor(deps: DoorDeps): Door {
   addReading(app, deps, keyed);
   addDomains(app, deps, keyed);
   addOperating(app, deps, keyed);
+  addLooking(app, deps, keyed);
   addDocument(app, deps, schema, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, fail);

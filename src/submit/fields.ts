@@ -14,8 +14,9 @@ export async function readFields(
   request: Request,
   clock: Clock,
   known: readonly string[],
+  bytesMax = BODY_MAX_BYTES,
 ): Promise<Result<Fields>> {
-  const bytes = await readSmall(request, clock);
+  const bytes = await readSmall(request, clock, bytesMax);
   if (bytes.kind === "problem") return bytes;
   let body: unknown;
   try {
@@ -30,8 +31,12 @@ export async function readFields(
   return problem(badField(unknown, `It is no known field; known: ${known.join(", ")}.`));
 }
 
-async function readSmall(request: Request, clock: Clock): Promise<Result<Buffer>> {
-  const chunks = readChunks(request, BODY_MAX_BYTES, clock);
+async function readSmall(
+  request: Request,
+  clock: Clock,
+  bytesMax: number,
+): Promise<Result<Buffer>> {
+  const chunks = readChunks(request, bytesMax, clock);
   const pieces: Uint8Array[] = [];
   for (;;) {
     const step = await chunks.next();
@@ -39,7 +44,7 @@ async function readSmall(request: Request, clock: Clock): Promise<Result<Buffer>
     else if (step.value === undefined) return ok(Buffer.concat(pieces));
     else if (step.value.name !== "message_too_large") return problem(step.value);
     else {
-      const detail = `A command needs no more than ${BODY_MAX_BYTES} bytes.`;
+      const detail = `A command needs no more than ${bytesMax} bytes.`;
       return problem({ ...step.value, detail });
     }
   }

@@ -70,6 +70,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         return fixture.reply;
       },
       reload: async () => fixture.told,
+      explain: async (domain) => ({ kind: "done", value: { domain } }),
       order: async (command) => {
         fixture.ordered.push(command);
         return fixture.told;

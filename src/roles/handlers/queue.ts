@@ -3,7 +3,9 @@ import { type CommandAnswer, done, type QueueCommand, type QueueVerb } from "../
 import type { Queue } from "../../queue/queue.ts";
 import type { Handlers } from "./handle.ts";
 
-export function queueHandlers(queue: Pick<Queue, "look" | "order">): Handlers<QueueCommand> {
+export function queueHandlers(
+  queue: Pick<Queue, "look" | "order">,
+): Omit<Handlers<QueueCommand>, "queue.route"> {
   const order = (verb: QueueVerb): Promise<CommandAnswer> =>
     new Promise((resolve) => queue.order(verb, resolve));
   return {

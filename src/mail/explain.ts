@@ -1,0 +1,148 @@
+// Why mail to a domain is slow, or why it is not: what every thread knows of its road, gathered in one view, and the reasons in words.
+import type { DnsLookup } from "./dns.ts";
+import type { SiteDepth, UplinkView } from "./query.ts";
+
+/** What the queue thread knows. */
+export interface RouteView {
+  readonly domain: string;
+  readonly route:
+    | {
+        readonly result: "route";
+        readonly site: string;
+        readonly via: "mx" | "relay" | "sink";
+        readonly port: number;
+        readonly fresh_until: string | null;
+      }
+    | { readonly result: "refused"; readonly enhanced: string; readonly text: string }
+    | { readonly result: "unknown"; readonly text: string };
+  /** Null for a relay and for the built-in sink, whose way needs no MX. */
+  readonly mx: DnsLookup | null;
+  readonly hosts: readonly HostView[];
+  /** Host by host, with what each policy rests on; null where no route is known. */
+  readonly tls: TlsView | null;
+  readonly site: SiteHealthView | null;
+  /** What an operator stopped of it. */
+  readonly paused: readonly { readonly kind: "all" | "domain" | "site"; readonly since: string }[];
+  readonly uplink: UplinkView;
+}
+
+export interface HostView {
+  readonly name: string;
+  readonly preference: number;
+  readonly addresses: readonly string[];
+  /** How long its addresses still hold; null where the DNS was not asked. */
+  readonly ttl_ms: number | null;
+}
+
+export interface TlsView {
+  readonly tls: string;
+  /** The setting that says so. */
+  readonly setting: string;
+  readonly mta_sts: string;
+  readonly dane: string;
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly policy: string;
+    readonly why: string;
+    readonly usable: boolean;
+  }[];
+}
+
+export interface SiteHealthView {
+  readonly site: string;
+  readonly leased: number;
+  readonly paused_until: string | null;
+  readonly pauses: number;
+  /** `backoff`: our own patience; else the rule by which the provider asked for it. */
+  readonly paused_by: string | null;
+  readonly failures: number;
+  readonly last_failure: {
+    readonly at: string;
+    readonly class: string;
+    readonly host: string;
+    readonly phase: string;
+    readonly code: number;
+    readonly enhanced: string;
+    readonly text: string;
+  } | null;
+}
+
+/** What a sender thread knows; the names of limits are those of the settings. */
+export interface SenderSiteView {
+  readonly connections: number;
+  readonly idle: number;
+  readonly opening: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly concurrency: number;
+  readonly ceiling: number | null;
+  readonly limits: Readonly<Record<string, unknown>>;
+  /** For each limit: `own` (the table `[sites]`), `shipped`, or `general`. */
+  readonly from: Readonly<Record<string, string>>;
+  readonly connect_wait_ms: number;
+  readonly message_wait_ms: number;
+}
+
+export interface ExplainView extends RouteView {
+  readonly object: "explain";
+  readonly senders: readonly SenderSiteView[];
+  /** The site's line, that of the paused domain, and that of what has no route yet. */
+  readonly lines: readonly SiteDepth[];
+  /** Each a sentence; the first one weighs most. Empty: nothing holds it up. */
+  readonly reasons: readonly string[];
+}
+
+export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">): string[] {
+  return [...stops(view), ...roadblocks(view), ...patience(view), ...brakes(view)];
+}
+
+function stops({ paused, uplink }: RouteView): string[] {
+  const reasons = paused.map(({ kind, since }) => {
+    const what = kind === "all" ? "everything" : `the ${kind}`;
+    return `An operator paused ${what} at ${since}: postrider queue resume lets it go on.`;
+  });
+  if (uplink.state !== "up")
+    reasons.push(`Our own line is ${uplink.state}: ${uplink.detail ?? "nothing is sent"}.`);
+  return reasons;
+}
+
+function roadblocks({ route, tls }: RouteView): string[] {
+  const reasons: string[] = [];
+  if (route.result === "refused")
+    reasons.push(`The DNS says that no mail can go there: ${route.text}`);
+  if (route.result === "unknown") reasons.push(`The DNS says nothing of it: ${route.text}`);
+  const closed = tls?.hosts.filter(({ usable }) => !usable) ?? [];
+  for (const { host, why } of closed) reasons.push(`${host} may not be used: ${why}`);
+  return reasons;
+}
+
+function patience({ site }: RouteView): string[] {
+  if (site === null || site.paused_until === null) return [];
+  const by =
+    site.paused_by === "backoff" ? "after failures" : `since it asked for it (${site.paused_by})`;
+  const last = site.last_failure;
+  const said = last === null ? "" : ` It said: ${last.code || last.class} ${last.text}`.trimEnd();
+  return [`The site rests until ${site.paused_until}, ${by}; one probe goes first.${said}`];
+}
+
+/** A backlog in a sender that works as fast as it may. */
+function brakes({ senders }: Pick<ExplainView, "senders">): string[] {
+  const reasons: string[] = [];
+  for (const one of senders) {
+    const { waiting, running, concurrency, ceiling, from } = one;
+    if (one.connect_wait_ms > 0)
+      reasons.push(
+        `The next connection waits ${one.connect_wait_ms} ms: ${from["connectRate"]} rate.`,
+      );
+    if (one.message_wait_ms > 0)
+      reasons.push(
+        `The next message waits ${one.message_wait_ms} ms: ${from["messageRate"]} rate.`,
+      );
+    if (waiting === 0 || running < concurrency) continue;
+    const found = ceiling === null ? "" : `; it was found to bear ${ceiling}`;
+    reasons.push(
+      `${waiting} jobs wait while ${running} of ${concurrency} connections work${found}.`,
+    );
+  }
+  return reasons;
+}

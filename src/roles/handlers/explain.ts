@@ -1,0 +1,95 @@
+// Where a domain's mail goes, as the queue thread knows it: the half of `explain` that needs the DNS, the policies and the site's health.
+import type { EpochMs } from "../../base/clock.ts";
+import { type CommandAnswer, done, type QueueCommand } from "../../mail/command.ts";
+import type { DnsControl } from "../../mail/dns.ts";
+import type { HostView, RouteView, TlsView } from "../../mail/explain.ts";
+import type { Queue } from "../../queue/queue.ts";
+import type { QueueStore } from "../../queue/store.ts";
+import type { TlsPlan } from "../../route/policy.ts";
+import type { RouteFor, RouteHost, Routing } from "../../route/route.ts";
+import type { Handlers } from "./handle.ts";
+
+export interface ExplainDeps {
+  readonly queue: Pick<Queue, "look" | "health">;
+  readonly store: Pick<QueueStore, "pauses">;
+  readonly routing: {
+    readonly routeFor: RouteFor;
+    readonly dns: Pick<DnsControl, "lookup">;
+    explainTls(domain: string): Promise<TlsPlan>;
+  };
+}
+
+/** Hosts whose addresses are looked at for their age; the rest is shown without. */
+const HOSTS_AGED_MAX = 10;
+
+type Explaining = Pick<Handlers<QueueCommand>, "queue.route">;
+
+export function explainHandlers(deps: ExplainDeps): Explaining {
+  return { "queue.route": ({ domain }) => routeView(deps, domain) };
+}
+
+async function routeView(deps: ExplainDeps, domain: string): Promise<CommandAnswer> {
+  const { queue, store, routing } = deps;
+  const found = await routing.routeFor(domain);
+  const direct = found.kind !== "route" || found.route.via === "mx";
+  const hosts = found.kind === "route" ? found.route.hosts : [];
+  const view: RouteView = {
+    domain,
+    route: shown(found),
+    mx: direct ? await routing.dns.lookup("MX", domain) : null,
+    hosts: await Promise.all(
+      hosts.map((host, i) => aged(routing.dns, host, direct && i < HOSTS_AGED_MAX)),
+    ),
+    tls: found.kind === "route" && direct ? tlsView(await routing.explainTls(domain)) : null,
+    site: found.kind === "route" ? queue.look(found.route.site) : null,
+    paused: pausesOf(store, domain, found),
+    uplink: queue.health().uplink,
+  };
+  return done(view);
+}
+
+/** Logins of relays are left out: this is shown. */
+function shown(found: Routing): RouteView["route"] {
+  if (found.kind === "unknown") return { result: "unknown", text: found.text };
+  if (found.kind === "refused")
+    return { result: "refused", enhanced: found.enhanced, text: found.text };
+  const { site, via, port } = found.route;
+  return { result: "route", site, via, port, fresh_until: iso(found.freshUntil) };
+}
+
+async function aged(
+  dns: Pick<DnsControl, "lookup">,
+  { name, preference, addresses }: RouteHost,
+  ask: boolean,
+): Promise<HostView> {
+  const isV6 = addresses[0]?.includes(":") === true;
+  const ttlMs = ask ? (await dns.lookup(isV6 ? "AAAA" : "A", name)).ttlMs : null;
+  return { name, preference, addresses, ttl_ms: ttlMs };
+}
+
+function tlsView({ tls, setting, mtaSts, dane, hosts }: TlsPlan): TlsView {
+  return {
+    tls,
+    setting,
+    mta_sts: mtaSts.kind === "policy" ? `${mtaSts.mode} (id ${mtaSts.id})` : mtaSts.why,
+    dane: dane.kind === "off" ? dane.why : dane.kind,
+    hosts,
+  };
+}
+
+function pausesOf(
+  store: Pick<QueueStore, "pauses">,
+  domain: string,
+  found: Routing,
+): RouteView["paused"] {
+  const site = found.kind === "route" ? found.route.site : "";
+  return store
+    .pauses()
+    .filter(({ kind, name }) => kind === "all" || name === (kind === "site" ? site : domain))
+    .map(({ kind, at }) => ({ kind, since: new Date(at).toISOString() }));
+}
+
+/** A route of fixed parts holds for ever, which is no instant. */
+function iso(at: EpochMs): string | null {
+  return Number.isFinite(at) ? new Date(at).toISOString() : null;
+}

@@ -1,0 +1,70 @@
+// The reasons why mail is slow, in words, from what the threads know.
+import { expect, test } from "bun:test";
+import { type ExplainView, reasonsOf, type SenderSiteView } from "../../src/mail/explain.ts";
+
+const calm: Omit<ExplainView, "object" | "reasons"> = {
+  domain: "example.com",
+  route: { result: "route", site: "example.com", via: "mx", port: 25, fresh_until: null },
+  mx: null,
+  hosts: [],
+  tls: null,
+  site: null,
+  paused: [],
+  uplink: { state: "up", since: null, detail: null },
+  senders: [],
+  lines: [],
+};
+const sender: SenderSiteView = {
+  ...{ connections: 2, idle: 0, opening: 0, running: 2, waiting: 40, concurrency: 2 },
+  ...{ ceiling: 2, limits: {}, connect_wait_ms: 0, message_wait_ms: 0 },
+  from: { connectRate: "shipped", messageRate: "own" },
+};
+
+test("mail that nothing holds up has no reason to be slow", () => {
+  expect(reasonsOf(calm)).toEqual([]);
+  expect(reasonsOf({ ...calm, senders: [{ ...sender, waiting: 0 }] })).toEqual([]);
+});
+
+test("each thing that holds mail up is told, the operator's own doing first", () => {
+  const host = {
+    host: "mx.example.com",
+    policy: "dane",
+    why: "no TLSA record fits",
+    usable: false,
+  };
+  const reasons = reasonsOf({
+    ...calm,
+    paused: [{ kind: "domain", since: "2026-01-01T00:00:00.000Z" }],
+    uplink: { state: "down", since: null, detail: "the resolver is silent" },
+    tls: { tls: "opportunistic", setting: "tls_policy", mta_sts: "", dane: "on", hosts: [host] },
+    site: {
+      ...{ site: "example.com", leased: 1, pauses: 2, failures: 3 },
+      paused_until: "2026-01-01T00:15:00.000Z",
+      paused_by: "google.rate",
+      last_failure: {
+        ...{ at: "", class: "rate", host: "mx", phase: "mail", enhanced: "4.7.28" },
+        ...{ code: 421, text: "unusual rate of mail" },
+      },
+    },
+    senders: [{ ...sender, connect_wait_ms: 500, message_wait_ms: 20 }],
+  });
+  expect(reasons.map((one) => one.split(" ").slice(0, 3).join(" "))).toEqual([
+    "An operator paused",
+    "Our own line",
+    "mx.example.com may not",
+    "The site rests",
+    "The next connection",
+    "The next message",
+    "40 jobs wait",
+  ]);
+  expect(reasons[3]).toContain("421 unusual rate of mail");
+});
+
+test("a domain that has no road says why", () => {
+  const text = "the domain does not exist";
+  const refused = { result: "refused", enhanced: "5.1.2", text } as const;
+  expect(reasonsOf({ ...calm, route: refused })[0]).toContain(text);
+  expect(reasonsOf({ ...calm, route: { result: "unknown", text: "timeout" } })[0]).toContain(
+    "says nothing",
+  );
+});
