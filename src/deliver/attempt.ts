@@ -125,7 +125,7 @@ export function attempt(
   // RFC 9422 6.1: the server wants no further transaction on this connection.
   const last = link.served >= trial.offer.limits.mails;
   const concluded = (result: TransactionEnd): void => {
-    const early = endedEarly(result, reused);
+    const early = endedEarly(result, reused, link.target.host);
     if (early === "stale" && work.stale < STALE_MAX) {
       work.stale++;
       return done({ end: "stale", clean: false });
@@ -197,7 +197,11 @@ function isWhole({ log }: AttemptDeps, work: Work): boolean {
 }
 
 /** The connection failed before any recipient was answered, so that another one may be tried within this attempt. */
-function endedEarly({ fates }: TransactionEnd, reused: boolean): "stale" | "broken" | undefined {
+function endedEarly(
+  { fates }: TransactionEnd,
+  reused: boolean,
+  host: string,
+): "stale" | "broken" | undefined {
   const [first] = fates;
   if (first === undefined || !fates.every((fate) => fate === first)) return undefined;
   if (first.fate === "lost") {
@@ -207,7 +211,10 @@ function endedEarly({ fates }: TransactionEnd, reused: boolean): "stale" | "brok
   }
   // A server that has had enough of this connection, and says so (RFC 5321 3.8).
   const tired = first.fate === "refused" && first.phase === "mail" && first.reply.code === 421;
-  return tired && reused ? "stale" : undefined;
+  // One that wants no more of us at all is not asked again on another.
+  if (!tired || !reused || trouble.judgeFate(first, { host, alone: false }).pause !== undefined)
+    return undefined;
+  return "stale";
 }
 
 /** `wiser`: the same address may be tried once more, in another way. */

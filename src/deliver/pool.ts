@@ -212,7 +212,8 @@ function after(
 
 /** The queue pauses the site on the same word. What has not begun is tried no more, and counts as untried. */
 function rest(state: PoolState, site: Site): void {
-  site.restsUntilMs = state.clock.monotonicMs() + REST_MS;
+  site.restedAtMs = state.clock.monotonicMs();
+  site.restsUntilMs = site.restedAtMs + REST_MS;
   site.streak = 0;
   for (const group of [...site.groups]) {
     for (const work of group.lanes.takeAll()) state.interrupted(work, RESTS);
@@ -222,7 +223,8 @@ function rest(state: PoolState, site: Site): void {
 
 function giveBack(state: PoolState, group: Group, work: Work): void {
   if (state.draining) state.interrupted(work, STOPS);
-  else if (isAtRest(state, group.site)) state.interrupted(work, RESTS);
+  else if (isAtRest(state, group.site) || work.patience.cameAtMs <= group.site.restedAtMs)
+    state.interrupted(work, RESTS);
   else group.lanes.putBack(work.job.priority, work);
 }
 

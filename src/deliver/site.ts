@@ -48,6 +48,8 @@ export interface Site {
   streak: number;
   /** Nothing is begun before: the queue is about to hear that the site wants no more, and its jobs go back. */
   restsUntilMs: number;
+  /** What came from the queue before it is not tried again: the queue counts on a paused site. */
+  restedAtMs: number;
   /** The next token of a rate. */
   wake: { readonly timer: Timer; readonly atMs: number } | null;
 }
@@ -86,6 +88,7 @@ export function createSite(route: Route, made: Pick<Site, "meter" | "pace" | "ha
     heard: "nothing",
     streak: 0,
     restsUntilMs: 0,
+    restedAtMs: -Infinity,
     wake: null,
   };
 }

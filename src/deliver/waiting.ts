@@ -13,15 +13,19 @@ export const SWEEP_MS = 3_600_000;
 
 export interface Patience {
   readonly expiresAt: EpochMs;
+  /** When it came from the queue. */
+  readonly cameAtMs: number;
   /** By the monotonic clock, as the queue's `flightMaxMs`. */
   readonly waitsUntilMs: number;
 }
 
 /** A job whose lifetime was over when it came is sent: the queue hands it out for one last attempt. */
 export function patienceFor({ expiresAt }: Job, clock: Clock): Patience {
+  const cameAtMs = clock.monotonicMs();
   return {
     expiresAt: expiresAt > clock.now() ? expiresAt : Infinity,
-    waitsUntilMs: clock.monotonicMs() + LANE_WAIT_MAX_MS,
+    cameAtMs,
+    waitsUntilMs: cameAtMs + LANE_WAIT_MAX_MS,
   };
 }
 

@@ -5,13 +5,23 @@ import type { Queue } from "../../src/queue/queue.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 
-export const plants = ["lease-unchecked", "verdict-without-event", "early-answer"] as const;
+export const plants = [
+  "lease-unchecked",
+  "verdict-without-event",
+  "early-answer",
+  "pause-unheard",
+] as const;
 export type Plant = (typeof plants)[number];
 
 /** As if a verdict needed no lease: a late one passes for one of the lease that is held now. */
 export function verdictUnchecked(store: QueueStore, verdict: Verdict): Verdict {
   const state = store.recipients(verdict.message)[verdict.n]?.state;
   return state?.at === "sending" ? { ...verdict, claim: state.claim } : verdict;
+}
+
+/** As if a provider's wish for a pause concerned one message. */
+export function verdictUnpaused({ pause: _, ...verdict }: Verdict): Verdict {
+  return verdict.scope === "site" ? { ...verdict, scope: "message" } : verdict;
 }
 
 /** As if state and event did not stand and fall together. */

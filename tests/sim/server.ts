@@ -3,6 +3,7 @@
 import type { Random } from "../../src/base/random.ts";
 import type { Guest, Wire } from "./network.ts";
 import type { FaultRates } from "./plan.ts";
+import type { Temper } from "./temper.ts";
 
 export interface Truth {
   /** Times taken by `message address`. */
@@ -17,6 +18,7 @@ export interface ServerDeps {
   readonly now: () => number;
   readonly faults: () => FaultRates;
   readonly truth: Truth;
+  readonly temper: Temper;
   readonly violation: (text: string) => void;
   readonly trace: (text: string) => void;
   /** The content that this message must have. */
@@ -61,10 +63,15 @@ export function createServer(deps: ServerDeps): Server {
       .join("\r\n");
   };
 
-  const mail = (visit: Visit, line: string): string => {
+  const mail = (visit: Visit, wire: Wire, line: string): string | null => {
     const message = /^MAIL FROM:<m(\d+)@/.exec(line)?.[1] ?? "";
     const { softMail, hardMail } = deps.faults();
     if (visit.message !== "") return "503 5.5.1 Nested MAIL";
+    if (deps.temper.asked(deps.now())) {
+      deps.trace(`${site} wants a pause`);
+      wire.say("421 4.7.28 Unusual rate of unsolicited mail - gsmtp\r\n");
+      return hangUp(visit, wire);
+    }
     if (roll() < softMail) return "451 4.3.0 Not this sender now";
     if (roll() < hardMail) {
       truth.refused.add(message);
@@ -149,7 +156,7 @@ export function createServer(deps: ServerDeps): Server {
       case "STAR":
         return "220 2.0.0 Ready";
       case "MAIL":
-        return mail(visit, line);
+        return mail(visit, wire, line);
       case "RCPT":
         return rcpt(visit, line);
       case "DATA":
@@ -195,7 +202,11 @@ export function createServer(deps: ServerDeps): Server {
         over: false,
       };
       const { softGreeting } = deps.faults();
-      if (roll() < softGreeting) {
+      let isHere = true;
+      if (deps.temper.opened()) {
+        wire.say("421 4.7.0 Too many connections\r\n");
+        hangUp(visit, wire);
+      } else if (roll() < softGreeting) {
         wire.say("421 4.3.2 Too busy\r\n");
         hangUp(visit, wire);
       } else wire.say(`220 ${site} ESMTP\r\n`);
@@ -218,7 +229,11 @@ export function createServer(deps: ServerDeps): Server {
           visit.message = "";
           visit.rest = "";
         },
-        left: () => void (visit.over = true),
+        left() {
+          visit.over = true;
+          if (isHere) deps.temper.closed();
+          isHere = false;
+        },
       };
     },
   };
