@@ -43,6 +43,7 @@ const attempt: fc.Arbitrary<AttemptStep> = fc.record({
     }),
     { nil: null },
   ),
+  signed: text,
 });
 
 test("steps that are appended packed are read back as they were", () => {
