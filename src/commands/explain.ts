@@ -1,6 +1,6 @@
 // `postrider explain DOMAIN`: why mail to a domain is slow, or why it is not.
 import type { Command } from "commander";
-import type { ExplainView, SenderSiteView } from "../mail/explain.ts";
+import type { ExplainView, SenderSiteView, SourceView } from "../mail/explain.ts";
 import type { CliDeps } from "./deps.ts";
 import { json, printable, table } from "./output.ts";
 import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
@@ -30,6 +30,7 @@ function explainText(view: ExplainView): string {
       ]),
     ),
     rows((view.tls?.hosts ?? []).map(({ host, policy, why }) => ["  tls", host, policy, why])),
+    rows(view.sources.map(sourceRow)),
     ...view.senders.map(senderText),
     rows(
       view.lines.map((line) => [
@@ -71,6 +72,12 @@ function road({ domain, route, mx, tls, site, uplink }: ExplainView): string[][]
   }
   facts.push(["our line", uplink.state]);
   return facts;
+}
+
+function sourceRow({ address, ehlo, weight, rests_until: rests, warmup }: SourceView): string[] {
+  const sent = warmup === null ? "" : `${warmup.sent} of ${warmup.cap} today`;
+  const health = rests === null ? "" : `rests until ${rests}`;
+  return ["  source", address, ehlo ?? "", `weight ${weight}`, sent, health];
 }
 
 function senderText(one: SenderSiteView): string {

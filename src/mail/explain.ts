@@ -21,6 +21,8 @@ export interface RouteView {
   /** Host by host, with what each policy rests on; null where no route is known. */
   readonly tls: TlsView | null;
   readonly site: SiteHealthView | null;
+  /** The addresses to send from; empty: the system's choice. */
+  readonly sources: readonly SourceView[];
   /** What an operator stopped of it. */
   readonly paused: readonly { readonly kind: "all" | "domain" | "site"; readonly since: string }[];
   readonly uplink: UplinkView;
@@ -46,6 +48,17 @@ export interface TlsView {
     readonly why: string;
     readonly usable: boolean;
   }[];
+}
+
+/** How an address to send from stands with the site. */
+export interface SourceView {
+  readonly address: string;
+  readonly ehlo: string | null;
+  readonly weight: number;
+  /** Its connections failed: others carry its mail until then. */
+  readonly rests_until: string | null;
+  /** Recipients of today (UTC), and how many it may have; null: not capped. */
+  readonly warmup: { readonly sent: number; readonly cap: number } | null;
 }
 
 export interface SiteHealthView {
@@ -93,7 +106,13 @@ export interface ExplainView extends RouteView {
 }
 
 export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">): string[] {
-  return [...stops(view), ...roadblocks(view), ...patience(view), ...brakes(view)];
+  return [
+    ...stops(view),
+    ...roadblocks(view),
+    ...warmups(view),
+    ...patience(view),
+    ...brakes(view),
+  ];
 }
 
 function stops({ paused, uplink }: RouteView): string[] {
@@ -113,6 +132,16 @@ function roadblocks({ route, tls }: RouteView): string[] {
   if (route.result === "unknown") reasons.push(`The DNS says nothing of it: ${route.text}`);
   const closed = tls?.hosts.filter(({ usable }) => !usable) ?? [];
   for (const { host, why } of closed) reasons.push(`${host} may not be used: ${why}`);
+  return reasons;
+}
+
+function warmups({ sources }: RouteView): string[] {
+  const reasons = sources.flatMap(({ address, rests_until: until }) =>
+    until === null ? [] : [`${address} rests until ${until}: its connections fail.`],
+  );
+  const full = sources.filter(({ warmup }) => warmup !== null && warmup.sent >= warmup.cap);
+  if (full.length > 0 && full.length === sources.length)
+    reasons.push("Each address has sent there what it may today, since all of them warm up.");
   return reasons;
 }
 

@@ -3,6 +3,7 @@
 import type { EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { unreachable } from "../base/unreachable.ts";
+import type { SourceView } from "../mail/explain.ts";
 import type { MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
@@ -20,7 +21,7 @@ export interface Sources {
   /** They never left. */
   refund(route: Route, recipients: number): void;
   /** How each address stands with a site. */
-  look(site: string, now: EpochMs): readonly SourceLook[];
+  look(site: string, now: EpochMs): readonly SourceView[];
   /** Rows to be written in the present transaction; they come again until `written`. */
   rows(): readonly KeptAnswer[];
   written(): void;
@@ -28,17 +29,6 @@ export interface Sources {
   settle(): void;
   /** Other addresses from now on; what they have had today stays. */
   configure(settings: SourceSettings): void;
-}
-
-/** In the API's own words. */
-export interface SourceLook {
-  readonly address: string;
-  readonly ehlo: string | null;
-  readonly weight: number;
-  /** Its connections failed: others carry its mail until then. */
-  readonly rests_until: string | null;
-  /** Recipients of today, and how many it may have; null: not capped. */
-  readonly warmup: { readonly sent: number; readonly cap: number } | null;
 }
 
 export interface Departing {
@@ -191,7 +181,7 @@ export function createSources(deps: SourcesDeps): Sources {
     }
   }
 
-  function look(site: string, now: EpochMs): readonly SourceLook[] {
+  function look(site: string, now: EpochMs): readonly SourceView[] {
     const day = Math.floor(now / DAY_MS);
     return settings.sources.map(({ address, ehlo, weight, warmup }) => {
       const { warmth } = accountOf(address, site, day);

@@ -113,7 +113,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const handlers: Handlers<Command | Configure> = {
     configure,
     ...queueHandlers(queue),
-    ...explainHandlers({ queue, store, routing }),
+    ...explainHandlers({ queue, store, routing, sources, clock }),
     ...dnsHandlers(routing.dns, clock),
   };
   thread.hear((message) => {

@@ -9,6 +9,7 @@ const calm: Omit<ExplainView, "object" | "reasons"> = {
   hosts: [],
   tls: null,
   site: null,
+  sources: [],
   paused: [],
   uplink: { state: "up", since: null, detail: null },
   senders: [],
@@ -23,6 +24,20 @@ const sender: SenderSiteView = {
 test("mail that nothing holds up has no reason to be slow", () => {
   expect(reasonsOf(calm)).toEqual([]);
   expect(reasonsOf({ ...calm, senders: [{ ...sender, waiting: 0 }] })).toEqual([]);
+});
+
+test("addresses that rest are told, and when all of them have had what they may", () => {
+  const full = { sent: 50, cap: 50 };
+  const one = { address: "192.0.2.1", ehlo: null, weight: 1, rests_until: null, warmup: full };
+  const two = { ...one, address: "192.0.2.2", warmup: null };
+  const resting = { ...two, rests_until: "2026-01-01T00:00:00.000Z" };
+  expect(reasonsOf({ ...calm, sources: [one, two] })).toEqual([]);
+  expect(reasonsOf({ ...calm, sources: [one, resting] })).toEqual([
+    "192.0.2.2 rests until 2026-01-01T00:00:00.000Z: its connections fail.",
+  ]);
+  expect(reasonsOf({ ...calm, sources: [one] })).toEqual([
+    "Each address has sent there what it may today, since all of them warm up.",
+  ]);
 });
 
 test("each thing that holds mail up is told, the operator's own doing first", () => {

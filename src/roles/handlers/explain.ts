@@ -1,9 +1,10 @@
 // Where a domain's mail goes, as the queue thread knows it: the half of `explain` that needs the DNS, the policies and the site's health.
-import type { EpochMs } from "../../base/clock.ts";
+import type { Clock, EpochMs } from "../../base/clock.ts";
 import { type CommandAnswer, done, type QueueCommand } from "../../mail/command.ts";
 import type { DnsControl } from "../../mail/dns.ts";
 import type { HostView, RouteView, TlsView } from "../../mail/explain.ts";
 import type { Queue } from "../../queue/queue.ts";
+import type { Sources } from "../../queue/sources.ts";
 import type { QueueStore } from "../../queue/store.ts";
 import type { TlsPlan } from "../../route/policy.ts";
 import type { RouteFor, RouteHost, Routing } from "../../route/route.ts";
@@ -12,6 +13,8 @@ import type { Handlers } from "./handle.ts";
 export interface ExplainDeps {
   readonly queue: Pick<Queue, "look" | "health">;
   readonly store: Pick<QueueStore, "pauses">;
+  readonly sources: Pick<Sources, "look">;
+  readonly clock: Pick<Clock, "now">;
   readonly routing: {
     readonly routeFor: RouteFor;
     readonly dns: Pick<DnsControl, "lookup">;
@@ -29,7 +32,7 @@ export function explainHandlers(deps: ExplainDeps): Explaining {
 }
 
 async function routeView(deps: ExplainDeps, domain: string): Promise<CommandAnswer> {
-  const { queue, store, routing } = deps;
+  const { queue, store, routing, sources, clock } = deps;
   const found = await routing.routeFor(domain);
   const direct = found.kind !== "route" || found.route.via === "mx";
   const hosts = found.kind === "route" ? found.route.hosts : [];
@@ -42,6 +45,7 @@ async function routeView(deps: ExplainDeps, domain: string): Promise<CommandAnsw
     ),
     tls: found.kind === "route" && direct ? tlsView(await routing.explainTls(domain)) : null,
     site: found.kind === "route" ? queue.look(found.route.site) : null,
+    sources: found.kind === "route" ? sources.look(found.route.site, clock.now()) : [],
     paused: pausesOf(store, domain, found),
     uplink: queue.health().uplink,
   };
