@@ -128,8 +128,10 @@ export function authoritiesOf({ tlsCaFile }: Config, log: Log): readonly string[
   }
 }
 
-function ownOf({ hostname }: Config): Own {
-  return { names: [hostname.toLowerCase()], addresses: rangesOf(ownAddresses()) };
+function ownOf({ hostname, sources }: Config): Own {
+  const greetings = sources.flatMap(({ ehlo }) => (ehlo === null ? [] : [ehlo]));
+  const addresses = [...ownAddresses(), ...sources.map(({ address }) => address)];
+  return { names: [hostname.toLowerCase(), ...greetings], addresses: rangesOf(addresses) };
 }
 
 function rangesOf(texts: readonly string[]): readonly Cidr[] {

@@ -18,6 +18,19 @@ function configOf(toml: string): Config {
   return loaded.config;
 }
 
+test("this host is known by its name, by those of its addresses to send from, and by these", () => {
+  const own = routerSettings(
+    configOf(`
+[[source]]
+address = "198.51.100.9"
+ehlo = "Mail9.h.test"`),
+  ).own;
+  expect(own?.names).toEqual(["h.test", "mail9.h.test"]);
+  expect(own?.addresses.some(({ text }) => text === "198.51.100.9")).toBe(true);
+  const allowed = configOf(`deny_destinations = ["127.0.0.0/8"]`);
+  expect(routerSettings(allowed).own).toEqual({ names: [], addresses: [] });
+});
+
 test("a sender is known by the domain of its return path too, unless that is another sender", () => {
   const config = configOf(`
 [[source]]

@@ -67,6 +67,13 @@ describe("the setting relay", () => {
     expect(parseRelays(" none ")).toEqual({ kind: "parsed", value: [] });
   });
 
+  test("knows what is not there yet, and says so without the key", () => {
+    const parsed = parseRelays("https://KEY@hub.example:8250");
+    expect(parsed.kind === "refused" && parsed.problems).toEqual([
+      "relay 1: a relay over https:// (another Postrider) is not there yet; use smtp or smtps",
+    ]);
+  });
+
   test("tells every fault at once, and never the password", () => {
     const parsed = parseRelays(
       [
