@@ -67,7 +67,9 @@ function signBytes(
   if (signatures === null) return { of: body, body, addedBytes: 0, by: "" };
   if (name !== null && before === undefined) signer.recent.keep(name, signatures);
   const { header, by } = signatures;
-  const bytes = Buffer.concat([header, body.bytes]);
+  const bytes = Buffer.allocUnsafeSlow(header.length + body.bytes.length);
+  bytes.write(header, "latin1");
+  bytes.set(body.bytes, header.length);
   return { of: body, body: { kind: "bytes", bytes }, addedBytes: header.length, by };
 }
 
@@ -90,7 +92,7 @@ function signStream(
   const front = async (): Promise<Uint8Array | null> => {
     const signatures = await (once ??= sign());
     signed.by = signatures?.by ?? "";
-    return signatures?.header ?? null;
+    return signatures === null ? null : Buffer.from(signatures.header, "latin1");
   };
   const signed: SignedBody = {
     of: body,

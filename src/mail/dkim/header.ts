@@ -1,66 +1,100 @@
-// The header as DKIM signs it: which fields, in which order, and each in relaxed canonical form (RFC 6376 3.4.2, 5.4). Text here is
-// Latin-1, one code unit an octet, so that nothing is changed by being read.
+// The header as DKIM signs it: every field in relaxed canonical form (RFC 6376 3.4.2), and which of them are signed, in which order
+// (5.4). It is read octet by octet, once, into room that the next message uses again: this runs for every message that is sent.
 
-export interface Field {
-  /** In lower case. */
-  readonly name: string;
-  /** All behind the colon, its folds and its last CRLF included. */
-  readonly value: string;
+/** Valid until the next header is read. */
+export interface Header {
+  /** The canonical fields, each with CRLF. */
+  readonly octets: Buffer;
+  /** Where each field begins, and behind the last one where it ends. */
+  readonly starts: readonly number[];
+  /** Their names in lower case, a colon behind each: the same for all messages of a kind. */
+  readonly shape: string;
 }
 
-/** `block` is a header without the empty line behind it. Lines that are no fields are passed over: they cannot be signed. */
-export function cutFields(block: string): readonly Field[] {
-  const fields: Field[] = [];
-  for (let start = 0; start < block.length;) {
-    const end = fieldEnd(block, start);
-    const colon = block.indexOf(":", start);
-    if (colon > start && colon < end) {
-      const name = withoutBlanksBehind(block.slice(start, colon)).toLowerCase();
-      fields.push({ name, value: block.slice(colon + 1, end) });
-    }
-    start = end;
-  }
-  return fields;
-}
-
-/** Behind the CRLF that no white space follows. */
-function fieldEnd(block: string, start: number): number {
-  let end = start;
-  do {
-    const at = block.indexOf("\r\n", end);
-    end = at < 0 ? block.length : at + 2;
-  } while (block[end] === " " || block[end] === "\t");
-  return end;
-}
-
+const CR = 0x0d;
+const LF = 0x0a;
 const SPACE = 0x20;
+const TAB = 0x09;
+const COLON = 0x3a;
 
-/** Not `trim`: it would also take U+00A0, which here is half of a letter in UTF-8. */
-function withoutBlanksBehind(text: string): string {
-  let end = text.length;
-  while (end > 0 && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
-  return end === text.length ? text : text.slice(0, end);
+/** Letters of ASCII in lower case, all else as it is. */
+const lowerOf = Uint8Array.from({ length: 256 }, (_, octet) =>
+  octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
+);
+
+const ROOM_OCTETS = 16_384;
+let fieldRoom = Buffer.alloc(ROOM_OCTETS);
+let nameRoom = Buffer.alloc(ROOM_OCTETS);
+
+/** `end` is behind the last field's CRLF. Lines that are no fields are passed over: they cannot be signed. */
+export function readHeader(bytes: Uint8Array, end: number): Header {
+  // Each field comes out no longer than it is, but for the last one's CRLF.
+  if (fieldRoom.length < end + 4) fieldRoom = Buffer.alloc(end + ROOM_OCTETS);
+  if (nameRoom.length < end + 4) nameRoom = Buffer.alloc(end + ROOM_OCTETS);
+  const out = fieldRoom;
+  const names = nameRoom;
+  const starts: number[] = [];
+  let length = 0;
+  let namesLength = 0;
+  for (let i = 0; i < end;) {
+    const colon = colonOf(bytes, i, end);
+    let nameEnd = colon;
+    while (nameEnd > i && isBlank(bytes[nameEnd - 1])) nameEnd--;
+    if (nameEnd <= i) {
+      i = fieldEnd(bytes, i, end);
+      continue;
+    }
+    starts.push(length);
+    for (; i < nameEnd; i++) {
+      const octet = lowerOf[bytes[i] as number] as number;
+      out[length++] = octet;
+      names[namesLength++] = octet;
+    }
+    out[length++] = COLON;
+    names[namesLength++] = COLON;
+    const valueAt = length;
+    // White space in front of the value goes, within it becomes one space, behind it goes again.
+    let blank = true;
+    for (i = colon + 1; i < end; i++) {
+      const octet = bytes[i] as number;
+      if (octet === SPACE || octet === TAB) {
+        if (!blank) out[length++] = SPACE;
+        blank = true;
+      } else if (octet === CR && bytes[i + 1] === LF) {
+        i++;
+        if (i + 1 >= end || !isBlank(bytes[i + 1])) break;
+      } else {
+        out[length++] = octet;
+        blank = false;
+      }
+    }
+    i++;
+    if (blank && length > valueAt) length--;
+    out[length++] = CR;
+    out[length++] = LF;
+  }
+  starts.push(length);
+  return { octets: out, starts, shape: names.toString("latin1", 0, namesLength) };
 }
 
-export function relaxedValue(value: string): string {
-  const text = unfolded(value);
-  // Most fields have single spaces only: then nothing need be searched for and replaced.
-  const single = text.includes("  ") || text.includes("\t") ? text.replace(/[ \t]+/g, " ") : text;
-  const start = single.charCodeAt(0) === SPACE ? 1 : 0;
-  const end = single.length - (single.charCodeAt(single.length - 1) === SPACE ? 1 : 0);
-  return single.slice(start, Math.max(start, end));
+/** -1 when the line has none. */
+function colonOf(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end && bytes[i] !== LF; i++) if (bytes[i] === COLON) return i;
+  return -1;
 }
 
-/** Without any CRLF, the last one included. */
-function unfolded(value: string): string {
-  const at = value.indexOf("\r\n");
-  if (at < 0) return value;
-  return at === value.length - 2 ? value.slice(0, at) : value.replaceAll("\r\n", "");
+/** Behind the line end that no white space follows. */
+function fieldEnd(bytes: Uint8Array, start: number, end: number): number {
+  let i = start;
+  do {
+    while (i < end && bytes[i] !== LF) i++;
+    i++;
+  } while (i < end && isBlank(bytes[i]));
+  return i;
 }
 
-/** Without its CRLF, which the last field of what is signed does not have (RFC 6376 3.7). */
-export function relaxedField(name: string, value: string): string {
-  return `${name}:${relaxedValue(value)}`;
+function isBlank(octet: number | undefined): boolean {
+  return octet === SPACE || octet === TAB;
 }
 
 /** Named once more than they stand there, so that nobody can add another one unseen (RFC 6376 8.15). */
@@ -74,51 +108,36 @@ const covered = [
   ..."list-subscribe auto-submitted feedback-id".split(" "),
 ];
 
-/** What is signed of a header whose fields have these names, in this order. */
+/** What is signed of all headers of one shape. */
 export interface Selection {
   /** For `h=`, in the order in which their fields are hashed. */
   readonly names: readonly string[];
   /** The places of those fields. */
   readonly places: readonly number[];
+  /** The place of the first From; -1 when there is none. */
+  readonly from: number;
+}
+
+export function select(shape: string): Selection {
+  const fields = shape.split(":").slice(0, -1);
+  const count = (name: string): string[] => fields.filter((field) => field === name);
+  const names = [
+    ...oversigned.flatMap((name) => [...count(name), name]),
+    ...covered.flatMap((name) => count(name)),
+  ];
+  return { names, places: placesOf(fields, names), from: fields.indexOf("from") };
 }
 
 /**
  * Where a name comes again it means the next field upwards (RFC 6376 5.4.2); one for which no field is left adds nothing.
  */
-export function select(fields: readonly Field[]): Selection {
-  const names = signedNames(fields);
-  return { names, places: placesOf(fields, names) };
-}
-
-export function signedNames(fields: readonly Field[]): readonly string[] {
-  const names: string[] = [];
-  for (const name of oversigned) {
-    for (const field of fields) if (field.name === name) names.push(name);
-    names.push(name);
-  }
-  for (const name of covered) for (const field of fields) if (field.name === name) names.push(name);
-  return names;
-}
-
-export function placesOf(fields: readonly Field[], names: readonly string[]): readonly number[] {
+export function placesOf(fields: readonly string[], names: readonly string[]): readonly number[] {
   /** Where the search for the next field of a name begins, going upwards. */
   const next = new Map<string, number>();
-  const places: number[] = [];
-  for (const name of names) {
-    let at = next.get(name) ?? fields.length - 1;
-    while (at >= 0 && fields[at]?.name !== name) at--;
+  return names.flatMap((name) => {
+    const from = next.get(name) ?? fields.length - 1;
+    const at = from < 0 ? -1 : fields.lastIndexOf(name, from);
     next.set(name, at - 1);
-    if (at >= 0) places.push(at);
-  }
-  return places;
-}
-
-/** Each with CRLF. */
-export function signedFields(fields: readonly Field[], places: readonly number[]): string {
-  let text = "";
-  for (const at of places) {
-    const field = fields[at];
-    if (field !== undefined) text += `${field.name}:${relaxedValue(field.value)}\r\n`;
-  }
-  return text;
+    return at < 0 ? [] : at;
+  });
 }

@@ -1,52 +1,48 @@
 // The DKIM-Signature field: its text as it is sent, folded once and never again, and the octets that are signed.
 import type { EpochMs } from "../../base/clock.ts";
-import { relaxedField } from "./header.ts";
 import { signOctets, type SigningKey } from "./key.ts";
 
-/** What all signatures of one message share. */
-export interface Signed {
-  /** The canonical fields, each with CRLF. */
-  readonly fields: string;
-  /** The names of the fields as `nameLines` has them. */
-  readonly names: string;
-  readonly bodyHash: string;
-  readonly at: EpochMs;
+/** A key's signatures on headers of one shape: all but the time and the body's hash is the same each time. */
+export interface Template {
+  /** The field up to `b=`, as it is sent. */
+  unsigned(at: EpochMs, bodyHash: string): string;
+  /** The same in relaxed canonical form, without CRLF (RFC 6376 3.7). */
+  canonical(at: EpochMs, bodyHash: string): string;
+  /** The whole field with its CRLF. `signed` is what is hashed. */
+  sign(unsigned: string, signed: Buffer): string;
 }
 
-export const FIELD_NAME = "DKIM-Signature";
-
+const FIELD_NAME = "DKIM-Signature:";
 const LINE_MAX = 76;
 /** Base64 in one line, behind ` b=`. */
 const SIGNATURE_LINE = 72;
 
-/** Ends with CRLF. */
-export function signatureField(key: SigningKey, signed: Signed): string {
-  const unsigned = unsignedValue(key, signed);
-  const signature = signOctets(key, signedOctets(signed.fields, unsigned));
-  return `${FIELD_NAME}:${unsigned}${folded(signature)}\r\n`;
-}
-
-/** RFC 6376 3.7: the fields, then the signature's own with an empty `b=` and no CRLF. */
-export function signedOctets(fields: string, unsigned: string): Buffer {
-  const own = relaxedField(FIELD_NAME.toLowerCase(), unsigned);
-  return Buffer.from(`${fields}${own}`, "latin1");
-}
-
-/** Everything up to `b=`. No `l=`: what lies behind it could be anybody's (RFC 6376 8.2). */
-function unsignedValue(
-  { algorithm, domain, selector }: SigningKey,
-  { names, bodyHash, at }: Signed,
-): string {
-  const first = ` v=1; a=${algorithm}; c=relaxed/relaxed; t=${Math.floor(at / 1000)};`;
+/** No `l=`: what lies behind it could be anybody's (RFC 6376 8.2). */
+export function createTemplate(key: SigningKey, names: readonly string[]): Template {
+  const { domain, selector } = key;
   const whose =
     domain.length + selector.length + " d=; s=;".length <= LINE_MAX
       ? ` d=${domain}; s=${selector};`
       : ` d=${domain};\r\n s=${selector};`;
-  return `${first}\r\n${whose}\r\n${names};\r\n bh=${bodyHash};\r\n b=`;
+  const front = ` v=1; a=${key.algorithm}; c=relaxed/relaxed; t=`;
+  const middle = `;\r\n${whose}\r\n${nameLines(names)};\r\n bh=`;
+  const back = ";\r\n b=";
+  // Every fold is a CRLF before a single space, so that this is all that canonical form takes away.
+  const unfolded = (text: string): string => text.replaceAll("\r\n", "");
+  const canonicalFront = FIELD_NAME.toLowerCase() + front.slice(1);
+  const canonicalMiddle = unfolded(middle);
+  const canonicalBack = unfolded(back);
+  const seconds = (at: EpochMs): number => Math.floor(at / 1000);
+  return {
+    unsigned: (at, bodyHash) => `${FIELD_NAME}${front}${seconds(at)}${middle}${bodyHash}${back}`,
+    canonical: (at, bodyHash) =>
+      `${canonicalFront}${seconds(at)}${canonicalMiddle}${bodyHash}${canonicalBack}`,
+    sign: (unsigned, signed) => `${unsigned}${folded(signOctets(key, signed))}\r\n`,
+  };
 }
 
 /** `h=`, folded behind a colon, where white space means nothing (RFC 6376 3.5). */
-export function nameLines(names: readonly string[]): string {
+function nameLines(names: readonly string[]): string {
   let text = " h=";
   let column = text.length;
   names.forEach((name, i) => {

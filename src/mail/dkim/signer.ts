@@ -5,14 +5,14 @@ import { parseMailboxes } from "../address.ts";
 import type { MessageId } from "../id.ts";
 import { domainOf } from "../message.ts";
 import { bodyHashOf, createBodyHash } from "./body.ts";
-import { cutFields, type Field, select, type Selection, signedFields } from "./header.ts";
+import { type Header, readHeader, select, type Selection } from "./header.ts";
 import type { SigningKey } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
-import { nameLines, signatureField } from "./signature.ts";
+import { createTemplate, type Template } from "./signature.ts";
 
 export interface Signatures {
-  /** The fields to be sent in front of the message, each with CRLF. */
-  readonly header: Uint8Array;
+  /** The fields to be sent in front of the message, each with CRLF; ASCII. */
+  readonly header: string;
   /** For the timeline, such as `example.com/s1 example.com/s2`. */
   readonly by: string;
 }
@@ -35,75 +35,46 @@ export interface Recent {
 
 /** Of 1.3 KB each. The recipients of a message are claimed close to each other. */
 const RECENT_MAX = 256;
-
 /** A header that the door takes is a quarter of it at most. */
 const HEADER_OCTETS_MAX = 1_048_576;
-/** From fields whose keys are remembered; most senders have few. */
-const FROM_MAX = 1000;
-const FROM_LENGTH_MAX = 500;
 
 const headerEnd = Buffer.from("\r\n\r\n");
 
 export function createSigner(keyring: Keyring): Signer {
-  const known = new Map<string, readonly SigningKey[]>();
-  const planFor = createPlans();
-  const signaturesOf = (
-    keys: readonly SigningKey[],
-    fields: readonly Field[],
-    bodyHash: string,
-    at: EpochMs,
-  ): Signatures => {
-    const { lines, places } = planFor(fields);
-    const signed = { names: lines, fields: signedFields(fields, places), bodyHash, at };
-    let text = "";
-    for (const key of keys) text += signatureField(key, signed);
-    return { header: Buffer.from(text, "latin1"), by: signersOf(keys) };
-  };
-  const keysFor = (fields: readonly Field[]): readonly SigningKey[] => {
-    const from = fields.find((field) => field.name === "from")?.value ?? "";
-    const found = known.get(from);
-    if (found !== undefined) return found;
-    const domain = fromDomain(from);
-    const keys = domain === undefined ? [] : keyring.keysFor(domain);
-    if (known.size >= FROM_MAX) known.clear();
-    if (from.length <= FROM_LENGTH_MAX) known.set(from, keys);
-    return keys;
-  };
+  const plansFor = createPlans(keyring);
   return {
     active: keyring.size > 0,
     recent: createRecent(),
     sign(message, at) {
       const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
       const { fieldsEnd, bodyStart } = borders(bytes);
-      const fields = cutFields(bytes.toString("latin1", 0, fieldsEnd));
-      const keys = keysFor(fields);
-      if (keys.length === 0) return null;
-      return signaturesOf(keys, fields, bodyHashOf(bytes, bodyStart), at);
+      const header = readHeader(bytes, fieldsEnd);
+      const plan = plansFor(header);
+      return plan === null ? null : signaturesOf(plan, header, bodyHashOf(bytes, bodyStart), at);
     },
     async signStream(message, at) {
       let head = Buffer.alloc(0);
       let body: ReturnType<typeof createBodyHash> | null = null;
-      let fields: readonly Field[] = [];
       for await (const chunk of message) {
         if (body !== null) {
           body.add(chunk);
           continue;
         }
         head = Buffer.concat([head, chunk]);
-        const { fieldsEnd, bodyStart } = borders(head);
-        if (bodyStart === head.length && head.indexOf(headerEnd) < 0) {
+        if (head.indexOf(headerEnd) < 0) {
           if (head.length > HEADER_OCTETS_MAX) return null;
           continue;
         }
-        fields = cutFields(head.toString("latin1", 0, fieldsEnd));
-        if (keysFor(fields).length === 0) return null;
+        const { fieldsEnd, bodyStart } = borders(head);
+        if (plansFor(readHeader(head, fieldsEnd)) === null) return null;
         body = createBodyHash();
         body.add(head.subarray(bodyStart));
       }
-      if (body === null) fields = cutFields(head.toString("latin1", 0, borders(head).fieldsEnd));
-      const keys = keysFor(fields);
-      if (keys.length === 0) return null;
-      return signaturesOf(keys, fields, (body ?? createBodyHash()).digest(), at);
+      // Read again, since other messages have used the room in the meantime.
+      const header = readHeader(head, borders(head).fieldsEnd);
+      const plan = plansFor(header);
+      const bodyHash = (body ?? createBodyHash()).digest();
+      return plan === null ? null : signaturesOf(plan, header, bodyHash, at);
     },
   };
 }
@@ -113,6 +84,71 @@ function borders(bytes: Buffer): { readonly fieldsEnd: number; readonly bodyStar
   const at = bytes.indexOf(headerEnd);
   if (at < 0) return { fieldsEnd: bytes.length, bodyStart: bytes.length };
   return { fieldsEnd: at + 2, bodyStart: at + headerEnd.length };
+}
+
+/** What is done to all messages of one author's domain whose headers have one shape. */
+interface Plan {
+  readonly places: Selection["places"];
+  readonly templates: readonly Template[];
+  readonly by: string;
+}
+
+/** Most mail of a host has the same few authors and shapes, so each plan is made once. */
+const PLANS_MAX = 256;
+const PLAN_KEY_MAX = 2000;
+
+/** Null: there is no key. */
+function createPlans(keyring: Keyring): (header: Header) => Plan | null {
+  const selections = new Map<string, Selection>();
+  const plans = new Map<string, Plan | null>();
+  const remember = <T>(map: Map<string, T>, key: string, value: T): T => {
+    if (map.size >= PLANS_MAX) map.clear();
+    if (key.length <= PLAN_KEY_MAX) map.set(key, value);
+    return value;
+  };
+  return (header) => {
+    const { shape, octets, starts } = header;
+    const selection = selections.get(shape) ?? remember(selections, shape, select(shape));
+    if (selection.from < 0) return null;
+    const start = (starts[selection.from] ?? 0) + "from:".length;
+    const from = octets.toString("latin1", start, (starts[selection.from + 1] ?? 0) - 2);
+    const key = `${shape}\n${from}`;
+    const known = plans.get(key);
+    if (known !== undefined) return known;
+    const domain = fromDomain(from);
+    const keys = domain === undefined ? [] : keyring.keysFor(domain);
+    return remember(plans, key, keys.length === 0 ? null : planOf(keys, selection));
+  };
+}
+
+function planOf(keys: readonly SigningKey[], { names, places }: Selection): Plan {
+  return {
+    places,
+    templates: keys.map((key) => createTemplate(key, names)),
+    by: keys.map(({ domain, selector }) => `${domain}/${selector}`).join(" "),
+  };
+}
+
+let signedRoom = Buffer.alloc(16_384);
+
+/** RFC 6376 3.7: the fields, then the signature's own with an empty `b=`. */
+function signaturesOf(plan: Plan, header: Header, bodyHash: string, at: EpochMs): Signatures {
+  const { octets, starts } = header;
+  let text = "";
+  let fieldsEnd = -1;
+  for (const template of plan.templates) {
+    const own = template.canonical(at, bodyHash);
+    if (fieldsEnd < 0) {
+      const most = (starts.at(-1) ?? 0) + own.length * 2;
+      if (signedRoom.length < most) signedRoom = Buffer.alloc(most);
+      fieldsEnd = 0;
+      for (const place of plan.places)
+        fieldsEnd += octets.copy(signedRoom, fieldsEnd, starts[place], starts[place + 1]);
+    }
+    const end = fieldsEnd + signedRoom.write(own, fieldsEnd, "latin1");
+    text += template.sign(template.unsigned(at, bodyHash), signedRoom.subarray(0, end));
+  }
+  return { header: text, by: plan.by };
 }
 
 /** The oldest goes first. */
@@ -131,43 +167,14 @@ function createRecent(): Recent {
   };
 }
 
-interface Plan extends Selection {
-  readonly lines: string;
-}
-
-/** Most mail of a host has the same fields in the same order, so what is signed of them is found out once. */
-const PLANS_MAX = 256;
-
-function createPlans(): (fields: readonly Field[]) => Plan {
-  const plans = new Map<string, Plan>();
-  return (fields) => {
-    let shape = "";
-    for (const { name } of fields) shape += `${name}:`;
-    const known = plans.get(shape);
-    if (known !== undefined) return known;
-    const selection = select(fields);
-    const plan = { ...selection, lines: nameLines(selection.names) };
-    if (plans.size >= PLANS_MAX) plans.clear();
-    if (shape.length <= SHAPE_LENGTH_MAX) plans.set(shape, plan);
-    return plan;
-  };
-}
-
-const SHAPE_LENGTH_MAX = 2000;
-
-function signersOf(keys: readonly SigningKey[]): string {
-  return keys.map(({ domain, selector }) => `${domain}/${selector}`).join(" ");
-}
-
 /** One plain mailbox, as in nearly all mail. */
-const plainFrom = /^[^"(),:;<>@\\\r]*<[^"(),:;<>@\\\s]+@([a-z0-9.-]+)>\s*$/i;
+const plainFrom = /^[^"(),:;<>@\\]*<[^"(),:;<>@\\\s]+@([a-z0-9.-]+)>$/i;
 
-/** The domain of the first author, in wire form. */
+/** The domain of the first author, in wire form. `value` is unfolded, one code unit an octet. */
 export function fromDomain(value: string): string | undefined {
   const plain = plainFrom.exec(value)?.[1];
   if (plain !== undefined) return plain.toLowerCase();
-  const text = Buffer.from(value, "latin1").toString("utf8").replaceAll("\r\n", "").trim();
-  const list = parseMailboxes(text, "header");
+  const list = parseMailboxes(Buffer.from(value, "latin1").toString("utf8"), "header");
   const first = list.kind === "ok" ? list.value[0] : undefined;
   return first === undefined ? undefined : domainOf(first.address);
 }

@@ -1,16 +1,12 @@
 // Canonical forms: the examples of RFC 6376 3.4.5, and any text beside a naive reading of the rules.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { bodyHashOf, createBodyHash, createRelaxedBody } from "../../../src/mail/dkim/body.ts";
-import {
-  cutFields,
-  placesOf,
-  relaxedField,
-  signedFields,
-  signedNames,
-} from "../../../src/mail/dkim/header.ts";
+import { placesOf, readHeader, select } from "../../../src/mail/dkim/header.ts";
+import { createTemplate } from "../../../src/mail/dkim/signature.ts";
 
+const { privateKey } = generateKeyPairSync("ed25519");
 const sha256 = (octets: Uint8Array): string => createHash("sha256").update(octets).digest("base64");
 
 function relaxed(chunks: readonly Uint8Array[]): Buffer {
@@ -36,6 +32,20 @@ function naiveField(name: string, value: string): string {
   const unfolded = value.replace(/\r\n(?=[ \t])/g, "").replace(/\r\n$/, "");
   const single = unfolded.replace(/[ \t]+/g, " ");
   return `${name.toLowerCase()}:${single.replace(/^ /, "").replace(/ $/, "")}`;
+}
+
+/** The canonical fields of a header, each without its CRLF. */
+function fieldsOf(header: string): string[] {
+  const bytes = Buffer.from(header, "latin1");
+  const { octets, starts } = readHeader(bytes, bytes.length);
+  return starts
+    .slice(1)
+    .map((end, i) => octets.toString("latin1", starts[i], end))
+    .map((field) => field.slice(0, -2));
+}
+
+function shapeOf(header: string): string {
+  return readHeader(Buffer.from(header), header.length).shape;
 }
 
 /** Text made of what the rules speak of. */
@@ -97,38 +107,52 @@ describe("the body", () => {
 
 describe("a field", () => {
   test("of RFC 6376 3.4.5 is as printed", () => {
-    const fields = cutFields("A: X\r\nB : Y\t\r\n\tZ  \r\n");
-    expect(fields.map(({ name, value }) => relaxedField(name, value))).toEqual(["a:X", "b:Y Z"]);
+    expect(fieldsOf("A: X\r\nB : Y\t\r\n\tZ  \r\n")).toEqual(["a:X", "b:Y Z"]);
   });
 
-  test("is what the rules say", () => {
-    const values = fc
-      .array(fc.constantFrom(" ", "\t", "\r\n ", "\r\n\t", "a", "b:", "\u00a0", "\v"), {
-        maxLength: 20,
-      })
-      .map((list) => `${list.join("")}\r\n`);
+  const values = fc
+    .array(fc.constantFrom(" ", "\t", "\r\n ", "\r\n\t", "a", "b:", "\u00a0", "\v", "\r", "a\n"), {
+      maxLength: 20,
+    })
+    .map((list) => list.join(""));
+
+  test("is what the rules say, among others", () => {
     fc.assert(
-      fc.property(values, (value) => {
-        const [field, ...more] = cutFields(`Name:${value}`);
-        expect(more).toEqual([]);
-        expect(relaxedField("name", field?.value ?? "")).toBe(naiveField("name", value));
+      fc.property(values, values, (one, other) => {
+        const header = `Name:${one}\r\nSECOND\t :${other}\r\n`;
+        expect(fieldsOf(header)).toEqual([
+          naiveField("name", `${one}\r\n`),
+          naiveField("second", `${other}\r\n`),
+        ]);
       }),
-      { numRuns: 1000 },
+      { numRuns: 2000 },
     );
+  });
+
+  test("without a line end has one, and what is no field is passed over", () => {
+    expect(fieldsOf("A: 1\r\nno field\r\n of two lines\r\n: 2\r\nB: 3")).toEqual(["a:1", "b:3"]);
+    expect(fieldsOf("")).toEqual([]);
+  });
+
+  test("may be longer than the room that there is", () => {
+    const long = `a${" b".repeat(20_000)}`;
+    expect(fieldsOf(`X: ${long}\r\nY: 1\r\n`)).toEqual([`x:${long}`, "y:1"]);
   });
 });
 
 describe("what is signed", () => {
   test("names what matters once more than it is there", () => {
-    const fields = cutFields("From: a@b.example\r\nCc: c@d.example\r\nX-Other: 1\r\n");
-    expect(signedNames(fields).join(" ")).toBe(
+    const { names, from } = select(shapeOf("X-Other: 1\r\nFrom: a@b.example\r\nCc: c\r\n"));
+    expect(names.join(" ")).toBe(
       "from from to subject date message-id cc cc reply-to mime-version content-type",
     );
+    expect(from).toBe(1);
   });
 
   test("covers one-click unsubscription where it stands, and demands no more", () => {
-    const fields = cutFields("List-Unsubscribe: <https://x>\r\nList-Unsubscribe-Post: y\r\n");
-    const names = signedNames(fields);
+    const { names } = select(
+      shapeOf("List-Unsubscribe: <https://x>\r\nList-Unsubscribe-Post: y\r\n"),
+    );
     expect(names.filter((name) => name.startsWith("list-"))).toEqual([
       "list-unsubscribe",
       "list-unsubscribe-post",
@@ -136,8 +160,22 @@ describe("what is signed", () => {
   });
 
   test("takes fields of one name from the last one upwards", () => {
-    const fields = cutFields("A: 1\r\nB: x\r\nA: 2\r\nA: 3\r\n");
-    const places = placesOf(fields, ["a", "a", "b", "a", "a", "b"]);
-    expect(signedFields(fields, places)).toBe("a:3\r\na:2\r\nb:x\r\na:1\r\n");
+    expect(placesOf(["a", "b", "a", "a"], ["a", "a", "b", "a", "a", "b"])).toEqual([3, 2, 1, 0]);
+  });
+
+  test("of the signature's own field is its canonical form, whatever its names", () => {
+    const label = fc.stringMatching(/^[a-z0-9]{1,40}$/);
+    const fields = fc.array(fc.constantFrom("from", "cc", "list-unsubscribe-post", "references"));
+    fc.assert(
+      fc.property(label, label, fields, (domain, selector, list) => {
+        const key = { algorithm: "rsa-sha256", domain: `${domain}.example`, selector } as const;
+        const { names } = select(`${list.join(":")}:`);
+        const template = createTemplate({ ...key, bits: 2048, key: privateKey }, names);
+        const unsigned = template.unsigned(1e12, "hash");
+        expect(fieldsOf(unsigned)).toEqual([template.canonical(1e12, "hash")]);
+        for (const line of unsigned.split("\r\n")) expect(line.length).toBeLessThanOrEqual(92);
+      }),
+      { numRuns: 300 },
+    );
   });
 });

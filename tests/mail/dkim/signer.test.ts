@@ -8,7 +8,6 @@ import { keys, signerOf } from "./verifiers.ts";
 
 const AT = Date.UTC(2026, 10, 23, 7);
 const signer = signerOf(keys);
-const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString();
 const from = (value: string): Buffer => Buffer.from(`From: ${value}\r\n\r\nText\r\n`);
 
 async function* inPieces(bytes: Uint8Array, octets: number): AsyncGenerator<Uint8Array> {
@@ -17,14 +16,14 @@ async function* inPieces(bytes: Uint8Array, octets: number): AsyncGenerator<Uint
 
 describe("a signature", () => {
   test("tells when it was made, and no l=", () => {
-    const header = textOf(signer.sign(from("a@shop.example"), AT)?.header);
+    const header = signer.sign(from("a@shop.example"), AT)?.header ?? "";
     expect(header.match(/ t=1795417200;/g)).toHaveLength(2);
     expect(header).not.toContain("l=");
   });
 
   test("keeps to the lines that SMTP likes, and never breaks one within a word", () => {
     for (const text of Object.values(messages)) {
-      const lines = textOf(signer.sign(Buffer.from(text), AT)?.header).split("\r\n");
+      const lines = (signer.sign(Buffer.from(text), AT)?.header ?? "").split("\r\n");
       expect(lines.pop()).toBe("");
       for (const line of lines) expect(line.length).toBeLessThanOrEqual(78);
       for (const line of lines) expect(line).toMatch(/^(DKIM-Signature:)? ?\S/);
@@ -37,15 +36,15 @@ describe("a signature", () => {
       const whole = signer.sign(bytes, AT);
       const octets = bytes.length > 10_000 ? 65_536 : 7;
       const pieced = await signer.signStream(inPieces(bytes, octets), AT);
-      expect(textOf(pieced?.header)).toBe(textOf(whole?.header));
+      expect(pieced).toEqual(whole);
       expect(pieced?.by).toBe("shop.example/s1 shop.example/s1-ed");
     }
   });
 
   test("stands there also when the same key has signed already", () => {
-    const first = signer.sign(from("a@shop.example"), AT)?.header ?? Buffer.alloc(0);
-    const again = signer.sign(Buffer.concat([first, from("a@shop.example")]), AT);
-    expect(textOf(again?.header)).toBe(textOf(first));
+    const first = signer.sign(from("a@shop.example"), AT)?.header ?? "";
+    const again = signer.sign(Buffer.concat([Buffer.from(first), from("a@shop.example")]), AT);
+    expect(again?.header).toBe(first);
   });
 });
 
@@ -86,16 +85,15 @@ describe("the keys", () => {
 describe("the author's domain", () => {
   test("is found in whatever form From has", () => {
     const domains: readonly (readonly [string, string | undefined])[] = [
-      [" a@shop.example\r\n", "shop.example"],
-      [" Shop <a@Shop.Example>\r\n", "shop.example"],
-      [' "Shop, Inc. <x@evil.example>" <a@shop.example>\r\n', "shop.example"],
-      [" Shop (the <x@evil.example> one) <a@shop.example>\r\n", "shop.example"],
-      [" Shop\r\n <a@shop.example>\r\n", "shop.example"],
-      [" a@shop.example, b@other.example\r\n", "shop.example"],
-      [" =?utf-8?q?=40evil.example?= <a@shop.example>\r\n", "shop.example"],
-      [` ${Buffer.from("a@bücher.example").toString("latin1")}\r\n`, "xn--bcher-kva.example"],
-      [" nobody\r\n", undefined],
-      ["\r\n", undefined],
+      ["a@shop.example", "shop.example"],
+      ["Shop <a@Shop.Example>", "shop.example"],
+      ['"Shop, Inc. <x@evil.example>" <a@shop.example>', "shop.example"],
+      ["Shop (the <x@evil.example> one) <a@shop.example>", "shop.example"],
+      ["a@shop.example, b@other.example", "shop.example"],
+      ["=?utf-8?q?=40evil.example?= <a@shop.example>", "shop.example"],
+      [Buffer.from("a@bücher.example").toString("latin1"), "xn--bcher-kva.example"],
+      ["nobody", undefined],
+      ["", undefined],
     ];
     for (const [value, domain] of domains)
       expect([value, fromDomain(value)]).toEqual([value, domain]);

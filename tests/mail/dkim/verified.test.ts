@@ -13,7 +13,7 @@ function signed(bytes: Buffer): Buffer {
   const signatures = signer.sign(bytes, AT);
   if (signatures === null) throw new Error("not signed");
   const end = bytes.toString("latin1").endsWith("\r\n") ? "" : "\r\n";
-  return Buffer.concat([signatures.header, bytes, Buffer.from(end)]);
+  return Buffer.concat([Buffer.from(signatures.header), bytes, Buffer.from(end)]);
 }
 const all = names.map((name) => signed(bytesOf(name)));
 
