@@ -18,6 +18,8 @@ export interface Books {
   /** All that was ever handed in, with the sender's own limit. */
   readonly submitted: ReadonlyMap<MessageId, number | null>;
   readonly violation: (text: string) => void;
+  /** For how long of this time nothing could be sent; 0 where that cannot be told. */
+  readonly heldMs: (from: number, to: number) => number;
 }
 
 export function checkBooks(books: Books): void {
@@ -56,7 +58,8 @@ function checkRecipient(books: Books, row: RecipientRow): void {
     const expiresAt = books.submitted.get(row.message) ?? null;
     const acceptedAt = acceptedAtOf(row.message);
     const expiry = expiryOf(books.retry, { priority: row.priority, acceptedAt, expiresAt });
-    if (state.endedAt < expiry) violation(`${name} expired before its time`);
+    const heldMs = expiresAt === null ? books.heldMs(acceptedAt, state.endedAt) : 0;
+    if (state.endedAt < expiry + heldMs) violation(`${name} expired before its time`);
     if (expiresAt === null && steps.length === 0) violation(`${name} expired without an attempt`);
   }
 }

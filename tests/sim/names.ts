@@ -8,6 +8,8 @@ export interface NamesDeps {
   readonly random: Random;
   readonly sites: number;
   readonly faults: () => FaultRates;
+  /** The resolver is beyond the line. */
+  readonly isCut: () => boolean;
 }
 
 export interface Names {
@@ -21,7 +23,7 @@ export interface Names {
 const DOMAINS_A_SITE = 2;
 const FRESH_MS = 600_000;
 
-export function createNames({ random, sites, faults }: NamesDeps): Names {
+export function createNames({ random, sites, faults, isCut }: NamesDeps): Names {
   const routes = new Map<string, Route>();
   for (let site = 0; site < sites; site++)
     for (let i = 0; i < DOMAINS_A_SITE; i++)
@@ -29,8 +31,8 @@ export function createNames({ random, sites, faults }: NamesDeps): Names {
         site: `s${site}.test`,
         via: "mx",
         hosts: [
-          { name: `mx1.s${site}.test`, preference: 10, addresses: [`192.0.2.${site * 2}`] },
-          { name: `mx2.s${site}.test`, preference: 20, addresses: [`192.0.2.${site * 2 + 1}`] },
+          { name: `mx1.s${site}.test`, preference: 10, addresses: [`198.${site}.2.1`] },
+          { name: `mx2.s${site}.test`, preference: 20, addresses: [`198.${site}.2.2`] },
         ],
         port: 25,
         tls: "opportunistic",
@@ -58,7 +60,7 @@ export function createNames({ random, sites, faults }: NamesDeps): Names {
           return kept;
         const { dnsUnknown, dnsSlow } = faults();
         const answer: Routing =
-          random.roll() < dnsUnknown
+          isCut() || random.roll() < dnsUnknown
             ? { kind: "unknown", text: "the resolver is silent" }
             : truthOf(domain, clock.monotonicMs() + FRESH_MS);
         const delayMs = random.roll() < dnsSlow ? random.roll() * 10_000 : random.roll() * 50;

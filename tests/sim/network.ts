@@ -31,6 +31,8 @@ export interface NetworkDeps {
   readonly random: Random;
   readonly latencyMs: number;
   readonly faults: () => FaultRates;
+  /** Nobody is reached. */
+  readonly isCut: () => boolean;
   /** A client came to this address. */
   readonly welcome: (target: Target, wire: Wire) => Guest;
   /** How many connections a client now holds to the site of this address. */
@@ -41,6 +43,8 @@ export interface Network {
   /** Connections made by it end with `kill(owner)`. */
   connectFor(owner: number): Connect;
   kill(owner: number): void;
+  /** The line is lost under all connections: some break, of the others nothing is heard any more. */
+  tear(): void;
 }
 
 interface Pair {
@@ -52,6 +56,8 @@ interface Pair {
   early: Uint8Array[];
   guest: Guest | undefined;
   open: boolean;
+  /** What is said gets lost. */
+  mute: boolean;
   toServerAt: number;
   toClientAt: number;
 }
@@ -88,12 +94,12 @@ export function createNetwork(deps: NetworkDeps): Network {
 
   const toServer = (pair: Pair, run: () => void): void => {
     pair.toServerAt = Math.max(pair.toServerAt, clock.monotonicMs() + latency());
-    clock.after(pair.toServerAt - clock.monotonicMs(), () => pair.open && run());
+    clock.after(pair.toServerAt - clock.monotonicMs(), () => pair.open && !pair.mute && run());
   };
 
   const toClient = (pair: Pair, run: () => void): void => {
     pair.toClientAt = Math.max(pair.toClientAt, clock.monotonicMs() + latency());
-    clock.after(pair.toClientAt - clock.monotonicMs(), run);
+    clock.after(pair.toClientAt - clock.monotonicMs(), () => void (pair.mute || run()));
   };
 
   const wireOf = (pair: Pair): Wire => ({
@@ -172,7 +178,10 @@ export function createNetwork(deps: NetworkDeps): Network {
           end({ kind: "failure", why, text: `simulated: ${why}` });
         const stop = (): void => fail("stopped");
         signal.addEventListener("abort", stop, { once: true });
-        if (random.roll() < hangConnect) return void clock.after(deadlineMs, () => fail("timeout"));
+        if (deps.isCut() && random.roll() < 0.5)
+          return void clock.after(latency(), () => fail("network"));
+        if (deps.isCut() || random.roll() < hangConnect)
+          return void clock.after(deadlineMs, () => fail("timeout"));
         if (random.roll() < refuseConnect)
           return void clock.after(latency(), () => fail("network"));
         clock.after(latency(), () => {
@@ -185,6 +194,7 @@ export function createNetwork(deps: NetworkDeps): Network {
             early: [],
             guest: undefined,
             open: true,
+            mute: false,
             toServerAt: 0,
             toClientAt: 0,
           };
@@ -194,6 +204,18 @@ export function createNetwork(deps: NetworkDeps): Network {
           end(clientOf(pair));
         });
       }),
+    tear() {
+      for (const pair of [...pairs]) {
+        if (random.roll() < 0.5) {
+          pair.mute = true;
+          continue;
+        }
+        const { listener } = pair;
+        shut(pair);
+        release(pair);
+        listener?.closed("the connection broke");
+      }
+    },
     kill(owner) {
       dead.add(owner);
       for (const pair of [...pairs]) {

@@ -52,6 +52,8 @@ export interface FaultRates {
   readonly restarts: number;
   readonly workerLosses: number;
   readonly clockJumps: number;
+  /** Our own line is lost, or port 25 forbidden. */
+  readonly lineFalls: number;
   /** A verdict of a lost worker still arrives. */
   readonly lateVerdict: number;
 }
@@ -84,6 +86,7 @@ export const calm: FaultRates = {
   restarts: 0,
   workerLosses: 0,
   clockJumps: 0,
+  lineFalls: 0,
   lateVerdict: 0,
 };
 
@@ -116,6 +119,7 @@ const worst: FaultRates = {
   restarts: 2,
   workerLosses: 6,
   clockJumps: 1,
+  lineFalls: 2,
   lateVerdict: 1,
 };
 

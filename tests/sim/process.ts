@@ -15,6 +15,7 @@ import { createSources, type Sources } from "../../src/queue/sources.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { attemptOrder } from "../../src/route/order.ts";
 import { coldSource, warmSource } from "./caps.ts";
+import type { Line } from "./line.ts";
 import type { Names } from "./names.ts";
 import type { Network } from "./network.ts";
 import type { Plan } from "./plan.ts";
@@ -35,6 +36,7 @@ export interface ProcessDeps {
   readonly sent: (dispatch: Dispatch) => void;
   readonly heard: (verdict: Verdict) => Verdict;
   readonly fatal: (text: string) => void;
+  readonly line: Line;
 }
 
 export interface Process {
@@ -66,6 +68,7 @@ export function startProcess(deps: ProcessDeps): Process {
   const { clock, random, plan, network, store } = deps;
   const owner = deps.nextOwner();
   const own = clock.of(owner);
+  deps.line.begin();
   let alive = true;
   const senders: { sender: Sender; owner: number }[] = [];
 
@@ -107,6 +110,8 @@ export function startProcess(deps: ProcessDeps): Process {
       });
     },
     recall() {},
+    signs: deps.line.signs(own),
+    onUplink: deps.line.told,
     policy: plan.policy,
     meter: createMeter(boundsOf),
     log: noLog,

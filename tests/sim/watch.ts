@@ -1,6 +1,7 @@
 // The store under watch: its disk fails as the plan says, what stands after a commit is noted, and no verdict may settle a lease that
 // is not its own.
 import type { MessageId } from "../../src/mail/id.ts";
+import { attemptsOf } from "../../src/queue/lifecycle.ts";
 import type { CommitFault, MemoryDisk } from "../../src/queue/memory.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import type { FaultRates } from "./plan.ts";
@@ -20,11 +21,14 @@ export interface Watch {
   readonly committed: ReadonlySet<MessageId>;
   /** Leases whose senders said that the message was taken. */
   readonly delivering: Set<number>;
+  /** Leases whose attempt reached nobody, with the attempts that were counted before. */
+  readonly uncounted: Map<number, number>;
 }
 
 export function createWatch({ disk, roll, faults, trace, violation }: WatchDeps): Watch {
   const committed = new Set<MessageId>();
   const delivering = new Set<number>();
+  const uncounted = new Map<number, number>();
   let fresh: MessageId[] = [];
 
   const drawFault = (): CommitFault | undefined => {
@@ -49,6 +53,10 @@ export function createWatch({ disk, roll, faults, trace, violation }: WatchDeps)
       const { claim, message, n, next } = settlement;
       if (next.at === "delivered" && (claim === null || !delivering.has(claim)))
         violation(`${message} ${n} is settled by the verdict of another lease`);
+      const before = claim === null ? undefined : uncounted.get(claim);
+      const isLoss = settlement.step?.includes('"released"') === true;
+      if (before !== undefined && !isLoss && attemptsOf(next) > before)
+        violation(`${message} ${n} is charged an attempt that reached nobody`);
       return store.settle(settlement);
     },
     accept(message) {
@@ -57,5 +65,5 @@ export function createWatch({ disk, roll, faults, trace, violation }: WatchDeps)
     },
   });
 
-  return { open: () => watched(disk.open()), committed, delivering };
+  return { open: () => watched(disk.open()), committed, delivering, uncounted };
 }

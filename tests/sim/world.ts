@@ -9,20 +9,14 @@ import { createMemoryDisk } from "../../src/queue/memory.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { createCapWatch } from "./caps.ts";
 import { checkBooks } from "./checks.ts";
+import { createLine } from "./line.ts";
 import { createNames } from "./names.ts";
 import { createOutside } from "./outside.ts";
 import { calm, drawPlan, type FaultRates } from "./plan.ts";
-import {
-  acceptEarly,
-  type Plant,
-  storeWithoutEvents,
-  verdictUnchecked,
-  verdictUnpaused,
-} from "./plants.ts";
+import { acceptEarly, type Plant, storeWithoutEvents, verdictUnchecked } from "./plants.ts";
 import { type Process, startProcess } from "./process.ts";
 import type { Truth } from "./server.ts";
 import { createSimClock, type SimClock } from "./time.ts";
-import { drawTempers } from "./temper.ts";
 import { createTrace } from "./trace.ts";
 import { createWatch } from "./watch.ts";
 import { contentOf, drawWishes, submissionOf, type Wish } from "./workload.ts";
@@ -72,21 +66,20 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const disk = createMemoryDisk("8000000000000000");
   const watch = createWatch({ disk, roll, faults: () => faults, trace: trace.add, violation });
   const caps = createCapWatch(plan.steps, violation);
-  const names = createNames({ random, sites: plan.sites, faults: () => faults });
+  const line = createLine({ clock, roll, trace: trace.add, violation, tear: () => network.tear() });
+  const isCut = (): boolean => line.state() === "lost";
+  const names = createNames({ random, sites: plan.sites, faults: () => faults, isCut });
   let life: Process | undefined;
   let store: QueueStore | undefined;
   let owners = 0;
   let backMs = 0;
-
-  const isHealed = (): boolean => faults === calm;
-  const tempers = drawTempers(seed, { isHealed, isHeard: () => life !== undefined, violation });
 
   const network = createOutside({
     clock,
     random,
     plan,
     faults: () => faults,
-    tempers,
+    isCut: () => line.state() !== "whole",
     truth,
     violation,
     trace: trace.add,
@@ -112,6 +105,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       plan,
       network,
       names,
+      line,
       store: current,
       spool,
       nextOwner: () => ++owners,
@@ -119,6 +113,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       sent(dispatch) {
         const { job, route } = dispatch;
         caps.sent(dispatch, clock.now());
+        line.sent(dispatch);
         if (!watch.committed.has(job.message))
           violation(`${job.message} is sent before its commit`);
         const rows = current.recipients(job.message);
@@ -131,12 +126,13 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       },
       heard(verdict) {
         caps.heard(verdict);
+        line.heard(verdict);
+        noteUnreached(current, verdict, watch.uncounted);
         if (verdict.kind === "delivered") watch.delivering.add(verdict.claim);
         trace.add(
           `${verdict.message} ${verdict.n} ${verdict.kind} ${verdict.scope} ${verdict.class}` +
             `${verdict.doubt ? " doubt" : ""}${isHeld(current, verdict) ? "" : " stale"}`,
         );
-        if (plant === "pause-unheard") return verdictUnpaused(verdict);
         return plant === "lease-unchecked" ? verdictUnchecked(current, verdict) : verdict;
       },
       fatal(text) {
@@ -149,7 +145,6 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const crash = (): void => {
     if (life === undefined) return;
     trace.add("the daemon is killed");
-    tempers.disturbed(clock.monotonicMs());
     life.kill();
     life = undefined;
     store = undefined;
@@ -161,7 +156,6 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     const ending = life;
     if (ending === undefined) return;
     trace.add("the daemon is told to stop");
-    tempers.disturbed(clock.monotonicMs());
     ending.stop(() => {
       if (life !== ending) return;
       trace.add("the daemon has stopped");
@@ -210,15 +204,15 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   happen(plan.faults.workerLosses, () => {
     const worker = Math.floor(roll() * plan.workers);
     trace.add(`worker ${worker} is lost`);
-    tempers.disturbed(clock.monotonicMs());
+    line.workerLost();
     life?.loseWorker(worker);
   });
+  happen(plan.faults.lineFalls, line.fall);
   happen(plan.faults.clockJumps, () => {
     const byMs = drawJump(roll);
     trace.add(`the clock jumps by ${byMs}`);
     if (byMs < 0) backMs -= byMs;
     clock.jump(byMs);
-    tempers.upset();
   });
 
   let steps = 0;
@@ -240,13 +234,9 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     if (store === undefined) violation("the daemon is not there at the end");
     else
       checkBooks({
-        store,
-        truth,
-        denied: names.denied,
+        ...{ store, truth, accepted, submitted, violation, denied: names.denied },
         retry: plan.policy.retry,
-        accepted,
-        submitted,
-        violation,
+        heldMs: isSteady(plan.faults) ? line.heldMs : () => 0,
       });
     const health = life?.queue.health();
     if (violations.length === 0 && health?.pendingRecipients !== 0)
@@ -256,6 +246,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   await runUntil(trouble.lastsMs, () => false);
   trace.add("everything is healed");
   faults = calm;
+  line.heal();
   await runUntil(trouble.lastsMs + HEALED_MS + backMs, allFinal);
   conclude();
   return {
@@ -266,6 +257,18 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     steps,
     taken: [...truth.taken.values()].reduce((sum, count) => sum + count, 0),
   };
+}
+
+/** A daemon that dies, or whose clock jumps, may know a little less of its outages. */
+function isSteady({ kills, restarts, clockJumps }: FaultRates): boolean {
+  return kills + restarts + clockJumps === 0;
+}
+
+function noteUnreached(store: QueueStore, verdict: Verdict, uncounted: Map<number, number>): void {
+  const { message, n, claim, unreached } = verdict;
+  const state = store.recipients(message)[n]?.state;
+  if (unreached !== undefined && state?.at === "sending" && state.claim === claim)
+    uncounted.set(claim, state.attempts);
 }
 
 function isHeld(store: QueueStore, { message, n, claim }: Verdict): boolean {
