@@ -3,6 +3,7 @@ import type { Random } from "../../src/base/random.ts";
 import { createNetwork, type Network } from "./network.ts";
 import type { FaultRates, Plan } from "./plan.ts";
 import { createServer, type Server, type ServerDeps } from "./server.ts";
+import type { Tempers } from "./temper.ts";
 import type { SimClock } from "./time.ts";
 
 export interface OutsideDeps extends Pick<
@@ -13,6 +14,7 @@ export interface OutsideDeps extends Pick<
   readonly random: Random;
   readonly plan: Plan;
   readonly faults: () => FaultRates;
+  readonly tempers: Tempers;
   readonly isCut: () => boolean;
 }
 
@@ -23,7 +25,8 @@ export function createOutside(deps: OutsideDeps): Network {
   const servers = new Map<string, Server>();
   for (let i = 0; i < plan.sites; i++) {
     const site = `s${i}.test`;
-    servers.set(site, createServer({ ...deps, site, random, now: clock.monotonicMs }));
+    const temper = deps.tempers.of(i);
+    servers.set(site, createServer({ ...deps, site, random, temper, now: clock.monotonicMs }));
   }
   return createNetwork({
     clock,

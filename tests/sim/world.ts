@@ -13,10 +13,17 @@ import { createLine } from "./line.ts";
 import { createNames } from "./names.ts";
 import { createOutside } from "./outside.ts";
 import { calm, drawPlan, type FaultRates } from "./plan.ts";
-import { acceptEarly, type Plant, storeWithoutEvents, verdictUnchecked } from "./plants.ts";
+import {
+  acceptEarly,
+  type Plant,
+  storeWithoutEvents,
+  verdictUnchecked,
+  verdictUnpaused,
+} from "./plants.ts";
 import { type Process, startProcess } from "./process.ts";
 import type { Truth } from "./server.ts";
 import { createSimClock, type SimClock } from "./time.ts";
+import { drawTempers } from "./temper.ts";
 import { createTrace } from "./trace.ts";
 import { createWatch } from "./watch.ts";
 import { contentOf, drawWishes, submissionOf, type Wish } from "./workload.ts";
@@ -74,12 +81,16 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   let owners = 0;
   let backMs = 0;
 
+  const isHealed = (): boolean => faults === calm;
+  const tempers = drawTempers(seed, { isHealed, isHeard: () => life !== undefined, violation });
+
   const network = createOutside({
     clock,
     random,
     plan,
     faults: () => faults,
     isCut: () => line.state() !== "whole",
+    tempers,
     truth,
     violation,
     trace: trace.add,
@@ -133,6 +144,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
           `${verdict.message} ${verdict.n} ${verdict.kind} ${verdict.scope} ${verdict.class}` +
             `${verdict.doubt ? " doubt" : ""}${isHeld(current, verdict) ? "" : " stale"}`,
         );
+        if (plant === "pause-unheard") return verdictUnpaused(verdict);
         return plant === "lease-unchecked" ? verdictUnchecked(current, verdict) : verdict;
       },
       fatal(text) {
@@ -145,6 +157,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const crash = (): void => {
     if (life === undefined) return;
     trace.add("the daemon is killed");
+    tempers.disturbed(clock.monotonicMs());
     life.kill();
     life = undefined;
     store = undefined;
@@ -156,6 +169,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     const ending = life;
     if (ending === undefined) return;
     trace.add("the daemon is told to stop");
+    tempers.disturbed(clock.monotonicMs());
     ending.stop(() => {
       if (life !== ending) return;
       trace.add("the daemon has stopped");
@@ -204,15 +218,20 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   happen(plan.faults.workerLosses, () => {
     const worker = Math.floor(roll() * plan.workers);
     trace.add(`worker ${worker} is lost`);
+    tempers.disturbed(clock.monotonicMs());
     line.workerLost();
     life?.loseWorker(worker);
   });
-  happen(plan.faults.lineFalls, line.fall);
+  happen(plan.faults.lineFalls, () => {
+    tempers.disturbed(clock.monotonicMs());
+    line.fall();
+  });
   happen(plan.faults.clockJumps, () => {
     const byMs = drawJump(roll);
     trace.add(`the clock jumps by ${byMs}`);
     if (byMs < 0) backMs -= byMs;
     clock.jump(byMs);
+    tempers.upset();
   });
 
   let steps = 0;
