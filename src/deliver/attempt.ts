@@ -61,6 +61,8 @@ export interface AttemptEnd {
   readonly end: "done" | "stale" | "broken" | "cut";
   /** The link can take another job. */
   readonly clean: boolean;
+  /** It cannot only because it has carried as many as the server wants on one connection. */
+  readonly spent?: boolean;
 }
 
 /** Dead kept connections that one job may meet; then it waits for its next attempt. */
@@ -142,8 +144,9 @@ export function attempt(
     const left = settle(deps, trial, result, outcome);
     work.left = trial.rest.length === 0 ? left : [...left, ...trial.rest];
     const clean = result.clean && !last;
-    if (work.left.length === 0) return done({ end: "done", clean });
-    if (!clean) return done({ end: "cut", clean });
+    const spent = result.clean && last;
+    if (work.left.length === 0) return done({ end: "done", clean, spent });
+    if (!clean) return done({ end: "cut", clean, spent });
     attempt(deps, link, { work, begun: null }, options);
   };
   // Only behind a job that will certainly not need a further transaction of its own.

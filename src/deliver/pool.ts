@@ -132,7 +132,8 @@ function serve(state: PoolState, group: Group, link: Link): void {
       site.running[priority]--;
       state.working.delete(link);
       ended = end;
-      if (begun !== null && !end.clean && end.end !== "stale") state.shy.add(link.target.host);
+      const broke = !end.clean && end.end !== "stale" && end.spent !== true;
+      if (begun !== null && broke) state.shy.add(link.target.host);
       if (returned && after(state, group, { link, work, end })) serve(state, group, link);
     };
     const ahead = (): Trial | null => goAhead(state, group, { link, work });

@@ -229,6 +229,24 @@ test("the server's own limits are obeyed: recipients, their domains, messages", 
   expect(built.servers[0]?.messages()).toHaveLength(3);
 });
 
+test("a server that wants few messages on a connection still gets their commands with the dot before", async () => {
+  const behind: boolean[] = [];
+  const script: Script = (verb, _, session): Act => {
+    if (verb === ".") behind.push(session.pending.includes("MAIL"));
+    return undefined;
+  };
+  const built = await start({
+    servers: [{ offers: ["PIPELINING", "LIMITS MAILMAX=3"], script }],
+    settings: { siteConnections: 1 },
+  });
+  for (let i = 0; i < 12; i++) built.send();
+  await built.verdictsOf(12);
+  expect(built.servers[0]?.sessions.map((one) => one.messages.length)).toEqual([3, 3, 3, 3]);
+  // The last of each connection has nothing behind it, and the first waits for a first answer.
+  expect(behind.filter((one) => one).length).toBeGreaterThanOrEqual(4);
+  expect(behind.at(-1)).toBe(false);
+});
+
 test("notices that a sender asks for travel with its message", async () => {
   const built = await start({ servers: [{ offers: ["DSN"] }] });
   built.send({ dsn: { notify: ["success"], ret: "full", envid: "e1" } });
