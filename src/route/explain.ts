@@ -10,7 +10,7 @@ export interface ExplainDeps {
   readonly sts: StsBook | undefined;
   readonly policy: PolicySettings;
   /** The domain has an entry of its own in `[domains]`. */
-  readonly isOwn: boolean;
+  readonly isNamed: boolean;
   readonly port: number;
   addressesOf(
     hosts: readonly Candidate[],
@@ -30,12 +30,21 @@ export async function explainTls(deps: ExplainDeps, domain: string): Promise<Tls
   const located = locate(answers, []);
   const mxSecure = mx.kind !== "unknown" && mx.secure;
   const hosts = located.kind === "hosts" ? located.hosts : [];
-  const asked = { domain, policy, port, mxSecure, sts: sts ?? null, answers, hosts };
+  const asked = {
+    domain,
+    policy,
+    isNamed: deps.isNamed,
+    port,
+    mxSecure,
+    sts: sts ?? null,
+    answers,
+    hosts,
+  };
   const { plans } = await whenKnown(secure(lookup, asked), (secured) => secured);
   return {
     domain,
     tls: policy.tls,
-    setting: deps.isOwn ? `[domains."${domain}"]` : "tls_policy",
+    setting: deps.isNamed ? `[domains."${domain}"]` : "tls_policy",
     mtaSts: stsPlan(policy, sts),
     dane: danePlan(policy, mxSecure),
     hosts: plans,

@@ -67,7 +67,7 @@ export interface HostPlan {
 
 /** The name of what an endpoint asks for, as events carry it. */
 export function policyName({ tls, demand }: Pick<Endpoint, "tls" | "demand">): TlsPolicyName {
-  if (demand === undefined) return tls;
+  if (demand === undefined || demand.source === "settings") return tls;
   if (demand.source === "dane") return "dane";
   return demand.mode === "enforce" ? "mta-sts" : "mta-sts-testing";
 }

@@ -25,11 +25,13 @@ export interface Endpoint {
 }
 
 /**
- * What a domain publishes about the encryption of its mail; `tls` of the same endpoint already carries how much of it is insisted on.
+ * What is asked for the mail of one domain; `tls` of the same endpoint already carries how much of it is insisted on. The first three
+ * are what the domain publishes.
  * - `mta-sts` (RFC 8461), enforced: the certificate must be valid for the host's name.
  * - `mta-sts`, testing: mail is delivered whatever is found, and what enforcing would have refused is told.
  * - `dane` (RFC 7672): one of the TLSA records must match, whatever the authorities say. Without a record that can be used,
  *   encryption is required and not authenticated.
+ * - `settings`: the operator asks for more than for the mail of all others.
  */
 export type TlsDemand =
   | { readonly source: "mta-sts"; readonly mode: "enforce" }
@@ -39,7 +41,8 @@ export type TlsDemand =
       readonly tlsa: readonly TlsaRecord[];
       /** Any of them may be in the certificate below a trust anchor; the first is the TLSA base domain, said as SNI. */
       readonly names: readonly string[];
-    };
+    }
+  | { readonly source: "settings" };
 
 /**
  * - `opportunistic`: encrypt if offered; in clear where that fails.

@@ -166,7 +166,8 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     const policy = policyOf(settings, settings.domains, domain);
     const port = settings.smtpPort;
     const { hosts } = located;
-    const asked = { domain, policy, port, mxSecure, sts: state, answers, hosts };
+    const isNamed = settings.domains.has(domain);
+    const asked = { domain, policy, isNamed, port, mxSecure, sts: state, answers, hosts };
     return whenKnown(secure(lookup, asked), (secured) => {
       if (secured.hosts.length === 0) return noneSecure(domain, secured);
       const endpoint: Endpoint = { port, tls: policy.tls, implicitTls: false, login: null };
@@ -243,9 +244,9 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     },
     explainTls(domain) {
       const policy = policyOf(settings, settings.domains, domain);
-      const isOwn = settings.domains.has(domain);
+      const isNamed = settings.domains.has(domain);
       const { smtpPort: port } = settings;
-      return explainTls({ lookup, sts, policy, isOwn, port, addressesOf }, domain);
+      return explainTls({ lookup, sts, policy, isNamed, port, addressesOf }, domain);
     },
   };
 }

@@ -13,6 +13,8 @@ import type { StsState } from "./stsBook.ts";
 export interface SecureRequest {
   readonly domain: string;
   readonly policy: PolicySettings;
+  /** The settings name this domain. */
+  readonly isNamed: boolean;
   readonly port: number;
   /** The MX records, or their absence, are secured by DNSSEC. */
   readonly mxSecure: boolean;
@@ -78,7 +80,7 @@ function judgeHost(request: SecureRequest, host: RouteHost, dane: DaneFound | un
   }
   const sts = policy.tls === "off" ? null : (request.sts?.policy ?? null);
   if (sts === null || sts.mode === "none")
-    return usable(request, host, policy.tls, undefined, "what the settings say");
+    return usable(request, host, policy.tls, ownDemand(request), "what the settings say");
   const listed = isListed(sts, host.name);
   const why = `MTA-STS policy ${sts.id}, ${sts.mode}`;
   if (sts.mode === "testing") {
@@ -87,6 +89,12 @@ function judgeHost(request: SecureRequest, host: RouteHost, dane: DaneFound | un
   }
   if (!listed) return unusable(host, "mta-sts", `${why}: it is not listed`);
   return usable(request, host, "verify", { source: "mta-sts", mode: "enforce" }, why);
+}
+
+/** What is insisted on for this domain alone must not be held against a site through which others get their mail. */
+function ownDemand({ policy, isNamed }: SecureRequest): TlsDemand | undefined {
+  const isStrict = policy.tls === "required" || policy.tls === "verify";
+  return isNamed && isStrict ? { source: "settings" } : undefined;
 }
 
 function usable(

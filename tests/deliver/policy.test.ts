@@ -184,6 +184,15 @@ describe("a policy in testing", () => {
     });
 });
 
+test("what the operator asks for one domain is named by what it is, and blames no site", async () => {
+  const route = routeWith("verify", { source: "settings" });
+  const { step } = await deliver({ offers }, { route });
+  expect(step).toMatchObject({ outcome: "delivered", tls: { policy: "verify", verified: true } });
+  await rig?.end();
+  const strict = routeWith("verify", { source: "settings" }, "other.example.com");
+  expect((await deliver({ offers }, { route: strict })).verdict).toMatchObject(waits);
+});
+
 test("mail of two domains shares no connection where they ask for different things", async () => {
   rig = await createRig({ servers: [{ offers }], route: { tls: "opportunistic" } });
   rig.send();

@@ -172,7 +172,7 @@ describe("the operator's word", () => {
   test("for one domain stands in the place of that for all", () => {
     const domains = new Map([["plain.test", { tls: "required" as const }]]);
     const { routeFor } = open({}, { tls: "verify", domains });
-    expect(told(routeFor("plain.test"))[0]).toBe("mx1: required");
+    expect(told(routeFor("plain.test"))[0]).toBe("mx1: required settings");
     expect(told(routeFor("signed.test"))[0]).toBe("mx1: verify");
   });
 
