@@ -83,6 +83,7 @@ export interface DnsCache {
   renew(type: RecordType, name: string): Promise<void>;
   /** Forgets every type of one name, or everything; the keys that went. Rows of the second level are not its business. */
   flush(name?: string): string[];
+  resize(limits: Pick<CacheLimits, "entriesMax" | "bytesMax">): void;
   size(): number;
 }
 
@@ -248,6 +249,7 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
       for (const key of gone) recent.delete(key);
       return gone;
     },
+    resize: ({ entriesMax, bytesMax }) => recent.resize({ entriesMax, weightMax: bytesMax }),
     size: () => recent.size(),
   };
 }

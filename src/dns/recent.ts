@@ -8,6 +8,8 @@ export interface Recent<V> {
   set(key: string, value: V, weight?: number): void;
   delete(key: string): boolean;
   clear(): void;
+  /** Other limits from now on; what is beyond them goes. */
+  resize(limits: RecentLimits): void;
   keys(): Iterable<string>;
   size(): number;
   weight(): number;
@@ -25,7 +27,8 @@ export interface RecentLimits {
   readonly weightMax: number;
 }
 
-export function createRecent<V>({ entriesMax, weightMax }: RecentLimits): Recent<V> {
+export function createRecent<V>(given: RecentLimits): Recent<V> {
+  let { entriesMax, weightMax } = given;
   const slots = new Map<string, Slot<V>>();
   // One iterator lives on: starting anew at each eviction would walk over what was deleted before.
   let hand = slots.entries();
@@ -69,6 +72,10 @@ export function createRecent<V>({ entriesMax, weightMax }: RecentLimits): Recent
       const slot = slots.get(key);
       if (slot !== undefined) remove(key, slot);
       return slot !== undefined;
+    },
+    resize(limits) {
+      ({ entriesMax, weightMax } = limits);
+      while (slots.size > entriesMax || total > weightMax) evictOne();
     },
     clear() {
       slots.clear();

@@ -32,6 +32,14 @@ export interface Resolver extends Pick<DnsCache, "peek" | "renew" | "flush"> {
   readonly lookup: Lookup;
   /** As `lookup`, and how it was answered. */
   inspect<K extends RecordType>(type: K, text: string): Promise<Inspected<RecordOf[K]>>;
+  /** What is cached stays, as far as there is room for it. */
+  configure(settings: ResolverSettings): void;
+}
+
+/** What a reload may change. */
+export interface ResolverSettings {
+  readonly entriesMax: number;
+  readonly hosts: Hosts;
 }
 
 export interface Inspected<T> {
@@ -44,7 +52,8 @@ const DNS_CACHE_ENTRIES = 10_000;
 const HOSTS_TTL_MS = 60_000;
 
 export function createResolver(deps: ResolverDeps): Resolver {
-  const { clock, ask, hosts } = deps;
+  const { clock, ask } = deps;
+  let { hosts } = deps;
   const entriesMax = deps.entriesMax ?? DNS_CACHE_ENTRIES;
   const limits = { ...cacheLimits, entriesMax, bytesMax: entriesMax * ENTRY_BYTES, ...deps.limits };
   const cache = createDnsCache({
@@ -91,7 +100,13 @@ export function createResolver(deps: ResolverDeps): Resolver {
   }
 
   const { peek, renew, flush } = cache;
-  return { lookup, inspect, peek, renew, flush };
+  return {
+    ...{ lookup, inspect, peek, renew, flush },
+    configure(next) {
+      hosts = next.hosts;
+      cache.resize({ entriesMax: next.entriesMax, bytesMax: next.entriesMax * ENTRY_BYTES });
+    },
+  };
 }
 
 /** One lookup with its aliases, over as many questions as that takes. */

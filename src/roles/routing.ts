@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import { createAhead } from "../dns/ahead.ts";
 import { createBusy } from "../dns/busy.ts";
 import { createResolver } from "../dns/resolver.ts";
-import { systemHosts } from "../dns/system.ts";
+import { followSystemHosts } from "../dns/system.ts";
 import { createUpstream } from "../dns/upstream.ts";
 import type { DnsControl } from "../mail/dns.ts";
 import type { NetworkSigns } from "../queue/outage.ts";
@@ -24,6 +24,8 @@ import { hasWayOut } from "./wayOut.ts";
 
 /** How often fresh answers are written to the store; they ride in a transaction of their own. */
 const KEEP_EVERY_MS = 5000;
+/** How often the host's own files are read: two small ones. */
+const LOOK_AROUND_MS = 30_000;
 
 /** Reserved for such uses (RFC 2606 3); asked for while the line is down, to hear whether a resolver lives. */
 const NEUTRAL_NAME = "example.com";
@@ -50,6 +52,8 @@ export function createRouting(deps: {
   readonly store: QueueStore;
 }): Routing {
   const { config, clock, random, meter, store } = deps;
+  let current = config;
+  const hosts = followSystemHosts();
   const seconds = meter.histogram("dns_query_duration_seconds");
   let answeredAtMono = -1;
   let hasServers = upstreamSettings(config).servers.length > 0;
@@ -69,7 +73,7 @@ export function createRouting(deps: {
     clock,
     random,
     ask: upstream.ask,
-    hosts: systemHosts(),
+    hosts: hosts(),
     entriesMax: config.dnsCacheEntries,
     keep: keeper.keep,
     recall: store.recallOne,
@@ -99,6 +103,19 @@ export function createRouting(deps: {
   const busy = createBusy();
   const ahead = createAhead({ clock, cache: resolver, busy, isSilent: upstream.isSilent });
   ahead.start();
+
+  /** A host that moves to another network, or comes up before it, has other resolvers than at the start. */
+  function lookAround(): void {
+    const resolvers = upstreamSettings(current);
+    hasServers = resolvers.servers.length > 0;
+    upstream.configure(resolvers);
+    resolver.configure({ entriesMax: current.dnsCacheEntries, hosts: hosts() });
+  }
+  const lookAgain = (): void => {
+    lookAround();
+    around = clock.after(LOOK_AROUND_MS, lookAgain);
+  };
+  let around = clock.after(LOOK_AROUND_MS, lookAgain);
   return {
     routeFor(domain, senderDomain) {
       busy.note(domain);
@@ -119,9 +136,8 @@ export function createRouting(deps: {
       askResolver: async () => void (await upstream.ask({ type: "A", name: NEUTRAL_NAME })),
     },
     configure(next) {
-      const resolvers = upstreamSettings(next);
-      hasServers = resolvers.servers.length > 0;
-      upstream.configure(resolvers);
+      current = next;
+      lookAround();
       trust.configure(authoritiesOf(next, deps.log));
       settings = routerSettings(next);
       stsPort = next.mtaStsPort;
@@ -130,6 +146,7 @@ export function createRouting(deps: {
     },
     close() {
       ahead.stop();
+      around.cancel();
       keeper.write();
       upstream.close();
     },

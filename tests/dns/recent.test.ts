@@ -44,6 +44,16 @@ test("whatever is set and read, both limits hold, and what is there is what was 
   );
 });
 
+test("what is beyond smaller limits goes, and larger ones give room", () => {
+  const recent = createRecent<number>({ entriesMax: 100, weightMax: 1_000 });
+  for (let i = 0; i < 100; i++) recent.set(`k${i}`, i, 10);
+  recent.resize({ entriesMax: 50, weightMax: 300 });
+  expect([recent.size(), recent.weight()]).toEqual([30, 300]);
+  recent.resize({ entriesMax: 40, weightMax: 1_000 });
+  for (let i = 0; i < 100; i++) recent.set(`n${i}`, i, 10);
+  expect(recent.size()).toBe(40);
+});
+
 test("what is heavier than the whole is not kept, and neither is what it replaced", () => {
   const recent = createRecent<number>({ entriesMax: 5, weightMax: 20 });
   recent.set("a", 1);

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseHosts, parseResolvConf } from "../../src/dns/servers.ts";
-import { systemHosts, systemResolvConf } from "../../src/dns/system.ts";
+import { followSystemHosts, systemHosts, systemResolvConf } from "../../src/dns/system.ts";
 
 describe("/etc/resolv.conf", () => {
   test("gives servers in order, and ignores the rest", () => {
@@ -44,6 +47,20 @@ describe("/etc/hosts", () => {
   test("localhost is known without any file", () => {
     expect(systemHosts("/nowhere/hosts").get("localhost")?.A).toEqual(["127.0.0.1"]);
   });
+});
+
+test("the hosts file is read anew when it has changed, also when it comes or goes", () => {
+  const folder = mkdtempSync(join(tmpdir(), "postrider-hosts-"));
+  const path = join(folder, "hosts");
+  const hosts = followSystemHosts(path);
+  expect(hosts().has("a.test")).toBe(false);
+  writeFileSync(path, "192.0.2.1 a.test\n");
+  expect(hosts().get("a.test")?.A).toEqual(["192.0.2.1"]);
+  expect(hosts()).toBe(hosts());
+  writeFileSync(path, "192.0.2.1 a.test\n192.0.2.2 b.test\n");
+  expect(hosts().has("b.test")).toBe(true);
+  rmSync(folder, { recursive: true });
+  expect(hosts().has("a.test")).toBe(false);
 });
 
 test("no text makes a parser throw", () => {
