@@ -22,7 +22,6 @@ export interface Staged {
 
 export interface Delivered {
   readonly told: readonly Told[];
-  readonly sentAt: number;
   readonly grownBytes: number;
 }
 
@@ -159,13 +158,14 @@ function placeOf({ names }: Arena, one: FaultCase, { number, index }: Numbers): 
       behind === undefined ? `198.18.${third}.${fourth + i}` : `${bad[behind]}.${number + 1}`,
   }));
   const silence = `198.19.${number * 50 + 1 + (index % 50)}`;
+  const silenceV6 = `fd78::${(number + 1).toString(16)}:${(index + 1).toString(16)}`;
   return {
     ...{ domain, hosts, names },
     keys: certificateFor(hosts[0]?.name ?? domain, plans[0]?.certificate),
     policyHost: { name: `mta-sts.${domain}`, address: `198.18.${third}.${fourth + ADDRESSES - 1}` },
     silent: (n) => `${silence}.${n + 1}`,
-    isSilent: (address) => address.startsWith(`${silence}.`),
-    silentV6: (n) => `fd78::${(number + 1).toString(16)}:${(index + 1).toString(16)}:${n}`,
+    isSilent: (address) => address.startsWith(`${silence}.`) || address.startsWith(`${silenceV6}:`),
+    silentV6: (n) => `${silenceV6}:${n}`,
   };
 }
 

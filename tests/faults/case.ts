@@ -36,7 +36,7 @@ export interface Place {
 /** Deadlines in milliseconds, proportions of RFC 5321's: what every sender of the run is set to. */
 export const deadlines = {
   connect: 2_000,
-  greeting: 8_000,
+  greeting: 16_000,
   ehlo: 6_000,
   starttls: 4_000,
   tls: 3_000,
@@ -45,7 +45,7 @@ export const deadlines = {
   rcpt: 6_000,
   data: 4_000,
   block: 4_000,
-  dot: 10_000,
+  dot: 20_000,
 } as const;
 
 export interface Letter {
@@ -115,8 +115,6 @@ export interface Seen {
   readonly place: Place;
   readonly servers: readonly MailServer[];
   readonly told: readonly Told[];
-  /** When the first message was handed to the sender. */
-  readonly sentAt: number;
   /** By how much the daemon's memory grew meanwhile; 0 for others. */
   readonly grownBytes: number;
   /** Destinations in the silent ranges that packets went to. */

@@ -63,10 +63,11 @@ export const bad = { loss: "198.18.250", shortPackets: "198.18.251" } as const;
 const ruleset = `
 table inet faults {
   set sought { type ipv4_addr; size 4096; flags dynamic; }
+  set sought6 { type ipv6_addr; size 4096; flags dynamic; }
   chain out {
     type filter hook output priority 0; policy accept;
     ip daddr 198.19.0.0/16 add @sought { ip daddr } drop
-    ip6 daddr fd78::/64 drop
+    ip6 daddr fd78::/64 add @sought6 { ip6 daddr } drop
     ip daddr ${bad.loss}.0/24 numgen random mod 100 < 30 drop
     ip saddr ${bad.loss}.0/24 numgen random mod 100 < 30 drop
     ip daddr ${bad.loss}.0/24 limit rate over 25 kbytes/second burst 8 kbytes drop
@@ -88,8 +89,8 @@ export function openLab(): Lab {
     packets,
     root: process.env[INSIDE] === "root",
     soughtAddresses() {
-      const set = run("nft", ["list", "set", "inet", "faults", "sought"]);
-      return [...set.matchAll(/\b198\.19\.\d+\.\d+/g)].map(([address]) => address);
+      const sets = run("nft", ["list", "sets", "inet"]);
+      return [...sets.matchAll(/\b(?:198\.19\.\d+\.\d+|fd78:[0-9a-f:]+)/g)].map(([one]) => one);
     },
   };
 }

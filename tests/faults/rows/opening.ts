@@ -171,10 +171,10 @@ export const openingCases: readonly FaultCase[] = [
     },
     expect: {
       first: "delivered",
-      check: ({ servers, sentAt }) =>
-        (servers[0]?.sessions[0]?.beganAt ?? 0) - sentAt < deadlines.connect * 2.7
-          ? undefined
-          : "IPv4 was not among the first two tries",
+      check: ({ place, sought }) => {
+        const tried = sought.filter((address) => place.isSilent(address)).length;
+        return tried <= 1 ? undefined : `${tried} IPv6 addresses were tried before`;
+      },
     },
   },
   {
@@ -215,7 +215,7 @@ export const openingCases: readonly FaultCase[] = [
         offers: null,
         script: ({ verb, dotAlone }) => {
           if (verb === "CONNECT") return `220 ${"*".repeat(60)}`;
-          return verb === "." && !dotAlone ? hang : undefined;
+          return verb === "." && !dotAlone ? closes : undefined;
         },
       },
     ],

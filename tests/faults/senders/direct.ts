@@ -48,7 +48,6 @@ function kindOf(direct: Direct): SenderKind {
 const LIMIT_MS = 50_000;
 
 async function deliver(direct: Direct, staged: Staged): Promise<Delivered> {
-  const sentAt = performance.now();
   const told: Told[] = [];
   const server = staged.place.hosts[0]?.address ?? "";
   const handle = direct.handle(server);
@@ -63,7 +62,7 @@ async function deliver(direct: Direct, staged: Staged): Promise<Delivered> {
       told.push({ to: each, outcomes: outcomes[n] === undefined ? [] : [outcomes[n]], events: [] });
   }
   handle.end();
-  return { told, sentAt, grownBytes: 0 };
+  return { told, grownBytes: 0 };
 }
 
 /** sysexits.h: only this one asks the caller to try again. */

@@ -61,7 +61,6 @@ function senderOf(running: Postfix, stop: () => Promise<void>): Sender {
     queue: true,
     stop,
     async deliver(staged) {
-      const sentAt = performance.now();
       const told: Told[] = [];
       const { messages = 1, pauseMs = 0 } = staged.one.letter ?? {};
       for (let i = 0; i < messages; i++) {
@@ -73,7 +72,7 @@ function senderOf(running: Postfix, stop: () => Promise<void>): Sender {
         const id = /queued as (\w+)/.exec(info.response)?.[1] ?? "";
         told.push(...(await follow(running, id, { staged, to })));
       }
-      return { told, sentAt, grownBytes: 0 };
+      return { told, grownBytes: 0 };
     },
   };
 }

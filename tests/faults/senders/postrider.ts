@@ -128,7 +128,6 @@ const SLOW_LIMIT_MS = 100_000;
 async function deliver(daemon: Daemon, staged: Staged): Promise<Delivered> {
   const { one } = staged;
   let rssBefore = 0;
-  const sentAt = performance.now();
   const told: Told[] = [];
   const { messages = 1, pauseMs = 0 } = one.letter ?? {};
   for (let i = 0; i < messages; i++) {
@@ -138,7 +137,7 @@ async function deliver(daemon: Daemon, staged: Staged): Promise<Delivered> {
     // The first one warms up what stays.
     if (i === 0) rssBefore = rssOf(daemon);
   }
-  return { told, sentAt, grownBytes: Math.max(0, rssOf(daemon) - rssBefore) };
+  return { told, grownBytes: Math.max(0, rssOf(daemon) - rssBefore) };
 }
 
 async function submit(daemon: Daemon, staged: Staged, message: number): Promise<string> {
