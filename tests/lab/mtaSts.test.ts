@@ -131,6 +131,24 @@ test("an enforced policy keeps mail from a host that it does not list", async ()
   expect(text).toContain("not listed");
 });
 
+test("the policy and what it does to each host are explained, also where it leaves none", async () => {
+  for (const [domain, mode, usable] of [
+    ["enforce.test", "enforce", true],
+    ["unlisted.test", "enforce", false],
+    ["testing.test", "testing", true],
+  ] as const) {
+    const answer = await daemon.request(`/explain/${domain}`);
+    expect(await answer.json()).toMatchObject({
+      tls: {
+        tls: "opportunistic",
+        setting: "tls_policy",
+        mta_sts: expect.stringContaining(mode),
+        hosts: [{ host: `mx.${domain}`, usable }],
+      },
+    });
+  }
+});
+
 test("an enforced policy keeps mail from a host whose certificate names another", async () => {
   const { outcome, phase, text, class: trouble } = await attempt("misnamed.test");
   expect([outcome, phase, trouble]).toEqual(["delivery_delayed", "tls", "tls"]);

@@ -43,7 +43,8 @@ async function routeView(deps: ExplainDeps, domain: string): Promise<CommandAnsw
     hosts: await Promise.all(
       hosts.map((host, i) => aged(routing.dns, host, direct && i < HOSTS_AGED_MAX)),
     ),
-    tls: found.kind === "route" && direct ? tlsView(await routing.explainTls(domain)) : null,
+    // Where no host fits the policy there is no route, and the policy is what one wants to see.
+    tls: found.kind !== "refused" && direct ? tlsView(await routing.explainTls(domain)) : null,
     site: found.kind === "route" ? queue.look(found.route.site) : null,
     sources: found.kind === "route" ? sources.look(found.route.site, clock.now()) : [],
     paused: pausesOf(store, domain, found),
