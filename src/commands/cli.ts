@@ -13,6 +13,7 @@ import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addSink } from "./sink.ts";
 import { CommandFailure } from "./target.ts";
+import { addTrace } from "./trace.ts";
 import { addVersion, version } from "./version.ts";
 
 /** `argv` without the program's own name. Resolves with the exit code and never rejects but for a bug. */
@@ -63,6 +64,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addMessage(program, deps);
   addDomain(program, deps, end);
   addExplain(program, deps);
+  addTrace(program, deps);
   addDns(program, deps);
   addReload(program, deps);
   addSink(program, deps, end);

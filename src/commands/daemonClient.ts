@@ -29,6 +29,12 @@ export type Answer =
 
 export interface DaemonClient {
   ask(request: Request): Promise<Answer>;
+  /** Reads on until the daemon ends it or `stop` resolves. Undefined: it was read to its end. */
+  follow(
+    path: string,
+    hear: (text: string) => void,
+    stop: Promise<void>,
+  ): Promise<Answer | undefined>;
 }
 
 /** The door answers at once; only a commit on a slow disk takes longer. */
@@ -57,6 +63,27 @@ export function createDaemonClient(target: Target, clock: Clock): DaemonClient {
         };
       } finally {
         timer.cancel();
+      }
+    },
+    async follow(path, hear, stop) {
+      const road = roadTo(target);
+      if ("kind" in road) return road;
+      const limit = new AbortController();
+      void stop.then(() => limit.abort());
+      try {
+        const response = await fetch(road.base + path, {
+          headers: road.headers,
+          signal: limit.signal,
+          ...(road.unix === undefined ? {} : { unix: road.unix }),
+        });
+        if (!response.ok || response.body === null) return await answerOf(response);
+        const decoder = new TextDecoder();
+        for await (const chunk of response.body) hear(decoder.decode(chunk, { stream: true }));
+        return undefined;
+      } catch (error) {
+        if (limit.signal.aborted) return undefined;
+        const why = `${road.unix ?? road.base}: ${whyOf(error, limit.signal)}`;
+        return { kind: "unreachable", why };
       }
     },
   };

@@ -9,12 +9,14 @@ import type { Route } from "../route/route.ts";
 import type { Offer } from "../smtp/extensions.ts";
 import { wordsOf } from "../smtp/reply.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
+import type { Dialogue } from "../smtp/dialogue.ts";
 import { ehloName } from "./ehloName.ts";
 import type { Connect, Target } from "./connection.ts";
 import { createTalk, type Talk } from "./drive.ts";
 import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
 import type { DeliverSettings } from "./settings.ts";
+import type { Tracer } from "./trace.ts";
 import type { Setback } from "./trouble.ts";
 
 /** A connection that is ready for mail. */
@@ -53,6 +55,7 @@ export interface OpenDeps {
   readonly log: Log;
   readonly settings: DeliverSettings;
   order(route: Route, random: Random): readonly RouteTarget[];
+  readonly tracer: Pick<Tracer, "opening">;
 }
 
 export interface OpenRequest {
@@ -232,7 +235,7 @@ async function openOne(
   });
   deps.meter.sessions(+1);
   if (connection.tls !== null) deps.meter.secured(connection.tls);
-  const end = await greet(talk, signal, {
+  const dialogue = opening({
     helo: ehloName(route.source?.ehlo ?? settings.helo, connection.source),
     encrypt: manner.encrypt,
     heloOnly: manner.heloOnly,
@@ -241,6 +244,7 @@ async function openOne(
     clearAllowed: route.via === "sink" || mayTellInClear(routed),
     nonce: () => hexOf(deps.random, NONCE_OCTETS),
   });
+  const end = await greet(talk, signal, deps.tracer.opening(session, target, dialogue));
   if (end.end === "ready") {
     const { offer } = end;
     const { source } = connection;
@@ -257,12 +261,16 @@ async function openOne(
   return { kind: "failed", tried: { target, session, setback: end } };
 }
 
-function greet(talk: Talk, signal: AbortSignal, options: OpeningOptions): Promise<OpeningEnd> {
+function greet(
+  talk: Talk,
+  signal: AbortSignal,
+  dialogue: Dialogue<OpeningEnd>,
+): Promise<OpeningEnd> {
   return new Promise((resolve) => {
     const stop = (): void => talk.close("stopped", "the daemon stops");
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
-    talk.run(opening(options), null, (end) => {
+    talk.run(dialogue, null, (end) => {
       signal.removeEventListener("abort", stop);
       resolve(end);
     });

@@ -10,16 +10,17 @@ import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Target } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
-import { attempt, giveVerdicts, prepare, type Place, type Work } from "./attempt.ts";
+import { attempt, giveVerdicts, prepare, type Place, type Trial, type Work } from "./attempt.ts";
 import type { Body } from "./body.ts";
 import type { Connect } from "./connection.ts";
 import { createLearned } from "./learned.ts";
 import { createDeliverMeter } from "./metering.ts";
-import { createOpen, type Unopened } from "./open.ts";
+import { createOpen, type Link, type Unopened } from "./open.ts";
 import { createPool } from "./pool.ts";
 import type { PoolGauges } from "./poolState.ts";
 import type { DeliverSettings } from "./settings.ts";
 import type { SenderSite } from "./siteBook.ts";
+import { createTracer, type Tracer } from "./trace.ts";
 import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
 import { patienceFor } from "./waiting.ts";
 
@@ -31,6 +32,8 @@ export interface SenderDeps {
   readonly log: Log;
   readonly settings: DeliverSettings;
   verdict(verdict: Verdict): void;
+  /** Without it nobody listens. */
+  readonly tracer?: Tracer;
   readSpool(file: string): AsyncIterable<Uint8Array>;
   /** Asked for each message, since keys may change; absent: nothing is signed. */
   readonly signer?: () => Signer;
@@ -54,11 +57,12 @@ export interface Sender {
 
 export function createSender(deps: SenderDeps): Sender {
   let { settings } = deps;
+  const { tracer = createTracer({ clock: deps.clock, tell() {} }) } = deps;
   let stopping = false;
   const meter = createDeliverMeter(deps.meter);
   const { clock, random, log, connect, order } = deps;
   const open = createOpen({
-    ...{ clock, random, log, connect, order, meter },
+    ...{ clock, random, log, connect, order, meter, tracer },
     get settings() {
       return settings;
     },
@@ -80,10 +84,21 @@ export function createSender(deps: SenderDeps): Sender {
           heard(verdict);
         },
       };
+      const begin = (link: Link, work: Work): Trial | null => {
+        const trial = prepare(attemptDeps, link, work);
+        if (trial === null) return null;
+        const { session, target } = link;
+        const dialogue = tracer.job(session, target, work.job, trial.dialogue);
+        return dialogue === trial.dialogue ? trial : { ...trial, dialogue };
+      };
       return {
-        prepare: (link, work) => prepare(attemptDeps, link, work),
-        attempt: (link, what, options) => attempt(attemptDeps, link, what, options),
-        unopened: (work, why) => giveVerdicts(attemptDeps, work, placeOf(why), judgeUnopened(why)),
+        prepare: begin,
+        attempt: (link, { work, begun }, options) =>
+          attempt(attemptDeps, link, { work, begun: begun ?? begin(link, work) }, options),
+        unopened(work, why) {
+          tracer.unopened(work.job, why.tried);
+          giveVerdicts(attemptDeps, work, placeOf(why), judgeUnopened(why));
+        },
         blames: (why) => blamesSite(judgeUnopened(why)),
       };
     },

@@ -5,6 +5,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { DkimKey } from "./dkim/key.ts";
 import type { DnsType } from "./dns.ts";
 import type { MessageId } from "./id.ts";
+import type { TraceWish } from "./trace.ts";
 
 /** For the queue thread: whatever changes the store, and whatever only that thread knows. */
 export type Command = QueueCommand | DnsCommand;
@@ -47,6 +48,9 @@ export type SenderCommand =
   | { readonly do: "sender.gauges" }
   /** Its sites that have work or connections: concurrency, limits and whence, rates. Null: all of them. */
   | { readonly do: "sender.sites"; readonly site: string | null }
+  /** Tells the dialogues that are wished for, under this number, until it is told to stop. */
+  | { readonly do: "sender.trace"; readonly number: number; readonly wish: TraceWish }
+  | { readonly do: "sender.untrace"; readonly number: number }
   /** Signs with these keys and no others from now on. */
   | { readonly do: "sender.keys"; readonly keys: readonly DkimKey[] };
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { createMeter } from "../base/meter.ts";
+import { createMeter, type Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Config, LoadedConfig } from "../config.ts";
@@ -18,10 +18,11 @@ import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
 import { createQueueThread, type QueueThread } from "./queueThread.ts";
 import { createReaderThread, type ReaderThread } from "./readerThread.ts";
-import { type Applied, createReload } from "./reload.ts";
+import { type Applied, createReload, type Reload } from "./reload.ts";
 import { die, onHangUp, stopSignal } from "./signals.ts";
 import { openSigning, type Signing } from "./signing.ts";
 import { reportEachSecond } from "./thread.ts";
+import { createTracing } from "./tracing.ts";
 import { withUplink } from "./uplink.ts";
 
 /** How long running SMTP transactions may take to end once the daemon is told to stop. */
@@ -139,6 +140,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   let draining = false;
   let fleet: Fleet | undefined;
   const askSenders: Fleet["ask"] = async (command) => (await fleet?.ask(command)) ?? [];
+  const tracing = createTracing(askSenders);
   const signing = await openSigning({
     config,
     clock,
@@ -167,6 +169,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),
     order: queue.order,
+    trace: tracing.open,
     explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),
     refusing: queue.refusing,
@@ -187,12 +190,10 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   }
   // Only now: a daemon that cannot serve must not begin to send what the next one owes.
   const { keys } = signing.desk;
-  const forget = metrics.forget;
-  const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, hear, forget });
+  const told = { hear, forget: metrics.forget, traced: tracing.traced };
+  const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
   fleet = senders;
-  const everyone = { opened, senders, queue, reader, signing, io };
-  const apply = (next: Config): Promise<Applied> => applySettings(next, everyone);
-  const reload = createReload({ config, load: io.load, log, meter, apply });
+  const reload = reloading(config, meter, { opened, senders, queue, reader, signing, io });
   const hangUps = onHangUp(() => void reload.run());
   io.started({
     version,
@@ -224,6 +225,12 @@ interface Configured {
   readonly reader: ReaderThread;
   readonly signing: Signing;
   readonly io: DaemonIo;
+}
+
+function reloading(config: Config, meter: Meter, parts: Configured): Reload {
+  const { load, log } = parts.io;
+  const apply = (next: Config): Promise<Applied> => applySettings(next, parts);
+  return createReload({ config, load, log, meter, apply });
 }
 
 /** What can be refused comes first. New senders are there before sites move to them, and old ones end once theirs have moved. */

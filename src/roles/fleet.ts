@@ -6,7 +6,14 @@ import type { Config } from "../config.ts";
 import { busy, type CommandAnswer, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { createAsker } from "./asker.ts";
-import type { Common, Configure, DoorToQueue, DoorToSender, SenderToDoor } from "./protocol.ts";
+import type {
+  Common,
+  Configure,
+  DoorToQueue,
+  DoorToSender,
+  SenderToDoor,
+  Traced,
+} from "./protocol.ts";
 import { channel, spawn } from "./spawn.ts";
 
 /** A thread that dies at once, again and again, must not keep the cores busy. */
@@ -35,6 +42,7 @@ export function createFleet(deps: {
   readonly spawn?: typeof spawn;
   /** Given the thread's name. */
   hear(thread: string): (message: Common) => void;
+  traced(told: Traced): void;
   /** The thread of that name died: what its gauges said holds no more. */
   forget(thread: string): void;
 }): Fleet {
@@ -63,6 +71,7 @@ export function createFleet(deps: {
     const hear = deps.hear(name);
     thread.hear((message) => {
       if (message.say === "told") asker.answered(message.number, message.answer);
+      else if (message.say === "traced") deps.traced(message);
       else hear(message);
     });
     thread.gone((why) => {

@@ -21,6 +21,7 @@ import { CONTROL_SOCKET, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
 import type { QueueReady } from "./protocol.ts";
 import { doorLimits, returnPaths } from "./settings.ts";
+import type { Tracing } from "./tracing.ts";
 
 export type OpenedDoor =
   | {
@@ -52,6 +53,7 @@ export function openDoor(deps: {
   readonly ask: (query: Query) => Promise<Answer>;
   readonly order: Order;
   readonly explain: Explain;
+  readonly trace: Tracing["open"];
   readonly reload: () => Promise<CommandAnswer>;
   /** Why the queue takes no mail; null: it does. */
   readonly refusing: () => Refusal | null;
@@ -81,6 +83,7 @@ export function openDoor(deps: {
       ask: deps.ask,
       order: deps.order,
       explain: deps.explain,
+      trace: deps.trace,
       reload: deps.reload,
       domains: deps.domains,
       ids,

@@ -12,6 +12,7 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query, UplinkView } from "../mail/query.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
+import type { TraceLine } from "../mail/trace.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
@@ -134,7 +135,15 @@ export type DoorToSender =
       readonly command: SenderCommand | Configure;
     }
   | { readonly say: "stop"; readonly graceMs: number };
-export type SenderToDoor = Common | Told;
+export type SenderToDoor = Common | Told | Traced;
+
+/** Lines of a live look, and how many more there would have been. */
+export interface Traced {
+  readonly say: "traced";
+  readonly number: number;
+  readonly lines: readonly TraceLine[];
+  readonly dropped: number;
+}
 
 export type DoorToReader =
   | { readonly say: "level"; readonly level: LogLevel }

@@ -8,6 +8,7 @@ import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
+import { createTracer } from "../deliver/trace.ts";
 import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
@@ -50,8 +51,13 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   };
   let signer = signerWith(start.keys, thread.log);
   const connecting = createConnecting(config, thread);
+  const tracer = createTracer({
+    clock,
+    tell: (number, lines, dropped) => thread.say({ say: "traced", number, lines, dropped }),
+  });
   const sender = createSender({
     clock,
+    tracer,
     random: systemRandom,
     connect: connecting.connect,
     meter: thread.meter,
@@ -71,7 +77,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   };
   const handlers: Handlers<SenderCommand | Configure> = {
     configure,
-    ...senderHandlers(sender, signWith),
+    ...senderHandlers(sender, tracer, signWith),
   };
   thread.hear((message) => {
     switch (message.say) {

@@ -23,6 +23,7 @@ import { type Ask, answerQuery, readFilter } from "./read.ts";
 import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type Sender } from "./send.ts";
 import type { Spool } from "./spool.ts";
+import { addTracing, type TraceDeps } from "./trace.ts";
 
 /** JSON and CBOR bodies being parsed at once: 48 MB all together (DESIGN 3). */
 const SMALL_BODIES_MAX_BYTES = 8_000_000;
@@ -57,7 +58,7 @@ export interface MetricsPage {
   readonly text: string;
 }
 
-export interface DoorDeps {
+export interface DoorDeps extends Pick<TraceDeps, "trace"> {
   readonly accept: Accept;
   readonly ask: Ask;
   readonly order: Order;
@@ -143,6 +144,7 @@ export function createDoor(deps: DoorDeps): Door {
   addDomains(app, deps, keyed);
   addOperating(app, deps, keyed);
   addLooking(app, deps, keyed);
+  addTracing(app, deps, keyed);
   addDocument(app, deps, schema, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, fail);

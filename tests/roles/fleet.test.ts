@@ -22,6 +22,7 @@ function setUp(workers: number) {
       for (const port of transfer) port.close();
     },
     hear: () => () => {},
+    traced: () => {},
     forget: (thread) => void forgotten.push(thread),
     spawn: (() => {
       let end: (why: string | undefined) => void = () => {};

@@ -51,7 +51,8 @@ function sender() {
   const waiters: (() => void)[] = [];
   port2.on("message", (said: QueueToSender) => {
     if (said.say === "noMoreJobs") heard.push(END);
-    else if (said.say === "jobs") heard.push(...unpack(said.packed).map((piece) => piece.head.job.message));
+    else if (said.say === "jobs")
+      heard.push(...unpack(said.packed).map((piece) => piece.head.job.message));
     waiters.splice(0).forEach((wake) => wake());
   });
   const next = (): Promise<void> => new Promise((resolve) => void waiters.push(resolve));

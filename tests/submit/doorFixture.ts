@@ -10,6 +10,7 @@ import { createIds, hostTag } from "../../src/mail/id.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
 import type { Answer, Query } from "../../src/mail/query.ts";
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
+import type { TraceWish } from "../../src/mail/trace.ts";
 import { digestOf } from "../../src/submit/auth.ts";
 import type { DoorDeps, Health, Peer } from "../../src/submit/door.ts";
 import { createDoor, defaultLimits } from "../../src/submit/door.ts";
@@ -29,6 +30,7 @@ export interface Fixture {
   readonly calls: (readonly Submission[])[];
   readonly asked: Query[];
   readonly ordered: Command[];
+  readonly traces: { wish: TraceWish; hear: Parameters<DoorDeps["trace"]>[1]; closed: boolean }[];
   readonly logged: string[];
   readonly spoolFolder: string;
   readonly meter: ReturnType<typeof createMeter>;
@@ -52,6 +54,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
     calls: [],
     asked: [],
     ordered: [],
+    traces: [],
     logged: [],
     spoolFolder: folder,
     meter,
@@ -70,6 +73,11 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         return fixture.reply;
       },
       reload: async () => fixture.told,
+      trace(wish, hear) {
+        fixture.traces.push({ wish, hear, closed: false });
+        const place = fixture.traces.length - 1;
+        return { close: () => void (fixture.traces[place]!.closed = true) };
+      },
       explain: async (domain) => ({ kind: "done", value: { domain } }),
       order: async (command) => {
         fixture.ordered.push(command);
