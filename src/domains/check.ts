@@ -1,10 +1,11 @@
 // What the DNS says of a domain beside what it should say. Nothing here fails: whatever was not learnt is a status too.
-import type { Answer } from "../dns/answer.ts";
+import { ipFamily } from "../base/cidr.ts";
 import type { DomainRecord, RecordStatus } from "../mail/domain.ts";
 import { mechanisms, type Origin, type Wanted } from "./records.ts";
+import { checkSpf, isSpf, type SpfLook } from "./spf.ts";
 
 /** A question to the DNS itself, past every cache: whoever asks has just changed something. */
-export type Look = (type: "TXT" | "A" | "AAAA", name: string) => Promise<Answer<string>>;
+export type Look = SpfLook;
 
 interface Finding {
   readonly status: RecordStatus;
@@ -36,7 +37,7 @@ async function check(wanted: Wanted, origin: Origin, look: Look): Promise<Findin
     case "DKIM":
       return judgeKey(found, value);
     case "SPF":
-      return judgeSpf(found, origin);
+      return judgeSpf(name, found, origin, look);
     case "DMARC":
       return judgeDmarc(found);
     default:
@@ -86,20 +87,55 @@ function tagsOf(record: string): ReadonlyMap<string, string> {
   return tags;
 }
 
-/** RFC 7208 4.5, 4.6.1: one record, terms apart by spaces. */
-function judgeSpf(found: readonly string[], origin: Origin): Finding {
-  const records = found.filter((text) => /^v=spf1( |$)/i.test(text));
+/** What a receiver will find for every address that mail is known to leave from. */
+async function judgeSpf(
+  domain: string,
+  found: readonly string[],
+  origin: Origin,
+  look: Look,
+): Promise<Finding> {
+  const records = found.filter(isSpf);
   const [record, ...more] = records;
   if (record === undefined) return failed("Nothing is there yet.");
   if (more.length > 0) return failed(nothingOr(records, "More than one record is there"));
-  const terms = record
+  const wanted = mechanisms(origin);
+  const addresses = await addressesOf(origin, look);
+  const refused: string[] = [];
+  for (const address of addresses) {
+    const result = await checkSpf(domain, address, look);
+    if (result === "temperror")
+      return { status: "temporary_failure", detail: "The DNS does not answer for a name in it." };
+    if (result === "permerror") return failed(nothingOr(records, "It cannot be evaluated"));
+    if (result !== "pass") refused.push(`${address} (${result})`);
+  }
+  const names = record
     .toLowerCase()
     .split(/ +/)
     .map((term) => term.replace(/^\+/, ""));
-  const wanted = mechanisms(origin);
-  if (wanted.length === 0 || wanted.some((one) => terms.includes(one.toLowerCase())))
+  const named = wanted.some((one) => names.includes(one.toLowerCase()));
+  if (refused.length === 0 && (addresses.length > 0 || wanted.length === 0 || named))
     return verified;
-  return failed(`Add ${wanted.join(" ")} to what is there: ${JSON.stringify(record)}.`);
+  const whom = refused.length === 0 ? "" : ` It does not let mail come from ${refused.join(", ")}.`;
+  return failed(`Add ${wanted.join(" ")} to what is there: ${JSON.stringify(record)}.${whom}`);
+}
+
+/** Addresses that are not known are those of the names that mail leaves by. */
+async function addressesOf(
+  { hostname, addresses, relays }: Origin,
+  look: Look,
+): Promise<readonly string[]> {
+  if (relays.length === 0 && addresses.length > 0) return addresses.map((one) => one.address);
+  const names = relays.length > 0 ? relays : hostname === null ? [] : [hostname];
+  const all: string[] = [];
+  for (const name of names) {
+    if (ipFamily(name) !== 0) all.push(name);
+    else
+      for (const type of ["A", "AAAA"] as const) {
+        const answer = await look(type, name);
+        if (answer.kind === "found") all.push(...answer.records);
+      }
+  }
+  return all;
 }
 
 function judgeDmarc(found: readonly string[]): Finding {

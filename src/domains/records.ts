@@ -31,9 +31,11 @@ export function wantedRecords(
     value,
     detail: "",
   });
+  const sources = mechanisms(origin);
   return [
     ...keys.map((key) => txt("DKIM", dkimName(key), publicRecord(key))),
-    txt("SPF", domain, ["v=spf1", ...mechanisms(origin), "~all"].join(" ")),
+    // Without a name or an address it would let mail come from nowhere.
+    ...(sources.length === 0 ? [] : [txt("SPF", domain, ["v=spf1", ...sources, "~all"].join(" "))]),
     txt("DMARC", `_dmarc.${domain}`, "v=DMARC1; p=none"),
     ...hostRecords(origin),
   ];

@@ -56,13 +56,14 @@ async function setUp(options: { folder?: string; origin?: Origin } = {}): Promis
   return scene;
 }
 
+/** Knows no MX. */
 function lookIn(zone: Map<string, string[]>): Look {
-  return async (_type, name): Promise<Answer<string>> => {
+  return async <T>(_type: string, name: string): Promise<Answer<T>> => {
     const records = zone.get(name);
     if (name.startsWith("silent")) return { kind: "unknown", why: "timeout", freshUntil: 0 };
     if (records === undefined)
       return { kind: "none", why: "nxdomain", freshUntil: 0, secure: false };
-    return { kind: "found", records, freshUntil: 0, secure: false };
+    return { kind: "found", records: records as T[], freshUntil: 0, secure: false };
   };
 }
 
@@ -247,6 +248,7 @@ describe("a check", () => {
     const p = (rsa?.value ?? "").split("p=")[1] ?? "";
     zone.set(rsa?.name ?? "", [`p=${p.slice(0, 100)} ${p.slice(100)} ; n=note; v=DKIM1`]);
     zone.set("shop.example", ["v=spf1 include:other.example +A:MAIL.shop.example -all"]);
+    zone.set("other.example", ["v=spf1 ip4:198.51.100.0/24 -all"]);
     zone.set("_dmarc.shop.example", ["v=DMARC1; p=reject; rua=mailto:d@shop.example"]);
     expect(viewOf(await desk.verify("shop.example")).status).toBe("verified");
   });
@@ -268,4 +270,21 @@ test("mail through a relay names the relay in SPF, and no address of this host",
   const { records } = viewOf(await desk.add("shop.example", null));
   expect(records.map((one) => one.record)).toEqual(["DKIM", "DKIM", "SPF", "DMARC"]);
   expect(records[2]?.value).toBe("v=spf1 a:smtp.relay.example ip4:192.0.2.9 ~all");
+});
+
+test("SPF is judged by what receivers will find, and not printed where nothing is known", async () => {
+  const { desk, zone } = await setUp();
+  const { records } = viewOf(await desk.add("shop.example", null));
+  publish(zone, records);
+  zone.set("shop.example", ["v=spf1 include:net.example -all"]);
+  zone.set("net.example", ["v=spf1 ip4:192.0.2.0/24 -all"]);
+  expect(statuses(viewOf(await desk.verify("shop.example")))).toMatchObject({ SPF: "verified" });
+  zone.set("net.example", ["v=spf1 ip4:198.51.100.0/24 -all"]);
+  const view = viewOf(await desk.verify("shop.example"));
+  expect(view.records.find((one) => one.record === "SPF")?.detail).toContain(
+    "does not let mail come from 192.0.2.1 (fail)",
+  );
+  const nowhere = await setUp({ origin: { hostname: null, addresses: [], relays: [] } });
+  const unknown = viewOf(await nowhere.desk.add("shop.example", null));
+  expect(unknown.records.map((one) => one.record)).toEqual(["DKIM", "DKIM", "DMARC"]);
 });
