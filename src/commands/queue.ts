@@ -126,6 +126,7 @@ function statsText(view: QueueView): string {
       ? "no recipients"
       : table(counts.map((one) => [one.state, one.priority, String(one.recipients)])),
     ...ages.map(([priority, age]) => `oldest ${priority}: ${String(age)} s`),
+    ...(view.uplink === undefined || view.uplink.detail === null ? [] : [view.uplink.detail]),
     ...(view.search_lag > 0 ? [`lists lag by ${view.search_lag} events`] : []),
     ...(sites.length === 0
       ? []

@@ -10,6 +10,9 @@ const cues = ["again", "retry", "wait", "for", "in", "after", "least"];
 const CUE_REACH = 24;
 const DIGITS_MAX = 5;
 
+/** What may stand in front of the number: it is a word of its own, and no part of an address. */
+const before: ReadonlySet<string> = new Set([" ", "("]);
+
 const unitsMs: Readonly<Record<string, number>> = {
   s: 1_000,
   sec: 1_000,
@@ -44,7 +47,7 @@ export function hintOf(words: string): number | undefined {
 
 /** `300 seconds`, `5min`, `00:05:00`. */
 function durationAt(words: string, start: number, end: number): number | undefined {
-  if (end - start > DIGITS_MAX) return undefined;
+  if (end - start > DIGITS_MAX || !before.has(words.charAt(start - 1))) return undefined;
   const count = Number(words.slice(start, end));
   const rest = clockAt(words, end);
   if (rest !== undefined) return (count * 3600 + rest) * 1000;
@@ -65,11 +68,11 @@ function clockAt(words: string, at: number): number | undefined {
 }
 
 function hasCue(words: string, from: number, to: number): boolean {
-  const before = words.slice(from, to);
+  const near = words.slice(from, to);
   return cues.some((cue) => {
-    const at = before.lastIndexOf(cue);
+    const at = near.lastIndexOf(cue);
     if (at < 0) return false;
-    return !isLetter(before, at - 1) && !isLetter(before, at + cue.length);
+    return !isLetter(near, at - 1) && !isLetter(near, at + cue.length);
   });
 }
 

@@ -11,8 +11,6 @@ export interface JobRecipient {
   readonly claim: number;
   /** Attempts that ended before this one. */
   readonly attempts: number;
-  /** Our own address at the last attempt, when a greylister wants to see the same one again. */
-  readonly source?: string;
 }
 
 export interface Job {

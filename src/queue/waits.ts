@@ -94,7 +94,7 @@ export function createWaits(store: QueueStore): Waits {
       if (state === undefined || state.at === "sending") continue;
       const next = after(state, { kind: "expired", at: wall, counted: false });
       if (next === null) continue;
-      const step = note(wall, "expired", "not delivered by the time that its sender set");
+      const step = note(wall, "expired", "4.4.7 not delivered by the time that its sender set");
       const event = "email.failed";
       if (store.settle({ message, n, claim: null, next, step, event, at: wall }))
         turn.ended.push("expired");

@@ -164,6 +164,7 @@ describe("what is asked of the daemon", () => {
       counts: [{ state: "queued", priority: "p1", recipients: 5 }],
       oldest_age_seconds: { p0: null, p1: 12, p2: null },
       search_lag: 7,
+      uplink: { state: "down", since: null, detail: "the uplink is down" },
       sites: [
         { site: "example.com", waiting: 5, next_attempt_at: null, last_error: "451 \u001b[0m" },
       ],
@@ -174,6 +175,7 @@ describe("what is asked of the daemon", () => {
     expect(out).toContain("queued  p1  5");
     expect(out).toContain("oldest p1: 12 s");
     expect(out).toContain("lists lag by 7 events");
+    expect(out).toContain("the uplink is down");
     expect(out).toContain("451 ?[0m");
     expect(JSON.parse((await createBox().run([...args, "--json"])).out)).toEqual(view);
   });
