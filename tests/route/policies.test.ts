@@ -119,7 +119,7 @@ describe("DANE", () => {
 
   test("the port of the records is the port of the mail", () => {
     const { asked, routeFor } = open({}, { smtpPort: 2525 });
-    routeFor("signed.test");
+    void routeFor("signed.test");
     expect(asked).toContain("TLSA _2525._tcp.mx1.host.test");
   });
 });
