@@ -85,15 +85,9 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const tempers = drawTempers(seed, { isHealed, isHeard: () => life !== undefined, violation });
 
   const network = createOutside({
-    clock,
-    random,
-    plan,
+    ...{ clock, random, plan, tempers, truth, violation, trace: trace.add },
     faults: () => faults,
     isCut: () => line.state() !== "whole",
-    tempers,
-    truth,
-    violation,
-    trace: trace.add,
     contentOf: (message) => contents.get(message) ?? "",
     dot(message, address) {
       const row = store?.recipients(Number(message)).find((one) => one.address === address);
