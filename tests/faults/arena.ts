@@ -23,6 +23,7 @@ export interface Staged {
 export interface Delivered {
   readonly told: readonly Told[];
   readonly grownBytes: number;
+  readonly log: () => string;
 }
 
 export interface Sender extends Standard {
@@ -101,7 +102,7 @@ async function tryCase({ lab }: Arena, sender: Sender, staged: Staged): Promise<
     const delivered = await sender.deliver(staged);
     await sleep(one.expect.judgedAfterMs ?? 0);
     const sought = one.needs?.includes("packets") === true ? lab.soughtAddresses() : [];
-    const seen: Seen = { place, servers, sought, ...delivered };
+    const seen: Seen = { place, servers, sought, ...delivered, log: delivered.log() };
     return complaints(one, seen, sender);
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];

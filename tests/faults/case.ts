@@ -49,7 +49,7 @@ export const deadlines = {
 } as const;
 
 export interface Letter {
-  /** Local parts, or whole addresses; one message to all of them. */
+  /** Local parts, or whole addresses, in which `{domain}` is the case's; one message to all of them. */
   readonly to?: readonly string[];
   readonly from?: string;
   /** Messages one after the other: each waits for the first outcome of the one before. */
@@ -92,10 +92,11 @@ export interface Expect {
 
 /**
  * - `policies`: `[domains]` for those cases that set one.
+ * - `clock`: one sender thread, which sees all certificates.
  * - `relay`: all its mail goes to the first server of the case, with a login; `openRelay`: without one.
  * - `names`: the first of its two resolvers is dead, and its cache is small.
  */
-export type DaemonName = "main" | "policies" | "relay" | "openRelay" | "names";
+export type DaemonName = "main" | "policies" | "clock" | "relay" | "openRelay" | "names";
 
 /** One recipient of one message. */
 export interface Told {
@@ -117,6 +118,8 @@ export interface Seen {
   readonly told: readonly Told[];
   /** By how much the daemon's memory grew meanwhile; 0 for others. */
   readonly grownBytes: number;
+  /** What the daemon logged; empty for others. */
+  readonly log: string;
   /** Destinations in the silent ranges that packets went to. */
   readonly sought: readonly string[];
 }

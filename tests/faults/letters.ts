@@ -4,7 +4,9 @@ import type { Staged } from "./arena.ts";
 export function addresses({ one, place }: Staged, message: number): string[] {
   const { to = ["x"] } = one.letter ?? {};
   return to.map((each) =>
-    each.includes("@") ? each.replace("{message}", `m${message}`) : `${each}@${place.domain}`,
+    each.includes("@")
+      ? each.replace("{message}", `m${message}`).replace("{domain}", place.domain)
+      : `${each}@${place.domain}`,
   );
 }
 

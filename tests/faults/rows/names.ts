@@ -139,6 +139,17 @@ export const nameCases: readonly FaultCase[] = [
     oursAlone: "it may connect to wherever the DNS says",
     expect: { first: "bounced", told: { ...refusedRoute, enhanced: "5.4.4" } },
   })),
+  {
+    row: "D11",
+    what: "the only MX is this host itself, by name",
+    servers: [],
+    names: asMx(({ domain, names }) => {
+      names.table.set("sender.test A", { answers: [a("sender.test", "198.18.0.7")] });
+      return { answers: [mx(domain, "sender.test", 10)] };
+    }),
+    oursAlone: "each knows itself by other names",
+    expect: { first: "bounced", told: { ...refusedRoute, enhanced: "5.4.6" } },
+  },
   ...(["dotless", "localhost", "198.18.0.9", `${"a".repeat(64)}.test`] as const).map(
     (host): FaultCase => ({
       row: "D12",

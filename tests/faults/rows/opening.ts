@@ -195,8 +195,10 @@ export const openingCases: readonly FaultCase[] = [
     expect: {
       first: "deferred",
       told: { class: "network", phase: "connect", code: null },
-      check: ({ place, sought }) => {
+      check: ({ place, sought, told }) => {
         const tried = sought.filter((address) => place.isSilent(address)).length;
+        const tookMs = Number(told[0]?.events.at(-1)?.postrider["duration_ms"] ?? 0);
+        if (tookMs > deadlines.connect * 8) return `the attempt took ${tookMs} ms`;
         return tried >= 2 && tried <= 8 ? undefined : `${tried} addresses were tried`;
       },
     },

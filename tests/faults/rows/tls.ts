@@ -18,6 +18,8 @@ const tableFor =
 const insisting = { ...policy, settings: tableFor("required") };
 const proving = { ...policy, settings: tableFor("verify") };
 
+const HOSTS_OUT_OF_TIME = 6;
+
 const GO_AHEAD = "220 2.0.0 go ahead\r\n";
 /** A fatal alert: handshake_failure (RFC 8446 6.2). */
 const ALERT = "\x15\x03\x03\x00\x02\x02\x28";
@@ -88,6 +90,23 @@ export const tlsCases: readonly FaultCase[] = [
       },
     ];
   }),
+  {
+    row: "T11",
+    what: "six hosts at once whose certificates are not yet valid: the clock is doubted",
+    servers: Array.from({ length: HOSTS_OUT_OF_TIME }, () => ({ offers, certificate: "future" })),
+    names: eachItsOwn,
+    letter: {
+      to: Array.from({ length: HOSTS_OUT_OF_TIME }, (_, i) => `x@d${i}.{domain}`),
+    },
+    daemon: "clock",
+    oursAlone: "nothing is promised of it",
+    expect: {
+      first: "delivered",
+      judgedAfterMs: 1_000,
+      check: (seen) =>
+        seen.log.includes("clock.doubted") ? encryptedUnverified(seen) : "nobody was told",
+    },
+  },
   {
     row: "T4",
     what: "STARTTLS is stripped from the list",
@@ -210,6 +229,14 @@ function daneCases(): FaultCase[] {
 }
 
 type Tlsa = "match" | "mismatch" | "servfail" | "unusable";
+
+/** A domain for each server. */
+function eachItsOwn({ domain, hosts, names }: Place): void {
+  for (const [i, { name, address }] of hosts.entries()) {
+    names.table.set(`d${i}.${domain} MX`, { answers: [mx(`d${i}.${domain}`, name, 10)] });
+    names.table.set(`${name} A`, { answers: [a(name, address)] });
+  }
+}
 
 /** Usage, selector, matching type, and the octets (RFC 6698 2.1). */
 function signed(place: Place, kind: Tlsa, secure = true): void {

@@ -62,7 +62,7 @@ async function deliver(direct: Direct, staged: Staged): Promise<Delivered> {
       told.push({ to: each, outcomes: outcomes[n] === undefined ? [] : [outcomes[n]], events: [] });
   }
   handle.end();
-  return { told, grownBytes: 0 };
+  return { told, grownBytes: 0, log: () => "" };
 }
 
 /** sysexits.h: only this one asks the caller to try again. */

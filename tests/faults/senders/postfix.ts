@@ -72,7 +72,7 @@ function senderOf(running: Postfix, stop: () => Promise<void>): Sender {
         const id = /queued as (\w+)/.exec(info.response)?.[1] ?? "";
         told.push(...(await follow(running, id, { staged, to })));
       }
-      return { told, grownBytes: 0 };
+      return { told, grownBytes: 0, log: () => "" };
     },
   };
 }

@@ -79,6 +79,7 @@ function settingsFor(name: DaemonName, own: readonly Staged[]): string {
   const lines: Record<DaemonName, string> = {
     main: `dns_servers = ["${RESOLVER}"]`,
     policies: `dns_servers = ["${RESOLVER}"]\ndane = "on"`,
+    clock: `dns_servers = ["${RESOLVER}"]\nworkers = 1`,
     relay: `relay = "smtp://user:secret@${relay}:25?tls=required"`,
     openRelay: `relay = "smtp://${relay}:25?tls=off"`,
     names: `dns_servers = ["${DEAD_RESOLVER}", "${RESOLVER}"]\ndns_cache_entries = 100`,
@@ -137,7 +138,7 @@ async function deliver(daemon: Daemon, staged: Staged): Promise<Delivered> {
     // The first one warms up what stays.
     if (i === 0) rssBefore = rssOf(daemon);
   }
-  return { told, grownBytes: Math.max(0, rssOf(daemon) - rssBefore) };
+  return { told, grownBytes: Math.max(0, rssOf(daemon) - rssBefore), log: daemon.process.output };
 }
 
 async function submit(daemon: Daemon, staged: Staged, message: number): Promise<string> {
