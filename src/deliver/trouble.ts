@@ -118,7 +118,9 @@ function saysNoMailAtAll(setback: Setback): boolean {
 
 function judgeSetback(setback: Setback, speaker: Speaker): Judgement {
   if ("kind" in setback) {
-    const kind = setback.why === "stopped" ? "interrupted" : "deferred";
+    // Without an address to send from nothing was tried: the job goes back, and another address takes it.
+    const isUntried = setback.why === "stopped" || setback.why === "source";
+    const kind = isUntried ? "interrupted" : "deferred";
     const trouble = connectTroubles[setback.why];
     const judged = { ...local(kind, "host", trouble), phase: "connect", text: setback.text };
     return setback.why === "source" ? { ...judged, alert: SOURCE_UNBOUND } : judged;

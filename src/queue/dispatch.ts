@@ -15,6 +15,7 @@ import { longestWaitMs } from "./retry.ts";
 import type { Candidate, Found, Routes } from "./routing.ts";
 import { livesUntil, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
+import type { Stranded } from "./sources.ts";
 import type { Claimed, ClaimRequest, QueueStore } from "./store.ts";
 import { isHungry, noteDue, roomOf, sharesOf } from "./window.ts";
 
@@ -47,9 +48,6 @@ export interface Dispatcher {
 
 /** A paused site's line is searched so far for a recipient that still lives; the rest follows in the next transaction. */
 const PROBE_SEARCH_MAX = 50;
-
-/** How often mail looks again that none of our addresses can carry. */
-const STRANDED_MS = 3_600_000;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
@@ -131,8 +129,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   };
 
   /** Our settings reach no host of it: they may change, or its addresses. */
-  const strand = (turn: Turn, candidate: Candidate, target: Site, text: string): void => {
+  const strand = (turn: Turn, candidate: Candidate, target: Site, stranded: Stranded): void => {
     const { wall, due } = turn.now;
+    const { text, forMs } = stranded;
     const step = routeStep(wall, "deferred", "", text, "local");
     const leftMs = expiryOf(turn, candidate.claimed) - wall;
     if (leftMs <= 0) {
@@ -140,7 +139,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       turn.ended.push("expired");
       return;
     }
-    const dueAt = due + Math.min(leftMs, STRANDED_MS);
+    const dueAt = due + Math.min(leftMs, forMs);
     end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step, target);
     noteDue(target, candidate.claimed.priority, dueAt);
     expect(target);
@@ -195,7 +194,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     }
     const leaving = deps.depart(turn.now, target, route, claimed.message, claimed.from);
     if (typeof leaving === "number") return putBack(turn, candidate, leaving, target);
-    if (isStranded(leaving)) return strand(turn, candidate, target, leaving.text);
+    if (isStranded(leaving)) return strand(turn, candidate, target, leaving);
     depart(turn, candidate, target, leaving);
   };
 

@@ -5,6 +5,8 @@ import type { Log } from "../base/log.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 
 export interface SourceHealth {
+  /** This host did not have the address; it is tried again then, since it may come with a lease or a failover. */
+  awayUntil(address: string): EpochMs;
   restsUntil(address: string): EpochMs;
   learn(
     at: { readonly address: string; readonly site: string },
@@ -18,11 +20,15 @@ const RESTS_MS = [60_000, 120_000, 300_000, 900_000, 1_800_000, 3_600_000] as co
 const FAILED_SITES = 3;
 const JITTER = 0.15;
 
+/** One connection in so long finds whether an address is there again. */
+export const AWAY_MS = 60_000;
+
 interface Standing {
   readonly failedSites: Set<string>;
   failingSince: EpochMs;
   workedAt: EpochMs;
   restsUntil: EpochMs;
+  awayUntil: EpochMs;
   /** Rests in a row. */
   level: number;
 }
@@ -36,25 +42,32 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
       failingSince: 0,
       workedAt: -Infinity,
       restsUntil: 0,
+      awayUntil: 0,
       level: 0,
     };
     standings.set(address, standing);
     return standing;
   }
 
-  function rest(address: string, standing: Standing, now: EpochMs, why: string): void {
+  function rest(address: string, standing: Standing, now: EpochMs): void {
     if (standing.restsUntil > now) return;
     const pauseMs = RESTS_MS[Math.min(standing.level, RESTS_MS.length - 1)] as number;
     standing.level++;
     standing.restsUntil = now + Math.round(pauseMs * (1 + JITTER * roll()));
     standing.failedSites.clear();
-    log("warn", "source.rests", { address, until: standing.restsUntil, why });
+    const why = "its connections fail, those of other addresses do not";
+    log("warn", "source.rests", {
+      address,
+      until: new Date(standing.restsUntil).toISOString(),
+      why,
+    });
   }
 
   const othersWorked = (address: string, since: EpochMs): boolean =>
     [...standings].some(([other, { workedAt }]) => other !== address && workedAt >= since);
 
   return {
+    awayUntil: (address) => standings.get(address)?.awayUntil ?? 0,
     restsUntil: (address) => standings.get(address)?.restsUntil ?? 0,
     learn({ address, site }, verdict, now) {
       const standing = standingOf(address);
@@ -62,15 +75,17 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
         standing.workedAt = now;
         standing.failedSites.clear();
         standing.restsUntil = 0;
+        standing.awayUntil = 0;
         standing.level = 0;
-      } else if (verdict.alert === SOURCE_UNBOUND)
-        rest(address, standing, now, "this host does not have it");
-      else if (verdict.unreached !== undefined) {
+      } else if (verdict.alert === SOURCE_UNBOUND) {
+        if (standing.awayUntil > now) return;
+        standing.awayUntil = now + AWAY_MS;
+        log("warn", "source.away", { address, until: new Date(standing.awayUntil).toISOString() });
+      } else if (verdict.unreached !== undefined) {
         if (standing.failedSites.size === 0) standing.failingSince = now;
         if (standing.failedSites.size < FAILED_SITES) standing.failedSites.add(site);
         if (standing.failedSites.size < FAILED_SITES) return;
-        if (othersWorked(address, standing.failingSince))
-          rest(address, standing, now, "its connections fail, those of other addresses do not");
+        if (othersWorked(address, standing.failingSince)) rest(address, standing, now);
       }
     },
   };

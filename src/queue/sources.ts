@@ -10,7 +10,7 @@ import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
 import { capOf, coldOn, ladder, onDay, type Warmth } from "../route/warmup.ts";
-import { createSourceHealth, type SourceHealth } from "./sourceHealth.ts";
+import { AWAY_MS, createSourceHealth, type SourceHealth } from "./sourceHealth.ts";
 import type { KeptAnswer } from "./store.ts";
 
 export interface Sources {
@@ -40,6 +40,8 @@ export interface Departing {
 export interface Stranded {
   readonly kind: "stranded";
   readonly text: string;
+  /** After so long it is worth another look. */
+  readonly forMs: number;
 }
 
 export type Assigned =
@@ -64,6 +66,8 @@ export interface SourcesDeps {
 }
 
 const DAY_MS = 86_400_000;
+/** How often mail looks again that none of our addresses can carry: its hosts may have others by then. */
+const STRANDED_MS = 3_600_000;
 /** Mail of all sites does not begin a new day in the same second. */
 const MORNING_SPREAD_MS = 600_000;
 /** Sites whose counts are in memory. */
@@ -160,7 +164,8 @@ export function createSources(deps: SourcesDeps): Sources {
       return capOf(warmth, steps) - warmth.sent;
     };
     const only = bySender.get(domainOf(from));
-    const state = { restsUntil: health.restsUntil, roomOf };
+    const isHere = (address: string): boolean => health.awayUntil(address) <= now;
+    const state = { restsUntil: health.restsUntil, isHere, roomOf };
     const chosen = chooseSource(sources, route, { key: `${message}`, only }, state, now);
     switch (chosen.kind) {
       case "source": {
@@ -170,10 +175,14 @@ export function createSources(deps: SourcesDeps): Sources {
         return { kind: "route", route: variantOf(route, source, day) };
       }
       case "none":
-        return { kind: "stranded", text: strandedText(route, only) };
+        return { kind: "stranded", text: strandedText(route, only), forMs: STRANDED_MS };
+      case "away": {
+        const text = `this host does not have ${chosen.addresses.join(", ")}, as [[source]] says`;
+        return { kind: "stranded", text, forMs: AWAY_MS };
+      }
       case "capped": {
         const until = (day + 1) * DAY_MS + Math.floor(roll() * MORNING_SPREAD_MS);
-        log("info", "source.capped", { site: route.site, until });
+        log("info", "source.capped", { site: route.site, until: new Date(until).toISOString() });
         return { kind: "wait", until, site: only === undefined };
       }
       default:
@@ -186,7 +195,7 @@ export function createSources(deps: SourcesDeps): Sources {
     return settings.sources.map(({ address, ehlo, weight, warmup }) => {
       const { warmth } = accountOf(address, site, day);
       const cap = warmup ? capOf(warmth, steps) : Infinity;
-      const until = health.restsUntil(address);
+      const until = Math.max(health.restsUntil(address), health.awayUntil(address));
       return {
         address,
         ehlo,

@@ -47,6 +47,8 @@ export interface Ask {
 }
 
 export interface SourceState {
+  /** False: this host does not have it at the moment. */
+  isHere(address: string): boolean;
   /** Not before: its connections failed while others' did not. */
   restsUntil(address: string): EpochMs;
   /** Recipients that it may still have today at the route's site. */
@@ -57,6 +59,8 @@ export type Chosen =
   | { readonly kind: "source"; readonly source: Source }
   /** Each address has had what it may have today. */
   | { readonly kind: "capped" }
+  /** This host has none of those that may carry it. */
+  | { readonly kind: "away"; readonly addresses: readonly string[] }
   /** No address is of a family that the hosts have, or the one that is demanded is not there. */
   | { readonly kind: "none" };
 
@@ -74,7 +78,9 @@ export function chooseSource(
       families.has(ipFamily(source.address)) && (only === undefined || source.address === only),
   );
   if (usable.length === 0) return { kind: "none" };
-  const order = usable.length === 1 ? usable : ranked(usable, key);
+  const here = usable.filter(({ address }) => state.isHere(address));
+  if (here.length === 0) return { kind: "away", addresses: usable.map(({ address }) => address) };
+  const order = here.length === 1 ? here : ranked(here, key);
   const rests = (source: Source): boolean => state.restsUntil(source.address) > now;
   const sticky = order.filter((source) => source.address === before);
   const inTurn = [...sticky, ...order.filter((source) => source.address !== before)];

@@ -40,6 +40,6 @@ test("an address that this host does not have is our own trouble, and says what 
   if (failure.kind !== "failure") throw new Error("connected");
   expect(failure.why).toBe("source");
   const judged = judgeOpening([failure]);
-  expect(judged).toMatchObject({ kind: "deferred", class: "local", alert: SOURCE_UNBOUND });
+  expect(judged).toMatchObject({ kind: "interrupted", class: "local", alert: SOURCE_UNBOUND });
   expect(judged.text).toContain("[[source]]");
 });

@@ -33,7 +33,7 @@ test("addresses that rest are told, and when all of them have had what they may"
   const resting = { ...two, rests_until: "2026-01-01T00:00:00.000Z" };
   expect(reasonsOf({ ...calm, sources: [one, two] })).toEqual([]);
   expect(reasonsOf({ ...calm, sources: [one, resting] })).toEqual([
-    "192.0.2.2 rests until 2026-01-01T00:00:00.000Z: its connections fail.",
+    "192.0.2.2 rests until 2026-01-01T00:00:00.000Z: its connections fail, or this host has it not.",
   ]);
   expect(reasonsOf({ ...calm, sources: [one] })).toEqual([
     "Each address has sent there what it may today, since all of them warm up.",

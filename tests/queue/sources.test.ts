@@ -147,7 +147,7 @@ describe("the cap of a new address", () => {
 
 describe("an address that fails", () => {
   const unbound = verdict({
-    kind: "deferred",
+    kind: "interrupted",
     scope: "host",
     class: "local",
     alert: SOURCE_UNBOUND,
@@ -162,16 +162,23 @@ describe("an address that fails", () => {
     source: { address, ehlo: null },
   });
 
-  test("because this host has it not rests at once, longer each time, and comes back", () => {
+  test("because this host has it not is passed over at once, and comes back", () => {
     const sources = open([warm, other]);
     expect(share(sources, NOON)).toBeGreaterThan(0);
     sources.learn(from(other.address, "mx.test"), unbound, NOON);
     expect(share(sources, NOON + 59_999)).toBe(0);
     expect(share(sources, NOON + 60_000)).toBeGreaterThan(0);
     sources.learn(from(other.address, "mx.test"), unbound, NOON + 60_000);
-    expect(share(sources, NOON + 170_000)).toBe(0);
-    sources.learn(from(other.address, "mx.test"), verdict({}), NOON + 170_000);
-    expect(share(sources, NOON + 170_000)).toBeGreaterThan(0);
+    expect(share(sources, NOON + 119_999)).toBe(0);
+    sources.learn(from(other.address, "mx.test"), verdict({}), NOON + 119_999);
+    expect(share(sources, NOON + 119_999)).toBeGreaterThan(0);
+    for (const { address } of [warm, other])
+      sources.learn(from(address, "mx.test"), unbound, NOON + 200_000);
+    expect(sources.send(route(), NOON + 200_000)).toEqual({
+      kind: "stranded",
+      text: "this host does not have 192.0.2.2, 192.0.2.3, as [[source]] says",
+      forMs: 60_000,
+    });
   });
 
   test("at three sites in a row rests only if another one works", () => {
@@ -198,7 +205,7 @@ test("how each address stands with a site can be looked at", () => {
   const to = route();
   for (let i = 0; i < 30; i++) send(to);
   const resting = { ...to, source: { address: warm.address, ehlo: null } };
-  learn(resting, verdict({ kind: "deferred", scope: "host", alert: SOURCE_UNBOUND }), NOON);
+  learn(resting, verdict({ kind: "interrupted", scope: "host", alert: SOURCE_UNBOUND }), NOON);
   const [first, second] = look("mx.test", NOON);
   expect(first).toMatchObject({ address: cold.address, ehlo: "a.test", rests_until: null });
   expect(first?.warmup?.cap).toBe(50);

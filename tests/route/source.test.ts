@@ -28,7 +28,7 @@ const route = (...addresses: string[]): Route => ({
   login: null,
 });
 const both = route("2001:db8::25", "192.0.2.25");
-const calm: SourceState = { restsUntil: () => 0, roomOf: () => Infinity };
+const calm: SourceState = { isHere: () => true, restsUntil: () => 0, roomOf: () => Infinity };
 
 function chosen(
   sources: readonly Source[],
@@ -87,6 +87,13 @@ describe("the choice", () => {
     const full = { ...tired, roomOf: (one: Source) => (one === b ? 0 : 1) };
     expect(chosen([a, b], { key: "m" }, full)).toBe(a.address);
     expect(chosen([a, b], { key: "m" }, { ...calm, roomOf: () => 0 })).toBe("capped");
+  });
+
+  test("an address that is not here is never tried, and where none is, that is said", () => {
+    const away = { ...calm, isHere: (address: string) => address !== a.address };
+    for (let i = 0; i < 50; i++) expect(chosen([a, b], { key: `${i}` }, away)).toBe(b.address);
+    expect(chosen([a, b], { key: "m", before: a.address }, away)).toBe(b.address);
+    expect(chosen([a], { key: "m" }, away)).toBe("away");
   });
 
   test("a sender's own address is the only one", () => {
