@@ -16,6 +16,7 @@ import type { SiteMeter } from "./metering.ts";
 import type { Link } from "./open.ts";
 import { portionOf, type Load } from "./portion.ts";
 import { signBody, type SignedBody, type SigningDeps } from "./signing.ts";
+import type { Tracer } from "./trace.ts";
 import * as trouble from "./trouble.ts";
 import type { Patience } from "./waiting.ts";
 
@@ -48,6 +49,7 @@ export interface AttemptDeps extends SigningDeps {
   /** Addresses that one attempt may try. */
   readonly addressesMax: number;
   readonly learned: Learned;
+  readonly tracer: Pick<Tracer, "job">;
   verdict(verdict: Verdict): void;
 }
 
@@ -97,7 +99,9 @@ export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null
     utf8,
     dsn,
   };
-  return { work, recipients, rest, offer, signed, dialogue: transaction(envelope, offer) };
+  const { session, target } = link;
+  const dialogue = deps.tracer.job(session, target, work.job, transaction(envelope, offer));
+  return { work, recipients, rest, offer, signed, dialogue };
 }
 
 export interface AttemptOptions {

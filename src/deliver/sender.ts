@@ -10,12 +10,12 @@ import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Target } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
-import { attempt, giveVerdicts, prepare, type Place, type Trial, type Work } from "./attempt.ts";
+import { attempt, giveVerdicts, prepare, type Place, type Work } from "./attempt.ts";
 import type { Body } from "./body.ts";
 import type { Connect } from "./connection.ts";
 import { createLearned } from "./learned.ts";
 import { createDeliverMeter } from "./metering.ts";
-import { createOpen, type Link, type Unopened } from "./open.ts";
+import { createOpen, type Unopened } from "./open.ts";
 import { createPool } from "./pool.ts";
 import type { PoolGauges } from "./poolState.ts";
 import type { DeliverSettings } from "./settings.ts";
@@ -74,7 +74,7 @@ export function createSender(deps: SenderDeps): Sender {
     ...{ clock, meter, open, settings },
     handsFor(limits, heard) {
       const attemptDeps = {
-        ...{ clock, log, learned },
+        ...{ clock, log, learned, tracer },
         ...(deps.signer === undefined ? {} : { signer: deps.signer }),
         recipientsMax: limits.transactionRecipients,
         addressesMax: settings.attemptAddresses,
@@ -84,17 +84,9 @@ export function createSender(deps: SenderDeps): Sender {
           heard(verdict);
         },
       };
-      const begin = (link: Link, work: Work): Trial | null => {
-        const trial = prepare(attemptDeps, link, work);
-        if (trial === null) return null;
-        const { session, target } = link;
-        const dialogue = tracer.job(session, target, work.job, trial.dialogue);
-        return dialogue === trial.dialogue ? trial : { ...trial, dialogue };
-      };
       return {
-        prepare: begin,
-        attempt: (link, { work, begun }, options) =>
-          attempt(attemptDeps, link, { work, begun: begun ?? begin(link, work) }, options),
+        prepare: (link, work) => prepare(attemptDeps, link, work),
+        attempt: (link, what, options) => attempt(attemptDeps, link, what, options),
         unopened(work, why) {
           tracer.unopened(work.job, why.tried);
           giveVerdicts(attemptDeps, work, placeOf(why), judgeUnopened(why));
