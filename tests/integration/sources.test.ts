@@ -1,17 +1,24 @@
 // Addresses to send from, and what a sender domain has of its own, in the compiled daemon over real sockets.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FakeMx, startFakeMx } from "../deliver/fakeMx.ts";
 import { addRecord, startFakeDns } from "../dns/fakeServer.ts";
 import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { freePort } from "../fixtures/process.ts";
-import { createEnds, newFolder, reaches, send, timeline } from "./faultsRig.ts";
+import { createEnds, newFolder, reaches, send, shown, timeline } from "./faultsRig.ts";
 
 const names = { "127.0.0.7": "s1.sender.test", "127.0.0.8": "s2.sender.test" } as const;
 const MESSAGES = 24;
 
+/** Not an address of this host. */
+const AWAY = ["203.0.113.77", "s3.sender.test"] as const;
+
+const sourceTable = ([address, ehlo]: readonly [string, string]): string =>
+  `[[source]]\naddress = "${address}"\nehlo = "${ehlo}"\n`;
+
 const ends = createEnds();
+let file: string;
 let daemon: Daemon;
 let mx: FakeMx;
 let relay: FakeMx;
@@ -26,17 +33,14 @@ beforeAll(async () => {
   relay = await startFakeMx({ listen: { host: "127.0.0.3", port } });
   ends.add(relay.close);
   const folder = newFolder(ends);
-  const file = join(folder, "postrider.toml");
-  const sources = Object.entries(names).map(
-    ([address, ehlo]) => `[[source]]\naddress = "${address}"\nehlo = "${ehlo}"\n`,
-  );
+  file = join(folder, "postrider.toml");
   writeFileSync(
     file,
     `dns_servers = "127.0.0.1:${dns.server.port}"
 smtp_port = ${port}
 deny_destinations = "none"
 hostname = "sender.test"
-${sources.join("")}
+${[...Object.entries(names), AWAY].map(sourceTable).join("")}
 [senders."s.test"]
 relay = "smtp://127.0.0.4:${port}, smtp://127.0.0.3:${port}"
 source = "127.0.0.8"
@@ -55,13 +59,14 @@ async function pathOf(id: string) {
   return told.find(({ type }) => type === "email.delivered")?.postrider ?? {};
 }
 
-test("mail leaves from both addresses, and each greets with its own name", async () => {
+test("mail leaves from the addresses that are here, and each greets with its own name", async () => {
   const ids = await Promise.all(
     Array.from({ length: MESSAGES }, (_, i) => send(daemon, `x${i}@a.test`)),
   );
   const used = new Set<unknown>();
   for (const id of ids) used.add((await pathOf(id))["source"]);
   expect([...used].sort()).toEqual(Object.keys(names));
+  for (const id of ids) expect((await shown(daemon, id)).attempts).toBe(1);
   const greetings = new Set(mx.sessions.map(({ lines }) => lines[0]));
   expect([...greetings].sort()).toEqual(Object.values(names).map((name) => `EHLO ${name}`));
 });
@@ -77,4 +82,15 @@ test("a sender's relays are tried in order, from its address, with its return pa
     `EHLO ${names["127.0.0.8"]}`,
     expect.stringContaining(`MAIL FROM:<bounces+${id}@s.test>`) as string,
   ]);
+});
+
+test("a reload takes an address away while the daemon runs", async () => {
+  const [gone, stays] = Object.entries(names).map(sourceTable);
+  const text = readFileSync(file, "utf8");
+  expect(text).toContain(`${gone}${stays}`);
+  writeFileSync(file, text.replace(gone ?? "", ""));
+  const answer = await daemon.request("/reload", { method: "POST" });
+  expect(answer.status).toBe(200);
+  const ids = await Promise.all(Array.from({ length: 8 }, (_, i) => send(daemon, `z${i}@a.test`)));
+  for (const id of ids) expect((await pathOf(id))["source"]).toBe("127.0.0.8");
 });
