@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
+import fc from "fast-check";
 import { readKey } from "../../../src/mail/dkim/key.ts";
 import { fromDomain } from "../../../src/mail/dkim/signer.ts";
 import { messages } from "./messages.ts";
@@ -39,6 +40,35 @@ describe("a signature", () => {
       expect(pieced).toEqual(whole);
       expect(pieced?.by).toBe("shop.example/s1 shop.example/s1-ed");
     }
+  });
+
+  test("comes for any octets at all, the same in one piece as in many", async () => {
+    const parts = fc.oneof(
+      fc.constantFrom(
+        "\r\n",
+        "\r",
+        "\n",
+        ":",
+        " ",
+        "\t",
+        "From: x@shop.example\r\n",
+        "\r\n\r\n",
+        "Cc:",
+      ),
+      fc.string({ unit: "binary", maxLength: 6 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(parts, { maxLength: 30 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (list, octets) => {
+          const bytes = Buffer.from(`From: a@shop.example\r\nTo: b\r\n${list.join("")}`);
+          const whole = signer.sign(bytes, AT);
+          expect(await signer.signStream(inPieces(bytes, octets), AT)).toEqual(whole);
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 
   test("stands there also when the same key has signed already", () => {
