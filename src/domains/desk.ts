@@ -3,7 +3,13 @@ import { createHash, generateKeyPair } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { parseAddress } from "../mail/address.ts";
-import { type DkimKey, readKey, RSA_BITS_GOOD, type SigningKey } from "../mail/dkim/key.ts";
+import {
+  type DkimKey,
+  type ReadKey,
+  readKey,
+  RSA_BITS_GOOD,
+  type SigningKey,
+} from "../mail/dkim/key.ts";
 import type { DomainAnswer, DomainKey, DomainRecord, Domains, DomainView } from "../mail/domain.ts";
 import { hostTag, IDS_PER_MS, uuidOf } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
@@ -50,7 +56,8 @@ export function createDesk(deps: DeskDeps): Desk {
     ...deps.settingsKeys(),
     ...book.list().flatMap(({ name, keys }) => keys.map((key) => ({ domain: name, ...key }))),
   ];
-  const known = (): readonly Known[] => gather(book.list(), deps.settingsKeys(), startedAt);
+  const read = createKeyReader();
+  const known = (): readonly Known[] => gather(book.list(), deps.settingsKeys(), read, startedAt);
   const find = (id: string): Known | undefined =>
     known().find((one) => one.id === id.toLowerCase() || one.name === id.toLowerCase());
   const viewOf = (domain: Known): DomainView => {
@@ -187,9 +194,25 @@ async function makeKeys(selector: string): Promise<readonly BookedKey[]> {
 
 const PEM = { type: "pkcs8", format: "pem" } as const;
 
+/** A key is judged in 50 us, and a list shows all of them. */
+function createKeyReader(): (pem: string) => ReadKey {
+  const known = new Map<string, ReadKey>();
+  return (pem) => {
+    const found = known.get(pem);
+    if (found !== undefined) return found;
+    if (known.size >= KEYS_KNOWN_MAX) known.clear();
+    const made = readKey(pem);
+    known.set(pem, made);
+    return made;
+  };
+}
+
+const KEYS_KNOWN_MAX = 10_000;
+
 function gather(
   booked: readonly BookedDomain[],
   settings: readonly DkimKey[],
+  read: (pem: string) => ReadKey,
   startedAt: number,
 ): readonly Known[] {
   const names = new Set([...booked.map((one) => one.name), ...settings.map((one) => one.domain)]);
@@ -201,8 +224,8 @@ function gather(
         .filter((key) => key.domain === name)
         .map((key) => ({ ...key, origin: "settings" as const })),
     ].flatMap(({ selector, pem, origin }) => {
-      const read = readKey(pem);
-      return read.kind === "key" ? [{ ...read, domain: name, selector, origin }] : [];
+      const key = read(pem);
+      return key.kind === "key" ? [{ ...key, domain: name, selector, origin }] : [];
     });
     return {
       id: own?.id ?? idOfName(name),
