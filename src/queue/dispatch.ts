@@ -88,7 +88,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const expire = (turn: Turn, candidate: Candidate): void => {
     const { wall } = turn.now;
     const happening: Happening = { kind: "expired", at: wall, counted: false };
-    end(turn, candidate, happening, note(wall, "expired", "4.4.7 not delivered within its lifetime"));
+    end(
+      turn,
+      candidate,
+      happening,
+      note(wall, "expired", "4.4.7 not delivered within its lifetime"),
+    );
     turn.ended.push("expired");
   };
 

@@ -114,6 +114,7 @@ export function createQueue(given: QueueDeps): Queue {
     const turn = newTurn({
       now,
       dispatching: mayDispatch(),
+      held: isServing() && outage.holds(),
       leaseUntil: now.wall + policy.leaseMs,
       claimsLeft: policy.claimMax,
     });

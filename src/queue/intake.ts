@@ -8,6 +8,7 @@ import { type Depart, isStranded } from "./departure.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, launch, type Launchable, sameRoute, type Turn, windowNow } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
+import { SINK_SITE } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { expiryOf } from "./retry.ts";
 import type { Routes } from "./routing.ts";
@@ -91,7 +92,8 @@ export function createIntake({
       return { n, address, site: line, state };
     }
     const road = routes.roadOf(address, head.from);
-    const found = turn.dispatching ? routes.known(road, due) : undefined;
+    const mayGo = turn.dispatching || (turn.held && domainOf(address) === SINK_SITE);
+    const found = mayGo ? routes.known(road, due) : undefined;
     if (found === undefined) {
       const state = wait(turn, sites.unrouted, lane, routes.restsUntil(road));
       return { n, address, site: UNROUTED, state };

@@ -23,6 +23,8 @@ export interface Turn {
   readonly now: Instant;
   /** False while draining, while the disk is full and while our own line is down: everything waits in the store. */
   dispatching: boolean;
+  /** Only because our own line is down. */
+  readonly held: boolean;
   readonly leaseUntil: EpochMs;
   /** Recipients that may still be claimed. */
   claimsLeft: number;
@@ -43,7 +45,7 @@ export interface Turn {
 }
 
 export function newTurn(
-  options: Pick<Turn, "now" | "dispatching" | "leaseUntil" | "claimsLeft">,
+  options: Pick<Turn, "now" | "dispatching" | "held" | "leaseUntil" | "claimsLeft">,
 ): Turn {
   return {
     ...options,

@@ -67,8 +67,8 @@ const PROBE_SITES_MAX = 64;
 /** A probe that is silent for longer is lost. */
 const PROBE_PATIENCE_MS = 5 * 60_000;
 const ASK_EVERY_MS = 5_000;
-/** The built-in sink is reached without any line. */
-const SINK_SITE = "postrider.test";
+/** The built-in sink, domain and site, is reached without any line. */
+export const SINK_SITE = "postrider.test";
 
 interface State {
   line: Uplink;
@@ -169,8 +169,9 @@ export function createOutage(deps: OutageDeps): Outage {
   };
 
   const sendProbe = (turn: Turn, pump: (turn: Turn, site: Site) => void): void => {
+    const before = turn.flights.length;
     turn.dispatching = true;
-    for (let looked = 0; looked < PROBE_SITES_MAX && turn.flights.length === 0; looked++) {
+    for (let looked = 0; looked < PROBE_SITES_MAX && turn.flights.length === before; looked++) {
       const site = sites.takeReady();
       if (site === undefined) break;
       turn.claimsLeft = 1;
@@ -180,10 +181,22 @@ export function createOutage(deps: OutageDeps): Outage {
     turn.dispatching = false;
     turn.last = null;
     turn.claimsLeft = 0;
-    const [flight] = turn.flights;
+    const flight = turn.flights[before];
     see({ kind: "probed" }, turn.now);
     if (flight === undefined) see({ kind: "missed" }, turn.now);
     else state.probe = flight;
+  };
+
+  const isSinkReady = (): boolean => sites.find(SINK_SITE)?.ready === true;
+
+  const serveSink = (turn: Turn, pump: (turn: Turn, site: Site) => void): void => {
+    const sink = sites.find(SINK_SITE);
+    if (sink === undefined || !sink.ready) return;
+    sites.takeOut(sink);
+    turn.dispatching = true;
+    pump(turn, sink);
+    turn.dispatching = false;
+    turn.last = null;
   };
 
   function view(): UplinkView {
@@ -224,10 +237,11 @@ export function createOutage(deps: OutageDeps): Outage {
       return unreached !== undefined && state.line.name !== "up";
     },
     hasWork(mono) {
-      if (waits.hasWork()) return true;
+      if (waits.hasWork() || isSinkReady()) return true;
       return mono >= state.line.probeAtMono && sites.hasReady();
     },
     run(turn, pump) {
+      serveSink(turn, pump);
       if (turn.now.mono >= state.line.probeAtMono && sites.hasReady()) {
         lulls.add(state.since, turn.now.wall);
         sendProbe(turn, pump);

@@ -57,6 +57,8 @@ export interface Sites {
   /** The next site to look at. */
   takeReady(): Site | undefined;
   hasReady(): boolean;
+  /** Before its turn. */
+  takeOut(site: Site): void;
   /** There is no room for what waits at the site. */
   starve(site: Site): void;
   /** The next site that waits for room though it holds none. */
@@ -182,6 +184,11 @@ export function createSites(
       return site;
     },
     hasReady: () => lineHead < line.length,
+    takeOut(site) {
+      const at = line.indexOf(site, lineHead);
+      if (at >= 0) line.splice(at, 1);
+      site.ready = false;
+    },
     starve(site) {
       site.starving = true;
       // Nothing of its own will come back to free it; what has no route yet waits for the DNS.

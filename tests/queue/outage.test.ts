@@ -322,3 +322,20 @@ describe("a clock that is set forward by a year", () => {
     expect(stateOf(bench, id).at).toBe("expired");
   });
 });
+
+test("the built-in sink takes its mail without any line", () => {
+  const sea = createSea();
+  const { bench } = sea;
+  lose(sea);
+  const id = bench.submit({ to: ["delivered@postrider.test"] });
+  bench.run();
+  const [sent] = bench.sent.splice(0);
+  if (sent === undefined) throw new Error("nothing is sent");
+  bench.settle(sent, { kind: "deferred", scope: "recipient", class: "other" });
+  bench.run(10);
+  expect(stateOf(bench, id)).toMatchObject({ at: "deferred", attempts: 1 });
+  const probes = drift(sea, 2 * MINUTE, SECOND);
+  expect(bench.queue.health().uplink.state).toBe("down");
+  expect(probes.some((one) => one.route.site === "postrider.test")).toBe(true);
+  expect(stateOf(bench, id)).toMatchObject({ at: "deferred" });
+});
