@@ -46,7 +46,8 @@ export function createNames({ random, sites, faults, isCut }: NamesDeps): Names 
     const route = routes.get(domain);
     if (denied.has(domain) || route === undefined)
       return { kind: "refused", enhanced: "5.1.2", text: "no such domain", freshUntil };
-    return { kind: "route", route, freshUntil };
+    const isStrict = random.roll() < faults().strictTls;
+    return { kind: "route", route: isStrict ? strict(route) : route, freshUntil };
   };
 
   return {
@@ -73,4 +74,12 @@ export function createNames({ random, sites, faults, isCut }: NamesDeps): Names 
       };
     },
   };
+}
+
+/** The same hosts, under an enforced policy of the domain. */
+function strict(route: Route): Route {
+  const { port, implicitTls, login } = route;
+  const demand = { source: "mta-sts", mode: "enforce" } as const;
+  const endpoint = { port, tls: "verify", implicitTls, login, demand } as const;
+  return { ...route, hosts: route.hosts.map((host) => ({ ...host, endpoint })) };
 }

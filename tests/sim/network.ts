@@ -22,7 +22,7 @@ export interface Guest {
   heard(text: string): void;
   /** The other side is gone; what it sent before has been heard. */
   left(): void;
-  secured(): void;
+  secured(proven: boolean): void;
 }
 
 export interface NetworkDeps {
@@ -141,21 +141,23 @@ export function createNetwork(deps: NetworkDeps): Network {
     },
     startTls: () =>
       new Promise<TlsResult>((resolve) => {
-        const broken = random.roll() < faults().brokenTls;
+        const proven = random.roll() >= faults().unprovenTls;
+        const refused = pair.target.tls === "verify" && !proven;
+        const broken = random.roll() < faults().brokenTls || refused;
         toClient(pair, () => {
           if (broken) return resolve({ kind: "failed", text: "the handshake failed" });
-          pair.guest?.secured();
+          pair.guest?.secured(proven);
           resolve({
             kind: "secured",
             facts: {
               version: "TLSv1.3",
               cipher: "TLS_AES_128_GCM_SHA256",
-              verified: true,
+              verified: proven,
               resumed: false,
               handshakeMs: 1,
               verifyMs: 0,
               policy: "opportunistic",
-              unproven: "",
+              unproven: proven ? "" : "simulated: unproven",
             },
           });
         });

@@ -41,6 +41,10 @@ export interface FaultRates {
   readonly dropAtDot: number;
   readonly takeAndHang: number;
   readonly brokenTls: number;
+  /** A handshake that proves nothing of the server. */
+  readonly unprovenTls: number;
+  /** A domain that wants its mail on proven connections only, when it is asked about. */
+  readonly strictTls: number;
   readonly dnsUnknown: number;
   readonly dnsSlow: number;
   readonly dnsRefused: number;
@@ -76,6 +80,8 @@ export const calm: FaultRates = {
   dropAtDot: 0,
   takeAndHang: 0,
   brokenTls: 0,
+  unprovenTls: 0,
+  strictTls: 0,
   dnsUnknown: 0,
   dnsSlow: 0,
   dnsRefused: 0,
@@ -109,6 +115,8 @@ const worst: FaultRates = {
   dropAtDot: 0.2,
   takeAndHang: 0.1,
   brokenTls: 0.3,
+  unprovenTls: 0.3,
+  strictTls: 0.5,
   dnsUnknown: 0.4,
   dnsSlow: 0.5,
   dnsRefused: 0.1,

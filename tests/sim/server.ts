@@ -24,7 +24,7 @@ export interface ServerDeps {
   /** The content that this message must have. */
   readonly contentOf: (message: string) => string;
   /** Called when the dot arrives, before anything is decided. */
-  readonly dot: (message: string, address: string) => void;
+  readonly dot: (message: string, address: string, proven: boolean) => void;
 }
 
 export interface Server {
@@ -33,6 +33,8 @@ export interface Server {
 
 interface Visit {
   secure: boolean;
+  /** Encrypted, and the client has seen who we are. */
+  proven: boolean;
   /** Empty: no transaction. */
   message: string;
   to: string[];
@@ -118,7 +120,7 @@ export function createServer(deps: ServerDeps): Server {
 
   const dot = (visit: Visit, wire: Wire, content: string): string | null => {
     const { softDot, hardDot, takeAndDrop, dropAtDot, takeAndHang } = deps.faults();
-    for (const address of visit.to) deps.dot(visit.message, address);
+    for (const address of visit.to) deps.dot(visit.message, address, visit.proven);
     if (content !== deps.contentOf(visit.message))
       deps.violation(`message ${visit.message} arrived changed`);
     if (roll() < softDot) return "451 4.3.0 Could not store it";
@@ -195,6 +197,7 @@ export function createServer(deps: ServerDeps): Server {
     welcome(wire) {
       const visit: Visit = {
         secure: false,
+        proven: false,
         message: "",
         to: [],
         content: null,
@@ -223,9 +226,10 @@ export function createServer(deps: ServerDeps): Server {
             if (reply !== null) wire.say(`${reply}\r\n`);
           }
         },
-        secured() {
+        secured(proven) {
           // RFC 3207 4.2: everything that was said in clear is forgotten.
           visit.secure = true;
+          visit.proven = proven;
           visit.message = "";
           visit.rest = "";
         },

@@ -11,7 +11,9 @@ import { createCapWatch } from "./caps.ts";
 import { checkBooks } from "./checks.ts";
 import { createLine } from "./line.ts";
 import { createNames } from "./names.ts";
+import { createOperator } from "./operator.ts";
 import { createOutside } from "./outside.ts";
+import { createPolicyWatch } from "./policyWatch.ts";
 import { calm, drawPlan, type FaultRates } from "./plan.ts";
 import {
   acceptEarly,
@@ -73,6 +75,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const disk = createMemoryDisk("8000000000000000");
   const watch = createWatch({ disk, roll, faults: () => faults, trace: trace.add, violation });
   const caps = createCapWatch(plan.steps, violation);
+  const policies = createPolicyWatch(violation);
   const line = createLine({ clock, roll, trace: trace.add, violation, tear: () => network.tear() });
   const isCut = (): boolean => line.state() === "lost";
   const names = createNames({ random, sites: plan.sites, faults: () => faults, isCut });
@@ -89,7 +92,8 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     faults: () => faults,
     isCut: () => line.state() !== "whole",
     contentOf: (message) => contents.get(message) ?? "",
-    dot(message, address) {
+    dot(message, address, proven) {
+      policies.dot(message, address, proven);
       const row = store?.recipients(Number(message)).find((one) => one.address === address);
       if (row !== undefined && isFinal(row.state.at))
         violation(`${message} ${address} was sent while it was ${row.state.at}`);
@@ -118,6 +122,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       sent(dispatch) {
         const { job, route } = dispatch;
         caps.sent(dispatch, clock.now());
+        policies.sent(dispatch);
         line.sent(dispatch);
         if (!watch.committed.has(job.message))
           violation(`${job.message} is sent before its commit`);
@@ -206,6 +211,13 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   open();
   for (const wish of drawWishes(random, { ...plan, domains: names.domains }))
     clock.after(wish.afterMs, () => submit(wish, 20));
+  const operator = createOperator({
+    ...{ seed, clock, lastsMs: trouble.lastsMs, domains: names.domains, submitted, violation },
+    queue: () => life?.queue,
+    store: () => store,
+    meddled: tempers.upset,
+    trace: trace.add,
+  });
   const happen = createChance(clock, roll, trouble.lastsMs);
   happen(plan.faults.kills, crash);
   happen(plan.faults.restarts, restart);
@@ -260,6 +272,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   trace.add("everything is healed");
   faults = calm;
   line.heal();
+  operator.heal();
   await runUntil(trouble.lastsMs + HEALED_MS + backMs, allFinal);
   conclude();
   return {
