@@ -11,7 +11,6 @@ import { createCapWatch } from "./caps.ts";
 import { checkBooks } from "./checks.ts";
 import { createLine } from "./line.ts";
 import { createNames } from "./names.ts";
-import { createOperator } from "./operator.ts";
 import { createOutside } from "./outside.ts";
 import { createPolicyWatch } from "./policyWatch.ts";
 import { calm, drawPlan, type FaultRates } from "./plan.ts";
@@ -211,13 +210,6 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   open();
   for (const wish of drawWishes(random, { ...plan, domains: names.domains }))
     clock.after(wish.afterMs, () => submit(wish, 20));
-  const operator = createOperator({
-    ...{ seed, clock, lastsMs: trouble.lastsMs, domains: names.domains, submitted, violation },
-    queue: () => life?.queue,
-    store: () => store,
-    meddled: tempers.upset,
-    trace: trace.add,
-  });
   const happen = createChance(clock, roll, trouble.lastsMs);
   happen(plan.faults.kills, crash);
   happen(plan.faults.restarts, restart);
@@ -272,7 +264,6 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   trace.add("everything is healed");
   faults = calm;
   line.heal();
-  operator.heal();
   await runUntil(trouble.lastsMs + HEALED_MS + backMs, allFinal);
   conclude();
   return {
