@@ -10,6 +10,9 @@ const profiles: Readonly<Record<string, string>> = {
   steady: "delivered a second beside Postfix, in turns before the same receiver",
   tls: "what encrypting costs, on connections that are reused and on new ones",
   dkim: "what signing costs, beside what the cores can sign",
+  reuse: "a hundred clients with connections that are reused, and with one message on each",
+  throttled: "one site of twenty refuses: what the other nineteen notice",
+  distant: "a server whose every reply takes 100 ms",
   backlog: "a full queue, a held snapshot, a restart and the drain",
 };
 

@@ -20,6 +20,8 @@ export interface OursOptions {
   readonly form: LoadOptions["form"];
   readonly idempotency: boolean;
   readonly flags?: readonly string[];
+  /** The last site is at an address of its own, where the receiver does not listen. */
+  readonly isRefusing?: boolean;
 }
 
 export interface Ours extends Contender {
@@ -28,11 +30,15 @@ export interface Ours extends Contender {
 }
 
 /** `sNNN.test`, each with its own MX at its own address of loopback. */
-export function startSites(dnsmasq: string, sites: number): Promise<Dnsmasq> {
+export function startSites(dnsmasq: string, sites: number, isRefusing = false): Promise<Dnsmasq> {
   const all = Array.from({ length: sites }, (_, i) => i);
   const domain = (i: number): string => `s${String(i).padStart(3, "0")}.test`;
   const address = (i: number): string =>
-    sites === 1 ? "127.0.0.1" : `127.0.${10 + Math.floor(i / 100)}.${10 + (i % 100)}`;
+    isRefusing && i === sites - 1
+      ? "::1"
+      : sites === 1
+        ? "127.0.0.1"
+        : `127.0.${10 + Math.floor(i / 100)}.${10 + (i % 100)}`;
   return startDnsmasq(dnsmasq, {
     mx: all.map((i) => [domain(i), `mx.${domain(i)}`, 10]),
     hosts: all.map((i) => [`mx.${domain(i)}`, address(i)]),
@@ -41,7 +47,7 @@ export function startSites(dnsmasq: string, sites: number): Promise<Dnsmasq> {
 
 export async function startOurs(options: OursOptions): Promise<Ours> {
   const { receiver, folder } = options;
-  const dns = await startSites(options.dnsmasq, options.sites);
+  const dns = await startSites(options.dnsmasq, options.sites, options.isRefusing);
   const daemon = await startDaemon({
     dataDir: mkdtempSync(join(folder, "ours-")),
     flags: [

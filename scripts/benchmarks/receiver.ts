@@ -77,9 +77,11 @@ export async function startSinkReceiver(
   sites: number,
   fixedPort = 0,
   tls: "starttls" | "clear" = "clear",
+  delayMs = 0,
 ): Promise<Receiver> {
   const host = sites === 1 ? "127.0.0.1" : "0.0.0.0";
-  const child = spawn(process.execPath, [sinkProgram, host, String(fixedPort), tls], {
+  const args = [sinkProgram, host, String(fixedPort), tls, String(delayMs)];
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
