@@ -42,7 +42,7 @@ export const deadlines = {
   tls: 3_000,
   auth: 4_000,
   mail: 6_000,
-  rcpt: 6_000,
+  rcpt: 10_000,
   data: 4_000,
   block: 4_000,
   dot: 20_000,

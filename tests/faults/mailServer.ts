@@ -244,14 +244,18 @@ function createWire(plain: Socket, session: Session) {
     waiting: (): number => pending.length,
     stopReading: (): void => void socket.pause(),
     async until(mark: string): Promise<string | undefined> {
-      for (let from = 0; ;) {
-        const at = pending.indexOf(mark, from);
+      // What holds no mark is put aside, so that a large message is not looked through again with each packet.
+      const aside: string[] = [];
+      for (;;) {
+        const at = pending.indexOf(mark);
         if (at !== -1) {
-          const text = pending.slice(0, at);
+          aside.push(pending.slice(0, at));
           pending = pending.slice(at + mark.length);
-          return text;
+          return aside.join("");
         }
-        from = Math.max(0, pending.length - mark.length);
+        const kept = Math.max(0, pending.length - mark.length + 1);
+        aside.push(pending.slice(0, kept));
+        pending = pending.slice(kept);
         if (over) return undefined;
         await new Promise<void>((resolve) => (wake = resolve));
       }

@@ -214,7 +214,7 @@ export const envelopeCases: readonly FaultCase[] = [
     row: "R42",
     what: "450 until its lifetime is over",
     servers: [{ script: at("RCPT", "450 4.2.1 the box is busy") }],
-    letter: { fields: { expires_in: "5s" } },
+    letter: { fields: { expires_in: "8s" } },
     oursAlone: "its lifetime cannot be set for one message",
     expect: {
       first: "deferred",

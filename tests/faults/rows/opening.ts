@@ -93,7 +93,7 @@ export const openingCases: readonly FaultCase[] = [
   {
     row: "R9",
     what: "replies come octet by octet, in time",
-    servers: [{ offers: ["8BITMIME"], script: dribble("RCPT", "250 2.1.5 ok\r\n", 50) }],
+    servers: [{ offers: ["8BITMIME"], script: dribble("RCPT", "250 2.1.5 ok\r\n", 20) }],
     expect: { first: "delivered" },
   },
   {

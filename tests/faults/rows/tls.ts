@@ -102,7 +102,7 @@ export const tlsCases: readonly FaultCase[] = [
     oursAlone: "nothing is promised of it",
     expect: {
       first: "delivered",
-      judgedAfterMs: 1_000,
+      judgedAfterMs: 5_000,
       check: (seen) =>
         seen.log.includes("clock.doubted") ? encryptedUnverified(seen) : "nobody was told",
     },

@@ -87,6 +87,7 @@ function settingsFor(name: DaemonName, own: readonly Staged[]): string {
   const times = Object.entries(deadlines).map(([step, ms]) => `${step} = "${ms}ms"`);
   return `
 ${lines[name]}
+${name === "names" ? "" : 'dns_timeout = "5s"'}
 hostname = "sender.test"
 max_recipients = 1000
 log_format = "text"
