@@ -142,7 +142,9 @@ function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
   const { wall, due } = turn.now;
   const touched: RecipientRow[] = [];
   let reopened = 0;
+  let waiting = 0;
   for (const row of rows) {
+    if (row.state.at === "queued" || row.state.at === "deferred") waiting++;
     if (hasten(store, turn, row)) touched.push(row);
     if (row.state.at !== "bounced" && row.state.at !== "expired") continue;
     const expiresAt = wall + policy.retry[row.priority].lifetimeMs;
@@ -153,7 +155,8 @@ function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
     touched.push(row);
   }
   const states = [...new Set(rows.map(({ state }) => state.at))].join(", ");
-  if (touched.length === 0)
+  // What is due already needs nothing more.
+  if (touched.length === 0 && waiting === 0)
     return refused({
       kind: "conflict",
       name: "not_retryable",
@@ -308,12 +311,20 @@ function pause(deps: VerbDeps, turn: Turn, span: Span): Stage {
 function resume(deps: VerbDeps, span: Span): Stage {
   const { store, pauses, sites, expect } = deps;
   const paused = pausedBy(span);
+  // Known to the memory too, so that it can be served.
+  if (span.by === "domain" && pauses.stopsDomain(span.name))
+    sites.numbered(store.siteId(parkingLine(span.name)));
   store.resume(paused);
   return {
     committed() {
       pauses.unset(paused);
       const line = stopLine(sites, paused, false);
-      if (line !== undefined) expect(line);
+      if (line !== undefined) {
+        // What moved there meanwhile is only in the store: it counts as due until its turn comes.
+        line.dueAt.fill(0);
+        line.starving = false;
+        expect(line);
+      }
       for (const site of span.by === "all" ? sites.all() : []) expect(site);
       return done({ object: "pause", ...paused, paused: false });
     },

@@ -209,6 +209,17 @@ test("a paused domain is not sent to, its recipients stay as they are, and other
   expect(sent).toEqual(new Set([before, during, other]));
 });
 
+test("what waited in another line when its domain was paused goes on without a restart", () => {
+  const bench = createBench();
+  const messages = [deferred(bench), deferred(bench)];
+  bench.order({ do: "queue.pause", span: domain });
+  bench.run(HOUR_MS);
+  expect(bench.sent).toHaveLength(2);
+  bench.order({ do: "queue.resume", span: domain });
+  bench.run(1000);
+  expect(new Set(bench.sent.slice(2).map(({ job }) => job.message))).toEqual(new Set(messages));
+});
+
 test("a paused site is not sent to until it is resumed, over a restart too", () => {
   const bench = createBench();
   const site = { by: "site", name: "example.com" } as const;

@@ -54,7 +54,9 @@ function checkRecipient(books: Books, row: RecipientRow): void {
     if (!refused && !books.denied.has(domainOf(row.address)))
       violation(`${name} is bounced, and nobody refused it`);
   }
-  if (state.at === "expired") {
+  // A retry by the operator begins another life.
+  const reborn = steps.some((step) => step.kind === "note" && step.note === "requeued");
+  if (state.at === "expired" && !reborn) {
     const expiresAt = books.submitted.get(row.message) ?? null;
     const acceptedAt = acceptedAtOf(row.message);
     const expiry = expiryOf(books.retry, { priority: row.priority, acceptedAt, expiresAt });
@@ -86,6 +88,12 @@ function checkEvents({ store, submitted, violation }: Books): void {
     const key = `${event.message} ${event.n}`;
     if (!told.has(event.message)) violation(`${key} has an event before its acceptance`);
     const before = last.get(key);
+    if (event.type === "email.requeued") {
+      if (before !== "bounced" && before !== "expired")
+        violation(`${key} is requeued, and was ${before ?? "not final"}`);
+      last.delete(key);
+      continue;
+    }
     if (before !== undefined) violation(`${key} has ${event.type} after ${before}`);
     const final = finalOf[event.type];
     if (final !== undefined) last.set(key, final);

@@ -10,6 +10,7 @@ export const plants = [
   "verdict-without-event",
   "early-answer",
   "pause-unheard",
+  "cancel-forgotten",
 ] as const;
 export type Plant = (typeof plants)[number];
 
@@ -30,6 +31,14 @@ export function storeWithoutEvents(store: QueueStore, roll: () => number): Queue
     ...store,
     settle: (settlement) =>
       store.settle(roll() < 0.1 ? { ...settlement, event: null } : settlement),
+  };
+}
+
+/** As if a cancel were told and not done. */
+export function storeWithoutCancel(store: QueueStore): QueueStore {
+  return {
+    ...store,
+    settle: (settlement) => settlement.next.at === "canceled" || store.settle(settlement),
   };
 }
 

@@ -109,7 +109,15 @@ export function startProcess(deps: ProcessDeps): Process {
         for (const { job, route, body } of batch) to.sender.submit(job, route, body);
       });
     },
-    recall() {},
+    recall(worker, recall) {
+      const to = senders[worker];
+      // Behind whatever was sent before.
+      if (to !== undefined)
+        clock.of(to.owner).after(1, () => {
+          const late = to.sender.recall(recall);
+          clock.after(deps.portMs(), () => void (alive && queue.recalled(late)));
+        });
+    },
     signs: deps.line.signs(own),
     onUplink: deps.line.told,
     policy: plan.policy,

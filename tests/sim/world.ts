@@ -11,12 +11,14 @@ import { createCapWatch } from "./caps.ts";
 import { checkBooks } from "./checks.ts";
 import { createLine } from "./line.ts";
 import { createNames } from "./names.ts";
+import { createOperator } from "./operator.ts";
 import { createOutside } from "./outside.ts";
 import { createPolicyWatch } from "./policyWatch.ts";
 import { calm, drawPlan, type FaultRates } from "./plan.ts";
 import {
   acceptEarly,
   type Plant,
+  storeWithoutCancel,
   storeWithoutEvents,
   verdictUnchecked,
   verdictUnpaused,
@@ -101,7 +103,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
 
   const open = (): void => {
     const opened = watch.open();
-    store = plant === "verdict-without-event" ? storeWithoutEvents(opened, roll) : opened;
+    store = planted(opened, plant, roll);
     const { facts } = store;
     trace.add(`the daemon starts, ${facts.unclean ? "after a crash" : "clean"}`);
     const owned = new Set(store.spooled());
@@ -210,6 +212,9 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   open();
   for (const wish of drawWishes(random, { ...plan, domains: names.domains }))
     clock.after(wish.afterMs, () => submit(wish, 20));
+  const about = { seed, clock, lastsMs: trouble.lastsMs, domains: names.domains, submitted };
+  const live = { queue: () => life?.queue, store: () => store, meddled: tempers.upset };
+  const operator = createOperator({ ...about, ...live, violation, trace: trace.add });
   const happen = createChance(clock, roll, trouble.lastsMs);
   happen(plan.faults.kills, crash);
   happen(plan.faults.restarts, restart);
@@ -264,16 +269,16 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   trace.add("everything is healed");
   faults = calm;
   line.heal();
+  operator.heal();
   await runUntil(trouble.lastsMs + HEALED_MS + backMs, allFinal);
   conclude();
-  return {
-    seed,
-    hash: trace.hash(),
-    violations,
-    trace: trace.lines(),
-    steps,
-    taken: [...truth.taken.values()].reduce((sum, count) => sum + count, 0),
-  };
+  const taken = [...truth.taken.values()].reduce((sum, count) => sum + count, 0);
+  return { seed, hash: trace.hash(), violations, trace: trace.lines(), steps, taken };
+}
+
+function planted(store: QueueStore, plant: Plant | undefined, roll: () => number): QueueStore {
+  if (plant === "cancel-forgotten") return storeWithoutCancel(store);
+  return plant === "verdict-without-event" ? storeWithoutEvents(store, roll) : store;
 }
 
 /** A daemon that dies, or whose clock jumps, may know a little less of its outages. */
