@@ -1,6 +1,7 @@
 // Mail must not run in a circle: where this host itself is among the MX of a domain, it and every worse one are passed over
 // (RFC 5321 5.1). Pure.
 import { inRanges, type Cidr } from "../base/cidr.ts";
+import type { EpochMs } from "../base/clock.ts";
 import { refused, type HostAnswers } from "./select.ts";
 import type { Routing } from "./route.ts";
 
@@ -33,9 +34,16 @@ function isOwn({ host, v6, v4 }: HostAnswers, own: Own): boolean {
   );
 }
 
-export function refuseLoop(domain: string, freshUntil: number): Routing {
+/** Once no host is better. */
+export function refuseLoop(
+  domain: string,
+  answers: readonly HostAnswers[],
+  own: Own,
+  freshUntil: EpochMs,
+): Routing {
+  const host = answers.find((one) => isOwn(one, own))?.host.name ?? domain;
   const text =
-    `The best mail server of ${domain} is this host itself. If another program receives its mail here, ` +
-    "set deny_destinations without the word own";
+    `The best mail server of ${domain} is this host itself (${host}). If another program receives its mail here, ` +
+    "or another host has that name, set deny_destinations without the word own";
   return refused(ROUTING_LOOP, text, freshUntil);
 }

@@ -151,8 +151,10 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     mxSecure: boolean,
     state: StsState | null,
   ): Routing | Promise<Routing> {
-    const better = betterThanOwn(answers, settings.own ?? nobody);
-    if (better.length === 0 && answers.length > 0) return refuseLoop(domain, candidates.freshUntil);
+    const { own = nobody } = settings;
+    const better = betterThanOwn(answers, own);
+    if (better.length === 0 && answers.length > 0)
+      return refuseLoop(domain, answers, own, candidates.freshUntil);
     const located = locate(better, settings.denyDestinations);
     if (located.kind === "unknown") return located;
     const freshUntil = Math.min(located.freshUntil, candidates.freshUntil);
@@ -182,10 +184,11 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     const freshUntil = clock.now() + FIXED_MS;
     if (address === "")
       return refused(enhanced.badSystem, `${domain} is no address literal`, freshUntil);
-    const located = locate(
-      [literalAnswers(domain, address, freshUntil)],
-      settings.denyDestinations,
-    );
+    const { own = nobody } = settings;
+    const answers = [literalAnswers(domain, address, freshUntil)];
+    if (betterThanOwn(answers, own).length === 0)
+      return refuseLoop(domain, answers, own, freshUntil);
+    const located = locate(answers, settings.denyDestinations);
     if (located.kind !== "hosts") return refuseNowhere(domain, address, freshUntil);
     return routing({ site: domain, via: "mx", hosts: located.hosts, ...straight() }, freshUntil);
   }

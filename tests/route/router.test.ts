@@ -110,6 +110,13 @@ describe("straight to the MX", () => {
   test("mail that would come back to this host is refused, unless a better host takes it", () => {
     const own = { names: ["mx.a.test"], addresses: [] };
     expect(outcome(openRouter(zone, { own }).routeFor("a.test"))).toBe("5.4.6");
+    const list = parseCidrList("192.0.2.1");
+    const addresses = list.kind === "parsed" ? list.value : [];
+    const byAddress = openRouter(zone, { own: { names: [], addresses } });
+    expect(outcome(byAddress.routeFor("[192.0.2.1]"))).toBe("5.4.6");
+    expect(outcome(byAddress.routeFor("[192.0.2.2]"))).toBe("route");
+    const refused = byAddress.routeFor("a.test");
+    expect("text" in refused && refused.text).toContain("(mx.a.test)");
     const two = { ...zone, "MX a.test": [mx(10, "mx.plain.test"), mx(20, "mx.a.test")] };
     const better = { ...two, "A mx.plain.test": ["192.0.2.9"] };
     const route = routeOf(openRouter(better, { own }).routeFor("a.test"));
