@@ -19,7 +19,7 @@ export interface SenderPorts {
   send(index: number, batch: readonly Dispatch[]): void;
   /** Nothing is sent afterwards. */
   noMoreJobs(): void;
-  /** Nothing is sent to this one afterwards. */
+  /** Nothing is sent to this one afterwards: what comes for its index waits for the next one. */
   retire(index: number): void;
   /** Jobs that no sender ever got are given back here. */
   recall(index: number, recall: Recall): void;
@@ -35,6 +35,8 @@ const noMoreJobs: QueueToSender = { say: "noMoreJobs" };
 
 export function createSenderPorts(clock: Clock): SenderPorts {
   const ports = new Map<number, MessagePort>();
+  /** Of senders that were told to end: what they had they still speak of. */
+  const leaving = new Map<number, MessagePort>();
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
   const early = new Map<number, Dispatch[]>();
   let settle: (verdicts: readonly Verdict[]) => void = () => {};
@@ -42,12 +44,10 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   let whenEmpty: (() => void) | undefined;
   let jobsEnded = false;
 
-  const leave = (index: number): void => {
-    ports.get(index)?.close();
-    ports.delete(index);
-    // Their leases come back with those of the thread that is gone.
-    early.delete(index);
-    if (ports.size === 0) whenEmpty?.();
+  const part = (index: number, port: MessagePort | undefined): void => {
+    port?.close();
+    for (const line of [ports, leaving]) if (line.get(index) === port) line.delete(index);
+    if (ports.size + leaving.size === 0) whenEmpty?.();
   };
 
   const send = (index: number, batch: readonly Dispatch[]): void => {
@@ -59,8 +59,14 @@ export function createSenderPorts(clock: Clock): SenderPorts {
 
   return {
     send,
-    leave,
+    leave(index) {
+      part(index, leaving.get(index));
+      part(index, ports.get(index));
+      // Their leases come back with those of the thread that is gone.
+      early.delete(index);
+    },
     recall(index, recall) {
+      leaving.get(index)?.postMessage({ say: "recall", recall });
       const port = ports.get(index);
       if (port !== undefined) return port.postMessage({ say: "recall", recall });
       const waiting = early.get(index) ?? [];
@@ -73,7 +79,13 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       settle(meant.flatMap(untouched));
     },
     onRecalled: (tell) => void (recalled = tell),
-    retire: (index) => ports.get(index)?.postMessage(noMoreJobs),
+    retire(index) {
+      const port = ports.get(index);
+      if (port === undefined) return;
+      ports.delete(index);
+      leaving.set(index, port);
+      port.postMessage(noMoreJobs);
+    },
     noMoreJobs() {
       jobsEnded = true;
       for (const port of ports.values()) port.postMessage(noMoreJobs);
@@ -88,7 +100,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
           case "recalled":
             return recalled(said.late);
           case "bye":
-            return leave(index);
+            return part(index, port);
           default:
             return unreachable(said);
         }
@@ -101,7 +113,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
     whenAllSaidBye(timeoutMs, then) {
       for (const batch of early.values()) settle(batch.flatMap(untouched));
       early.clear();
-      if (ports.size === 0) return then();
+      if (ports.size + leaving.size === 0) return then();
       const timer = clock.after(timeoutMs, () => whenEmpty?.());
       whenEmpty = () => {
         whenEmpty = undefined;

@@ -7,6 +7,7 @@ import { packVerdicts, type QueueToSender } from "../../src/roles/protocol.ts";
 import { createSenderPorts } from "../../src/roles/senderPorts.ts";
 import { unpack } from "../../src/roles/wire.ts";
 import type { Route } from "../../src/route/route.ts";
+import { until } from "../fixtures/until.ts";
 
 const open: MessagePort[] = [];
 afterEach(() => open.splice(0).forEach((port) => port.close()));
@@ -49,14 +50,18 @@ function sender() {
   open.push(port1, port2);
   const heard: number[] = [];
   const waiters: (() => void)[] = [];
+  const told = { port: port1, other: port2, heard, recalls: 0, next };
   port2.on("message", (said: QueueToSender) => {
     if (said.say === "noMoreJobs") heard.push(END);
+    else if (said.say === "recall") told.recalls++;
     else if (said.say === "jobs")
       heard.push(...unpack(said.packed).map((piece) => piece.head.job.message));
     waiters.splice(0).forEach((wake) => wake());
   });
-  const next = (): Promise<void> => new Promise((resolve) => void waiters.push(resolve));
-  return { port: port1, other: port2, heard, next };
+  function next(): Promise<void> {
+    return new Promise((resolve) => void waiters.push(resolve));
+  }
+  return told;
 }
 
 test("jobs for a sender that has not joined yet reach it once it joins", async () => {
@@ -80,6 +85,27 @@ test("what waited for a sender that died is not given to its successor: its leas
   ports.send(0, [dispatch(2)]);
   await arrived;
   expect(heard).toEqual([2]);
+});
+
+test("jobs for a sender that leaves wait for its successor, and it is recalled from and waited for", async () => {
+  const ports = createSenderPorts(systemClock);
+  const [leaving, successor] = [sender(), sender()];
+  const settled: Verdict[] = [];
+  ports.onVerdicts((verdicts) => void settled.push(...verdicts));
+  ports.join(0, leaving.port);
+  ports.retire(0);
+  ports.send(0, [dispatch(1), dispatch(2)]);
+  ports.recall(0, { by: "message", message: 2, cut: true });
+  while (leaving.heard.length + leaving.recalls < 2) await leaving.next();
+  expect([leaving.heard, leaving.recalls, settled.length]).toEqual([[END], 1, 1]);
+  let over = false;
+  ports.join(0, successor.port);
+  ports.whenAllSaidBye(10_000, () => (over = true));
+  successor.other.postMessage({ say: "bye" });
+  while (successor.heard.length < 1) await successor.next();
+  expect([successor.heard, over]).toEqual([[1], false]);
+  leaving.other.postMessage({ say: "bye" });
+  await until("the last word", () => over);
 });
 
 test("what waited for a sender that never came is given back untouched at the end", async () => {
