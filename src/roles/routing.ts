@@ -118,8 +118,11 @@ export function createRouting(deps: {
   let around = clock.after(LOOK_AROUND_MS, lookAgain);
   return {
     routeFor(domain, senderDomain) {
-      busy.note(domain);
-      return router.routeFor(domain, senderDomain);
+      const found = router.routeFor(domain, senderDomain);
+      if (found instanceof Promise || found.kind !== "route" || found.route.via !== "relay")
+        busy.note(domain);
+      else for (const { name } of found.route.hosts) busy.note(name);
+      return found;
     },
     ownRelays: (senderDomain) => settings.senderRelays?.has(senderDomain) === true,
     explainTls: router.explainTls,
