@@ -15,6 +15,7 @@ import type { Learned } from "./learned.ts";
 import type { SiteMeter } from "./metering.ts";
 import type { Link } from "./open.ts";
 import { portionOf, type Load } from "./portion.ts";
+import { RECALLED } from "./recall.ts";
 import { signBody, type SignedBody, type SigningDeps } from "./signing.ts";
 import type { Tracer } from "./trace.ts";
 import * as trouble from "./trouble.ts";
@@ -40,6 +41,10 @@ export interface Work extends Load {
   lacking?: Set<string>;
   /** Connections that it left for that reason. */
   moves?: number;
+  /** Recipients of the transaction that runs. */
+  trying?: readonly JobRecipient[];
+  /** It was taken back: nothing of it is begun any more. */
+  recalled?: boolean;
 }
 
 export interface AttemptDeps extends SigningDeps {
@@ -128,6 +133,7 @@ export function attempt(
   const startedAt = deps.clock.monotonicMs();
   const reused = link.served++ > 0;
   meter.transaction(link.talk.tls() !== null, reused);
+  work.trying = trial.recipients;
   // RFC 9422 6.1: the server wants no further transaction on this connection.
   const last = link.served >= trial.offer.limits.mails;
   const concluded = (result: TransactionEnd): void => {
@@ -147,6 +153,8 @@ export function attempt(
     const outcome = { where, wiser: wiser && again, unsure: unfit === "unsure" };
     const left = settle(deps, trial, result, outcome);
     work.left = trial.rest.length === 0 ? left : [...left, ...trial.rest];
+    if (work.recalled === true)
+      giveVerdicts(deps, work, place(link), trouble.interrupted(RECALLED));
     const clean = result.clean && !last;
     const spent = result.clean && last;
     if (work.left.length === 0) return done({ end: "done", clean, spent });

@@ -118,7 +118,7 @@ function serve(state: PoolState, group: Group, link: Link): void {
     state.ahead.delete(link);
     const work = begun?.work ?? nextWork(state, group, link);
     if (work === undefined) return retire(state, group, link);
-    if (begun !== null && state.unwanted.has(work)) {
+    if (begun !== null && work.recalled === true) {
       state.interrupted(work, RECALLED);
       return drop(state, group, link);
     }
@@ -223,7 +223,8 @@ function rest(state: PoolState, site: Site): void {
 }
 
 function giveBack(state: PoolState, group: Group, work: Work): void {
-  if (state.draining) state.interrupted(work, STOPS);
+  if (work.recalled === true) state.interrupted(work, RECALLED);
+  else if (state.draining) state.interrupted(work, STOPS);
   else if (isAtRest(state, group.site) || work.patience.cameAtMs <= group.site.restedAtMs)
     state.interrupted(work, RESTS);
   else group.lanes.putBack(work.job.priority, work);

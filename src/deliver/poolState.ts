@@ -39,8 +39,6 @@ export interface PoolState extends PoolDeps {
   readonly ahead: Map<Link, Trial>;
   /** What each busy connection works on. */
   readonly working: Map<Link, Work>;
-  /** Begun behind another's dot, and taken back since. */
-  readonly unwanted: WeakSet<Work>;
   /** Hosts whose connection broke with commands behind the dot. */
   readonly shy: Memory;
   /** Groups that wait for a free place among all connections. */
@@ -74,7 +72,6 @@ export function createPoolState(deps: PoolDeps, { pump, heard }: PoolHooks): Poo
     resting: new Map(),
     ahead: new Map(),
     working: new Map(),
-    unwanted: new WeakSet(),
     shy: createMemory(clock, SHY),
     hungry: new Set(),
     moved: new Set(),

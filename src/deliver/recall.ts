@@ -11,8 +11,6 @@ export interface Recallable {
   readonly ahead: ReadonlyMap<Link, Trial>;
   /** What each busy connection works on. */
   readonly working: ReadonlyMap<Link, Work>;
-  /** Begun behind another's dot: they end as soon as their turn comes. */
-  readonly unwanted: WeakSet<Work>;
   interrupted(work: Work, why: string): void;
 }
 
@@ -24,15 +22,18 @@ export function recallFrom(state: Recallable, recall: Recall): Late[] {
       state.interrupted(work, RECALLED);
   // Its commands left with the dot of another message: closing the connection now would leave that one in doubt.
   for (const { work } of state.ahead.values())
-    if (isRecalled(recall, work.job)) state.unwanted.add(work);
+    if (isRecalled(recall, work.job)) work.recalled = true;
   return recall.cut ? cut(state, recall) : [];
 }
 
 function cut({ working }: Recallable, recall: Recall): Late[] {
   const late: Late[] = [];
-  for (const [link, { job, left }] of [...working]) {
+  for (const [link, work] of [...working]) {
+    const { job, left, trying = left } = work;
     if (!isRecalled(recall, job)) continue;
-    if (link.talk.pastDot()) late.push({ message: job.message, places: left.map(({ n }) => n) });
+    // What it has for a further transaction, or another connection, can still be stopped.
+    work.recalled = true;
+    if (link.talk.pastDot()) late.push({ message: job.message, places: trying.map(({ n }) => n) });
     else link.talk.close("stopped", RECALLED);
   }
   return late;

@@ -1,8 +1,9 @@
 // What the queue wants back: what waits comes back untried, a running session ends so long as its final dot has not been sent.
 import { afterEach, expect, test } from "bun:test";
+import type { DeliverSettings } from "../../src/deliver/settings.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act } from "./fakeMx.ts";
-import { createRig, stepOf, type Rig } from "./rig.ts";
+import { createRig, recipients, stepOf, type Rig } from "./rig.ts";
 
 let rig: Rig | undefined;
 afterEach(async () => {
@@ -11,7 +12,10 @@ afterEach(async () => {
 });
 
 /** A server that answers `verb` only when it is told to. */
-async function startHeldAt(verb: string): Promise<{ rig: Rig; at(): boolean; go(): void }> {
+async function startHeldAt(
+  verb: string,
+  settings: Partial<DeliverSettings> = {},
+): Promise<{ rig: Rig; at(): boolean; go(): void }> {
   let go = (): void => {};
   let at = false;
   const gate = new Promise<void>((resolve) => (go = resolve));
@@ -22,7 +26,7 @@ async function startHeldAt(verb: string): Promise<{ rig: Rig; at(): boolean; go(
     }
     return undefined;
   };
-  rig = await createRig({ servers: [{ script }], settings: { siteConnections: 1 } });
+  rig = await createRig({ servers: [{ script }], settings: { siteConnections: 1, ...settings } });
   return { rig, at: () => at, go };
 }
 
@@ -93,6 +97,20 @@ test("a session past its dot is left alone, and says which recipients are out of
     "delivered",
     "delivered",
   ]);
+});
+
+test.each([
+  ["RCPT", [], ["interrupted", "interrupted", "interrupted"]],
+  [".", [0, 1], ["delivered", "delivered", "interrupted"]],
+])("of what needs several transactions, none is begun after %s", async (verb, places, kinds) => {
+  const held = await startHeldAt(verb, { transactionRecipients: 2 });
+  held.rig.send({ recipients: recipients("a", "b", "c") });
+  await until("the first transaction", held.at);
+  const late = held.rig.sender.recall({ by: "message", message: 1, cut: true });
+  expect(late).toEqual(places.length === 0 ? [] : [{ message: 1, places }]);
+  held.go();
+  const told = (await held.rig.verdictsOf(3)).map(({ kind }): string => kind);
+  expect(told).toEqual(kinds);
 });
 
 test("a message whose commands left behind another's dot is not sent, and the other one is in no doubt", async () => {
