@@ -105,20 +105,33 @@ test("the document names every route that there is, and needs no key", async () 
   };
   expect(document.openapi).toBe("3.1.0");
   expect(Object.keys(document.paths).sort()).toEqual([
+    "/dns/flush",
+    "/dns/lookup",
+    "/dns/warm",
     "/domains",
     "/domains/{id}",
     "/domains/{id}/verify",
     "/emails",
     "/emails/{id}",
+    "/emails/{id}/cancel",
     "/emails/{id}/events",
     "/emails/{id}/raw",
+    "/emails/{id}/retry",
+    "/explain/{domain}",
     "/livez",
     "/metrics",
     "/openapi.json",
     "/queue",
+    "/queue/flush",
+    "/queue/hold",
+    "/queue/pause",
+    "/queue/release",
+    "/queue/resume",
     "/readyz",
+    "/reload",
     "/send",
     "/send/batch",
+    "/trace",
   ]);
   expect(document.components.schemas["Message"]?.required).toEqual(["from", "to", "subject"]);
 });
