@@ -237,7 +237,7 @@ export function createOutage(deps: OutageDeps): Outage {
       return unreached !== undefined && state.line.name !== "up";
     },
     hasWork(mono) {
-      if (waits.hasWork() || isSinkReady()) return true;
+      if (waits.hasWork(mono) || isSinkReady()) return true;
       return mono >= state.line.probeAtMono && sites.hasReady();
     },
     run(turn, pump) {

@@ -14,7 +14,7 @@ export interface Waits {
   end(): void;
   /** Mail that came in meanwhile. */
   admitted(head: MessageHead): void;
-  hasWork(): boolean;
+  hasWork(mono: number): boolean;
   /** Inside a transaction. */
   run(turn: Turn, why: string): void;
   nextAtMono(): number;
@@ -116,7 +116,7 @@ export function createWaits(store: QueueStore): Waits {
         if (told + fresh.length < TOLD_MAX) fresh.push({ message: id, n });
       }
     },
-    hasWork: () => place !== undefined || fresh.length > 0,
+    hasWork: (mono) => place !== undefined || fresh.length > 0 || mono >= nextAtMono,
     run(turn, why) {
       walk(turn, why);
       tellFresh(turn, why);

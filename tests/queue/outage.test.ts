@@ -339,3 +339,18 @@ test("the built-in sink takes its mail without any line", () => {
   expect(probes.some((one) => one.route.site === "postrider.test")).toBe(true);
   expect(stateOf(bench, id)).toMatchObject({ at: "deferred" });
 });
+
+test("what expires while it waits for a probe costs one look, not a thousand", () => {
+  const sea = createSea();
+  const { bench } = sea;
+  lose(sea);
+  bench.run(SECOND);
+  expect(bench.sent).toHaveLength(1);
+  const id = bench.submit({ to: ["a@four.example"], expiresAt: bench.clock.now() + 5 * SECOND });
+  bench.run(6 * SECOND);
+  expect(stateOf(bench, id).at).toBe("expired");
+  let steps = 0;
+  const until = bench.clock.monotonicMs() + MINUTE;
+  while (bench.clock.step(until)) steps++;
+  expect(steps).toBeLessThan(200);
+});

@@ -41,6 +41,7 @@ const LASTS_MS = [30, 600, 7_200, 43_200, 259_200].map((seconds) => seconds * SE
 /** So many questions take so long to go unanswered. */
 const SILENT_AFTER_MS = 10 * SECOND_MS;
 const UNANSWERED_MS = 4 * SECOND_MS;
+const NOTICED_MS = SECOND_MS;
 
 export function createLine({ clock, roll, trace, violation, tear }: LineDeps): Line {
   let state: LineState = "whole";
@@ -108,7 +109,11 @@ export function createLine({ clock, roll, trace, violation, tear }: LineDeps): L
       for (const { claim } of job.recipients) probes.add(claim);
     },
     heard: ({ claim }) => void probes.delete(claim),
-    workerLost: () => probes.clear(),
+    workerLost() {
+      probes.clear();
+      // What is sent before its loss is noticed is lost too.
+      clock.after(NOTICED_MS, () => probes.clear());
+    },
     heldMs: (from, to) =>
       held.reduce(
         (sum, [start, end]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)),
