@@ -1,7 +1,7 @@
 // What a site, a group or a connection may do next, by the limits, the shares and who else waits. Nothing here changes anything.
 import type { Link } from "./open.ts";
 import type { PoolState } from "./poolState.ts";
-import { atWork, type Group, hasSlot, type Site } from "./site.ts";
+import { atWork, type Group, type Site, slotMask } from "./site.ts";
 
 /** Jobs that wait for each connection before a further one pays: 611 carried 500 sites as fast as 5,136 (DESIGN 6). */
 const BACKLOG_PER_CONNECTION = 8;
@@ -9,11 +9,6 @@ const BACKLOG_PER_CONNECTION = 8;
 const TURN_JOBS = 20;
 /** Sites that accept and say nothing may hold this part of all places; the rest is for those that have answered before. */
 const STRANGERS_SHARE = 3 / 4;
-
-/** Lanes of which a further job may begin, one bit each. */
-export function slotMask(site: Site): number {
-  return (hasSlot(site, 0) ? 1 : 0) | (hasSlot(site, 1) ? 2 : 0) | (hasSlot(site, 2) ? 4 : 0);
-}
 
 /** - `blocked`: the site as a whole has too little of something; it is looked at again when something comes free. */
 export type Growth = "open" | "blocked" | "enough";
@@ -32,11 +27,8 @@ export function growthOf(state: PoolState, group: Group): Growth {
     // No number that the site could come to would let it have more.
     if (site.links + site.opening >= site.pace.limits().connections) return "enough";
   }
-  for (const lane of [0, 1, 2] as const) {
-    if (lanes.sizeOf(lane) === 0 || !hasSlot(site, lane, site.opening)) continue;
-    return group.idle.length > 0 ? "blocked" : "open";
-  }
-  return "blocked";
+  if (!lanes.has(slotMask(site, site.opening))) return "blocked";
+  return group.idle.length > 0 ? "blocked" : "open";
 }
 
 /** It has carried what one connection may, or its place is needed elsewhere. */

@@ -58,7 +58,12 @@ export function createPace(first: LimitsInForce, start: number): Pace {
       if (messageRate === null) return;
       messages = takeOne(messages ?? fullBucket(messageRate, nowMs), messageRate, nowMs);
     },
-    good: (at) => void (concurrency = succeeded(concurrency, { limit: limits.connections, ...at })),
+    good(at) {
+      const limit = limits.connections;
+      // The usual case, once a message: it has all that it may.
+      if (concurrency.window >= limit && at.nowMs - concurrency.lastSuccessMs < 1000) return;
+      concurrency = succeeded(concurrency, { limit, ...at });
+    },
     bad: (at) =>
       void (concurrency = failed(concurrency, { limit: limits.connections, usable: 0, ...at })),
     ceiling: () => (concurrency.ceiling === Infinity ? null : concurrency.ceiling),

@@ -2,15 +2,7 @@
 // decided in decide.ts; here it is done.
 import type { Late, Recall } from "../mail/recall.ts";
 import type { AttemptEnd, Trial, Work } from "./attempt.ts";
-import {
-  busyAt,
-  growthOf,
-  hasTooMany,
-  isFull,
-  isSpent,
-  mayStrangerOpen,
-  slotMask,
-} from "./decide.ts";
+import { busyAt, growthOf, hasTooMany, isFull, isSpent, mayStrangerOpen } from "./decide.ts";
 import { hear, learn } from "./feedback.ts";
 import { groupOf, tidy } from "./groups.ts";
 import { lookSoon, mayBegin, mayConnect } from "./looking.ts";
@@ -24,7 +16,7 @@ import {
 } from "./poolState.ts";
 import { RECALLED, recallFrom } from "./recall.ts";
 import type { DeliverSettings } from "./settings.ts";
-import { avoid, type Group, mostUrgent, type Site } from "./site.ts";
+import { avoid, type Group, mostUrgent, type Site, slotMask } from "./site.ts";
 import { type SenderSite, viewOf } from "./siteBook.ts";
 import { isOver, SWEEP_MS } from "./waiting.ts";
 
@@ -97,7 +89,7 @@ function isAtRest({ clock }: PoolState, { restsUntilMs }: Site): boolean {
 function pump(state: PoolState, group: Group): void {
   const { site, lanes } = group;
   site.turns.delete(group);
-  while (lanes.has(slotMask(site))) {
+  while (group.idle.length > 0 && lanes.has(slotMask(site))) {
     const link = group.idle.at(-1);
     if (link === undefined || !mayBegin(state, site)) break;
     group.idle.pop();

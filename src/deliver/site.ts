@@ -10,7 +10,7 @@ import { createLanes, type Lanes } from "./lanes.ts";
 import type { SiteMeter } from "./metering.ts";
 import type { Link, Unopened } from "./open.ts";
 import type { Pace } from "./pace.ts";
-import { mayRun, type Running } from "./shares.ts";
+import { openLanes, type Running } from "./shares.ts";
 
 /** How the attempts of a site are made, and whom their verdicts are told to. */
 export interface Hands {
@@ -111,9 +111,9 @@ export function atWork({ running }: { readonly running: Running }): number {
   return running[0] + running[1] + running[2];
 }
 
-/** True when the shares let a further job of this lane begin; `opening` connections will need work too. */
-export function hasSlot({ running, pace }: Site, lane: Priority, opening = 0): boolean {
-  return mayRun(running, lane, pace.window(), opening);
+/** Lanes of which the shares let a further job begin, one bit each; `opening` connections will need work too. */
+export function slotMask({ running, pace }: Site, opening = 0): number {
+  return openLanes(running, pace.window(), opening);
 }
 
 export function mostUrgent(lanes: Lanes<Work>): Priority {

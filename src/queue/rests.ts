@@ -35,6 +35,7 @@ const KEPT_MS = 24 * 3_600_000;
 export function createRests(
   store: Pick<QueueStore, "recallOne" | "remember">,
   sites: Pick<Sites, "named" | "all">,
+  found: (site: string) => void,
 ): Rests {
   let hasChanged = false;
   return {
@@ -47,6 +48,7 @@ export function createRests(
         site.struckUntil = Math.min(struckUntil, due + PAUSE_MAX_MS);
         if (rule === "") continue;
         Object.assign(site, { level, rule, pausedUntil: Math.min(until, due + PAUSE_MAX_MS) });
+        found(name);
       }
     },
     changed: () => void (hasChanged = true),

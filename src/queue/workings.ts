@@ -61,7 +61,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     onChange: deps.onUplink ?? (() => {}),
   });
   const alerts = createAlerts(log);
-  const rests = createRests(store, sites);
+  const rests = createRests(store, sites, (site) => measure.paused(site, true));
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
   const ease = (site: Site, always: boolean): void => {
     if (site.level === 0 && site.streak === 0) return;

@@ -10,7 +10,8 @@ import {
   windowOf,
 } from "../../src/deliver/concurrency.ts";
 import { createPace } from "../../src/deliver/pace.ts";
-import { mayRun, slotsOf } from "../../src/deliver/shares.ts";
+import { openLanes, slotsOf, type Running } from "../../src/deliver/shares.ts";
+import type { Priority } from "../../src/mail/message.ts";
 import { limitsOf, type Rate } from "../../src/route/limits.ts";
 import { deliverDefaults } from "../../src/deliver/settings.ts";
 
@@ -69,6 +70,9 @@ describe("a token bucket", () => {
     );
   });
 });
+
+const mayRun = (running: Running, lane: Priority, window: number): boolean =>
+  (openLanes(running, window) & (1 << lane)) !== 0;
 
 describe("shares of the lanes", () => {
   test("leave a slot to codes, and a quarter to normal mail", () => {

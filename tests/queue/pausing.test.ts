@@ -88,6 +88,8 @@ describe("a provider's pause", () => {
     bench.run(13 * MINUTE);
     expect(bench.sent).toHaveLength(1);
     expect(bench.queue.look("throttled.example")).toMatchObject({ paused_by: "google.rate" });
+    const shown = bench.meter.drain().filter(({ name }) => name === "postrider_site_paused");
+    expect(shown).toMatchObject([{ labels: { site: "throttled.example" }, value: 1 }]);
     bench.run(5 * MINUTE);
     expect(bench.sent).toHaveLength(2);
     bench.settle(bench.sent[1]!, { kind: "delivered" });
