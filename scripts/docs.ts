@@ -6,6 +6,7 @@ import { rowOf, settingKeys } from "../src/config/table.ts";
 import { unreachable } from "../src/base/unreachable.ts";
 import { metricTable } from "../src/mail/metrics.ts";
 import { type Run, markdown } from "../tests/faults/table.ts";
+import { providers } from "../src/route/providers.ts";
 import { type Reaction, plainNames, scenarios } from "../src/sink/scenarios.ts";
 
 /** Written by `scripts/faults --write`. */
@@ -29,6 +30,20 @@ export function settingsTable(): string {
     return [`\`${row.name}\``, value, row.help];
   });
   return tableOf(["setting", "default", "meaning"], rows);
+}
+
+/** What the shipped table tightens; without a number the general settings hold. */
+function providersTable(): string {
+  const shown = (value: number | undefined): string => (value === undefined ? "" : String(value));
+  const rows = providers.map(({ site, suffixes, limits }) => [
+    `\`${site}\``,
+    suffixes.map((suffix) => `\`*.${suffix}\``).join(", "),
+    shown(limits?.connections),
+    shown(limits?.connectionMessages),
+    shown(limits?.transactionRecipients),
+  ]);
+  const head = ["site", "MX hosts", "connections", "messages each", "recipients each"];
+  return tableOf(head, rows);
 }
 
 function metricsTable(): string {
@@ -90,7 +105,8 @@ function replaceBetween(text: string, name: string, content: string): string {
 
 export function withTables(readme: string): string {
   const settings = replaceBetween(readme, "settings", settingsTable());
-  const metrics = replaceBetween(settings, "metrics", metricsTable());
+  const limits = replaceBetween(settings, "providers", providersTable());
+  const metrics = replaceBetween(limits, "metrics", metricsTable());
   const sink = replaceBetween(metrics, "sink", `\n${sinkTable()}\n`);
   return replaceBetween(sink, "faults", `\n${faultsTable()}\n`);
 }

@@ -8,6 +8,7 @@ import { workerOf } from "./worker.ts";
 
 /** Idle sites are forgotten above this number; one that is needed again is read from the store. */
 const SITES_MAX = 20_000;
+const STRUCK_MAX = 1000;
 
 export interface Site extends Window {
   readonly name: string;
@@ -205,9 +206,12 @@ export function createSites(
     },
     forgetIdle() {
       if (byName.size <= SITES_MAX) return;
+      let struck = 0;
       for (const [name, site] of byName) {
         if (site.leased > 0 || site.level > 0 || site.ready || site.wakeAt !== Infinity) continue;
-        if (site.strikes > 0 || site.starving) continue;
+        if (site.starving) continue;
+        // What a provider asked for lately is remembered, of so many sites.
+        if (site.strikes > 0 && struck++ < STRUCK_MAX) continue;
         if (earliestDue(site) !== Infinity) continue;
         byName.delete(name);
         if (site.id !== undefined) byId.delete(site.id);
