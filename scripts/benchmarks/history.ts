@@ -83,6 +83,10 @@ export function placeHistory(sketch: HistorySketch, target: string): void {
   closeSync(file);
 }
 
+/** Those of the first schema; what came later has a default. */
+const MESSAGE_COLUMNS =
+  "id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event";
+
 function build({ finished, queued }: HistorySketch, dataDir: string): void {
   const opened = openSqliteStore({ dataDir, random: systemRandom, ballastBytes: 0 });
   if (opened.kind === "refused") throw new Error(opened.text);
@@ -104,7 +108,7 @@ function build({ finished, queued }: HistorySketch, dataDir: string): void {
     const [last] = db.query("SELECT coalesce(max(seq), 0) FROM event").values()[0] as [number];
     const seq = `${last} + 1 + (i - ${from}) * ${perMessage}`;
     db.run(
-      `INSERT INTO message ${rows} SELECT ${id}, ${text}, 1, ${at}, NULL, ${BODY_BYTES},
+      `INSERT INTO message (${MESSAGE_COLUMNS}) ${rows} SELECT ${id}, ${text}, 1, ${at}, NULL, ${BODY_BYTES},
         substr(hex(i) || '${"x".repeat(43)}', 1, 43), 0, 1, ?1, NULL, NULL, ${seq} FROM c`,
       [SAMPLE_FACTS],
     );

@@ -122,7 +122,7 @@ function withdrawn(
   const states = statesOf(outcome);
   return {
     kind: "conflict",
-    name: "not_cancelable",
+    name: aim === "canceled" ? "not_cancelable" : "conflict",
     detail: `It is ${states}${states === "sending" ? ", and its last octet has been sent" : ""}.`,
   };
 }
