@@ -22,7 +22,7 @@ const REPLACE_AFTER_MS = 500;
 const LATE_MS = 3_000;
 
 export interface Fleet {
-  /** Asks every thread; one that does not answer in time is `busy`. */
+  /** Asks every thread that stays; one that does not answer in time is `busy`. */
   ask(command: SenderCommand): Promise<readonly CommandAnswer[]>;
   /** Tells all, and starts those that are missing. */
   configure(config: Config): Promise<readonly CommandAnswer[]>;
@@ -43,12 +43,14 @@ export function createFleet(deps: {
   /** Given the thread's name. */
   hear(thread: string): (message: Common) => void;
   traced(told: Traced): void;
-  /** The thread of that name died: what its gauges said holds no more. */
+  /** The thread of that name is gone: what its gauges said holds no more. */
   forget(thread: string): void;
 }): Fleet {
   const { clock } = deps;
   let { config } = deps;
   const running = new Map<number, ReturnType<typeof start>>();
+  /** Told to end since they are too many; they still work for a while. */
+  const leaving = new Set<number>();
   let stopping = false;
   let whenNone = (): void => {};
 
@@ -77,9 +79,10 @@ export function createFleet(deps: {
     thread.gone((why) => {
       asker.lost();
       running.delete(index);
+      leaving.delete(index);
+      deps.forget(name);
       if (why !== undefined) {
         deps.log("error", "sender.died", { index, why });
-        deps.forget(name);
         deps.toQueue({ say: "senderLost", index }, []);
         if (!stopping) clock.after(REPLACE_AFTER_MS, () => launch(index));
         // It was leaving when it was wanted again.
@@ -91,8 +94,10 @@ export function createFleet(deps: {
   function launch(index: number): void {
     if (!stopping && index < config.workers) running.set(index, start(index));
   }
-  const all = (command: SenderCommand | Configure): Promise<readonly CommandAnswer[]> =>
-    Promise.all([...running.values()].map((thread) => thread.ask(command)));
+  const all = (command: SenderCommand | Configure): Promise<readonly CommandAnswer[]> => {
+    const staying = [...running].filter(([index]) => !leaving.has(index));
+    return Promise.all(staying.map(([, thread]) => thread.ask(command)));
+  };
   for (let index = 0; index < config.workers; index++) launch(index);
 
   return {
@@ -105,7 +110,8 @@ export function createFleet(deps: {
     },
     shrink(graceMs) {
       for (const [index, thread] of running) {
-        if (index < config.workers) continue;
+        if (index < config.workers || leaving.has(index)) continue;
+        leaving.add(index);
         deps.toQueue({ say: "senderLeaves", index }, []);
         thread.say({ say: "stop", graceMs });
       }

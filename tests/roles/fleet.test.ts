@@ -85,7 +85,10 @@ test("threads are added and ended while the others work, and one that leaves can
   expect(queue.slice(3)).toEqual(["senderLeaves", "senderLeaves"]);
   expect(threads.map(({ said }) => said.includes("stop"))).toEqual([false, true, true]);
   threads[2]?.end(undefined);
-  await fleet.configure({ workers: 2 } as Config);
+  fleet.shrink(1000);
+  expect(threads[1]?.said.filter((one) => one === "stop")).toHaveLength(1);
+  // One that leaves may be gone before it answers, and needs no settings.
+  expect(await fleet.configure({ workers: 2 } as Config)).toHaveLength(1);
   expect(threads).toHaveLength(3);
   threads[1]?.end(undefined);
   run(1000);
