@@ -162,7 +162,7 @@ function placeOf({ names }: Arena, one: FaultCase, { number, index }: Numbers): 
     address:
       behind === undefined ? `198.18.${third}.${fourth + i}` : `${bad[behind]}.${number + 1}`,
   }));
-  const silence = `198.19.${number * 50 + 1 + (index % 50)}`;
+  const silence = `198.19.${1 + ((number * 31 + index) % 250)}`;
   const silenceV6 = `fd78::${(number + 1).toString(16)}:${(index + 1).toString(16)}`;
   return {
     ...{ domain, hosts, names },
