@@ -14,6 +14,7 @@ import { healthy } from "./pace.ts";
 import type { Site, Sites } from "./site.ts";
 import {
   afterSighting,
+  doubtfulSites,
   explainLine,
   lineUp,
   type Sighting,
@@ -170,9 +171,10 @@ export function createOutage(deps: OutageDeps): Outage {
 
   const sendProbe = (turn: Turn, pump: (turn: Turn, site: Site) => void): void => {
     const before = turn.flights.length;
+    const doubtful = doubtfulSites(state.line);
     turn.dispatching = true;
     for (let looked = 0; looked < PROBE_SITES_MAX && turn.flights.length === before; looked++) {
-      const site = sites.takeReady();
+      const site = sites.takeReady(({ name }) => !doubtful.has(name));
       if (site === undefined) break;
       turn.claimsLeft = 1;
       pump(turn, site);

@@ -55,8 +55,8 @@ export interface Sites {
   due(now: EpochMs): void;
   /** When the next one's time comes; Infinity for none. */
   nextWake(): EpochMs;
-  /** The next site to look at. */
-  takeReady(): Site | undefined;
+  /** The next site to look at; the first that is `wanted`, if any is. */
+  takeReady(wanted?: (site: Site) => boolean): Site | undefined;
   hasReady(): boolean;
   /** Before its turn. */
   takeOut(site: Site): void;
@@ -104,6 +104,12 @@ export function createSites(
     if (site.ready) return;
     site.ready = true;
     line.push(site);
+  };
+
+  const takeOut = (site: Site): void => {
+    const at = line.indexOf(site, lineHead);
+    if (at >= 0) line.splice(at, 1);
+    site.ready = false;
   };
 
   const numbered = (id: SiteId): Site => {
@@ -173,9 +179,14 @@ export function createSites(
       }
     },
     nextWake: () => heap.earliest(),
-    takeReady() {
+    takeReady(wanted) {
       const site = line[lineHead];
       if (site === undefined) return undefined;
+      const rather = wanted?.(site) === false ? line.slice(lineHead).find(wanted) : undefined;
+      if (rather !== undefined) {
+        takeOut(rather);
+        return rather;
+      }
       lineHead++;
       if (lineHead === line.length) {
         line.length = 0;
@@ -185,11 +196,7 @@ export function createSites(
       return site;
     },
     hasReady: () => lineHead < line.length,
-    takeOut(site) {
-      const at = line.indexOf(site, lineHead);
-      if (at >= 0) line.splice(at, 1);
-      site.ready = false;
-    },
+    takeOut,
     starve(site) {
       site.starving = true;
       // Nothing of its own will come back to free it; what has no route yet waits for the DNS.

@@ -74,7 +74,7 @@ export type Sighting =
 
 /** So many unrelated sites speak for the line. */
 const SUSPECTS_MIN = 3;
-const SUSPECTS_MAX = 32;
+const SUSPECTS_MAX = 256;
 /** Failures that lie further apart have nothing to do with each other. */
 const WINDOW_MS = 5 * 60_000;
 /** A silent resolver is its own trouble so long as servers are reached. */
@@ -99,6 +99,11 @@ export function afterSighting(line: Uplink, sighting: Sighting, mono: number): U
     default:
       return unreachable(sighting);
   }
+}
+
+/** Sites of which something bad is known: a probe that goes elsewhere says more, and dead ones may be many. */
+export function doubtfulSites({ suspects, excused }: Uplink): ReadonlySet<string> {
+  return new Set([...excused.keys(), ...suspects.map((one) => one.site)]);
 }
 
 function reached(line: Uplink, site: string, mono: number): Uplink {

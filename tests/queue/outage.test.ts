@@ -98,6 +98,17 @@ describe("a lost line", () => {
     expect(new Set(probes.map((one) => one.route.site)).size).toBe(3);
   });
 
+  test("is looked for first where nothing bad is known, however many dead sites wait", () => {
+    const sea = createSea();
+    const { bench } = sea;
+    lose(sea);
+    for (let i = 0; i < 40; i++) bench.submit({ to: [`a@dead${i}.example`] });
+    drift(sea, HOUR);
+    const alive = bench.submit({ to: ["a@alive.example"] });
+    bench.run(2 * MINUTE);
+    expect(bench.sent.map(({ job }) => job.message)).toEqual([alive]);
+  });
+
   test("burns no attempt and no lifetime, for as long as it takes", () => {
     const sea = createSea();
     const { bench } = sea;

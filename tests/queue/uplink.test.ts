@@ -227,7 +227,7 @@ test("on any road there is a probe to come or one that is out while it is down, 
         if (line.name === "up") expect(line).toMatchObject({ cause: "", probeAtMono: Infinity });
         else if (isOut) expect(line.probeAtMono).toBe(Infinity);
         else expect(line.probeAtMono - at).toBeLessThanOrEqual(MINUTE);
-        expect(line.suspects.length).toBeLessThanOrEqual(32);
+        expect(line.suspects.length).toBeLessThanOrEqual(256);
         expect(line.excused.size).toBeLessThanOrEqual(1000);
         expect(explainLine(line) === "").toBe(line.name === "up");
       }
