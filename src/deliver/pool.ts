@@ -1,6 +1,7 @@
 // The connections of one sender: which site has how many, who waits for one, and what a connection does next. What is allowed is
 // decided in decide.ts; here it is done.
 import type { Late, Recall } from "../mail/recall.ts";
+import type { Verdict } from "../mail/verdict.ts";
 import type { AttemptEnd, Trial, Work } from "./attempt.ts";
 import { busyAt, growthOf, hasTooMany, isFull, isSpent, mayStrangerOpen } from "./decide.ts";
 import { hear, learn } from "./feedback.ts";
@@ -40,6 +41,8 @@ const REOPEN_MS = 5_000;
 const AHEAD_DOT_MS = 1_000;
 /** The queue hears of a site's refusal within that time, and sends no more. */
 const REST_MS = 2_000;
+/** Where a provider asked for a pause, a queue that stands at its disk is waited for too. Less than any such pause (queue/pace.ts). */
+const PROVIDER_REST_MS = 30_000;
 const RESTS = "its site wants no mail for now";
 const OVERSTAYED = "no connection was free for it in time";
 const STOPS = "the daemon stops";
@@ -48,7 +51,7 @@ export function createPool(deps: PoolDeps): Pool {
   const { clock } = deps;
   const state: PoolState = createPoolState(deps, {
     pump: (group) => pump(state, group),
-    heard: (site, verdict) => void (hear(site, verdict) && rest(state, site)),
+    heard: (site, verdict) => void (hear(site, verdict) && rest(state, site, verdict)),
   });
   return {
     submit: (work) => submit(state, work),
@@ -204,9 +207,10 @@ function after(
 }
 
 /** The queue pauses the site on the same word. What has not begun is tried no more, and counts as untried. */
-function rest(state: PoolState, site: Site): void {
+function rest(state: PoolState, site: Site, { pause }: Pick<Verdict, "pause">): void {
+  const forMs = pause === undefined ? REST_MS : PROVIDER_REST_MS;
   site.restedAtMs = state.clock.monotonicMs();
-  site.restsUntilMs = site.restedAtMs + REST_MS;
+  site.restsUntilMs = Math.max(site.restsUntilMs, site.restedAtMs + forMs);
   site.streak = 0;
   for (const group of [...site.groups]) {
     for (const work of group.lanes.takeAll()) state.interrupted(work, RESTS);

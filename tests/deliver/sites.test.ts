@@ -1,6 +1,7 @@
 // Sites in their sender, with real sockets: rates, what a provider's tenants share, what is learned, and that one site slows no other.
 import { afterEach, expect, test } from "bun:test";
 import { deliverDefaults, type DeliverSettings } from "../../src/deliver/settings.ts";
+import { HOST_FAILURES } from "../../src/mail/blame.ts";
 import type { Job } from "../../src/mail/job.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import type { Route } from "../../src/route/route.ts";
@@ -149,9 +150,29 @@ test("jobs that the queue sent before it heard of the pause come back untried, l
   send({}, { route });
   expect((await verdictsOf(2))[1]?.kind).toBe("interrupted");
   isThrottling = false;
-  clock.push(5_000);
+  // The queue may stand at its disk for a while, and send what it decided before.
+  clock.push(25_000);
   send({}, { route });
-  expect((await verdictsOf(3))[2]?.kind).toBe("delivered");
+  expect((await verdictsOf(3))[2]?.kind).toBe("interrupted");
+  clock.push(10_000);
+  send({}, { route });
+  expect((await verdictsOf(4))[3]?.kind).toBe("delivered");
+});
+
+test("a site that fails without asking for a pause is tried again soon", async () => {
+  const clock = createPushedClock();
+  let isFailing = true;
+  const script = (verb: string): Act =>
+    verb === "CONNECT" && isFailing ? "421 4.3.2 Too busy" : undefined;
+  const { send, verdictsOf } = await start({ servers: [{ script }], clock });
+  for (let i = 0; i < HOST_FAILURES; i++) {
+    send();
+    await verdictsOf(i + 1);
+    clock.push(6_000);
+  }
+  isFailing = false;
+  send();
+  expect((await verdictsOf(HOST_FAILURES + 1)).at(-1)?.kind).toBe("delivered");
 });
 
 test("the number of connections grows with success", async () => {
