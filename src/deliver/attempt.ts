@@ -99,7 +99,7 @@ export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null
   const envelope = {
     from,
     to: recipients.map((recipient) => recipient.address),
-    sizeBytes: sizeBytes === undefined ? undefined : sizeBytes + signed.addedBytes,
+    sizeBytes: sizeBytes === undefined ? undefined : announced(sizeBytes, signed, offer),
     eightBit,
     utf8,
     dsn,
@@ -107,6 +107,12 @@ export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null
   const { session, target } = link;
   const dialogue = deps.tracer.job(session, target, work.job, transaction(envelope, offer));
   return { work, recipients, rest, offer, signed, dialogue };
+}
+
+/** Where the room for signatures is a guess, it is no reason not to ask the server, whose word on the octets themselves decides. */
+function announced(sizeBytes: number, { body, addedBytes }: SignedBody, offer: Offer): number {
+  const guessed = body.kind === "stream" && sizeBytes <= offer.sizeMax;
+  return guessed ? Math.min(sizeBytes + addedBytes, offer.sizeMax) : sizeBytes + addedBytes;
 }
 
 export interface AttemptOptions {

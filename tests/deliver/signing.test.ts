@@ -80,6 +80,26 @@ test("a message that is streamed from the spool is signed, and its size is annou
   await rig.end();
 });
 
+test("a streamed message is not refused for the room that was only guessed for its signatures", async () => {
+  const long = Buffer.concat([plain, Buffer.from("0123456789\r\n".repeat(10_000))]);
+  const offers = ["PIPELINING", "8BITMIME", `SIZE ${long.length + 2_000}`];
+  const rig = await createRig({
+    servers: [{ offers }],
+    signer: () => signerOf(keys),
+    spool: async function* () {
+      yield long;
+    },
+  });
+  const body = { kind: "spool", file: "one" } as const;
+  rig.send({ sizeBytes: long.length, body }, { body: null });
+  rig.send({ sizeBytes: long.length + 2_001, body }, { body: null });
+  const [fits, does] = await rig.verdictsOf(2);
+  expect([fits?.kind, does?.kind]).toEqual(["delivered", "failed"]);
+  expect(stepOf(does).text).toContain("at most");
+  expect(await byMailauth(taken(rig), zone)).toEqual([BOTH]);
+  await rig.end();
+});
+
 test("the recipients of one message share its signatures, and other octets have their own", async () => {
   const count = counting();
   const offers = usualOffers.filter((word) => word !== "8BITMIME");
