@@ -4,11 +4,12 @@ import { type BodyPlace, priorities, type Priority } from "../mail/message.ts";
 import { packStep } from "../mail/timeline.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Route, Routing } from "../route/route.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { type Depart, isStranded } from "./departure.ts";
 import type { DueTime } from "./duetime.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, isOpen, launch, sameRoute, windowNow, type Turn } from "./launch.ts";
-import type { Happening } from "./lifecycle.ts";
+import { type Happening, isWaiting } from "./lifecycle.ts";
 import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { longestWaitMs } from "./retry.ts";
@@ -31,6 +32,7 @@ export interface DispatchDeps {
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
   readonly lulls: Pick<Lulls, "since">;
+  readonly deadlines: Pick<Deadlines, "add">;
   /** Our own line is down: what the resolver does not say is not held against a domain. */
   readonly held: () => boolean;
   readonly depart: Depart;
@@ -61,7 +63,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     target?: Site,
   ): void => {
     const site = target === undefined ? undefined : sites.idOf(target);
-    store.settle(settlementOf(claimed, happening, step, turn.now.wall, site));
+    const settlement = settlementOf(claimed, happening, step, turn.now.wall, site);
+    store.settle(settlement);
+    if (isWaiting(settlement.next)) deps.deadlines.add(claimed.message, claimed.expiresAt);
   };
 
   const putBack = (turn: Turn, candidate: Candidate, dueAt: number, target: Site): void => {
@@ -285,7 +289,9 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       else fill(turn, site);
       expect(site);
     },
-    place,
+    // The resolver's answer may have come too late for it.
+    place: (turn, candidate, found) =>
+      hasLived(turn, candidate) ? expire(turn, candidate) : place(turn, candidate, found),
     giveBack: (turn, candidate) => putBack(turn, candidate, turn.now.due, candidate.from),
   };
 }

@@ -58,7 +58,7 @@ export function createQueue(given: QueueDeps): Queue {
   const alarm = createAlarm(clock, schedule);
   const workings = createWorkings(deps, { dueTime, lulls, dueNow: () => now.due, found, schedule });
   const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
-  const { pauses, withdrawals, outage, waits, learn } = workings;
+  const { deadlines, learn, outage, pauses, waits, withdrawals } = workings;
   const orders = createOrders(workings.forOrders, inbox);
   function found(candidates: readonly Candidate[], routing: Routing): void {
     for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
@@ -77,6 +77,7 @@ export function createQueue(given: QueueDeps): Queue {
     }
     sites.due(now.due);
     outage.look(now);
+    deadlines.look(now);
     if (recovering) refuseCalls("disk_low");
     if (hasWork()) transact(takeFrom(inbox, policy.commitMax));
     else recovering = false;
@@ -94,6 +95,10 @@ export function createQueue(given: QueueDeps): Queue {
     return isServing() && !outage.holds();
   }
 
+  function mayExpire(): boolean {
+    return !draining && !recovering;
+  }
+
   /** By the flights or, when there are none, by the store: a lease that nobody has is looked after too. */
   function isLeasing(): boolean {
     return flights.leased() > 0 || store.tally().some(({ state }) => state === "sending");
@@ -105,6 +110,7 @@ export function createQueue(given: QueueDeps): Queue {
       inbox.tasks.length > 0 ||
       !isSettled(inbox) ||
       orphansLeft ||
+      (mayExpire() && deadlines.hasWork(now)) ||
       (now.mono >= overdueAtMono && isLeasing()) ||
       (isServing() && (outage.holds() ? outage.hasWork(now.mono) : sites.hasReady()))
     );
@@ -155,6 +161,7 @@ export function createQueue(given: QueueDeps): Queue {
         dispatcher.giveBack(turn, candidate);
         landed(turn, message, n);
       } else dispatcher.place(turn, candidate, routing);
+    if (mayExpire()) deadlines.run(turn);
     const stages = orders.run(turn, batch.tasks);
     if (turn.dispatching)
       for (let pumps = 0; pumps < PUMPS_MAX && turn.claimsLeft > 0; pumps++) {
@@ -206,6 +213,7 @@ export function createQueue(given: QueueDeps): Queue {
     sources?.written();
     lulls.written();
     workings.rests.written();
+    deadlines.committed();
     if (recovering) log("info", "queue.disk_recovered");
     recovering = false;
     workings.landing.land(batch.reports, settled, turn.now);
@@ -231,6 +239,7 @@ export function createQueue(given: QueueDeps): Queue {
   /** Nothing of the transaction stands: what was in memory for it goes too, and what must be written is kept. */
   function undo(turn: Turn, batch: Inbox): void {
     sites.rolledBack();
+    deadlines.undo();
     if (turn.asked.length > 0) routes.forget(turn.asked);
     sites.unrouted.starving = false;
     expect(sites.unrouted);
@@ -267,7 +276,7 @@ export function createQueue(given: QueueDeps): Queue {
   function arm(): void {
     if (stopped) return;
     let delayMs = Infinity;
-    if (!draining) delayMs = sites.nextWake() - now.due;
+    if (!draining) delayMs = Math.min(sites.nextWake() - now.due, deadlines.waitMs(now));
     if (isLeasing()) delayMs = Math.min(delayMs, overdueAtMono - now.mono);
     if (isServing()) delayMs = Math.min(delayMs, outage.nextAtMono() - now.mono);
     if (now.mono < blockedUntilMono) delayMs = blockedUntilMono - now.mono;

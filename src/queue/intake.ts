@@ -5,9 +5,10 @@ import type { JobRecipient } from "../mail/job.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { Route } from "../route/route.ts";
 import { type Depart, isStranded } from "./departure.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Flights } from "./flight.ts";
 import { hasBytes, launch, type Launchable, sameRoute, type Turn, windowNow } from "./launch.ts";
-import type { RecipientState } from "./lifecycle.ts";
+import { isWaiting, type RecipientState } from "./lifecycle.ts";
 import { SINK_SITE } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { expiryOf } from "./retry.ts";
@@ -25,6 +26,7 @@ export interface IntakeDeps {
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
   readonly depart: Depart;
+  readonly deadlines: Pick<Deadlines, "add">;
   /** Rows of a site's lane are due from then on. */
   readonly expect: (site: Site) => void;
 }
@@ -49,6 +51,7 @@ export function createIntake({
   policy,
   parked,
   depart,
+  deadlines,
   expect,
 }: IntakeDeps): Intake {
   const mayLeave = (turn: Turn, site: Site, lane: Priority, sizeBytes: number): boolean =>
@@ -139,6 +142,8 @@ export function createIntake({
         }
       }
       store.accept({ head, body, recipients });
+      if (head.expiresAt !== null && recipients.some(({ state }) => isWaiting(state)))
+        deadlines.add(head.id, head.expiresAt);
       if (parties.length === 0) return;
       const message = launchableOf(submission, policy);
       for (const { site, route, recipients: leaving } of parties)

@@ -76,6 +76,12 @@ function natureOf(state: RecipientState): Nature {
   }
 }
 
+/** It is not over, and no sender has it. */
+export function isWaiting(state: RecipientState): boolean {
+  const nature = natureOf(state);
+  return nature === "waiting" || nature === "held";
+}
+
 /** What a happening needs to find: the whole of what may follow what, in one table. */
 const happensTo: Readonly<Record<HappeningKind, readonly Nature[]>> = {
   claimed: ["waiting"],

@@ -75,6 +75,7 @@ export function createReads(image: Image) {
         timeline: steps.join(","),
       }));
     },
+    expiresAt: (id: MessageId) => image.messages.get(id)?.head.expiresAt ?? null,
     events: (after: number, limit: number) => {
       const first = image.events[0]?.seq ?? 1;
       const from = Math.max(0, after + 1 - first);

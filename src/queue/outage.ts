@@ -239,7 +239,7 @@ export function createOutage(deps: OutageDeps): Outage {
       return unreached !== undefined && state.line.name !== "up";
     },
     hasWork(mono) {
-      if (waits.hasWork(mono) || isSinkReady()) return true;
+      if (waits.hasWork() || isSinkReady()) return true;
       return mono >= state.line.probeAtMono && sites.hasReady();
     },
     run(turn, pump) {
@@ -255,7 +255,7 @@ export function createOutage(deps: OutageDeps): Outage {
       if (line.name === "up") return Infinity;
       const probeAt = sites.hasReady() ? line.probeAtMono : Infinity;
       const askAt = isAsking || signs === undefined ? Infinity : askedAtMono + ASK_EVERY_MS;
-      return Math.min(probeAt, askAt, waits.nextAtMono());
+      return Math.min(probeAt, askAt);
     },
     view,
   };

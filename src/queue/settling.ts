@@ -1,9 +1,10 @@
 // What ended, on its way into the store: verdicts of senders, leases that were lost, and leases that a dead process left.
+import type { Deadlines } from "./deadlines.ts";
 import type { DueTime } from "./duetime.ts";
 import type { Flight, Flights } from "./flight.ts";
 import type { Loss, Report } from "./inbox.ts";
 import type { Turn } from "./launch.ts";
-import { after, type RecipientState } from "./lifecycle.ts";
+import { after, isWaiting, type RecipientState } from "./lifecycle.ts";
 import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { happeningOf, type Leased, lossOf, note, settlementOf } from "./settlement.ts";
@@ -18,6 +19,7 @@ export interface SettlingDeps {
   readonly policy: QueuePolicy;
   readonly dueTime: DueTime;
   readonly lulls: Lulls;
+  readonly deadlines: Pick<Deadlines, "add">;
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
 }
@@ -36,7 +38,7 @@ export interface Settling {
 const ORPHANS_A_TURN = 500;
 
 export function createSettling(deps: SettlingDeps): Settling {
-  const { store, sites, flights, policy, roll, expect } = deps;
+  const { store, sites, flights, policy, deadlines, roll, expect } = deps;
 
   const waitsAt = (site: Site, lane: Leased["priority"], state: RecipientState): void => {
     if (state.at !== "queued" && state.at !== "deferred") return;
@@ -51,6 +53,7 @@ export function createSettling(deps: SettlingDeps): Settling {
     const settlement = settlementOf(leased, happening, step, turn.now.wall);
     if (!store.settle(settlement)) return;
     turn.lost++;
+    deadlines.add(lease.message, store.expiresAt(lease.message));
     waitsAt(sites.numbered(lease.site), lease.priority, settlement.next);
   };
 
@@ -77,6 +80,7 @@ export function createSettling(deps: SettlingDeps): Settling {
       const settlement = settlementOf(leased, happening, step, turn.now.wall, siteId);
       const told = held && happening.kind === "deferred";
       if (!store.settle(told ? { ...settlement, event: "email.held" } : settlement)) return null;
+      if (isWaiting(settlement.next)) deadlines.add(message, expiresAt);
       if (waits) waitsAt(site, priority, settlement.next);
       return settlement.next;
     },
@@ -86,6 +90,7 @@ export function createSettling(deps: SettlingDeps): Settling {
       const settlement = settlementOf(leased, happening, step, turn.now.wall, sites.idOf(site));
       if (!store.settle(settlement)) return;
       turn.lost++;
+      deadlines.add(leased.message, leased.expiresAt);
       waitsAt(site, leased.priority, settlement.next);
     },
     orphans(turn) {

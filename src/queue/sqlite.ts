@@ -1,5 +1,6 @@
 // The queue store that is shipped: SQLite in WAL with a sync at every commit. One connection writes, and it is this one.
 import { join } from "node:path";
+import type { EpochMs } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { type EventRow, eventTypes } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
@@ -206,6 +207,7 @@ function createReads(prepare: Prepare, ring: Ring) {
   const readRecipients =
     prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
     FROM recipient WHERE message = ?1 ORDER BY n`);
+  const readExpiry = prepare("SELECT expires FROM message WHERE id = ?1");
   const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
   const readAnswer = prepare("SELECT answer, expires FROM dns WHERE key = ?1");
   const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
@@ -219,6 +221,8 @@ function createReads(prepare: Prepare, ring: Ring) {
       null,
     recipients: (message: MessageId): RecipientRow[] =>
       (readRecipients.values(message) as StoredRecipient[]).map((row) => asRow(message, row)),
+    expiresAt: (message: MessageId): EpochMs | null =>
+      (readExpiry.values(message)[0] as [EpochMs | null] | undefined)?.[0] ?? null,
     events: (after: number, limit: number): EventRow[] =>
       (readEvents.values(after, limit) as [number, number, number, number, number, number][]).map(
         ([seq, message, n, type, at, step]) => ({

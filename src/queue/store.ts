@@ -217,6 +217,8 @@ export interface QueueStore {
   // Reading, in or out of a transaction:
   body(message: MessageId): Uint8Array | null;
   recipients(message: MessageId): readonly RecipientRow[];
+  /** The limit that the sender of a message asked for; null for none, and for a message that is not there. */
+  expiresAt(message: MessageId): EpochMs | null;
   /** Events after `after`, in order. */
   events(after: number, limit: number): readonly EventRow[];
   siteName(id: SiteId): string;

@@ -4,6 +4,7 @@ import type { Recall } from "../mail/recall.ts";
 import type { Routing } from "../route/route.ts";
 import { createAdmission } from "./admission.ts";
 import { createAlerts } from "./alerts.ts";
+import { createDeadlines } from "./deadlines.ts";
 import { createDepart } from "./departure.ts";
 import { createDispatcher } from "./dispatch.ts";
 import type { DueTime } from "./duetime.ts";
@@ -60,6 +61,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     askAnew: routes.askAnew,
     onChange: deps.onUplink ?? (() => {}),
   });
+  const deadlines = createDeadlines(store);
   const alerts = createAlerts(log);
   const rests = createRests(store, sites, (site) => measure.paused(site, true));
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
@@ -84,7 +86,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     }
   };
   const { reopened } = admission;
-  const kept = { store, sites, flights, routes, lulls };
+  const kept = { store, sites, flights, routes, lulls, deadlines };
   const shared = { ...kept, policy, dueTime, roll, expect, parked, depart };
   return {
     measure,
@@ -99,6 +101,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     moves: createMoves({ sites, pauses, expect, recall: deps.recall }),
     forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },
     waits,
+    deadlines,
     outage,
     rests,
     learn: createLearn({ outage, measure, log, roll, expect, rested: rests.changed }),

@@ -20,6 +20,7 @@ import { defaultPolicy, type QueuePolicy } from "../../src/queue/policy.ts";
 import type { Sources } from "../../src/queue/sources.ts";
 import type { QueueStore, RecipientRow } from "../../src/queue/store.ts";
 import { createSimClock, type SimClock } from "../sim/time.ts";
+import type { StoreHome } from "./store.conformance.ts";
 
 export const START = Date.UTC(2026, 0, 1);
 export const MINUTE = 60_000;
@@ -57,6 +58,11 @@ export interface Bench {
   /** The answer, once there is one. */
   order(verb: QueueVerb): { answer: CommandAnswer | undefined };
   settle(sent: Sent, verdict: Partial<Verdict>, n?: number): void;
+}
+
+/** Where the queue lives instead of the disk in memory. */
+interface Housed {
+  readonly home: Pick<StoreHome, "open" | "kill">;
 }
 
 export function routeTo(site: string): Routing {
@@ -98,7 +104,7 @@ export function createBench(
   overrides: Partial<QueuePolicy> = {},
   workers = 1,
   sourcesFor?: (store: QueueStore) => Sources,
-  network: Pick<QueueDeps, "signs" | "onUplink"> = {},
+  { home, ...network }: Pick<QueueDeps, "signs" | "onUplink"> & Partial<Housed> = {},
 ): Bench {
   const clock = createSimClock(START);
   const disk = createMemoryDisk("8000000000000000");
@@ -111,7 +117,7 @@ export function createBench(
 
   const open = (): { queue: Queue; store: QueueStore } => {
     owner++;
-    const store = disk.open();
+    const store = home?.open() ?? disk.open();
     const queue = createQueue({
       ...network,
       store,
@@ -159,7 +165,8 @@ export function createBench(
     },
     restart() {
       clock.kill(owner);
-      disk.crash();
+      if (home === undefined) disk.crash();
+      else home.kill();
       Object.assign(bench, open());
     },
     recipient(message, n = 0) {

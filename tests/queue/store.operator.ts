@@ -91,6 +91,8 @@ export function operatorConformance(name: string, makeHome: () => StoreHome): vo
       expect(store.size()).toMatchObject({ pendingBytes: 3000, keptBytes: 0 });
       const [again] = claimAll(NOW + 5);
       expect(again).toMatchObject({ attempts: 0, expiresAt: NOW + DAY_MS });
+      expect(store.expiresAt(id)).toBe(NOW + DAY_MS);
+      expect(store.expiresAt(id + 1)).toBeNull();
       expect(store.body(id)).toEqual(body);
       act(() => store.settle(delivered(id, 0, again?.claim ?? 0)));
       expect(store.body(id)).toBeNull();
