@@ -120,9 +120,10 @@ function whichOf(fields: Fields, tag: HostTag): Result<Which> {
     : ok({ by: "domain", name });
 }
 
-/** As addresses have it on the wire; empty when it is no domain. */
+/** As addresses have it on the wire, without the last dot that zone files write; empty when it is no domain. */
 export function wireDomain(text: string): string {
-  return text.startsWith("[") ? text.toLowerCase() : domainToASCII(text.toLowerCase());
+  const lower = text.toLowerCase();
+  return lower.startsWith("[") ? lower : domainToASCII(lower).replace(/\.$/, "");
 }
 
 export async function carryOut(

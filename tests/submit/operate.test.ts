@@ -37,7 +37,7 @@ test("each verb of a message becomes its command", async () => {
 });
 
 test("each verb of the queue becomes its command, for whatever it names", async () => {
-  await fixture.post("/queue/pause", { domain: "Bücher.example" });
+  await fixture.post("/queue/pause", { domain: "Bücher.example." });
   await fixture.post("/queue/resume", { site: "google.com" });
   await fixture.post("/queue/flush", { all: true });
   await fixture.post("/queue/hold", { id: ID });
