@@ -90,7 +90,7 @@ export interface Trial {
 
 /** Null when the body is damaged. */
 export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null {
-  if (!isWhole(deps, work)) return null;
+  if (!isWhole(work)) return null;
   const { from, dsn } = work.job;
   const offer = deps.learned.fit(link.target.host, link.offer);
   const portion = portionOf(work, offer, deps.recipientsMax);
@@ -132,7 +132,9 @@ export function attempt(
   const { meter, done } = options;
   const trial = begun ?? prepare(deps, link, work);
   if (trial === null) {
-    giveVerdicts(deps, work, place(link), trouble.spoiled("the stored message is damaged"));
+    const text = "the stored message is damaged";
+    deps.log("error", "deliver.body_damaged", { message: work.job.message, text });
+    giveVerdicts(deps, work, place(link), trouble.spoiled(text));
     return done({ end: "done", clean: true });
   }
   const at = deps.clock.now();
@@ -208,12 +210,10 @@ function searchOn(work: Work, host: string): "move" | "none" | "unsure" {
   return work.moves <= MOVES_MAX ? "move" : "unsure";
 }
 
-function isWhole({ log }: AttemptDeps, work: Work): boolean {
+function isWhole(work: Work): boolean {
   const { job, body } = work;
   if (work.checked || job.sha256 === undefined || body.kind !== "bytes") return true;
   work.checked = matches(body.bytes, job.sha256);
-  if (!work.checked)
-    log("error", "deliver.body_damaged", { message: job.message, size: body.bytes.length });
   return work.checked;
 }
 
@@ -276,9 +276,10 @@ function settle(
     const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate, speaker);
     const said = unsure ? { ...judged, kind: "deferred" as const } : judged;
     deps.verdict(verdictOf(work, recipient, said, where));
-    if (fate.fate === "spoiled")
-      deps.log("error", "deliver.body_damaged", { message: work.job.message, text: fate.text });
   }
+  const spoiled = fates.find((fate) => fate.fate === "spoiled");
+  if (spoiled !== undefined)
+    deps.log("error", "deliver.body_damaged", { message: work.job.message, text: spoiled.text });
   return again;
 }
 

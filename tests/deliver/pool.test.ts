@@ -353,6 +353,25 @@ test("a damaged body is never sent, and said loudly", async () => {
   expect(servers[0]?.sessions[0]?.lines.some((line) => line.startsWith("MAIL"))).toBe(false);
 });
 
+test("a damaged body that was to follow on the same connection is said once, and holds up nobody", async () => {
+  const loud: string[] = [];
+  const { send, verdictsOf, servers } = await start({
+    servers: [{}],
+    log: (level, event) => void loud.push(`${level} ${event}`),
+  });
+  send();
+  send();
+  send({ sha256: "not-the-hash" });
+  send();
+  const verdicts = await verdictsOf(4);
+  expect(verdicts.map(({ kind }) => kind).sort()).toEqual([
+    "deferred",
+    ...Array(3).fill("delivered"),
+  ]);
+  expect(loud).toEqual(["error deliver.body_damaged"]);
+  expect(servers[0]?.sessions).toHaveLength(1);
+});
+
 test("a spooled body is streamed, and one that differs never gets its dot", async () => {
   const big = Buffer.alloc(300_006, "0123456789abcdef\r\n");
   const sha256 = new Bun.CryptoHasher("sha256").update(big).digest("base64url");
