@@ -1,6 +1,6 @@
 // Dialogues told live to whoever listens. A dialogue is wrapped when it begins, and only while somebody listens, so that mail pays
 // nothing for it otherwise. What opened a connection is kept for a moment, since only its first job tells whether it is wanted.
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Job } from "../mail/job.ts";
 import { isTraced, type TraceLine, type TraceWish } from "../mail/trace.ts";
 import type { Dialogue, Happened, Want } from "../smtp/dialogue.ts";
@@ -39,10 +39,10 @@ export function createTracer(deps: {
   const wishes = new Map<number, TraceWish>();
   const batches = new Map<number, Batch>();
   const openings = new Map<string, TraceLine[]>();
-  let timer: Timer | undefined;
+  let isGathering = false;
 
   const flush = (): void => {
-    timer = undefined;
+    isGathering = false;
     for (const [number, { lines, dropped }] of batches) deps.tell(number, lines, dropped);
     batches.clear();
   };
@@ -53,7 +53,9 @@ export function createTracer(deps: {
     batches.set(number, batch);
     if (batch.lines.length < GATHER_MAX) batch.lines.push(line);
     else batch.dropped++;
-    timer ??= clock.after(GATHER_MS, flush);
+    if (isGathering) return;
+    isGathering = true;
+    clock.after(GATHER_MS, flush);
   };
 
   const listeners = (job: Job): number[] =>
