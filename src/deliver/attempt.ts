@@ -45,6 +45,8 @@ export interface Work extends Load {
   trying?: readonly JobRecipient[];
   /** It was taken back: nothing of it is begun any more. */
   recalled?: boolean;
+  /** Its site wants no mail for now: no further transaction of it is begun. */
+  unwanted?: boolean;
 }
 
 export interface AttemptDeps extends SigningDeps {
@@ -166,7 +168,7 @@ export function attempt(
     const clean = result.clean && !last;
     const spent = result.clean && last;
     if (work.left.length === 0) return done({ end: "done", clean, spent });
-    if (!clean) return done({ end: "cut", clean, spent });
+    if (!clean || work.unwanted === true) return done({ end: "cut", clean, spent });
     attempt(deps, link, { work, begun: null }, options);
   };
   // Only behind a job that will certainly not need a further transaction of its own.

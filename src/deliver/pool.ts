@@ -214,6 +214,10 @@ function rest(state: PoolState, site: Site, { pause }: Pick<Verdict, "pause">): 
   site.streak = 0;
   for (const group of [...site.groups]) {
     for (const work of group.lanes.takeAll()) state.interrupted(work, RESTS);
+    for (const link of group.links) {
+      const work = state.working.get(link);
+      if (work !== undefined) work.unwanted = true;
+    }
     tidy(state, group);
   }
 }

@@ -8,7 +8,7 @@ import type { Route } from "../../src/route/route.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act, FakeMxOptions } from "./fakeMx.ts";
 import { createPushedClock } from "./pushedClock.ts";
-import { createRig, once, type Rig, type RigOptions } from "./rig.ts";
+import { createRig, once, recipients, type Rig, type RigOptions } from "./rig.ts";
 
 let rig: Rig | undefined;
 afterEach(async () => {
@@ -157,6 +157,19 @@ test("jobs that the queue sent before it heard of the pause come back untried, l
   clock.push(10_000);
   send({}, { route });
   expect((await verdictsOf(4))[3]?.kind).toBe("delivered");
+});
+
+test("of a message that needs several transactions, none is begun once the site asked for a pause", async () => {
+  const offers = ["LIMITS RCPTMAX=1", "ENHANCEDSTATUSCODES"];
+  const script = (verb: string, line: string): Act =>
+    verb === "RCPT" && line.includes("second") ? "451 4.7.650 rate limited (S775)" : undefined;
+  const { send, verdictsOf, servers } = await start({ servers: [{ offers, script }] });
+  const route = to(0, "outlook.com", "a.mail.protection.outlook.com");
+  send({ recipients: recipients("first", "second", "third", "fourth") }, { route });
+  const verdicts = await verdictsOf(4);
+  const kinds = verdicts.map((one) => one.kind);
+  expect(kinds).toEqual(["delivered", "deferred", "interrupted", "interrupted"]);
+  expect(servers[0]?.sessions.flatMap(({ lines }) => lines.filter(isMail))).toHaveLength(2);
 });
 
 test("a site that fails without asking for a pause is tried again soon", async () => {
