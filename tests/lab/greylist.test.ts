@@ -67,5 +67,7 @@ test("a greylister's wish is obeyed to the second, and the mail arrives once", a
   expect(new Set(attempts.map(({ postrider }) => postrider["source"])).size).toBe(1);
   // Postgrey itself would have refused a try that came too early.
   expect(postfix.log().match(/Greylisted, try again/g)).toHaveLength(1);
+  // Postfix answers before its delivery agent has written the mailbox.
+  await until("the mail is in the mailbox", () => postfix.mail().length > 0);
   expect(postfix.mail()).toHaveLength(1);
 });
