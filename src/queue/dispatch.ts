@@ -101,6 +101,26 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     turn.ended.push("expired");
   };
 
+  /** Without an attempt that counts, and no longer than it lives. */
+  const rest = (
+    turn: Turn,
+    candidate: Candidate,
+    { until, step, target }: { until: number; step: string; target: Site },
+  ): void => {
+    const { claimed } = candidate;
+    const { wall, due } = turn.now;
+    const leftMs = expiryOf(turn, claimed) - wall;
+    if (leftMs <= 0) {
+      end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
+      turn.ended.push("expired");
+      return;
+    }
+    const dueAt = Math.min(until, due + leftMs);
+    end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step, target);
+    noteDue(target, claimed.priority, dueAt);
+    expect(target);
+  };
+
   const refuse = (
     turn: Turn,
     candidate: Candidate,
@@ -122,19 +142,10 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (deps.held()) return putBack(turn, candidate, due, from);
     const enhanced = found.class === undefined ? DIRECTORY_FAILED : "";
     const step = routeStep(wall, "deferred", enhanced, found.text, found.class);
-    const leftMs = expiryOf(turn, claimed) - wall;
     const road = routes.roadOf(claimed.address, claimed.from);
-    const until =
-      routes.restsUntil(road) > due ? routes.restsUntil(road) : routes.silent(road, due, roll());
-    if (leftMs <= 0) {
-      end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
-      turn.ended.push("expired");
-      return;
-    }
-    const dueAt = Math.min(until, due + leftMs);
-    end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step);
-    noteDue(from, claimed.priority, dueAt);
-    expect(from);
+    const restsUntil = routes.restsUntil(road);
+    const until = restsUntil > due ? restsUntil : routes.silent(road, due, roll());
+    rest(turn, candidate, { until, step, target: from });
   };
 
   /** Our settings reach no host of it: they may change, or its addresses. */
@@ -142,16 +153,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const { wall, due } = turn.now;
     const { text, forMs } = stranded;
     const step = routeStep(wall, "deferred", "", text, "local");
-    const leftMs = expiryOf(turn, candidate.claimed) - wall;
-    if (leftMs <= 0) {
-      end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
-      turn.ended.push("expired");
-      return;
-    }
-    const dueAt = due + Math.min(leftMs, forMs);
-    end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step, target);
-    noteDue(target, candidate.claimed.priority, dueAt);
-    expect(target);
+    rest(turn, candidate, { until: due + forMs, step, target });
   };
 
   const hold = (turn: Turn, candidate: Candidate): void => {

@@ -190,8 +190,8 @@ export function createQueue(given: QueueDeps): Queue {
   /** A lease has ended in this transaction: what an operator wanted of its recipient can be done now. */
   function landed(turn: Turn, message: MessageId, n: number, state?: RecipientState): void {
     if (!withdrawals.wants(message)) return;
-    const now = state ?? store.recipients(message).find((row) => row.n === n)?.state;
-    if (now !== undefined) withdrawals.landed(turn, message, n, now);
+    const next = state ?? store.recipients(message).find((row) => row.n === n)?.state;
+    if (next !== undefined) withdrawals.landed(turn, message, n, next);
   }
 
   function sweep(turn: Turn, batch: Inbox): void {

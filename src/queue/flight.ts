@@ -56,7 +56,7 @@ export function placeOf(flight: Flight, n: number, claim: number): number {
 }
 
 /** The leases of a flight that have no settled verdict. */
-export function* leasesOf(flight: Flight): Generator<Leased> {
+function* leasesOf(flight: Flight): Generator<Leased> {
   const { message, priority, acceptedAt, expiresAt, recipients, claims } = flight;
   for (const [place, { n, attempts }] of recipients.entries()) {
     const claim = claims[place] ?? 0;

@@ -27,7 +27,7 @@ export interface IntakeDeps {
   readonly parked: () => ClaimRequest["parked"];
   readonly depart: Depart;
   readonly deadlines: Pick<Deadlines, "add">;
-  /** Rows of a site's lane are due from then on. */
+  /** Its line has changed. */
   readonly expect: (site: Site) => void;
 }
 

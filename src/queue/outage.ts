@@ -10,7 +10,7 @@ import type { Instant } from "./duetime.ts";
 import type { Flight } from "./flight.ts";
 import type { Turn } from "./launch.ts";
 import type { Lulls } from "./lulls.ts";
-import { healthy } from "./pace.ts";
+import { forgive } from "./pace.ts";
 import type { Site, Sites } from "./site.ts";
 import {
   afterSighting,
@@ -145,8 +145,7 @@ export function createOutage(deps: OutageDeps): Outage {
     const site = sites.find(name);
     // What a provider asked for stands: it was reached when it did.
     if (site === undefined || site.rule !== "") return;
-    const { strikes, struckUntil, lastFailure } = site;
-    Object.assign(site, { ...healthy(), strikes, struckUntil, lastFailure });
+    forgive(site);
     deps.eased(site.name);
     deps.expect(site);
   };

@@ -76,6 +76,12 @@ export const healthy = (): Health => ({
   lastFailure: "",
 });
 
+/** All is forgotten but what a provider is remembered for: one that asks again soon is given twice the time. */
+export function forgive(health: Health): void {
+  const { strikes, struckUntil, lastFailure } = health;
+  Object.assign(health, healthy(), { strikes, struckUntil, lastFailure });
+}
+
 interface Failure {
   readonly wholeSite: boolean;
   readonly pause: SitePause | undefined;
@@ -123,8 +129,7 @@ function heal(health: Health, now: EpochMs): boolean {
   // Mail that was taken before the provider spoke says nothing of now.
   if (health.rule !== "" && health.pausedUntil > now) return false;
   const wasPaused = health.level > 0;
-  const { strikes, struckUntil, lastFailure } = health;
-  Object.assign(health, { ...healthy(), strikes, struckUntil, lastFailure });
+  forgive(health);
   return wasPaused;
 }
 

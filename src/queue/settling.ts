@@ -46,15 +46,21 @@ export function createSettling(deps: SettlingDeps): Settling {
     expect(site);
   };
 
-  const settleLost = (turn: Turn, lease: Lease, text: string): void => {
-    const leased: Leased = { ...lease, acceptedAt: 0, expiresAt: null };
+  const lose = (turn: Turn, { leased, site, text }: Loss): void => {
     const happening = lossOf(policy.retry, leased, turn.now, roll());
     const step = note(turn.now.wall, "released", text, true);
-    const settlement = settlementOf(leased, happening, step, turn.now.wall);
+    const settlement = settlementOf(leased, happening, step, turn.now.wall, sites.idOf(site));
     if (!store.settle(settlement)) return;
     turn.lost++;
-    deadlines.add(lease.message, store.expiresAt(lease.message));
-    waitsAt(sites.numbered(lease.site), lease.priority, settlement.next);
+    deadlines.add(leased.message, leased.expiresAt);
+    waitsAt(site, leased.priority, settlement.next);
+  };
+
+  /** Found in the store: nobody in this process knows more of it. */
+  const loseFound = (turn: Turn, lease: Lease, text: string): void => {
+    const expiresAt = store.expiresAt(lease.message);
+    const leased: Leased = { ...lease, acceptedAt: 0, expiresAt };
+    lose(turn, { leased, site: sites.numbered(lease.site), text });
   };
 
   return {
@@ -84,19 +90,11 @@ export function createSettling(deps: SettlingDeps): Settling {
       if (waits) waitsAt(site, priority, settlement.next);
       return settlement.next;
     },
-    loss(turn, { leased, site, text }) {
-      const happening = lossOf(policy.retry, leased, turn.now, roll());
-      const step = note(turn.now.wall, "released", text, true);
-      const settlement = settlementOf(leased, happening, step, turn.now.wall, sites.idOf(site));
-      if (!store.settle(settlement)) return;
-      turn.lost++;
-      deadlines.add(leased.message, leased.expiresAt);
-      waitsAt(site, leased.priority, settlement.next);
-    },
+    loss: lose,
     orphans(turn) {
       const { claimBase } = store.facts;
       const found = store.leases({ claimMax: claimBase, now: 0, limit: ORPHANS_A_TURN });
-      for (const lease of found) settleLost(turn, lease, "the process that had it ended");
+      for (const lease of found) loseFound(turn, lease, "the process that had it ended");
       return found.length === ORPHANS_A_TURN;
     },
     overdue(turn, grounded) {
@@ -111,7 +109,7 @@ export function createSettling(deps: SettlingDeps): Settling {
           continue;
         }
         if (flight !== undefined) forget(flight);
-        settleLost(turn, lease, "its sender did not answer");
+        loseFound(turn, lease, "its sender did not answer");
       }
       return found.length === ORPHANS_A_TURN;
     },

@@ -1,6 +1,5 @@
 // Taking back what a sender has. It is told, cuts the session if the final dot has not been sent, and its verdict gives the lease back;
 // only then does the recipient leave for good. What is past the dot is no longer ours to stop.
-import type { CommandAnswer } from "../mail/command.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Late } from "../mail/recall.ts";
 import { isFinal } from "../mail/state.ts";
@@ -102,5 +101,3 @@ export const BY_OPERATOR = "by the operator";
 export function statesOf({ stayed }: Outcome): string {
   return [...new Set(stayed)].join(", ");
 }
-
-export type WithdrawalAnswer = (outcome: Outcome) => CommandAnswer;

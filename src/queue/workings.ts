@@ -18,7 +18,7 @@ import { createMeasure } from "./measure.ts";
 import { createOutage } from "./outage.ts";
 import { createMoves } from "./moves.ts";
 import { workersOf } from "./orders.ts";
-import { healthy } from "./pace.ts";
+import { forgive } from "./pace.ts";
 import type { QueueDeps } from "./queue.ts";
 import { createPauses } from "./pauses.ts";
 import { createRests } from "./rests.ts";
@@ -69,9 +69,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     if (site.level === 0 && site.streak === 0) return;
     if (!always && site.rule !== "") return;
     if (site.rule !== "") rests.changed();
-    // A provider that asks again soon is given twice the time, whoever ended the pause.
-    const { strikes, struckUntil, lastFailure } = site;
-    Object.assign(site, healthy(), { strikes, struckUntil, lastFailure });
+    forgive(site);
     measure.paused(site.name, false);
     expect(site);
   };
