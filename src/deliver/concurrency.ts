@@ -83,8 +83,3 @@ export function failed(state: Concurrency, { limit, busy, nowMs }: Present): Con
     ceilingUntilMs: nowMs + heldMs,
   };
 }
-
-/** What was learned is worth keeping: the site refused, or it has come away from where all begin. */
-export function hasLearned(state: Concurrency, start: number): boolean {
-  return state.window !== Math.max(1, start) || state.ceiling !== Infinity;
-}

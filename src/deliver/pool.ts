@@ -354,10 +354,7 @@ function drain(state: PoolState): Work[] {
   state.draining = true;
   state.sweeping?.cancel();
   const waiting = [...state.groups.values()].flatMap((group) => group.lanes.takeAll());
-  for (const [link, group] of [...state.resting]) {
-    group.idle.length = 0;
-    drop(state, group, link);
-  }
+  for (const [link, group] of [...state.resting]) evict(state, group, link);
   // Nothing waits for a connection any more.
   state.stop.abort();
   return waiting;
