@@ -42,6 +42,8 @@ const LASTS_MS = [30, 600, 7_200, 43_200, 259_200].map((seconds) => seconds * SE
 const SILENT_AFTER_MS = 10 * SECOND_MS;
 const UNANSWERED_MS = 4 * SECOND_MS;
 const NOTICED_MS = SECOND_MS;
+/** A probe that a server keeps silent to for so long tells nothing, and another may follow. */
+const PATIENCE_MS = 300 * SECOND_MS;
 
 export function createLine({ clock, roll, trace, violation, tear }: LineDeps): Line {
   let state: LineState = "whole";
@@ -50,7 +52,8 @@ export function createLine({ clock, roll, trace, violation, tear }: LineDeps): L
   let holds = false;
   let heldSince = 0;
   const held: (readonly [number, number])[] = [];
-  const probes = new Set<number>();
+  /** Leases that are out, and since when. */
+  const probes = new Map<number, number>();
 
   const become = (next: LineState): void => {
     if (next === state) return;
@@ -104,9 +107,11 @@ export function createLine({ clock, roll, trace, violation, tear }: LineDeps): L
     },
     sent({ job }) {
       if (!holds) return;
-      if (probes.size > 0)
-        violation(`${job.message} is sent beside a probe while the line is down`);
-      for (const { claim } of job.recipients) probes.add(claim);
+      const now = clock.monotonicMs();
+      for (const sentAt of probes.values())
+        if (now - sentAt < PATIENCE_MS)
+          violation(`${job.message} is sent beside a probe while the line is down`);
+      for (const { claim } of job.recipients) probes.set(claim, now);
     },
     heard: ({ claim }) => void probes.delete(claim),
     workerLost() {
