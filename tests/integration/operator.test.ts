@@ -86,6 +86,17 @@ test(
 );
 
 test(
+  "a limit that the sender set ends what waits behind a pause, in time",
+  async () => {
+    await run("queue", "pause", "--domain", "postrider.test");
+    const [code, letter] = [await send("delivered", { expires_in: "1s" }), await send("delivered")];
+    await becomes(code, "expired");
+    expect(await stateOf(letter)).toBe("queued");
+  },
+  TEST_MS,
+);
+
+test(
   "a dead letter is listed, kept and tried again",
   async () => {
     const id = await send("bounced");
