@@ -137,7 +137,9 @@ function roadblocks({ route, tls }: RouteView): string[] {
 
 function warmups({ sources }: RouteView): string[] {
   const reasons = sources.flatMap(({ address, rests_until: until }) =>
-    until === null ? [] : [`${address} rests until ${until}: its connections fail, or this host has it not.`],
+    until === null
+      ? []
+      : [`${address} rests until ${until}: its connections fail, or this host has it not.`],
   );
   const full = sources.filter(({ warmup }) => warmup !== null && warmup.sent >= warmup.cap);
   if (full.length > 0 && full.length === sources.length)

@@ -283,9 +283,7 @@ test("8-bit mail reaches a server without 8BITMIME as quoted-printable", async (
   expect(servers[0]?.messages()[0]).toContain("quoted-printable\r\n\r\nsch=C3=B6n");
   // The size that is said is that of what is sent.
   const octets = (servers[0]?.messages()[0]?.length ?? 0) + 2;
-  expect(servers[0]?.sessions[0]?.lines).toContain(
-    `MAIL FROM:<sender@example.com> SIZE=${octets}`,
-  );
+  expect(servers[0]?.sessions[0]?.lines).toContain(`MAIL FROM:<sender@example.com> SIZE=${octets}`);
 });
 
 test("8-bit mail that is signed fails with 5.6.3 in clear words there", async () => {
