@@ -61,14 +61,20 @@ export interface SourceView {
   readonly warmup: { readonly sent: number; readonly cap: number } | null;
 }
 
+/** A site as the queue sees it. */
 export interface SiteHealthView {
   readonly site: string;
+  /** Recipients with its sender. */
   readonly leased: number;
+  /** Not before this instant; null: open. */
   readonly paused_until: string | null;
-  readonly pauses: number;
   /** `backoff`: our own patience; else the rule by which the provider asked for it. */
   readonly paused_by: string | null;
+  /** Pauses in a row. */
+  readonly pauses: number;
+  /** Failures of a host in a row. */
   readonly failures: number;
+  /** What the site last had against us; null: nothing since the start. */
   readonly last_failure: {
     readonly at: string;
     readonly class: string;

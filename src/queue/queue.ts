@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
+import type { SiteHealthView } from "../mail/explain.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { UplinkView } from "../mail/query.ts";
 import type { AcceptAnswer, Refusal, Submission } from "../mail/submission.ts";
@@ -56,31 +57,6 @@ export interface Pressure {
   readonly walBytes: number;
 }
 
-/** Where a site stands at this moment, in the API's own words. */
-export interface SiteLook {
-  readonly site: string;
-  /** Recipients with its sender. */
-  readonly leased: number;
-  /** Not before this instant; null: open. */
-  readonly paused_until: string | null;
-  /** `backoff`, or the rule by which the provider asked for the pause; null: open. */
-  readonly paused_by: string | null;
-  /** Pauses in a row. */
-  readonly pauses: number;
-  /** Failures of a host in a row. */
-  readonly failures: number;
-  /** What the site last had against us; null: nothing since the start. */
-  readonly last_failure: {
-    readonly at: string;
-    readonly class: string;
-    readonly host: string;
-    readonly phase: string;
-    readonly code: number;
-    readonly enhanced: string;
-    readonly text: string;
-  } | null;
-}
-
 export interface Queue {
   /** Takes back what earlier processes had leased, and begins. */
   start(): void;
@@ -105,7 +81,7 @@ export interface Queue {
   /** Other limits, and other senders, from now on; nothing that was learned of a site is lost. */
   configure(next: { readonly policy: QueuePolicy; readonly workers: number }): void;
   /** Null: nothing has been sent there since the start. */
-  look(site: string): SiteLook | null;
+  look(site: string): SiteHealthView | null;
   /** Why no mail is taken at this moment; null: it is. */
   standing(): Refusal | null;
   health(): QueueHealth;

@@ -5,8 +5,8 @@ import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { DomainAnswer, Domains } from "../mail/domain.ts";
 import { answer } from "./answer.ts";
-import { readChunks } from "./body.ts";
-import { ok, type Problem, problem, type Result } from "./problem.ts";
+import { badField, readFields } from "./fields.ts";
+import { ok, problem, type Result } from "./problem.ts";
 
 type Handler = (request: Request, id: string) => Promise<Result<Response>>;
 /** Checks the key and turns problems into answers. */
@@ -14,8 +14,6 @@ export type Guard<E extends object> = (
   handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
 ) => (context: Context<E>) => Response | Promise<Response>;
 
-/** A name and a selector. */
-const BODY_MAX_BYTES = 4096;
 const FIELDS = ["name", "selector"];
 
 export function addDomains<E extends object>(
@@ -26,7 +24,7 @@ export function addDomains<E extends object>(
   const at = (handler: Handler) =>
     keyed((request, context) => handler(request, context.req.param("id") ?? ""));
   const add: Handler = async (request) => {
-    const fields = await readFields(request, clock);
+    const fields = await readNewDomain(request, clock);
     if (fields.kind === "problem") return fields;
     const { name, selector } = fields.value;
     return shown(request, 201, await domains.add(name, selector));
@@ -67,55 +65,17 @@ function shown(request: Request, status: number, said: DomainAnswer): Result<Res
   }
 }
 
-interface Fields {
+interface NewDomain {
   readonly name: string;
   readonly selector: string | null;
 }
 
-async function readFields(request: Request, clock: Clock): Promise<Result<Fields>> {
-  const bytes = await readBody(request, clock);
-  if (bytes.kind === "problem") return bytes;
-  let body: unknown;
-  try {
-    // An empty body counts as an empty object.
-    body = bytes.value.length === 0 ? {} : JSON.parse(bytes.value.toString());
-  } catch {
-    return problem({ name: "invalid_json", detail: "The body is no valid JSON." });
-  }
-  if (typeof body !== "object" || body === null || Array.isArray(body))
-    return problem(badField("", "The body must be an object."));
-  const unknown = Object.keys(body).find((field) => !FIELDS.includes(field));
-  if (unknown !== undefined) return problem(badField(unknown, "It is no known field."));
-  const { name, selector = null } = body as Readonly<Record<string, unknown>>;
+async function readNewDomain(request: Request, clock: Clock): Promise<Result<NewDomain>> {
+  const fields = await readFields(request, clock, FIELDS);
+  if (fields.kind === "problem") return fields;
+  const { name, selector = null } = fields.value;
   if (typeof name !== "string") return problem(badField("name", "It must be a string."));
   if (selector !== null && typeof selector !== "string")
     return problem(badField("selector", "It must be a string."));
   return ok({ name, selector });
-}
-
-async function readBody(request: Request, clock: Clock): Promise<Result<Buffer>> {
-  const chunks = readChunks(request, BODY_MAX_BYTES, clock);
-  const pieces: Uint8Array[] = [];
-  for (;;) {
-    const step = await chunks.next();
-    if (!step.done) pieces.push(step.value);
-    else if (step.value === undefined) return ok(Buffer.concat(pieces));
-    else if (step.value.name !== "message_too_large") return problem(step.value);
-    else
-      return problem({
-        ...step.value,
-        detail: `A name and a selector need no more than ${BODY_MAX_BYTES} bytes.`,
-      });
-  }
-}
-
-const SHOWN_MAX = 60;
-
-function badField(field: string, detail: string): Problem {
-  const name = field.slice(0, SHOWN_MAX);
-  return {
-    name: "validation_error",
-    detail: name === "" ? detail : `The field ${JSON.stringify(name)} is not valid. ${detail}`,
-    faults: [{ pointer: name === "" ? "" : `/${name}`, code: "invalid_value", detail }],
-  };
 }
