@@ -229,7 +229,12 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
 
   /** Claims from one lane; what is due there next is known afterwards. */
   const claimLane = (turn: Turn, site: Site, priority: Priority, limit: number): number => {
-    if (limit <= 0 || site.id === undefined) return 0;
+    if (site.id === undefined) {
+      // No row names it: what would have was rolled back.
+      site.dueAt[priority] = Infinity;
+      return 0;
+    }
+    if (limit <= 0) return 0;
     const { now, leaseUntil } = turn;
     const bytesMax = Math.max(1, policy.flightBytesMax - flights.bytes());
     const parked = deps.parked();

@@ -24,6 +24,15 @@ describe("a full disk", () => {
     expect(bench.queue.health()).toMatchObject({ pendingRecipients: 1, leased: 1 });
   });
 
+  test("a site that was met in a commit that did not stand is not looked at for ever", () => {
+    const bench = createBench({ windowMax: 1 });
+    bench.disk.fail(["full"]);
+    for (let i = 0; i < 2; i++) bench.submit();
+    let steps = 0;
+    while (steps < 1000 && bench.clock.step(5000)) steps++;
+    expect(steps).toBeLessThan(1000);
+  });
+
   test("a verdict that could not be written is written later, and meanwhile nothing is sent", () => {
     const bench = createBench({ windowMax: 2 });
     const ids = Array.from({ length: 4 }, () => bench.submit({ priority: 0 }));
