@@ -9,7 +9,7 @@ import { domainOf } from "../mail/message.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
-import { capOf, coldOn, ladder, onDay, type Warmth } from "../route/warmup.ts";
+import { capOf, coldOn, isEarned, ladder, onDay, type Warmth } from "../route/warmup.ts";
 import { AWAY_MS, createSourceHealth, type SourceHealth } from "./sourceHealth.ts";
 import type { KeptAnswer } from "./store.ts";
 
@@ -74,7 +74,7 @@ const MORNING_SPREAD_MS = 600_000;
 const ACCOUNTS_MAX = 20_000;
 /**
  * Counts are written ahead by so many, or by this part of the cap: after a kill the address is believed to have sent more than it
- * did, and never less.
+ * did, and never less. What it has earned is written by what was heard, so after a kill it may be less, and never more.
  */
 const AHEAD_MIN = 10;
 const AHEAD_PART = 100;
@@ -83,6 +83,8 @@ interface Account {
   warmth: Warmth;
   /** What the store says has been sent, at least. */
   written: number;
+  /** What the store says was heard. */
+  heardWritten: number;
 }
 
 export function createSources(deps: SourcesDeps): Sources {
@@ -100,7 +102,8 @@ export function createSources(deps: SourcesDeps): Sources {
     let account = accounts.get(key);
     if (account === undefined) {
       const kept = warmthOf(unwritten.get(key) ?? recall(key));
-      account = { warmth: kept ?? coldOn(day), written: kept?.sent ?? 0 };
+      const warmth = kept ?? coldOn(day);
+      account = { warmth, written: warmth.sent, heardWritten: warmth.heard };
       accounts.set(key, account);
       forgetOldest();
     }
@@ -108,6 +111,7 @@ export function createSources(deps: SourcesDeps): Sources {
     if (today !== account.warmth) {
       account.warmth = today;
       account.written = 0;
+      account.heardWritten = 0;
     }
     return account;
   }
@@ -117,16 +121,21 @@ export function createSources(deps: SourcesDeps): Sources {
     const [oldest] = accounts.keys();
     if (accounts.size <= ACCOUNTS_MAX || oldest === undefined) return;
     const account = accounts.get(oldest);
-    if (account !== undefined && account.warmth.sent !== account.written)
-      write(oldest, account, account.warmth.sent);
+    if (account !== undefined) writeExactly(oldest, account);
     accounts.delete(oldest);
   }
 
   function write(key: string, account: Account, sent: number): void {
     account.written = sent;
-    const { firstDay, day, rung } = account.warmth;
-    const answer = JSON.stringify({ firstDay, day, rung, sent });
+    const { firstDay, day, rung, heard } = account.warmth;
+    account.heardWritten = heard;
+    const answer = JSON.stringify({ firstDay, day, rung, sent, heard });
     unwritten.set(key, { key, answer, expiresAt: (day + KEPT_DAYS) * DAY_MS });
+  }
+
+  function writeExactly(key: string, account: Account): void {
+    const { sent, heard } = account.warmth;
+    if (sent !== account.written || heard !== account.heardWritten) write(key, account, sent);
   }
 
   function charge(address: string, site: string, day: number): void {
@@ -206,10 +215,26 @@ export function createSources(deps: SourcesDeps): Sources {
     });
   }
 
-  function refund(route: Route, recipients: number): void {
+  /** What the route was charged to, while it is the same day there. */
+  function chargedTo(route: Route): Account | undefined {
     const { source, site } = route;
     const account = source === undefined ? undefined : accounts.get(keyOf(source.address, site));
-    if (account === undefined || chargedOn.get(route) !== account.warmth.day) return;
+    return account?.warmth.day === chargedOn.get(route) ? account : undefined;
+  }
+
+  function credit(route: Route, address: string): void {
+    const account = chargedTo(route);
+    if (account === undefined) return;
+    const { warmth } = account;
+    account.warmth = { ...warmth, heard: warmth.heard + 1 };
+    // The one that earns the rung is written at once: perhaps nothing else is charged today.
+    if (isEarned(account.warmth, steps) && !isEarned(warmth, steps))
+      write(keyOf(address, route.site), account, account.written);
+  }
+
+  function refund(route: Route, recipients: number): void {
+    const account = chargedTo(route);
+    if (account === undefined) return;
     const { warmth } = account;
     account.warmth = { ...warmth, sent: Math.max(0, warmth.sent - recipients) };
   }
@@ -221,14 +246,14 @@ export function createSources(deps: SourcesDeps): Sources {
       health.learn({ address: route.source.address, site: route.site }, verdict, now);
       // What a server heard of it counts; what never came to a server does not.
       if (isUnheard(verdict)) refund(route, 1);
+      else credit(route, route.source.address);
     },
     refund,
     look,
     rows: () => (unwritten.size === 0 ? NO_ROWS : [...unwritten.values()]),
     written: () => unwritten.clear(),
     settle() {
-      for (const [key, account] of accounts)
-        if (account.warmth.sent !== account.written) write(key, account, account.warmth.sent);
+      for (const [key, account] of accounts) writeExactly(key, account);
     },
     configure: (next) => void (settings = next),
   };
@@ -258,9 +283,11 @@ function isUnheard({ kind, unreached, alert }: Verdict): boolean {
 /** Undefined when there is no row, or none that could have been written here. */
 function warmthOf(row: KeptAnswer | undefined): Warmth | undefined {
   if (row === undefined || row.answer === "") return undefined;
-  const kept = JSON.parse(row.answer) as Readonly<Record<keyof Warmth, unknown>>;
-  const { firstDay, day, rung, sent } = kept;
+  const kept = JSON.parse(row.answer) as Readonly<Partial<Record<keyof Warmth, unknown>>>;
+  // A row without `heard` still tells what is capped.
+  const { firstDay, day, rung, sent, heard = 0 } = kept;
   const isCount = (value: unknown): value is number => Number.isSafeInteger(value);
-  if (!isCount(firstDay) || !isCount(day) || !isCount(rung) || !isCount(sent)) return undefined;
-  return { firstDay, day, rung, sent };
+  if (!isCount(firstDay) || !isCount(day) || !isCount(rung)) return undefined;
+  if (!isCount(sent) || !isCount(heard)) return undefined;
+  return { firstDay, day, rung, sent, heard };
 }

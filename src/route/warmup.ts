@@ -12,26 +12,40 @@ export const ladder: readonly number[] = [
 /** What is known of one address at one provider. Days are counted from 1970, in UTC. */
 export interface Warmth {
   readonly firstDay: number;
-  /** The day of `sent`. */
+  /** The day of `sent` and `heard`. */
   readonly day: number;
   /** Place on the ladder; its length: warm. */
   readonly rung: number;
+  /** What counts against the cap: never less than what left. */
   readonly sent: number;
+  /** What earns trust: of those that left, the ones that a server is known to have heard of. */
+  readonly heard: number;
 }
 
 /** Reputation systems forget after 30 days without mail, says the same guide: then it begins anew. */
 const FORGOTTEN_DAYS = 30;
 
-export const coldOn = (day: number): Warmth => ({ firstDay: day, day, rung: 0, sent: 0 });
+export const coldOn = (day: number): Warmth => ({
+  firstDay: day,
+  day,
+  rung: 0,
+  sent: 0,
+  heard: 0,
+});
 
 export function capOf({ rung }: Warmth, steps = ladder): number {
   return steps[rung] ?? Infinity;
+}
+
+/** The day has earned the next rung. */
+export function isEarned(warmth: Warmth, steps = ladder): boolean {
+  return warmth.rung < steps.length && warmth.heard * 2 >= capOf(warmth, steps);
 }
 
 /** The same at the beginning of `day`. A clock that was set back changes nothing, or a cap could be used twice. */
 export function onDay(warmth: Warmth, day: number, steps = ladder): Warmth {
   if (day <= warmth.day) return warmth;
   if (day - warmth.day > FORGOTTEN_DAYS) return coldOn(day);
-  const climbs = warmth.sent * 2 >= capOf(warmth, steps) && warmth.rung < steps.length;
-  return { ...warmth, day, rung: warmth.rung + (climbs ? 1 : 0), sent: 0 };
+  const rung = warmth.rung + (isEarned(warmth, steps) ? 1 : 0);
+  return { ...warmth, day, rung, sent: 0, heard: 0 };
 }

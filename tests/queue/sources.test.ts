@@ -68,13 +68,22 @@ const unreached = verdict({
 
 describe("the cap of a new address", () => {
   test("is kept, by site and by day, and what is beyond it goes to a warm one", () => {
-    const { send } = open([cold, warm]);
+    const sources = open([cold, warm]);
+    const { send } = sources;
     const to = route();
-    const used = Array.from({ length: 400 }, () => addressOf(send(to)));
+    const charged: Route[] = [];
+    const used = Array.from({ length: 400 }, () => {
+      const assigned = send(to);
+      const address = addressOf(assigned);
+      if (assigned.kind === "route" && address === cold.address) charged.push(assigned.route);
+      return address;
+    });
     expect(used.filter((address) => address === cold.address).length).toBe(50);
     expect(used).not.toContain("wait");
     const other = Array.from({ length: 400 }, () => addressOf(send(route("other.test"))));
     expect(other.filter((address) => address === cold.address).length).toBe(50);
+    expect(sources.look("mx.test", NOON)[0]?.warmup).toEqual({ sent: 50, cap: 50 });
+    for (const one of charged.slice(0, 25)) sources.learn(one, verdict({}), NOON);
     const next = Array.from({ length: 400 }, () => addressOf(send(to, NOON + DAY_MS)));
     expect(next.filter((address) => address === cold.address).length).toBe(100);
   });
@@ -109,6 +118,43 @@ describe("the cap of a new address", () => {
     }
   });
 
+  test("rises by what servers heard of, not by what was written ahead of a kill", () => {
+    for (const heard of [0, 24, 25]) {
+      const life = open([cold]);
+      const charged = Array.from({ length: 50 }, () => life.send(route()));
+      life.commit();
+      for (const one of charged.slice(0, heard))
+        if (one.kind === "route") life.learn(one.route, verdict({}), NOON);
+      life.commit();
+      const after = open([cold], life.disk);
+      expect(after.look("mx.test", NOON)[0]?.warmup).toEqual({ sent: 50, cap: 50 });
+      const cap = heard < 25 ? 50 : 100;
+      expect(after.look("mx.test", NOON + DAY_MS)[0]?.warmup).toEqual({ sent: 0, cap });
+    }
+  });
+
+  test("rises by what several lives of one day heard of together", () => {
+    let life = open([cold]);
+    for (let i = 0; i < 5; i++) {
+      for (let j = 0; j < 5; j++) {
+        const assigned = life.send(route());
+        if (assigned.kind === "route") life.learn(assigned.route, verdict({}), NOON);
+      }
+      life.settle();
+      life.commit();
+      life = open([cold], life.disk);
+    }
+    expect(life.look("mx.test", NOON + DAY_MS)[0]?.warmup?.cap).toBe(100);
+  });
+
+  test("a count that was kept without what was heard still counts", () => {
+    const key = `source ${cold.address} mx.test`;
+    const answer = JSON.stringify({ firstDay: 19_999, day: 20_000, rung: 1, sent: 60 });
+    const { look } = open([cold], new Map([[key, { key, answer, expiresAt: NOON + DAY_MS }]]));
+    expect(look("mx.test", NOON)[0]?.warmup).toEqual({ sent: 60, cap: 100 });
+    expect(look("mx.test", NOON + DAY_MS)[0]?.warmup).toEqual({ sent: 0, cap: 100 });
+  });
+
   test("a clock that is set back gives no second helping", () => {
     const { send } = open([cold]);
     const to = route();
@@ -129,10 +175,11 @@ describe("the cap of a new address", () => {
     };
     const first = fill(NOON);
     for (const one of first.slice(0, 7)) learn(one, unreached, NOON);
-    learn(first[8] as Route, verdict({ kind: "deferred", class: "greylist" }), NOON);
+    for (const one of first.slice(7, 32))
+      learn(one, verdict({ kind: "deferred", class: "greylist" }), NOON);
     expect(fill(NOON).length).toBe(7);
     expect(fill(NOON + DAY_MS).length).toBe(100);
-    for (const one of first.slice(9)) learn(one, unreached, NOON + DAY_MS);
+    for (const one of first.slice(32)) learn(one, unreached, NOON + DAY_MS);
     expect(fill(NOON + DAY_MS).length).toBe(0);
   });
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { capOf, coldOn, ladder, onDay, type Warmth } from "../../src/route/warmup.ts";
 
-const sent = (warmth: Warmth, count: number): Warmth => ({ ...warmth, sent: count });
+const sent = (warmth: Warmth, count: number): Warmth => ({ ...warmth, sent: count, heard: count });
 
 test("a new address climbs a rung after each day that used at least half of its cap, until it is warm", () => {
   let warmth = coldOn(100);
@@ -24,8 +24,14 @@ test("a day with less earns nothing, and takes nothing away", () => {
   expect(capOf(onDay(onDay(third, 101), 120))).toBe(500);
 });
 
+test("what was set aside for a day and never heard of earns nothing", () => {
+  const first = { ...coldOn(100), sent: 50, heard: 24 };
+  expect(onDay(first, 101)).toEqual({ ...coldOn(100), day: 101 });
+  expect(onDay({ ...first, heard: 25 }, 101).rung).toBe(1);
+});
+
 test("after 30 days without mail an address is as new", () => {
-  const warm = sent({ firstDay: 1, day: 100, rung: ladder.length, sent: 0 }, 5_000);
+  const warm = sent({ firstDay: 1, day: 100, rung: ladder.length, sent: 0, heard: 0 }, 5_000);
   expect(capOf(onDay(warm, 130))).toBe(Infinity);
   expect(onDay(warm, 131)).toEqual(coldOn(131));
 });
