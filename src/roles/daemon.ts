@@ -55,6 +55,8 @@ export interface DaemonIo {
 /** Resolves with the exit code once the daemon has ended. */
 export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
   const { log } = io;
+  // Before anything is begun that must be ended in order.
+  const told = stopSignal(log);
   const startedAt = systemClock.now();
   const prepared = prepareDataFolder(config.dataDir, config.apiKey);
   if (prepared.kind === "failed") {
@@ -91,7 +93,7 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     io.failed(house);
     return exitCodes.failed;
   }
-  await stopSignal(log);
+  await told;
   return house.close();
 }
 
