@@ -32,6 +32,10 @@ export interface MessageHead {
   readonly utf8: boolean;
   /** What the sender wants to be told of (RFC 3461); absent: nothing was asked for. */
   readonly dsn?: DsnRequest | undefined;
+  /** The API key that sent it, by number; absent: the first key, or the host's owner. */
+  readonly key?: number | undefined;
+  /** Nothing of it leaves the host: it ends in the built-in inbox. */
+  readonly capture?: true | undefined;
   /** `MessageFacts` as JSON: opaque to the queue, read by search and by the API. */
   readonly facts: string;
   readonly body: BodyPlace;

@@ -10,9 +10,28 @@ export interface Submission {
 /** Why nothing was stored; each is an error name of the API. */
 export type Refusal = "queue_full" | "disk_low" | "memory_low" | "draining";
 
+/** A request that carries an idempotency key: its messages, the key and the first events are stored together. */
+export interface Once {
+  /** SHA-256 of the API key's number and the idempotency key, base64url: the same key of another caller is another one. */
+  readonly key: string;
+  /** SHA-256 of the decoded request, base64url. */
+  readonly request: string;
+  /** What the door will answer, opaque to the queue; given back when the request comes again. */
+  readonly answer: string;
+}
+
+/** Recipients that are never tried, by the message's place in the call and their own. */
+export type Suppressed = readonly { readonly message: number; readonly n: number }[];
+
+/**
+ * - `replayed`: the same request was stored before: nothing is stored now, and the first answer stands.
+ * - `mismatch`: the idempotency key belongs to another request: nothing is stored.
+ */
 export type AcceptAnswer =
-  | { readonly kind: "accepted" }
-  | { readonly kind: "refused"; readonly why: Refusal; readonly retryAfterS: number };
+  | { readonly kind: "accepted"; readonly suppressed?: Suppressed }
+  | { readonly kind: "refused"; readonly why: Refusal; readonly retryAfterS: number }
+  | { readonly kind: "replayed"; readonly answer: string; readonly suppressed?: Suppressed }
+  | { readonly kind: "mismatch" };
 
 /** Settles after the commit. */
-export type Accept = (messages: readonly Submission[]) => Promise<AcceptAnswer>;
+export type Accept = (messages: readonly Submission[], once?: Once) => Promise<AcceptAnswer>;

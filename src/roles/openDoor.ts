@@ -13,6 +13,7 @@ import type { Answer, Query } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { digestOf } from "../submit/auth.ts";
+import { owner } from "../submit/caller.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { type Listener, serveLocal, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
@@ -77,7 +78,7 @@ export function openDoor(deps: {
   const ids = createIds(ready.lastId);
   const spool = createSpool(join(config.dataDir, SPOOL_FOLDER), systemRandom);
   const doorOf = ({ hostname, ...next }: Config, apiKey: string): Door => {
-    const key = { id: "first", digest: digestOf(apiKey) };
+    const key = { id: "first", digest: digestOf(apiKey), caller: owner };
     return createDoor({
       accept: deps.accept,
       ask: deps.ask,

@@ -1,12 +1,14 @@
 // Who may ask. A key is known by the SHA-256 of its token only, and compared in constant time; who guesses is slowed down by address.
 import { hash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import type { Caller } from "./caller.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 
 export interface ApiKey {
   readonly id: string;
   /** SHA-256 of the token. */
   readonly digest: Uint8Array;
+  readonly caller: Caller;
 }
 
 export function digestOf(token: string): Uint8Array {
@@ -25,7 +27,7 @@ const ADDRESSES_MAX = 4096;
 
 export interface Gate {
   /** `authorization` is the header as it came; `addressOf` is asked only when the key is wrong. */
-  check(authorization: string | null, addressOf: () => string | null): Result<ApiKey>;
+  check(authorization: string | null, addressOf: () => string | null): Result<Caller>;
 }
 
 export function createGate(deps: {
@@ -54,7 +56,7 @@ export function createGate(deps: {
       const token = bearerOf(authorization);
       if (token === undefined) return problem(notBearer);
       const key = find(token);
-      if (key !== undefined) return ok(key);
+      if (key !== undefined) return ok(key.caller);
       const waitS = failures.count(addressOf() ?? "");
       return problem(waitS === 0 ? unknown : { ...tooMany, retryAfterS: waitS });
     },

@@ -11,8 +11,10 @@ import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
 import { JSON_TYPE, type Refuse, answer, createRefuse } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
+import { sendBatch } from "./batch.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
+import { type Caller, owner, type Scope } from "./caller.ts";
 import { addDomains } from "./domains.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addLooking } from "./look.ts";
@@ -21,7 +23,7 @@ import { ok, type Problem, type Result, problem } from "./problem.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter } from "./read.ts";
 import { type MessageSchema, createMessageSchema } from "./schema.ts";
-import { createSender, refusals, type Sender } from "./send.ts";
+import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
 
@@ -93,7 +95,9 @@ type Env = { Bindings: Peer };
 type Handler = (
   request: Request,
   context: Context<Env>,
+  caller: Caller,
 ) => Result<Response> | Promise<Result<Response>>;
+type OpenHandler = (request: Request) => Result<Response> | Promise<Result<Response>>;
 
 export function createDoor(deps: DoorDeps): Door {
   const gate = createGate(deps);
@@ -106,28 +110,38 @@ export function createDoor(deps: DoorDeps): Door {
   const fail = createFail(refuse, deps.log);
   const respond = (request: Request, result: Result<Response>): Response =>
     result.kind === "ok" ? result.value : refuse(request, result.problem);
-  const run = async (context: Context<Env>, handler: Handler): Promise<Response> =>
-    respond(context.req.raw, await handler(context.req.raw, context));
-  const open = (handler: Handler) => (context: Context<Env>) => run(context, handler);
+  const run = async (
+    request: Request,
+    handle: () => Result<Response> | Promise<Result<Response>>,
+  ): Promise<Response> => respond(request, await handle());
+  const open = (handler: OpenHandler) => (context: Context<Env>) =>
+    run(context.req.raw, () => handler(context.req.raw));
   // The key comes first: without one a client learns nothing of what is here, and no body is read for it.
-  const denied = (request: Request, peer: Peer): Problem | undefined => {
-    if (peer.trusted) return undefined;
+  const admit = (request: Request, peer: Peer, scope: Scope): Result<Caller> => {
+    if (peer.trusted) return ok(owner);
     const header = request.headers.get("authorization");
-    const key = gate.check(header, () => peer.addressOf(request));
-    return key.kind === "problem" ? key.problem : undefined;
+    const caller = gate.check(header, () => peer.addressOf(request));
+    if (caller.kind === "problem" || caller.value.scopes.has(scope)) return caller;
+    return problem(lacking(scope));
   };
-  const keyed = (handler: Handler) => (context: Context<Env>) => {
-    const why = denied(context.req.raw, context.env);
-    return why === undefined ? run(context, handler) : refuse(context.req.raw, why);
-  };
+  const keyed =
+    (handler: Handler, scope?: Scope) =>
+    (context: Context<Env>): Response | Promise<Response> => {
+      const request = context.req.raw;
+      const caller = admit(request, context.env, scope ?? scopeOf(request.method));
+      if (caller.kind === "problem") return refuse(request, caller.problem);
+      return run(request, () => handler(request, context, caller.value));
+    };
 
   const schema = createMessageSchema(deps.limits);
-  const sender = createHttpSender(deps, schema);
+  const { sender, batch } = createHttpSender(deps, schema);
   const send = async (request: Request, peer: Peer): Promise<Response> => {
-    const why = denied(request, peer) ?? unready(deps);
+    const caller = admit(request, peer, "send");
+    if (caller.kind === "problem") return refuse(request, caller.problem);
+    const why = unready(deps);
     if (why !== undefined) return refuse(request, why);
     try {
-      return respond(request, await sender.send(request));
+      return respond(request, await sender.send(request, caller.value));
     } catch (error) {
       return fail(request, error);
     }
@@ -135,10 +149,10 @@ export function createDoor(deps: DoorDeps): Door {
   app.post("/send", (context) => send(context.req.raw, context.env));
   app.post(
     "/send/batch",
-    keyed((request) => {
+    keyed((request, _, caller) => {
       const why = unready(deps);
-      return why === undefined ? sender.batch(request) : problem(why);
-    }),
+      return why === undefined ? batch(request, caller) : problem(why);
+    }, "send"),
   );
   addReading(app, deps, keyed);
   addDomains(app, deps, keyed);
@@ -151,12 +165,26 @@ export function createDoor(deps: DoorDeps): Door {
   return { fetch: (request, peer) => app.fetch(request, peer), send };
 }
 
-type Wrap = (handler: Handler) => (context: Context<Env>) => Response | Promise<Response>;
+type Answering = (context: Context<Env>) => Response | Promise<Response>;
+/** The scope is that of the method unless it is named. */
+type Wrap = (handler: Handler, scope?: Scope) => Answering;
+type OpenWrap = (handler: OpenHandler) => Answering;
 
-function createHttpSender(deps: DoorDeps, schema: MessageSchema): Sender {
+function scopeOf(method: string): Scope {
+  return method === "GET" || method === "HEAD" ? "read" : "manage";
+}
+
+function lacking(scope: Scope): Problem {
+  return {
+    name: "restricted_api_key",
+    detail: `This API key may not be used for this: it lacks the scope "${scope}".`,
+  };
+}
+
+function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
   const { limits, clock } = deps;
   const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes };
-  return createSender({
+  const sending: SendDeps = {
     accept: deps.accept,
     clock,
     reader: createBodyReader({
@@ -170,8 +198,12 @@ function createHttpSender(deps: DoorDeps, schema: MessageSchema): Sender {
     batchMax: limits.batchMessages,
     accepted: deps.meter.counter("postrider_messages_accepted_total", { door: "http" }),
     duration: deps.meter.histogram("postrider_accept_duration_seconds"),
-    raw: (request) => prepareRaw(rawDeps, request),
-  });
+    raw: (request, caller) => prepareRaw(rawDeps, request, caller),
+  };
+  return {
+    sender: createSender(sending),
+    batch: (request: Request, caller: Caller) => sendBatch(sending, request, caller),
+  };
 }
 
 /** Asked before the body is read: a daemon that ends or is short of memory should not cost its callers an upload. */
@@ -207,7 +239,7 @@ function addReading(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
 }
 
 /** For service managers and load balancers: neither says more than they need, so neither needs a key. */
-function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): void {
+function addStatus(app: Hono<Env>, deps: DoorDeps, open: OpenWrap, keyed: Wrap): void {
   app.get(
     "/livez",
     open((request) => ok(answer(request, 200, { status: "alive", version: deps.version }))),
@@ -220,7 +252,7 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): voi
       return ok(answer(request, 200, { status: "ready" }));
     }),
   );
-  const metrics: Handler = (request) => {
+  const metrics: OpenHandler = (request) => {
     const page = deps.metrics(request.headers.get("accept") ?? "");
     return ok(new Response(page.text, { headers: { "content-type": page.type } }));
   };
@@ -231,7 +263,7 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: Wrap, keyed: Wrap): voi
 }
 
 /** Made when it is first asked for, and kept: the generator alone takes 70 ms to load. */
-function addDocument(app: Hono<Env>, deps: DoorDeps, message: MessageSchema, open: Wrap): void {
+function addDocument(app: Hono<Env>, deps: DoorDeps, message: MessageSchema, open: OpenWrap): void {
   let document: string | undefined;
   app.get(
     "/openapi.json",

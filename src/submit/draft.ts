@@ -10,6 +10,7 @@ import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
 import type { Submission } from "../mail/submission.ts";
 import { tooLarge } from "./body.ts";
+import { type Caller, markOf } from "./caller.ts";
 import { noHeaders } from "./headers.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import type { Fields, Given } from "./schema.ts";
@@ -27,7 +28,7 @@ export interface Prepared {
 }
 
 export interface Preparer {
-  prepare(fields: Fields, now: EpochMs): Prepared | Promise<Result<Prepared>>;
+  prepare(fields: Fields, now: EpochMs, caller: Caller): Prepared | Promise<Result<Prepared>>;
 }
 
 export type ReturnPathOf = (senderDomain: string, uuid: string) => string | undefined;
@@ -47,11 +48,11 @@ type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
 
 export function createPreparer(deps: PrepareDeps): Preparer {
   return {
-    prepare(fields, now) {
+    prepare(fields, now, caller) {
       const id = deps.ids(now);
       const uuid = uuidOf(id, deps.tag);
       const draft = draftOf(fields, uuid, deps.hostname, now);
-      const envelope = envelopeOf(deps, fields, draft, id, uuid, now);
+      const envelope = { ...envelopeOf(deps, fields, draft, id, uuid, now), ...markOf(caller) };
       const estimate = estimateBytes(draft);
       if (estimate > INLINE_MAX_BYTES) return spooled(deps, draft, envelope, uuid, estimate);
       const { bytes, eightBit } = composeMessage(draft);

@@ -5,12 +5,17 @@ import type { RawFault } from "../mail/raw/header.ts";
 
 /** One error name, its status and its title. The names are fixed by the API's contract. */
 const errors = {
+  invalid_idempotency_key: { status: 400, title: "The idempotency key is not valid" },
   invalid_json: { status: 400, title: "The body cannot be read" },
   missing_api_key: { status: 401, title: "No API key" },
+  restricted_api_key: { status: 401, title: "The API key may not do this" },
   invalid_api_key: { status: 403, title: "Unknown API key" },
   not_found: { status: 404, title: "Not found" },
+  domain_not_allowed: { status: 403, title: "The API key may not send from this domain" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body came too slowly" },
+  invalid_idempotent_request: { status: 409, title: "The idempotency key was used before" },
+  concurrent_idempotent_requests: { status: 409, title: "The same request is under way" },
   not_cancelable: { status: 409, title: "Too late for that" },
   not_retryable: { status: 409, title: "It cannot be tried again" },
   conflict: { status: 409, title: "Not possible as things stand" },

@@ -16,6 +16,7 @@ import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
 import { declaredLength, readChunks, tooLarge } from "./body.ts";
+import { type Caller, markOf } from "./caller.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
@@ -40,7 +41,11 @@ interface Envelope {
   readonly dsn: DsnRequest | undefined;
 }
 
-export async function prepareRaw(deps: RawDeps, request: Request): Promise<Result<Prepared>> {
+export async function prepareRaw(
+  deps: RawDeps,
+  request: Request,
+  caller: Caller,
+): Promise<Result<Prepared>> {
   const envelope = readEnvelope(request, deps.recipientsPerField);
   if (envelope.kind === "problem") return envelope;
   const length = declaredLength(request) ?? 0;
@@ -73,6 +78,7 @@ export async function prepareRaw(deps: RawDeps, request: Request): Promise<Resul
   const from = envelope.value.from ?? reversePath(deps, header.from[0].address, uuid);
   const head: MessageHead = {
     ...read.value.head,
+    ...markOf(caller),
     id,
     acceptedAt: now,
     from,

@@ -1,18 +1,18 @@
-// POST /send and POST /send/batch: from a body to the answer that promises. The answer is written only after the queue has
+// POST /send: from a body to the answer that promises. The answer is written only after the queue has
 // committed (DESIGN 1).
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
 import type { Accept, Submission } from "../mail/submission.ts";
-import { CBOR_TYPE, JSON_TYPE, RAW_TYPE, answer, essenceOf, wantsCbor } from "./answer.ts";
-import type { BodyReader, Held } from "./body.ts";
-import { decodeCbor } from "./cbor.ts";
+import { JSON_TYPE, RAW_TYPE, answer, essenceOf, wantsCbor } from "./answer.ts";
+import type { BodyReader } from "./body.ts";
+import type { Caller } from "./caller.ts";
+import { type HeldBody, readBody } from "./decode.ts";
 import type { Prepared, Preparer } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
 import { checkMeaning } from "./meaning.ts";
-import { FAULTS_MAX, type Fault, type Problem, type Result } from "./problem.ts";
+import { type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
 import type { Fields, MessageSchema } from "./schema.ts";
-import { checkShape } from "./shape.ts";
 
 export interface SendDeps {
   readonly accept: Accept;
@@ -24,29 +24,31 @@ export interface SendDeps {
   readonly accepted: Counter;
   readonly duration: Histogram;
   /** Takes a raw message from the request's body. */
-  readonly raw: (request: Request) => Promise<Result<Prepared>>;
+  readonly raw: (request: Request, caller: Caller) => Promise<Result<Prepared>>;
 }
 
 export interface Sender {
-  send(request: Request): Promise<Result<Response>>;
-  batch(request: Request): Promise<Result<Response>>;
+  send(request: Request, caller: Caller): Promise<Result<Response>>;
 }
 
 export function createSender(deps: SendDeps): Sender {
   return {
-    send(request) {
+    send(request, caller) {
       if (essenceOf(request.headers.get("content-type")) === RAW_TYPE)
-        return sendRaw(deps, request);
+        return sendRaw(deps, request, caller);
       return readBody(deps.reader, request).then((body) =>
-        body.kind === "problem" ? body : sendBody(deps, request, body.value),
+        body.kind === "problem" ? body : sendBody(deps, request, caller, body.value),
       );
     },
-    batch: (request) => sendBatch(deps, request),
   };
 }
 
-async function sendRaw(deps: SendDeps, request: Request): Promise<Result<Response>> {
-  const prepared = await deps.raw(request);
+async function sendRaw(
+  deps: SendDeps,
+  request: Request,
+  caller: Caller,
+): Promise<Result<Response>> {
+  const prepared = await deps.raw(request, caller);
   if (prepared.kind === "problem") return prepared;
   return own(deps, request, prepared.value, deps.clock.monotonicMs());
 }
@@ -55,12 +57,13 @@ async function sendRaw(deps: SendDeps, request: Request): Promise<Result<Respons
 function sendBody(
   deps: SendDeps,
   request: Request,
+  caller: Caller,
   held: HeldBody,
 ): Result<Response> | Promise<Result<Response>> {
   const startMs = deps.clock.monotonicMs();
   let prepared: ReturnType<typeof prepareBody> | undefined;
   try {
-    prepared = prepareBody(deps, held);
+    prepared = prepareBody(deps, caller, held);
   } finally {
     if (!(prepared instanceof Promise)) held.release();
   }
@@ -87,74 +90,25 @@ function own(
   });
 }
 
-function prepareBody(deps: SendDeps, held: HeldBody): Result<Prepared> | Promise<Result<Prepared>> {
+function prepareBody(
+  deps: SendDeps,
+  caller: Caller,
+  held: HeldBody,
+): Result<Prepared> | Promise<Result<Prepared>> {
   const body = held.decode();
   if (body.kind === "problem") return body;
   const now = deps.clock.now();
   const fields = check(deps, body.value, now);
   if (fields.kind === "faults") return problem(problemOf(fields.faults));
-  const prepared = deps.preparer.prepare(fields.fields, now);
+  const prepared = deps.preparer.prepare(fields.fields, now, caller);
   return prepared instanceof Promise ? prepared : ok(prepared);
-}
-
-/** A body in memory, charged to the budget. */
-interface HeldBody {
-  /** As a value of bounded depth. */
-  decode(): Result<unknown>;
-  release(): void;
-}
-
-function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
-  const type = essenceOf(request.headers.get("content-type"));
-  switch (type) {
-    case "":
-    case JSON_TYPE:
-      return reader.readText(request).then((text) => holding(text, parseJson));
-    case CBOR_TYPE:
-      return reader.readBytes(request).then((bytes) => holding(bytes, parseCbor));
-    default:
-      return Promise.resolve(problem(unsupportedType(type)));
-  }
-}
-
-function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>): Result<HeldBody> {
-  if (read.kind === "problem") return read;
-  const { value, release } = read.value;
-  return ok({ decode: () => parse(value), release });
-}
-
-/** An empty body counts as `{}`. */
-function parseJson(text: string): Result<unknown> {
-  if (text === "") return ok({});
-  try {
-    return checkShape(JSON.parse(text) as unknown);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const detail = `The body is no valid JSON: ${error.message}.`;
-    return problem({ name: "invalid_json", detail });
-  }
-}
-
-function parseCbor(bytes: Uint8Array): Result<unknown> {
-  const decoded = decodeCbor(bytes);
-  if (decoded.kind === "ok") return checkShape(decoded.value);
-  return problem({ name: "invalid_json", detail: `The body is no valid CBOR. ${decoded.why}` });
-}
-
-function unsupportedType(type: string): Problem {
-  return {
-    name: "unsupported_media_type",
-    detail:
-      `The content type ${JSON.stringify(type)} is not taken. ` +
-      `Send ${JSON_TYPE}, ${CBOR_TYPE} or ${RAW_TYPE}.`,
-  };
 }
 
 type Checked =
   | { readonly kind: "fields"; readonly fields: Fields }
   | { readonly kind: "faults"; readonly faults: Fault[] };
 
-function check(
+export function check(
   deps: Pick<SendDeps, "schema">,
   body: unknown,
   now: EpochMs,
@@ -170,11 +124,12 @@ function check(
 }
 
 /** Hands messages to the queue as one unit; files of messages that were not taken are removed. */
-function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem | undefined> {
+export function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem | undefined> {
   // If this throws, the queue may have the messages or not: their files stay, and the sweep at start decides.
   const submissions: Submission[] = all.map((one) => one.submission);
   return deps.accept(submissions).then((said) => {
     if (said.kind === "accepted") return undefined;
+    if (said.kind !== "refused") throw new Error(`${said.kind} without an idempotency key`);
     const { why: name, retryAfterS } = said;
     return discard(all).then(() => ({ name, detail: refusals[name], retryAfterS }));
   });
@@ -187,7 +142,7 @@ export const refusals = {
   draining: "The daemon is stopping. Nothing was stored. Try again later.",
 } as const;
 
-async function discard(all: readonly Prepared[]): Promise<void> {
+export async function discard(all: readonly Prepared[]): Promise<void> {
   for (const { file } of all) await file?.discard();
 }
 
@@ -218,104 +173,4 @@ function accepted202(request: Request, { uuid, submission }: Prepared): Response
     json += `${i === 0 ? "" : ","}{"address":${JSON.stringify(head.recipients[i])},"status":"${status}"}`;
   json += `],"warnings":${warnings.length === 0 ? "[]" : JSON.stringify(warnings)}}`;
   return new Response(json, { status: 202, headers: { "content-type": JSON_TYPE, location } });
-}
-
-// -- batches
-
-interface BatchError {
-  readonly index: number;
-  readonly message: string;
-  readonly errors: readonly Fault[];
-}
-
-async function sendBatch(deps: SendDeps, request: Request): Promise<Result<Response>> {
-  const mode = request.headers.get("x-batch-validation") ?? "strict";
-  if (mode !== "strict" && mode !== "permissive")
-    return problem({
-      name: "validation_error",
-      detail: "The header x-batch-validation must be strict or permissive.",
-    });
-  const held = await readBody(deps.reader, request);
-  if (held.kind === "problem") return held;
-  const startMs = deps.clock.monotonicMs();
-  const prepared: Prepared[] = [];
-  const errors: BatchError[] = [];
-  try {
-    const body = held.value.decode();
-    if (body.kind === "problem") return body;
-    const items = itemsOf(body.value, deps.batchMax);
-    if (items.kind === "problem") return items;
-    const failed = await prepareAll(deps, items.value, mode, prepared, errors);
-    if (failed !== undefined) {
-      await discard(prepared);
-      return problem(failed);
-    }
-  } finally {
-    held.value.release();
-  }
-  if (prepared.length > 0) {
-    const refused = await hand(deps, prepared);
-    if (refused !== undefined) return problem(refused);
-    deps.accepted.add(prepared.length);
-    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
-  }
-  // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
-  const data = prepared.map(({ uuid }) => ({ id: uuid }));
-  return ok(answer(request, 202, mode === "strict" ? { data } : { data, errors }));
-}
-
-interface Items {
-  readonly list: readonly unknown[];
-  /** Where the list lies in the body. */
-  readonly base: readonly PropertyKey[];
-}
-
-function itemsOf(body: unknown, batchMax: number): Result<Items> {
-  const wrapped =
-    typeof body === "object" && body !== null && "emails" in body ? body.emails : undefined;
-  const list = Array.isArray(body) ? (body as unknown[]) : wrapped;
-  const base = Array.isArray(body) ? [] : ["emails"];
-  const fault = (code: Fault["code"], detail: string): Result<Items> =>
-    problem(problemOf([{ pointer: base.length === 0 ? "" : "/emails", code, detail }]));
-  if (!Array.isArray(list)) return fault("invalid_type", "The body must be a list of messages.");
-  if (list.length === 0) return fault("invalid_value", "The list of messages is empty.");
-  if (list.length > batchMax)
-    return fault(
-      "too_many",
-      `The batch holds ${list.length} messages; the limit is ${batchMax} (max_batch).`,
-    );
-  return ok({ list, base });
-}
-
-/** Fills `prepared`, or `errors` when the mode is permissive; a returned problem refuses the whole batch. */
-async function prepareAll(
-  deps: SendDeps,
-  { list, base }: Items,
-  mode: "strict" | "permissive",
-  prepared: Prepared[],
-  errors: BatchError[],
-): Promise<Problem | undefined> {
-  const now = deps.clock.now();
-  const valid: { readonly index: number; readonly fields: Fields }[] = [];
-  const faults: Fault[] = [];
-  for (const [index, item] of list.entries()) {
-    const checked = check(deps, item, now, [...base, index]);
-    if (checked.kind === "fields") valid.push({ index, fields: checked.fields });
-    else {
-      const { detail: message } = problemOf(checked.faults);
-      errors.push({ index, message, errors: checked.faults });
-      if (faults.length < FAULTS_MAX) faults.push(...checked.faults);
-    }
-  }
-  if (mode === "strict" && faults.length > 0) return problemOf(faults);
-  for (const { index, fields } of valid) {
-    const made = deps.preparer.prepare(fields, now);
-    const result = made instanceof Promise ? await made : ok(made);
-    if (result.kind === "ok") prepared.push(result.value);
-    else if (mode === "strict" || result.problem.name !== "message_too_large")
-      return result.problem;
-    else errors.push({ index, message: result.problem.detail, errors: [] });
-  }
-  errors.sort((a, b) => a.index - b.index);
-  return undefined;
 }

@@ -199,7 +199,9 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       spool.set(head.body.file, submission.body);
     const given = { head, body: head.body.kind === "spool" ? null : submission.body };
     const answer = (got: AcceptAnswer): void => {
-      trace.add(`${id} is ${got.kind === "accepted" ? "accepted" : `refused: ${got.why}`}`);
+      trace.add(
+        `${id} is ${got.kind === "accepted" ? "accepted" : `refused: ${got.kind === "refused" ? got.why : got.kind}`}`,
+      );
       if (got.kind === "accepted") {
         accepted.add(id);
         if (!watch.committed.has(id)) violation(`${id} is answered before its commit`);

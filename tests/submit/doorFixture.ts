@@ -12,6 +12,7 @@ import type { Answer, Query } from "../../src/mail/query.ts";
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
 import type { TraceWish } from "../../src/mail/trace.ts";
 import { digestOf } from "../../src/submit/auth.ts";
+import { owner as everything } from "../../src/submit/caller.ts";
 import type { DoorDeps, Health, Peer } from "../../src/submit/door.ts";
 import { createDoor, defaultLimits } from "../../src/submit/door.ts";
 import { createSpool } from "../../src/submit/spool.ts";
@@ -93,7 +94,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       ids,
       tag,
       hostname: "mail.example.com",
-      keys: () => [{ id: "first", digest: digestOf(KEY) }],
+      keys: () => [{ id: "first", digest: digestOf(KEY), caller: everything }],
       clock: systemClock,
       random,
       limits: defaultLimits,

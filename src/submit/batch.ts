@@ -1,0 +1,112 @@
+// POST /send/batch: many messages in one call, stored whole or not at all, or each for itself as the caller asks.
+import { answer } from "./answer.ts";
+import type { Caller } from "./caller.ts";
+import { readBody } from "./decode.ts";
+import type { Prepared } from "./draft.ts";
+import { FAULTS_MAX, type Fault, type Problem, type Result } from "./problem.ts";
+import { ok, problem, problemOf } from "./problem.ts";
+import type { Fields } from "./schema.ts";
+import { check, discard, hand, type SendDeps } from "./send.ts";
+
+interface BatchError {
+  readonly index: number;
+  readonly message: string;
+  readonly errors: readonly Fault[];
+}
+
+export async function sendBatch(
+  deps: SendDeps,
+  request: Request,
+  caller: Caller,
+): Promise<Result<Response>> {
+  const mode = request.headers.get("x-batch-validation") ?? "strict";
+  if (mode !== "strict" && mode !== "permissive")
+    return problem({
+      name: "validation_error",
+      detail: "The header x-batch-validation must be strict or permissive.",
+    });
+  const held = await readBody(deps.reader, request);
+  if (held.kind === "problem") return held;
+  const startMs = deps.clock.monotonicMs();
+  const prepared: Prepared[] = [];
+  const errors: BatchError[] = [];
+  try {
+    const body = held.value.decode();
+    if (body.kind === "problem") return body;
+    const items = itemsOf(body.value, deps.batchMax);
+    if (items.kind === "problem") return items;
+    const failed = await prepareAll(deps, caller, items.value, mode, prepared, errors);
+    if (failed !== undefined) {
+      await discard(prepared);
+      return problem(failed);
+    }
+  } finally {
+    held.value.release();
+  }
+  if (prepared.length > 0) {
+    const refused = await hand(deps, prepared);
+    if (refused !== undefined) return problem(refused);
+    deps.accepted.add(prepared.length);
+    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
+  }
+  // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
+  const data = prepared.map(({ uuid }) => ({ id: uuid }));
+  return ok(answer(request, 202, mode === "strict" ? { data } : { data, errors }));
+}
+
+interface Items {
+  readonly list: readonly unknown[];
+  /** Where the list lies in the body. */
+  readonly base: readonly PropertyKey[];
+}
+
+function itemsOf(body: unknown, batchMax: number): Result<Items> {
+  const wrapped =
+    typeof body === "object" && body !== null && "emails" in body ? body.emails : undefined;
+  const list = Array.isArray(body) ? (body as unknown[]) : wrapped;
+  const base = Array.isArray(body) ? [] : ["emails"];
+  const fault = (code: Fault["code"], detail: string): Result<Items> =>
+    problem(problemOf([{ pointer: base.length === 0 ? "" : "/emails", code, detail }]));
+  if (!Array.isArray(list)) return fault("invalid_type", "The body must be a list of messages.");
+  if (list.length === 0) return fault("invalid_value", "The list of messages is empty.");
+  if (list.length > batchMax)
+    return fault(
+      "too_many",
+      `The batch holds ${list.length} messages; the limit is ${batchMax} (max_batch).`,
+    );
+  return ok({ list, base });
+}
+
+/** Fills `prepared`, or `errors` when the mode is permissive; a returned problem refuses the whole batch. */
+async function prepareAll(
+  deps: SendDeps,
+  caller: Caller,
+  { list, base }: Items,
+  mode: "strict" | "permissive",
+  prepared: Prepared[],
+  errors: BatchError[],
+): Promise<Problem | undefined> {
+  const now = deps.clock.now();
+  const valid: { readonly index: number; readonly fields: Fields }[] = [];
+  const faults: Fault[] = [];
+  for (const [index, item] of list.entries()) {
+    const checked = check(deps, item, now, [...base, index]);
+    if (checked.kind === "fields") valid.push({ index, fields: checked.fields });
+    else {
+      const { detail: message } = problemOf(checked.faults);
+      errors.push({ index, message, errors: checked.faults });
+      if (faults.length < FAULTS_MAX) faults.push(...checked.faults);
+    }
+  }
+  if (mode === "strict" && faults.length > 0) return problemOf(faults);
+  for (const { index, fields } of valid) {
+    const made = deps.preparer.prepare(fields, now, caller);
+    const result = made instanceof Promise ? await made : ok(made);
+    if (result.kind === "ok") prepared.push(result.value);
+    else if (mode === "strict" || result.problem.name !== "message_too_large")
+      return result.problem;
+    else errors.push({ index, message: result.problem.detail, errors: [] });
+  }
+  errors.sort((a, b) => a.index - b.index);
+  return undefined;
+}

@@ -1,0 +1,59 @@
+// From a request's body to a value of bounded depth: JSON or CBOR, by its content type.
+import { CBOR_TYPE, JSON_TYPE, RAW_TYPE, essenceOf } from "./answer.ts";
+import type { BodyReader, Held } from "./body.ts";
+import { decodeCbor } from "./cbor.ts";
+import { type Problem, type Result, ok, problem } from "./problem.ts";
+import { checkShape } from "./shape.ts";
+
+/** A body in memory, charged to the budget. */
+export interface HeldBody {
+  /** As a value of bounded depth. */
+  decode(): Result<unknown>;
+  release(): void;
+}
+
+export function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
+  const type = essenceOf(request.headers.get("content-type"));
+  switch (type) {
+    case "":
+    case JSON_TYPE:
+      return reader.readText(request).then((text) => holding(text, parseJson));
+    case CBOR_TYPE:
+      return reader.readBytes(request).then((bytes) => holding(bytes, parseCbor));
+    default:
+      return Promise.resolve(problem(unsupportedType(type)));
+  }
+}
+
+function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>): Result<HeldBody> {
+  if (read.kind === "problem") return read;
+  const { value, release } = read.value;
+  return ok({ decode: () => parse(value), release });
+}
+
+/** An empty body counts as `{}`. */
+function parseJson(text: string): Result<unknown> {
+  if (text === "") return ok({});
+  try {
+    return checkShape(JSON.parse(text) as unknown);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const detail = `The body is no valid JSON: ${error.message}.`;
+    return problem({ name: "invalid_json", detail });
+  }
+}
+
+function parseCbor(bytes: Uint8Array): Result<unknown> {
+  const decoded = decodeCbor(bytes);
+  if (decoded.kind === "ok") return checkShape(decoded.value);
+  return problem({ name: "invalid_json", detail: `The body is no valid CBOR. ${decoded.why}` });
+}
+
+function unsupportedType(type: string): Problem {
+  return {
+    name: "unsupported_media_type",
+    detail:
+      `The content type ${JSON.stringify(type)} is not taken. ` +
+      `Send ${JSON_TYPE}, ${CBOR_TYPE} or ${RAW_TYPE}.`,
+  };
+}
