@@ -35,7 +35,7 @@ export interface RawDeps {
 }
 
 /** What the query says; null where the header of the message has to. */
-interface Envelope {
+export interface Envelope {
   readonly from: string | null;
   readonly to: readonly Address[] | null;
   readonly dsn: DsnRequest | undefined;
@@ -95,7 +95,7 @@ export async function prepareRaw(
   return ok({ uuid, submission: { head, body: holder.bytes() }, file: holder.file() });
 }
 
-function headerText(text: string): HeaderText {
+export function headerText(text: string): HeaderText {
   const parsed = parseHeaderText("It", text);
   if (parsed.kind === "refused") throw new Error(`the host name is no header text: ${parsed.why}`);
   return parsed.value;
@@ -147,7 +147,7 @@ function rawProblem(fault: RawFault): Result<never> {
 }
 
 /** Small messages stay in memory, larger ones go to a file as soon as they are found to be large. */
-interface Holder {
+export interface Holder {
   add(pieces: readonly Uint8Array[]): Promise<void>;
   seal(): Promise<void>;
   place(): MessageHead["body"];
@@ -156,7 +156,7 @@ interface Holder {
   discard(): Promise<void>;
 }
 
-function createHolder(spool: Spool): Holder {
+export function createHolder(spool: Spool): Holder {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   let file: SpoolFile | null = null;
@@ -245,17 +245,17 @@ function valueOf<T>(parsed: Parsed<T> | null): T | null {
   return parsed?.kind === "ok" ? parsed.value : null;
 }
 
-function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): string {
+export function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): string {
   return returnPathOf?.(domainOf(address), uuid) ?? address;
 }
 
-interface Read {
+export interface Read {
   readonly recipients: readonly string[];
   readonly head: Pick<MessageHead, "priority" | "facts">;
 }
 
 /** The envelope, and what the `X-Postrider-` fields of the header ask for. */
-function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Result<Read> {
+export function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Result<Read> {
   const faults: Fault[] = [];
   const add = (code: Fault["code"], detail: string): void =>
     void faults.push({ pointer: "", code, detail });
