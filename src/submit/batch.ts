@@ -1,8 +1,9 @@
 // POST /send/batch: many messages in one call, stored whole or not at all, or each for itself as the caller asks.
-import { answer } from "./answer.ts";
+import { batchResponse, batchText, type Dialect } from "./accepted.ts";
 import type { Caller } from "./caller.ts";
 import { readBody } from "./decode.ts";
 import type { Prepared } from "./draft.ts";
+import { fromResend } from "./emails.ts";
 import { FAULTS_MAX, type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
 import type { Fields } from "./schema.ts";
@@ -18,6 +19,7 @@ export async function sendBatch(
   deps: SendDeps,
   request: Request,
   caller: Caller,
+  dialect: Dialect = "send",
 ): Promise<Result<Response>> {
   const mode = request.headers.get("x-batch-validation") ?? "strict";
   if (mode !== "strict" && mode !== "permissive")
@@ -33,7 +35,7 @@ export async function sendBatch(
   try {
     const body = held.value.decode();
     if (body.kind === "problem") return body;
-    const items = itemsOf(body.value, deps.batchMax);
+    const items = itemsOf(body.value, deps.batchMax, dialect);
     if (items.kind === "problem") return items;
     const failed = await prepareAll(deps, caller, items.value, mode, prepared, errors);
     if (failed !== undefined) {
@@ -50,8 +52,8 @@ export async function sendBatch(
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
   }
   // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
-  const data = prepared.map(({ uuid }) => ({ id: uuid }));
-  return ok(answer(request, 202, mode === "strict" ? { data } : { data, errors }));
+  const text = batchText(prepared, mode === "strict" ? undefined : errors);
+  return ok(batchResponse(request, dialect, text));
 }
 
 interface Items {
@@ -60,7 +62,7 @@ interface Items {
   readonly base: readonly PropertyKey[];
 }
 
-function itemsOf(body: unknown, batchMax: number): Result<Items> {
+function itemsOf(body: unknown, batchMax: number, dialect: Dialect): Result<Items> {
   const wrapped =
     typeof body === "object" && body !== null && "emails" in body ? body.emails : undefined;
   const list = Array.isArray(body) ? (body as unknown[]) : wrapped;
@@ -74,7 +76,7 @@ function itemsOf(body: unknown, batchMax: number): Result<Items> {
       "too_many",
       `The batch holds ${list.length} messages; the limit is ${batchMax} (max_batch).`,
     );
-  return ok({ list, base });
+  return ok({ list: dialect === "emails" ? list.map(fromResend) : list, base });
 }
 
 /** Fills `prepared`, or `errors` when the mode is permissive; a returned problem refuses the whole batch. */

@@ -9,6 +9,7 @@ import type { CommandAnswer, Order } from "../mail/command.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
+import type { Dialect } from "./accepted.ts";
 import { JSON_TYPE, type Refuse, answer, createRefuse } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
 import { sendBatch } from "./batch.ts";
@@ -135,25 +136,26 @@ export function createDoor(deps: DoorDeps): Door {
 
   const schema = createMessageSchema(deps.limits);
   const { sender, batch } = createHttpSender(deps, schema);
-  const send = async (request: Request, peer: Peer): Promise<Response> => {
+  const send = async (request: Request, peer: Peer, dialect?: Dialect): Promise<Response> => {
     const caller = admit(request, peer, "send");
     if (caller.kind === "problem") return refuse(request, caller.problem);
     const why = unready(deps);
     if (why !== undefined) return refuse(request, why);
     try {
-      return respond(request, await sender.send(request, caller.value));
+      return respond(request, await sender.send(request, caller.value, dialect));
     } catch (error) {
       return fail(request, error);
     }
   };
   app.post("/send", (context) => send(context.req.raw, context.env));
-  app.post(
-    "/send/batch",
+  app.post("/emails", (context) => send(context.req.raw, context.env, "emails"));
+  const sendAll = (dialect: Dialect) =>
     keyed((request, _, caller) => {
       const why = unready(deps);
-      return why === undefined ? batch(request, caller) : problem(why);
-    }, "send"),
-  );
+      return why === undefined ? batch(request, caller, dialect) : problem(why);
+    }, "send");
+  app.post("/send/batch", sendAll("send"));
+  app.post("/emails/batch", sendAll("emails"));
   addReading(app, deps, keyed);
   addDomains(app, deps, keyed);
   addOperating(app, deps, keyed);
@@ -202,7 +204,8 @@ function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
   };
   return {
     sender: createSender(sending),
-    batch: (request: Request, caller: Caller) => sendBatch(sending, request, caller),
+    batch: (request: Request, caller: Caller, dialect: Dialect) =>
+      sendBatch(sending, request, caller, dialect),
   };
 }
 

@@ -9,6 +9,7 @@ import { parseHeaderText } from "../mail/compose/headerText.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
 import type { Submission } from "../mail/submission.ts";
+import type { WarningCode } from "../mail/warning.ts";
 import { tooLarge } from "./body.ts";
 import { type Caller, markOf } from "./caller.ts";
 import { noHeaders } from "./headers.ts";
@@ -25,6 +26,8 @@ export interface Prepared {
   readonly submission: Submission;
   /** To be discarded when the queue does not take the message. */
   readonly file: SpoolFile | null;
+  /** What the sender should know of it; absent for nothing. */
+  readonly warnings?: readonly WarningCode[];
 }
 
 export interface Preparer {

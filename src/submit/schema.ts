@@ -214,7 +214,12 @@ export const dsnField = z
   });
 
 /** Fields that the API knows and this version cannot honour: said, never ignored. */
-export const unsupportedFields: ReadonlySet<string> = new Set(["require_tls", "path"]);
+export const unsupportedFields: ReadonlySet<string> = new Set([
+  "require_tls",
+  "path",
+  "template",
+  "topic_id",
+]);
 
 export function createMessageSchema(limits: MessageLimits) {
   const people = mailboxes(limits.recipientsPerField);

@@ -3,11 +3,13 @@
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
 import type { Accept, Submission } from "../mail/submission.ts";
-import { JSON_TYPE, RAW_TYPE, answer, essenceOf, wantsCbor } from "./answer.ts";
+import { type Dialect, takenResponse, takenText } from "./accepted.ts";
+import { RAW_TYPE, essenceOf } from "./answer.ts";
 import type { BodyReader } from "./body.ts";
 import type { Caller } from "./caller.ts";
 import { type HeldBody, readBody } from "./decode.ts";
 import type { Prepared, Preparer } from "./draft.ts";
+import { fromResend } from "./emails.ts";
 import { faultsOf } from "./faults.ts";
 import { checkMeaning } from "./meaning.ts";
 import { type Fault, type Problem, type Result } from "./problem.ts";
@@ -28,16 +30,17 @@ export interface SendDeps {
 }
 
 export interface Sender {
-  send(request: Request, caller: Caller): Promise<Result<Response>>;
+  /** `dialect` says whose words the answer is in; ours unless it is named. */
+  send(request: Request, caller: Caller, dialect?: Dialect): Promise<Result<Response>>;
 }
 
 export function createSender(deps: SendDeps): Sender {
   return {
-    send(request, caller) {
+    send(request, caller, dialect = "send") {
       if (essenceOf(request.headers.get("content-type")) === RAW_TYPE)
-        return sendRaw(deps, request, caller);
+        return sendRaw(deps, request, caller, dialect);
       return readBody(deps.reader, request).then((body) =>
-        body.kind === "problem" ? body : sendBody(deps, request, caller, body.value),
+        body.kind === "problem" ? body : sendBody(deps, request, caller, body.value, dialect),
       );
     },
   };
@@ -47,10 +50,11 @@ async function sendRaw(
   deps: SendDeps,
   request: Request,
   caller: Caller,
+  dialect: Dialect,
 ): Promise<Result<Response>> {
   const prepared = await deps.raw(request, caller);
   if (prepared.kind === "problem") return prepared;
-  return own(deps, request, prepared.value, deps.clock.monotonicMs());
+  return own(deps, request, prepared.value, deps.clock.monotonicMs(), dialect);
 }
 
 /** In one turn from the body to the queue, except for a large message, which is composed into a file. */
@@ -59,16 +63,17 @@ function sendBody(
   request: Request,
   caller: Caller,
   held: HeldBody,
+  dialect: Dialect,
 ): Result<Response> | Promise<Result<Response>> {
   const startMs = deps.clock.monotonicMs();
   let prepared: ReturnType<typeof prepareBody> | undefined;
   try {
-    prepared = prepareBody(deps, caller, held);
+    prepared = prepareBody(deps, caller, held, dialect);
   } finally {
     if (!(prepared instanceof Promise)) held.release();
   }
   const accept = (made: Result<Prepared>): Result<Response> | Promise<Result<Response>> =>
-    made.kind === "problem" ? made : own(deps, request, made.value, startMs);
+    made.kind === "problem" ? made : own(deps, request, made.value, startMs, dialect);
   return prepared instanceof Promise
     ? prepared.finally(held.release).then(accept)
     : accept(prepared);
@@ -80,13 +85,15 @@ function own(
   request: Request,
   prepared: Prepared,
   startMs: number,
+  dialect: Dialect,
 ): Promise<Result<Response>> {
   return hand(deps, [prepared]).then((refused) => {
     if (refused !== undefined) return problem(refused);
     // From here on the message is ours, whether or not the client still listens.
     deps.accepted.add();
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
-    return ok(accepted202(request, prepared));
+    const taken = { uuid: prepared.uuid, text: takenText(prepared) };
+    return ok(takenResponse(request, dialect, taken));
   });
 }
 
@@ -94,11 +101,13 @@ function prepareBody(
   deps: SendDeps,
   caller: Caller,
   held: HeldBody,
+  dialect: Dialect,
 ): Result<Prepared> | Promise<Result<Prepared>> {
   const body = held.decode();
   if (body.kind === "problem") return body;
   const now = deps.clock.now();
-  const fields = check(deps, body.value, now);
+  const given = dialect === "emails" ? fromResend(body.value) : body.value;
+  const fields = check(deps, given, now);
   if (fields.kind === "faults") return problem(problemOf(fields.faults));
   const prepared = deps.preparer.prepare(fields.fields, now, caller);
   return prepared instanceof Promise ? prepared : ok(prepared);
@@ -144,33 +153,4 @@ export const refusals = {
 
 export async function discard(all: readonly Prepared[]): Promise<void> {
   for (const { file } of all) await file?.discard();
-}
-
-/** Said, since the caller believes that a second try is harmless. */
-const noIdempotency =
-  "This version does not honour Idempotency-Key: the same request again sends the message again.";
-
-function accepted202(request: Request, { uuid, submission }: Prepared): Response {
-  const { head } = submission;
-  const status = head.dueAt > head.acceptedAt ? "scheduled" : "queued";
-  const location = `/emails/${uuid}`;
-  const warnings = request.headers.get("idempotency-key") === null ? [] : [noIdempotency];
-  if (wantsCbor(request)) {
-    const recipients = head.recipients.map((address) => ({ address, status }));
-    const body = answer(request, 202, {
-      object: "email",
-      id: uuid,
-      status,
-      recipients,
-      warnings,
-    });
-    body.headers.set("location", location);
-    return body;
-  }
-  // By hand: the status and the id need no escaping.
-  let json = `{"object":"email","id":"${uuid}","status":"${status}","recipients":[`;
-  for (let i = 0; i < head.recipients.length; i++)
-    json += `${i === 0 ? "" : ","}{"address":${JSON.stringify(head.recipients[i])},"status":"${status}"}`;
-  json += `],"warnings":${warnings.length === 0 ? "[]" : JSON.stringify(warnings)}}`;
-  return new Response(json, { status: 202, headers: { "content-type": JSON_TYPE, location } });
 }

@@ -275,14 +275,6 @@ describe("when the queue does not take it", () => {
   });
 });
 
-test("a key against duplicates that is not honoured is warned of", async () => {
-  const response = await fixture.post("/send", message, { "idempotency-key": "order-5" });
-  expect(response.status).toBe(202);
-  expect(((await response.json()) as { warnings: string[] }).warnings[0]).toContain(
-    "Idempotency-Key",
-  );
-});
-
 test("when the queue fails itself the answer promises nothing and the log says why", async () => {
   fixture.close();
   fixture = createFixture({ accept: () => Promise.reject(new Error("the queue is gone")) });

@@ -1,0 +1,67 @@
+// What is said of mail that was taken. The text is made once, so that an idempotency key can keep it and say the same again; each
+// dialect dresses it as its callers expect.
+import type { StateName } from "../mail/state.ts";
+import type { Suppressed } from "../mail/submission.ts";
+import { CBOR_TYPE, JSON_TYPE, wantsCbor } from "./answer.ts";
+import { encodeCbor } from "./cbor.ts";
+import type { Prepared } from "./draft.ts";
+import { warningsJson } from "./warnings.ts";
+
+/** `send`: our own, 202 with all that is known. `emails`: Resend's, 200 with the id. */
+export type Dialect = "send" | "emails";
+
+/** The answer to one message as JSON, in our own dialect. */
+export function takenText({ uuid, submission, warnings }: Prepared, without?: Suppressed): string {
+  const { head } = submission;
+  const status: StateName = head.dueAt > head.acceptedAt ? "scheduled" : "queued";
+  const { recipients } = head;
+  // By hand: the status and the id need no escaping.
+  let json = `{"object":"email","id":"${uuid}","status":"${status}","recipients":[`;
+  for (let i = 0; i < recipients.length; i++) {
+    const suppressed = without?.some(({ message, n }) => message === 0 && n === i) === true;
+    const state = suppressed ? "suppressed" : status;
+    json += `${i === 0 ? "" : ","}{"address":${JSON.stringify(recipients[i])},"status":"${state}"}`;
+  }
+  return `${json}],"warnings":${warningsJson(warnings)}}`;
+}
+
+/** `text` is what `takenText` made, now or for the request that came before. */
+export function takenResponse(
+  request: Request,
+  dialect: Dialect,
+  { uuid, text }: { readonly uuid: string; readonly text: string },
+): Response {
+  const location = `/emails/${uuid}`;
+  if (dialect === "emails") return dressed(request, 200, `{"id":"${uuid}"}`, { location });
+  return dressed(request, 202, text, { location });
+}
+
+export interface BatchError {
+  readonly index: number;
+  readonly message: string;
+}
+
+/** The answer to a batch as JSON; errors only where the caller asked to be told one by one. */
+export function batchText(
+  prepared: readonly Prepared[],
+  errors: readonly BatchError[] | undefined,
+): string {
+  const data = prepared.map(({ uuid }) => ({ id: uuid }));
+  return JSON.stringify(errors === undefined ? { data } : { data, errors });
+}
+
+export function batchResponse(request: Request, dialect: Dialect, text: string): Response {
+  return dressed(request, dialect === "emails" ? 200 : 202, text, {});
+}
+
+export function dressed(
+  request: Request,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  if (!wantsCbor(request))
+    return new Response(text, { status, headers: { "content-type": JSON_TYPE, ...headers } });
+  const bytes = encodeCbor(JSON.parse(text));
+  return new Response(bytes, { status, headers: { "content-type": CBOR_TYPE, ...headers } });
+}
