@@ -3,6 +3,7 @@
 // few digits written into it. Runs as a process of its own, so that its CPU can be told apart;
 // prints one JSON line.
 import { connect, type Socket } from "node:net";
+import { createRequest, type Form, messagesIn, templateOf } from "./request.ts";
 
 export interface LoadOptions {
   readonly port: number;
@@ -13,7 +14,7 @@ export interface LoadOptions {
   readonly sites: number;
   /** The first id: ids of a daemon's life do not repeat. */
   readonly firstId: number;
-  readonly form: "json" | "raw";
+  readonly form: Form;
   readonly idempotency: boolean;
 }
 
@@ -27,73 +28,10 @@ export interface LoadResult {
   readonly cpuUs: number;
 }
 
-const ID_DIGITS = 9;
-const SITE_DIGITS = 3;
-const LINE = 76;
-
-/** A request with places for an id and a site's number. */
-interface Template {
-  readonly bytes: Buffer;
-  readonly idsAt: readonly number[];
-  readonly sitesAt: readonly number[];
-}
-
-export function templateOf(options: LoadOptions): Template {
-  const id = "I".repeat(ID_DIGITS);
-  const site = "S".repeat(SITE_DIGITS);
-  const line = `${"lorem ipsum dolor sit amet ".repeat(4).slice(0, LINE)}`;
-  const lines = Math.ceil(options.bodyBytes / (LINE + 2));
-  const to = `x@s${site}.test`;
-  const body =
-    options.form === "raw"
-      ? `From: a@sender.test\r\nTo: ${to}\r\nX-Id: ${id}\r\nSubject: bench\r\n\r\n${`${line}\r\n`.repeat(lines)}`
-      : JSON.stringify({
-          from: "a@sender.test",
-          to,
-          subject: "bench",
-          text: `${line}\n`.repeat(lines),
-          headers: { "X-Id": id },
-        });
-  const head = [
-    `POST /send HTTP/1.1`,
-    `Host: 127.0.0.1:${options.port}`,
-    `Authorization: Bearer ${options.key}`,
-    `Content-Type: ${options.form === "raw" ? "message/rfc822" : "application/json"}`,
-    ...(options.idempotency ? [`Idempotency-Key: bench-${id}`] : []),
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
-  const bytes = Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`, "latin1");
-  return { bytes, idsAt: placesOf(bytes, id), sitesAt: placesOf(bytes, site) };
-}
-
-function placesOf(bytes: Buffer, mark: string): number[] {
-  const places: number[] = [];
-  for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + mark.length))
-    places.push(at);
-  return places;
-}
-
-function writeDigits(bytes: Buffer, at: number, digits: number, value: number): void {
-  let left = value;
-  for (let i = digits - 1; i >= 0; i--) {
-    bytes[at + i] = 48 + (left % 10);
-    left = Math.floor(left / 10);
-  }
-}
-
-/** A client's own copy of the request, whose digits change from message to message. */
-function createRequest(template: Template, sites: number): (id: number) => Buffer {
-  const bytes = Buffer.from(template.bytes);
-  return (id) => {
-    for (const at of template.idsAt) writeDigits(bytes, at, ID_DIGITS, id);
-    for (const at of template.sitesAt) writeDigits(bytes, at, SITE_DIGITS, id % sites);
-    return bytes;
-  };
-}
-
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const template = templateOf(options);
-  const latenciesMs = new Float64Array(options.count);
+  const each = messagesIn(options.form);
+  const latenciesMs = new Float64Array(Math.ceil(options.count / each));
   const refused: Record<string, number> = {};
   let accepted = 0;
   let sent = 0;
@@ -111,7 +49,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         }
         sentAtMs = performance.now();
         // The answer comes only after all of it was read, so the buffer is free by then.
-        socket.write(request(options.firstId + sent++));
+        socket.write(request(options.firstId + sent));
+        sent += each;
       };
       socket.setNoDelay(true);
       socket.on("connect", next);
@@ -120,7 +59,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         latenciesMs[answered] = performance.now() - sentAtMs;
         if (heard === "" && isPlainSuccess(chunk)) {
           answered++;
-          accepted++;
+          accepted += each;
           return next();
         }
         heard += chunk.toString("latin1");
@@ -128,8 +67,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         const status = heard.slice(9, 12);
         heard = "";
         answered++;
-        if (status.startsWith("2")) accepted++;
-        else refused[status] = (refused[status] ?? 0) + 1;
+        if (status.startsWith("2")) accepted += each;
+        else refused[status] = (refused[status] ?? 0) + each;
         next();
       });
     });

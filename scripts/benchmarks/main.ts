@@ -13,6 +13,7 @@ const profiles: Readonly<Record<string, string>> = {
   reuse: "a hundred clients with connections that are reused, and with one message on each",
   throttled: "one site of twenty refuses: what the other nineteen notice",
   distant: "a server whose every reply takes 100 ms",
+  api: "how fast mail is taken: singles, keys, CBOR, raw, batches, attachments",
   backlog: "a full queue, a held snapshot, a restart and the drain",
 };
 

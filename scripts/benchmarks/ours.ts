@@ -95,7 +95,7 @@ export async function startOurs(options: OursOptions): Promise<Ours> {
 }
 
 /** The runtime's own threads (collector, compiler) are one row. */
-function cpuByThread(pid: number, receiverPid: number): Map<string, number> {
+export function cpuByThread(pid: number, receiverPid: number): Map<string, number> {
   const byName = new Map<string, number>();
   const add = (name: string, us: number): void => {
     byName.set(name, (byName.get(name) ?? 0) + us);

@@ -80,6 +80,22 @@ describe("a slow body", () => {
     expect(armed()).toBe(0);
   });
 
+  test("is given up as well when it is read in one piece", async () => {
+    const { clock, advance, armed } = createHandClock();
+    const budget = createBudget(1_000_000);
+    const reader = createBodyReader({ limitBytes: 1_000_000, small, large: budget, clock });
+    const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
+    const headers = { "content-length": "500000" };
+    const reading = reader.readText(
+      new Request("http://door.test/send", { method: "POST", headers, body: stalled }),
+    );
+    while (armed() === 0) await new Promise((resolve) => setImmediate(resolve));
+    advance(61_000);
+    expect(await reading).toMatchObject({ kind: "problem", problem: { name: "request_timeout" } });
+    expect(budget.used()).toBe(0);
+    expect(armed()).toBe(0);
+  });
+
   test("waits unread while others hold the budget", async () => {
     const { clock } = createHandClock();
     const budget = createBudget(1000);
