@@ -5,6 +5,8 @@ export type Query =
   | { readonly ask: "email"; readonly id: string }
   | { readonly ask: "events"; readonly id: string }
   | { readonly ask: "raw"; readonly id: string }
+  /** Which of these messages have only final recipients; ids that are not known are left out. */
+  | { readonly ask: "settled"; readonly ids: readonly string[] }
   | { readonly ask: "list"; readonly filter: ListFilter }
   | { readonly ask: "queue" }
   /** What waits for these sites; one that has no name in the store is left out. */
@@ -33,6 +35,19 @@ export interface RecipientView {
   readonly next_attempt_at: string | null;
   /** The last word on it: the remote's reply or our reason. */
   readonly last: string | null;
+}
+
+/** A message all of whose recipients are final. */
+export interface SettledView {
+  readonly id: string;
+  /** The least advanced recipient's state. */
+  readonly status: StateName;
+  readonly recipients: readonly {
+    readonly address: string;
+    readonly status: StateName;
+    /** The last word on it: the remote's reply or our reason. */
+    readonly last: string | null;
+  }[];
 }
 
 export interface EmailView {

@@ -4,9 +4,9 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import PostalMime from "postal-mime";
 import type { EventType } from "../mail/event.ts";
-import { acceptedAtOf, type HostTag, uuidOf } from "../mail/id.ts";
-import type { EmailView, RecipientView } from "../mail/query.ts";
-import { recipientStates, type StateName, stateNumber } from "../mail/state.ts";
+import { acceptedAtOf, type HostTag, idOf, uuidOf } from "../mail/id.ts";
+import type { EmailView, RecipientView, SettledView } from "../mail/query.ts";
+import { FIRST_FINAL, recipientStates, type StateName, stateNumber } from "../mail/state.ts";
 import { iso, lastWord } from "./events.ts";
 import type { Stored, StoredMessage, StoredRecipient } from "./stored.ts";
 
@@ -32,9 +32,9 @@ function wordOf(type: EventType): string {
 }
 
 /** The least advanced recipient decides; the states' numbers are in that order. */
-function lastEvent(states: readonly StateName[]): string {
+function leastState(states: readonly StateName[]): StateName {
   const least = Math.min(...states.map((state) => stateNumber[state]));
-  return lastEvents[recipientStates[least] ?? "queued"];
+  return recipientStates[least] ?? "queued";
 }
 
 export type Texts = Pick<EmailView, "html" | "text">;
@@ -62,7 +62,7 @@ export function emailView(
     tags: facts.tags,
     created_at: iso(acceptedAt),
     scheduled_at: dueAt > acceptedAt ? iso(dueAt) : null,
-    last_event: lastEvent(recipients.map((one) => one.state)),
+    last_event: lastEvents[leastState(recipients.map((one) => one.state))],
     recipients: recipients.map(recipientView),
     priority: `p${priority}`,
     reference: facts.reference,
@@ -79,6 +79,23 @@ function recipientView({ address, state, attempts, dueAt, steps }: StoredRecipie
     next_attempt_at: dueAt === null ? null : iso(dueAt),
     last: last === undefined ? null : lastWord(last),
   };
+}
+
+const OPEN_BITS = (1 << FIRST_FINAL) - 1;
+
+/** Nothing while a recipient is not final: one row each is looked at until then. */
+export function settledView(uuid: string, stored: Stored, tag: HostTag): SettledView[] {
+  const id = idOf(uuid, tag);
+  const bits = id === undefined ? 0 : stored.stateBits(id);
+  if (id === undefined || bits === 0 || (bits & OPEN_BITS) !== 0) return [];
+  const recipients = stored.recipients(id).map(recipientView);
+  return [
+    {
+      id: uuid,
+      status: leastState(recipients.map((one) => one.state)),
+      recipients: recipients.map(({ address, state: status, last }) => ({ address, status, last })),
+    },
+  ];
 }
 
 /** Undefined: they are gone, or are not what was accepted. */

@@ -6,7 +6,7 @@ import type { Meter } from "../base/meter.ts";
 import { idOf, type MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import { unreachable } from "../base/unreachable.ts";
-import { emailView, readBytes, readTexts } from "./email.ts";
+import { emailView, readBytes, readTexts, settledView } from "./email.ts";
 import { expandEvent } from "./events.ts";
 import { createFollow } from "./follow.ts";
 import { openIndex, openStoreReadOnly } from "./index-file.ts";
@@ -98,6 +98,8 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return ofMessage(query.id, events);
         case "raw":
           return ofMessage(query.id, raw);
+        case "settled":
+          return { kind: "found", view: query.ids.flatMap((id) => settledView(id, stored, tag)) };
         case "list":
           catchUp();
           return list(query.filter);

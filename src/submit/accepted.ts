@@ -10,8 +10,14 @@ import { warningsJson } from "./warnings.ts";
 /** `send`: our own, 202 with all that is known. `emails`: Resend's, 200 with the id. */
 export type Dialect = "send" | "emails";
 
-/** The answer to one message as JSON, in our own dialect. */
-export function takenText({ uuid, submission, warnings }: Prepared, without?: Suppressed): string {
+/** A message that was taken, and the answer to it as JSON in our own dialect. */
+export interface Taken {
+  readonly uuid: string;
+  readonly text: string;
+}
+
+/** `without`: recipients of it that are never tried. */
+export function takenOf({ uuid, submission, warnings }: Prepared, without?: Suppressed): Taken {
   const { head } = submission;
   const status: StateName = head.dueAt > head.acceptedAt ? "scheduled" : "queued";
   const { recipients } = head;
@@ -22,15 +28,11 @@ export function takenText({ uuid, submission, warnings }: Prepared, without?: Su
     const state = suppressed ? "suppressed" : status;
     json += `${i === 0 ? "" : ","}{"address":${JSON.stringify(recipients[i])},"status":"${state}"}`;
   }
-  return `${json}],"warnings":${warningsJson(warnings)}}`;
+  return { uuid, text: `${json}],"warnings":${warningsJson(warnings)}}` };
 }
 
-/** `text` is what `takenText` made, now or for the request that came before. */
-export function takenResponse(
-  request: Request,
-  dialect: Dialect,
-  { uuid, text }: { readonly uuid: string; readonly text: string },
-): Response {
+/** `taken` was made now, or for the same request when it came before. */
+export function takenResponse(request: Request, dialect: Dialect, { uuid, text }: Taken): Response {
   const location = `/emails/${uuid}`;
   if (dialect === "emails") return dressed(request, 200, `{"id":"${uuid}"}`, { location });
   return dressed(request, 202, text, { location });

@@ -27,6 +27,7 @@ import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
+import { createWaiting } from "./wait.ts";
 
 /** JSON and CBOR bodies being parsed at once: 48 MB all together (DESIGN 3). */
 const SMALL_BODIES_MAX_BYTES = 8_000_000;
@@ -194,12 +195,14 @@ function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
       small: createBudget(SMALL_BODIES_MAX_BYTES),
       large: createBudget(LARGE_BODIES_MAX_BYTES),
       clock,
+      spool: deps.spool,
     }),
     schema,
     preparer: createPreparer({ ...deps, messageBytesMax: limits.messageBytes }),
     batchMax: limits.batchMessages,
     accepted: deps.meter.counter("postrider_messages_accepted_total", { door: "http" }),
     duration: deps.meter.histogram("postrider_accept_duration_seconds"),
+    waiting: createWaiting(deps),
     raw: (request, caller) => prepareRaw(rawDeps, request, caller),
   };
   return {

@@ -3,7 +3,7 @@
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
 import type { Accept, Submission } from "../mail/submission.ts";
-import { type Dialect, takenResponse, takenText } from "./accepted.ts";
+import { type Dialect, takenOf } from "./accepted.ts";
 import { RAW_TYPE, essenceOf } from "./answer.ts";
 import type { BodyReader } from "./body.ts";
 import type { Caller } from "./caller.ts";
@@ -15,6 +15,7 @@ import { checkMeaning } from "./meaning.ts";
 import { type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
 import type { Fields, MessageSchema } from "./schema.ts";
+import type { Waiting } from "./wait.ts";
 
 export interface SendDeps {
   readonly accept: Accept;
@@ -25,6 +26,8 @@ export interface SendDeps {
   readonly batchMax: number;
   readonly accepted: Counter;
   readonly duration: Histogram;
+  /** Says that a message was taken: at once, or as late as the caller prefers. */
+  readonly waiting: Waiting;
   /** Takes a raw message from the request's body. */
   readonly raw: (request: Request, caller: Caller) => Promise<Result<Prepared>>;
 }
@@ -92,8 +95,8 @@ function own(
     // From here on the message is ours, whether or not the client still listens.
     deps.accepted.add();
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
-    const taken = { uuid: prepared.uuid, text: takenText(prepared) };
-    return ok(takenResponse(request, dialect, taken));
+    const said = deps.waiting.answer(request, dialect, takenOf(prepared));
+    return said instanceof Promise ? said.then(ok) : ok(said);
   });
 }
 
