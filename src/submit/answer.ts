@@ -6,6 +6,7 @@ import { type Problem, problemBody, problemHeaders, statusOf } from "./problem.t
 export const JSON_TYPE = "application/json";
 export const CBOR_TYPE = "application/cbor";
 export const RAW_TYPE = "message/rfc822";
+export const FORM_TYPE = "multipart/form-data";
 
 /** The media type of a header's value, without parameters; empty for none. */
 export function essenceOf(contentType: string | null): string {

@@ -1,10 +1,38 @@
 // The content of an attachment in each spelling that callers use: base64, a byte string (CBOR), and what Node's Buffer becomes
-// in JSON, which older versions of Resend's package send.
+// in JSON, which older versions of Resend's package send. A file of a form is there already, in memory or on the disk.
 import { type Parsed, refused } from "../mail/compose/headerText.ts";
+import type { Scratch } from "./spool.ts";
 
-export function contentBytes(content: unknown): Parsed<Uint8Array> {
+/** No body can hold it, since no decoder makes symbols: what has it was made here. */
+const stored = Symbol("stored content");
+
+/** Octets on the disk. They may be read until the body that they came with is released. */
+export interface StoredContent extends AsyncIterable<Uint8Array> {
+  readonly [stored]: true;
+  readonly sizeBytes: number;
+}
+
+export function storedContent(scratch: Scratch, start: number, end: number): StoredContent {
+  return {
+    [stored]: true,
+    sizeBytes: end - start,
+    [Symbol.asyncIterator]: () => scratch.read(start, end),
+  };
+}
+
+export function isStored(content: unknown): content is StoredContent {
+  return typeof content === "object" && content !== null && stored in content;
+}
+
+/** Octets of it; 0 when that is not known beforehand. */
+export function contentLength(content: unknown): number {
+  if (content instanceof Uint8Array) return content.length;
+  return isStored(content) ? content.sizeBytes : 0;
+}
+
+export function contentOf(content: unknown): Parsed<Uint8Array | StoredContent> {
   if (typeof content === "string") return fromBase64(content);
-  if (content instanceof Uint8Array) return { kind: "ok", value: content };
+  if (content instanceof Uint8Array || isStored(content)) return { kind: "ok", value: content };
   if (isBufferJson(content)) return fromNumbers(content.data);
   return refused(
     content === undefined

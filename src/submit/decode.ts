@@ -1,5 +1,5 @@
-// From a request's body to a value of bounded depth: JSON or CBOR, by its content type.
-import { CBOR_TYPE, JSON_TYPE, RAW_TYPE, essenceOf } from "./answer.ts";
+// From a request's body to a value of bounded depth: JSON, CBOR or a form, by its content type.
+import { CBOR_TYPE, FORM_TYPE, JSON_TYPE, RAW_TYPE, essenceOf } from "./answer.ts";
 import type { BodyReader, Held } from "./body.ts";
 import { decodeCbor } from "./cbor.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
@@ -20,6 +20,8 @@ export function readBody(reader: BodyReader, request: Request): Promise<Result<H
       return reader.readText(request).then((text) => holding(text, parseJson));
     case CBOR_TYPE:
       return reader.readBytes(request).then((bytes) => holding(bytes, parseCbor));
+    case FORM_TYPE:
+      return reader.readForm(request).then((form) => holding(form, ok));
     default:
       return Promise.resolve(problem(unsupportedType(type)));
   }
@@ -54,6 +56,6 @@ function unsupportedType(type: string): Problem {
     name: "unsupported_media_type",
     detail:
       `The content type ${JSON.stringify(type)} is not taken. ` +
-      `Send ${JSON_TYPE}, ${CBOR_TYPE} or ${RAW_TYPE}.`,
+      `Send ${JSON_TYPE}, ${CBOR_TYPE}, ${FORM_TYPE} or ${RAW_TYPE}.`,
   };
 }

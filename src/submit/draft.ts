@@ -12,6 +12,7 @@ import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
 import { tooLarge } from "./body.ts";
 import { type Caller, markOf } from "./caller.ts";
+import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import type { Fields, Given } from "./schema.ts";
@@ -158,7 +159,7 @@ function estimateBytes(draft: Draft): number {
   if (bytes > INLINE_MAX_BYTES)
     bytes = 1024 + Buffer.byteLength(draft.text ?? "") + Buffer.byteLength(draft.html ?? "");
   for (const { content } of draft.attachments)
-    if (content instanceof Uint8Array) bytes += 512 + Math.ceil(content.length * 1.37);
+    bytes += 512 + Math.ceil(contentLength(content) * 1.37);
   return bytes;
 }
 

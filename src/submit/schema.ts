@@ -6,7 +6,8 @@ import { type Mailbox, parseMailbox } from "../mail/address.ts";
 import { parseContentId, parseMediaType } from "../mail/compose/contentType.ts";
 import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
 import type { DsnRequest, Priority } from "../mail/message.ts";
-import { contentBytes } from "./content.ts";
+import { contentOf } from "./content.ts";
+import { parseFilename } from "./filename.ts";
 import { readHeaders } from "./headers.ts";
 import type { FaultCode } from "./problem.ts";
 
@@ -19,7 +20,6 @@ export interface MessageLimits {
 /** RFC 5322 2.1.1 allows 998 octets in a line; a longer subject is a mistake. */
 const SUBJECT_MAX = 998;
 const ATTACHMENTS_MAX = 100;
-const FILENAME_MAX = 255;
 export const TAGS_MAX = 50;
 const TAG_MAX = 256;
 const METADATA_MAX = 50;
@@ -85,17 +85,17 @@ const headers = z.record(z.string(), z.string()).transform((record, context) => 
 
 const attachment = z
   .strictObject({
-    filename: z.string().max(FILENAME_MAX).optional(),
+    filename: z.string().optional(),
     content: z.unknown().meta({ type: "string", description: "Base64; a byte string in CBOR." }),
     content_type: z.string().optional(),
     content_id: z.string().optional(),
   })
   .transform((given, context) => {
     const bad = "invalid_attachment";
-    const content = contentBytes(given.content);
+    const content = contentOf(given.content);
     const type = given.content_type;
     const id = given.content_id;
-    const name = parseHeaderText("The filename", given.filename ?? "");
+    const name = parseFilename(given.filename ?? "");
     return {
       filename: take(context, name, bad, ["filename"]),
       content: take(context, content, bad, ["content"]),

@@ -15,8 +15,22 @@ export interface SpoolFile {
   discard(): Promise<void>;
 }
 
+/** A file without a name: whatever becomes of the process, nothing of it is left. */
+export interface Scratch {
+  /** Behind all that was written before. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Octets so far. */
+  readonly length: number;
+  /** In pieces; each is only good until the next is asked for. */
+  read(start: number, end: number): AsyncGenerator<Uint8Array, void, void>;
+  /** Also when it is closed already. */
+  close(): Promise<void>;
+}
+
 export interface Spool {
   create(): Promise<SpoolFile>;
+  /** For the parts of a message that is not composed yet. */
+  scratch(): Promise<Scratch>;
   /** Piece by piece; undefined when it is gone. A file that is removed meanwhile is read to its end. */
   read(name: string): Promise<ReadableStream<Uint8Array> | undefined>;
 }
@@ -34,7 +48,7 @@ export function createSpool(folder: string, random: Random): Spool {
       return file === undefined ? undefined : streamOf(file);
     },
     async create() {
-      const name = `${Buffer.from(random.bytes(NAME_BYTES)).toString("hex")}.eml`;
+      const name = newName(random, "eml");
       const path = join(folder, name);
       const file = await open(path, "wx", 0o600);
       let isOpen = true;
@@ -45,11 +59,7 @@ export function createSpool(folder: string, random: Random): Spool {
       };
       return {
         name,
-        async write(chunk) {
-          // A short write is not an error to the system, so it is repeated until all is taken.
-          for (let done = 0; done < chunk.length;)
-            done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
-        },
+        write: (chunk) => writeAll(file, chunk),
         async seal() {
           await file.sync();
           await close();
@@ -63,6 +73,52 @@ export function createSpool(folder: string, random: Random): Spool {
           });
         },
       };
+    },
+    async scratch() {
+      const path = join(folder, newName(random, "part"));
+      const file = await open(path, "wx+", 0o600);
+      // Its name goes at once. What a crash leaves between these two lines is swept at start like any other orphan.
+      await unlink(path);
+      return scratchOf(file);
+    },
+  };
+}
+
+function newName(random: Random, ending: string): string {
+  return `${Buffer.from(random.bytes(NAME_BYTES)).toString("hex")}.${ending}`;
+}
+
+/** A short write is not an error to the system, so it is repeated until all is taken. */
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.length;)
+    done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
+}
+
+function scratchOf(file: FileHandle): Scratch {
+  let length = 0;
+  let isOpen = true;
+  return {
+    get length() {
+      return length;
+    },
+    async write(chunk) {
+      await writeAll(file, chunk);
+      length += chunk.length;
+    },
+    async *read(start, end) {
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, end - start));
+      for (let at = start; at < end;) {
+        const wanted = Math.min(piece.length, end - at);
+        const { bytesRead } = await file.read(piece, 0, wanted, at);
+        if (bytesRead === 0) throw new Error("a scratch file is shorter than what was written");
+        at += bytesRead;
+        yield piece.subarray(0, bytesRead);
+      }
+    },
+    async close() {
+      if (!isOpen) return;
+      isOpen = false;
+      await file.close();
     },
   };
 }

@@ -58,6 +58,8 @@ function createHandClock() {
 }
 
 const small = createBudget(1000);
+/** Only forms need one. */
+const spool = { scratch: () => Promise.reject(new Error("nothing is stored here")) };
 
 function post(body: ReadableStream<Uint8Array>): Request {
   return new Request("http://door.test/send", { method: "POST", body });
@@ -67,7 +69,7 @@ describe("a slow body", () => {
   test("is given up, and its share of the budget is free again", async () => {
     const { clock, advance, armed } = createHandClock();
     const budget = createBudget(1000);
-    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock });
+    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock, spool });
     const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
     const reading = reader.readText(post(stalled));
     while (armed() === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -83,7 +85,7 @@ describe("a slow body", () => {
   test("is given up as well when it is read in one piece", async () => {
     const { clock, advance, armed } = createHandClock();
     const budget = createBudget(1_000_000);
-    const reader = createBodyReader({ limitBytes: 1_000_000, small, large: budget, clock });
+    const reader = createBodyReader({ limitBytes: 1_000_000, small, large: budget, clock, spool });
     const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
     const headers = { "content-length": "500000" };
     const reading = reader.readText(
@@ -99,7 +101,7 @@ describe("a slow body", () => {
   test("waits unread while others hold the budget", async () => {
     const { clock } = createHandClock();
     const budget = createBudget(1000);
-    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock });
+    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock, spool });
     const first = await reader.readBytes(post(new ReadableStream({ pull: (it) => it.close() })));
     let pulled = false;
     const second = new ReadableStream<Uint8Array>(
@@ -125,7 +127,7 @@ test("a small body does not wait for large ones", async () => {
   const { clock } = createHandClock();
   const large = createBudget(1000);
   void large.take(1000);
-  const reader = createBodyReader({ limitBytes: 1000, small, large, clock });
+  const reader = createBodyReader({ limitBytes: 1000, small, large, clock, spool });
   const request = new Request("http://door.test/send", {
     method: "POST",
     headers: { "content-length": "2" },
@@ -141,6 +143,7 @@ describe("a full disk", () => {
     const made: Fixture = createFixture({
       spool: {
         read: async () => undefined,
+        scratch: spool.scratch,
         async create() {
           const file = await createSpool(made.spoolFolder, seededRandom(2)).create();
           const write = async (): Promise<void> => {
