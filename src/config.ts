@@ -1,5 +1,6 @@
 // Settings: flags over environment over file over default become a Config, or the list of all problems at once.
 import { resolve } from "node:path";
+import { defaultRuntimeDir } from "./config/localSettings.ts";
 import { maskUrls } from "./config/relay.ts";
 import {
   type Layer,
@@ -77,16 +78,7 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     values[key] = value;
     origins[key] = given?.origin ?? { from: "default", text: "default" };
   }
-  if (typeof values.dataDir === "string") {
-    const folder = values.dataDir === "" ? defaultDataDir(input.env, input.home) : values.dataDir;
-    values.dataDir = resolve(input.cwd, folder);
-  }
-  if (values.dkim !== undefined)
-    values.dkim = (values.dkim as Config["dkim"]).map((one) => ({
-      ...one,
-      keyFile: resolve(input.cwd, one.keyFile),
-    }));
-  if (typeof values.tlsCaFile === "string") values.tlsCaFile = resolve(input.cwd, values.tlsCaFile);
+  resolvePaths(values, input);
   problems.push(...caProblems(values as Partial<Config>, origins as Origins, input));
   const keys = input.keyFaults((values.dkim as Config["dkim"] | undefined) ?? []);
   problems.push(...relayProblems(values as Partial<Config>, origins as Origins, input));
@@ -97,6 +89,25 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   const config = values as Config;
   const warnings = [...environment.warnings, ...keys.warnings, ...doubts(config)];
   return { kind: "ok", config, warnings, origins: origins as Origins, file: file.path };
+}
+
+/** Paths are meant from where we are; the empty ones depend on the environment. */
+function resolvePaths(values: Partial<Record<SettingKey, unknown>>, input: LoadInput): void {
+  if (typeof values.dataDir === "string") {
+    const folder = values.dataDir === "" ? defaultDataDir(input.env, input.home) : values.dataDir;
+    values.dataDir = resolve(input.cwd, folder);
+  }
+  if (typeof values.runtimeDir === "string") {
+    const folder = values.runtimeDir === "" ? defaultRuntimeDir(input.env) : values.runtimeDir;
+    values.runtimeDir = resolve(input.cwd, folder);
+  }
+  if (typeof values.pickupDir === "string") values.pickupDir = resolve(input.cwd, values.pickupDir);
+  if (values.dkim !== undefined)
+    values.dkim = (values.dkim as Config["dkim"]).map((one) => ({
+      ...one,
+      keyFile: resolve(input.cwd, one.keyFile),
+    }));
+  if (typeof values.tlsCaFile === "string") values.tlsCaFile = resolve(input.cwd, values.tlsCaFile);
 }
 
 /** Shares are reckoned from the volume that will hold the data, so its folder is needed before all else. */

@@ -24,6 +24,7 @@ import {
   text,
 } from "./kinds.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
+import { localSettings } from "./localSettings.ts";
 import { relayList } from "./relay.ts";
 import { type Setting, setting } from "./setting.ts";
 import { type Rate, rateOrUnlimited, type SiteSettings, siteTable } from "./sites.ts";
@@ -304,6 +305,7 @@ export const settings = {
     default: false,
     help: "Bytes of all mail are kept as long as it can be looked up; else those of delivered mail go at once",
   }),
+  ...localSettings,
   logLevel: setting<LogLevel>({
     name: "log_level",
     kind: choice(logLevels),

@@ -53,6 +53,8 @@ const PROBE_SEARCH_MAX = 50;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
   const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
+  const roadOf = ({ address, from, capture }: Claimed): string =>
+    routes.roadOf(address, from, capture);
   const expiryOf = (turn: Turn, claimed: Claimed): number =>
     livesUntil(policy.retry, deps.lulls, claimed, turn.now.wall);
   const end = (
@@ -85,7 +87,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (claimed.expiresAt !== null) return claimed.expiresAt <= turn.now.wall;
     if (deps.held()) return false;
     if (expiryOf(turn, claimed) > turn.now.wall) return false;
-    if (routes.restsUntil(routes.roadOf(claimed.address, claimed.from)) > turn.now.due) return true;
+    if (routes.restsUntil(roadOf(claimed)) > turn.now.due) return true;
     return from.level > 0 && from.failedAtMono > dueTime.jumpedAtMono();
   };
 
@@ -142,7 +144,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (deps.held()) return putBack(turn, candidate, due, from);
     const enhanced = found.class === undefined ? DIRECTORY_FAILED : "";
     const step = routeStep(wall, "deferred", enhanced, found.text, found.class);
-    const road = routes.roadOf(claimed.address, claimed.from);
+    const road = roadOf(claimed);
     const restsUntil = routes.restsUntil(road);
     const until = restsUntil > due ? restsUntil : routes.silent(road, due, roll());
     rest(turn, candidate, { until, step, target: from });

@@ -94,8 +94,8 @@ export function createIntake({
       const state = wait(turn, sites.numbered(line), lane, due);
       return { n, address, site: line, state };
     }
-    const road = routes.roadOf(address, head.from);
-    const mayGo = turn.dispatching || (turn.held && domainOf(address) === SINK_SITE);
+    const road = routes.roadOf(address, head.from, head.capture === true);
+    const mayGo = turn.dispatching || (turn.held && road === SINK_SITE);
     const found = mayGo ? routes.known(road, due) : undefined;
     if (found === undefined) {
       const state = wait(turn, sites.unrouted, lane, routes.restsUntil(road));
@@ -122,7 +122,9 @@ export function createIntake({
   };
 
   return {
-    take(turn, submission) {
+    take(turn, given) {
+      // What was taken while everything is captured stays so, whatever the settings say by the time that it is tried again.
+      const submission = policy.capture ? captured(given) : given;
       const { head, body } = submission;
       const recipients: NewRecipient[] = [];
       const parties: Party[] = [];
@@ -150,6 +152,10 @@ export function createIntake({
         launch(flights, turn, message, site, route, leaving, body);
     },
   };
+}
+
+function captured({ head, body }: Submission): Submission {
+  return { head: { ...head, capture: true }, body };
 }
 
 function launchableOf({ head, body }: Submission, policy: QueuePolicy): Launchable {

@@ -374,6 +374,7 @@ function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: numb
     eightBit: head.eightBit,
     utf8: head.utf8,
     dsn: head.dsn,
+    capture: head.capture === true,
     spool,
   };
 }

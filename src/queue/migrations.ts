@@ -134,6 +134,12 @@ export const migrations: readonly Migration[] = [
   { version: 2, sql: operator },
   // What the sender wants to be told of, as JSON (mail/message.ts); null for nearly all mail.
   { version: 3, sql: "ALTER TABLE message ADD COLUMN dsn TEXT" },
+  // The API key that sent it, by number; and whether nothing of it leaves the host.
+  {
+    version: 8,
+    sql: `ALTER TABLE message ADD COLUMN key INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE message ADD COLUMN capture INTEGER NOT NULL DEFAULT 0 CHECK (capture IN (0, 1));`,
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...migrations.map((one) => one.version));

@@ -35,6 +35,8 @@ export interface QueuePolicy {
   /** Claimed recipients that wait in memory for the DNS: over all domains, and of one domain. */
   readonly routingMax: number;
   readonly routingDomainMax: number;
+  /** Nothing leaves the host, also what was accepted before it was said. */
+  readonly capture: boolean;
 }
 
 const MEBIBYTE = 1024 * 1024;
@@ -59,4 +61,5 @@ export const defaultPolicy: QueuePolicy = {
   refusedRetryS: 5,
   routingMax: 2000,
   routingDomainMax: 64,
+  capture: false,
 };

@@ -3,6 +3,7 @@
 import type { Clock, EpochMs } from "../base/clock.ts";
 import { domainOf } from "../mail/message.ts";
 import type { RouteFor, Routing } from "../route/route.ts";
+import { SINK_SITE } from "./outage.ts";
 import { siteBackoff } from "./pace.ts";
 import type { QueuePolicy } from "./policy.ts";
 import type { Site } from "./site.ts";
@@ -36,8 +37,8 @@ export type Found =
 export interface Routes {
   /** For mail that is just coming in: undefined when it is not known at once. */
   known(domain: string, now: EpochMs): Extract<Routing, { kind: "route" }> | undefined;
-  /** By what the road of such mail is known here: the domain, and the sender's where that has relays of its own. */
-  roadOf(address: string, from: string): string;
+  /** By what the road of such mail is known here: the domain, and the sender's where that has relays of its own. What is captured goes to the sink. */
+  roadOf(address: string, from: string, capture: boolean): string;
   /** Not before this instant is the domain asked about; 0 for any time. */
   restsUntil(domain: string): EpochMs;
   find(candidate: Candidate, now: EpochMs): Found;
@@ -100,7 +101,8 @@ export function createRoutes({ clock, routeFor, policy, onFound, ownRelays }: Ro
 
   const restsUntil = (domain: string): EpochMs => resting.get(domain)?.until ?? 0;
 
-  const roadOf = (address: string, from: string): string => {
+  const roadOf = (address: string, from: string, capture: boolean): string => {
+    if (capture || policy.capture) return SINK_SITE;
     const domain = domainOf(address);
     if (ownRelays === undefined) return domain;
     const senderDomain = domainOf(from);
@@ -126,7 +128,8 @@ export function createRoutes({ clock, routeFor, policy, onFound, ownRelays }: Ro
     roadOf,
     restsUntil,
     find(candidate, now) {
-      const domain = roadOf(candidate.claimed.address, candidate.claimed.from);
+      const { address, from, capture } = candidate.claimed;
+      const domain = roadOf(address, from, capture);
       const until = restsUntil(domain);
       if (until > now) return { kind: "later", dueAt: until };
       let candidates = asked.get(domain);

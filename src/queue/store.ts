@@ -72,6 +72,8 @@ export interface Claimed {
   readonly eightBit: boolean;
   readonly utf8: boolean;
   readonly dsn: DsnRequest | undefined;
+  /** Nothing of it leaves the host. */
+  readonly capture: boolean;
   /** The spool file's name, or null when the bytes are in the store. */
   readonly spool: string | null;
 }

@@ -130,10 +130,11 @@ export function createRouting(deps: {
     signs: {
       read: () => ({
         // Without a server nobody was asked, which is no silence.
-        resolverSilent: hasServers && upstream.isSilent(),
+        resolverSilent: !current.capture && hasServers && upstream.isSilent(),
         answeredAtMono,
         get wayOut() {
-          return hasWayOut();
+          // What is captured needs none.
+          return current.capture || hasWayOut();
         },
       }),
       askResolver: async () => void (await upstream.ask({ type: "A", name: NEUTRAL_NAME })),

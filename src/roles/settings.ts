@@ -53,6 +53,7 @@ export function queuePolicy(config: Config): QueuePolicy {
     queueMessagesMax: config.queueMaxMessages,
     queueBytesMax: config.queueMaxBytes,
     diskReserveBytes: config.diskReserveBytes,
+    capture: config.capture,
   };
 }
 
@@ -73,6 +74,7 @@ export function routerSettings(config: Config): RouterSettings {
     tls: config.tlsPolicy,
     mtaSts: config.mtaSts,
     dane: config.dane !== "off",
+    capture: config.capture,
     domains: new Map(Object.entries(config.domains).map(([name, own]) => [name, policyOf(own)])),
   };
 }
