@@ -52,7 +52,9 @@ function createHandClock() {
   };
   const advance = (ms: number): void => {
     nowMs += ms;
-    for (const timer of timers.filter((one) => one.atMs <= nowMs)) timer.run();
+    const due = timers.filter((one) => one.atMs <= nowMs);
+    timers = timers.filter((one) => one.atMs > nowMs);
+    for (const timer of due) timer.run();
   };
   return { clock, advance, armed: () => timers.length };
 }
