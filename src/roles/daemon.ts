@@ -164,7 +164,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   });
   const report = (): void => metrics.add("door", meter.drain());
   const stopReports = reportEachSecond(clock, meter, "door", report);
-  const opened = parts.openDoor({
+  const opened = await parts.openDoor({
     config,
     apiKey: parts.apiKey,
     ready,

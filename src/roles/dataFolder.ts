@@ -8,6 +8,7 @@ export const SPOOL_FOLDER = "spool";
 export const DKIM_FOLDER = "dkim";
 export const KEY_FILE = "api-key";
 export const CONTROL_SOCKET = "control.sock";
+export const SUBMIT_SOCKET = "submit.sock";
 
 export type Prepared =
   | { readonly kind: "ready"; readonly apiKey: string }

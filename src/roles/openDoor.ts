@@ -18,8 +18,9 @@ import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { type Listener, serveLocal, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
-import { CONTROL_SOCKET, SPOOL_FOLDER } from "./dataFolder.ts";
+import { SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
+import { openRuntimeSockets, ownSocket } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
 import { doorLimits, returnPaths } from "./settings.ts";
 import type { Tracing } from "./tracing.ts";
@@ -45,7 +46,7 @@ const QUEUE_RETRY_S = 5;
 
 export type OpenDoor = typeof openDoor;
 
-export function openDoor(deps: {
+export async function openDoor(deps: {
   readonly config: Config;
   readonly apiKey: string;
   readonly ready: QueueReady;
@@ -62,7 +63,7 @@ export function openDoor(deps: {
   readonly meter: Meter;
   readonly metrics: Metrics;
   readonly log: Log;
-}): OpenedDoor {
+}): Promise<OpenedDoor> {
   const { ready } = deps;
   let { config } = deps;
   const memory = watchMemory(config.memoryLimitBytes);
@@ -125,8 +126,10 @@ export function openDoor(deps: {
         ? undefined
         : openTcp("metrics_listen", metricsOnly(door), metricsListen);
     let metrics = openMetrics(config);
-    what = join(config.dataDir, CONTROL_SOCKET);
-    listeners.push(serveLocal(door, what));
+    const own = ownSocket(config);
+    what = own.path;
+    listeners.push(serveLocal(door, own));
+    listeners.push(...(await openRuntimeSockets(door, config, deps.log)));
     return {
       kind: "open",
       url,

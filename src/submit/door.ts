@@ -15,7 +15,7 @@ import { type ApiKey, createGate } from "./auth.ts";
 import { sendBatch } from "./batch.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
-import { type Caller, owner, type Scope } from "./caller.ts";
+import type { Caller, Scope } from "./caller.ts";
 import { addDomains } from "./domains.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addLooking } from "./look.ts";
@@ -51,8 +51,8 @@ export type Health =
 
 /** The listener that a request came by. */
 export interface Peer {
-  /** A socket that only the owner of the data folder can open: full access without a key. */
-  readonly trusted: boolean;
+  /** Whom the listener itself vouches for, as a socket does that only some users may open; null: a key says who it is. */
+  readonly caller: Caller | null;
   /** The client's address; null where there is none. */
   addressOf(request: Request): string | null;
 }
@@ -120,7 +120,8 @@ export function createDoor(deps: DoorDeps): Door {
     run(context.req.raw, () => handler(context.req.raw));
   // The key comes first: without one a client learns nothing of what is here, and no body is read for it.
   const admit = (request: Request, peer: Peer, scope: Scope): Result<Caller> => {
-    if (peer.trusted) return ok(owner);
+    if (peer.caller !== null)
+      return peer.caller.scopes.has(scope) ? ok(peer.caller) : problem(lacking(scope));
     const header = request.headers.get("authorization");
     const caller = gate.check(header, () => peer.addressOf(request));
     if (caller.kind === "problem" || caller.value.scopes.has(scope)) return caller;

@@ -1,6 +1,7 @@
 // The door's sockets: the runtime's own HTTP server on TCP addresses and on local sockets. The only file of this room that may use
 // `Bun`.
-import { chmodSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, unlinkSync } from "node:fs";
+import type { Caller } from "./caller.ts";
 import type { Door, Peer } from "./door.ts";
 
 /** Seconds that a connection may stay silent; a slow body is bounded by its own rate (body.ts). */
@@ -38,7 +39,7 @@ export function serveTcp(
     fetch: (request) => door.fetch(request, peer),
   });
   const peer: Peer = {
-    trusted: false,
+    caller: null,
     addressOf: (request) => server.requestIP(request)?.address ?? null,
   };
   return {
@@ -49,10 +50,20 @@ export function serveTcp(
   };
 }
 
-/** A local socket that only this user may open, so no key is asked for. A file that a dead process left is replaced. */
-export function serveLocal(door: Door, path: string): Listener {
+export interface LocalSocket {
+  readonly path: string;
+  /** Who opens it is this one: no key is asked for. */
+  readonly caller: Caller;
+  /** Of the file: who may open it. */
+  readonly mode: number;
+  /** Its group, by number, where that is not the process's own. */
+  readonly group?: number | undefined;
+}
+
+/** A file that a dead process left is replaced: that nobody serves it is for the caller to know. Throws what the system says. */
+export function serveLocal(door: Door, { path, caller, mode, group }: LocalSocket): Listener {
   remove(path);
-  const peer: Peer = { trusted: true, addressOf: () => null };
+  const peer: Peer = { caller, addressOf: () => null };
   // The mask closes the moment between the socket's creation and its chmod.
   const mask = process.umask(0o177);
   try {
@@ -62,7 +73,8 @@ export function serveLocal(door: Door, path: string): Listener {
       development: false,
       fetch: (request) => door.fetch(request, peer),
     });
-    chmodSync(path, 0o600);
+    if (group !== undefined) chownSync(path, process.getuid?.() ?? -1, group);
+    chmodSync(path, mode);
     const stop = async (now: boolean): Promise<void> => {
       await server.stop(now);
       remove(path);

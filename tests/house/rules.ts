@@ -43,6 +43,7 @@ export const socketFiles: readonly string[] = [
   "src/route/trust.ts",
   "src/sink/connection.ts",
   "src/sink/server.ts",
+  "src/submit/liveSocket.ts",
 ];
 
 export const homes: readonly Home[] = [

@@ -19,9 +19,9 @@ import { createSpool } from "../../src/submit/spool.ts";
 
 export const KEY = "pr_test_key";
 export const tag = hostTag(new Uint8Array(8).fill(7));
-export const network: Peer = { trusted: false, addressOf: () => "192.0.2.7" };
-export const loopback: Peer = { trusted: false, addressOf: () => "127.0.0.1" };
-export const owner: Peer = { trusted: true, addressOf: () => null };
+export const network: Peer = { caller: null, addressOf: () => "192.0.2.7" };
+export const loopback: Peer = { caller: null, addressOf: () => "127.0.0.1" };
+export const owner: Peer = { caller: everything, addressOf: () => null };
 
 export interface Fixture {
   readonly door: ReturnType<typeof createDoor>;

@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { type Socket, connect } from "node:net";
 import { join } from "node:path";
 import type { AcceptAnswer } from "../../src/mail/submission.ts";
+import { owner as everything } from "../../src/submit/caller.ts";
 import { type Listener, serveLocal, serveTcp } from "../../src/submit/serve.ts";
 import { type Fixture, KEY, createFixture, message } from "./doorFixture.ts";
 
@@ -193,11 +194,12 @@ test("a client that is gone before its answer cancels nothing", async () => {
 
 test("the owner's socket is theirs alone, and a stale file is replaced", async () => {
   const path = join(fixture.spoolFolder, "control.sock");
-  const first = serveLocal(fixture.door, path);
+  const socket = { path, caller: everything, mode: 0o600 };
+  const first = serveLocal(fixture.door, socket);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   await first.stopNow();
   await Bun.write(path, "stale");
-  const second = serveLocal(fixture.door, path);
+  const second = serveLocal(fixture.door, socket);
   const response = await fetch("http://localhost/send", { unix: path, method: "POST", body });
   expect(response.status).toBe(202);
   await second.stopNow();

@@ -1,0 +1,95 @@
+// The sockets for programs of this host: one in the data folder for its owner, and two in the runtime folder (INTERFACE 3), which is
+// there where the daemon is installed: one for the group `postrider`, one for everybody's mail.
+import { accessSync, constants, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Log } from "../base/log.ts";
+import type { Config } from "../config.ts";
+import { owner } from "../submit/caller.ts";
+import type { Door } from "../submit/door.ts";
+import { isServed } from "../submit/liveSocket.ts";
+import { localUser } from "../submit/localUser.ts";
+import { type Listener, type LocalSocket, serveLocal } from "../submit/serve.ts";
+import { CONTROL_SOCKET, SUBMIT_SOCKET } from "./dataFolder.ts";
+
+const GROUP = "postrider";
+
+export function ownSocket({ dataDir }: Pick<Config, "dataDir">): LocalSocket {
+  return { path: join(dataDir, CONTROL_SOCKET), caller: owner, mode: 0o600 };
+}
+
+/** What cannot be opened is told and left out: the API is there all the same. */
+export async function openRuntimeSockets(
+  door: Door,
+  { runtimeDir, dataDir }: Pick<Config, "runtimeDir" | "dataDir">,
+  log: Log,
+): Promise<Listener[]> {
+  if (!isUsable(runtimeDir)) {
+    const text = "other users of this host cannot send through local sockets";
+    log("info", "local.no_runtime_dir", { runtime_dir: runtimeDir, text });
+    return [];
+  }
+  const path = join(runtimeDir, CONTROL_SOCKET);
+  const group = groupNumber(GROUP, readIfThere("/etc/group"));
+  // Without the group, or where we may not give files to it, the socket is its owner's alone.
+  const control: LocalSocket =
+    group === undefined || !mayGive(group)
+      ? { path, caller: owner, mode: 0o600 }
+      : { path, caller: owner, mode: 0o660, group };
+  const submit: LocalSocket = {
+    path: join(runtimeDir, SUBMIT_SOCKET),
+    caller: localUser,
+    mode: 0o666,
+  };
+  // Where the two folders are one, the owner's socket stays what it is.
+  const wanted = runtimeDir === dataDir ? [submit] : [control, submit];
+  const opened: Listener[] = [];
+  for (const one of wanted) {
+    const listener = await openOne(door, one, log);
+    if (listener !== undefined) opened.push(listener);
+  }
+  return opened;
+}
+
+async function openOne(door: Door, socket: LocalSocket, log: Log): Promise<Listener | undefined> {
+  const { path } = socket;
+  if (await isServed(path)) {
+    log("warn", "local.socket_taken", { path, text: "another daemon serves it" });
+    return undefined;
+  }
+  try {
+    return serveLocal(door, socket);
+  } catch (error) {
+    log("warn", "local.socket_failed", { path, text: (error as Error).message });
+    return undefined;
+  }
+}
+
+function isUsable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The number of a group that /etc/group lists; undefined when it does not. */
+export function groupNumber(name: string, groups: string): number | undefined {
+  for (const line of groups.split("\n")) {
+    const [group, , number] = line.split(":");
+    if (group === name && number !== undefined && /^\d+$/.test(number)) return Number(number);
+  }
+  return undefined;
+}
+
+function mayGive(group: number): boolean {
+  return process.geteuid?.() === 0 || (process.getgroups?.() ?? []).includes(group);
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
