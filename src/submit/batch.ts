@@ -6,6 +6,7 @@ import type { Prepared } from "./draft.ts";
 import { fromResend } from "./emails.ts";
 import { FAULTS_MAX, type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
+import { whenReady } from "./schedule.ts";
 import type { Fields } from "./schema.ts";
 import { check, discard, hand, type SendDeps } from "./send.ts";
 
@@ -88,6 +89,7 @@ async function prepareAll(
   prepared: Prepared[],
   errors: BatchError[],
 ): Promise<Problem | undefined> {
+  await whenReady(list);
   const now = deps.clock.now();
   const valid: { readonly index: number; readonly fields: Fields }[] = [];
   const faults: Fault[] = [];

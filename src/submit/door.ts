@@ -136,7 +136,7 @@ export function createDoor(deps: DoorDeps): Door {
       return run(request, () => handler(request, context, caller.value));
     };
 
-  const schema = createMessageSchema(deps.limits);
+  const schema = createMessageSchema({ ...deps.limits, now: () => deps.clock.now() });
   const { sender, batch } = createHttpSender(deps, schema);
   const send = async (request: Request, peer: Peer, dialect?: Dialect): Promise<Response> => {
     const caller = admit(request, peer, "send");

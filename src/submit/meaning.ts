@@ -2,11 +2,9 @@
 // fields and not one request later.
 import type { EpochMs } from "../base/clock.ts";
 import { type Fault, pointerOf } from "./problem.ts";
-import { readInstant } from "./schema.ts";
+import { AHEAD_MAX_DAYS, readInstant, readWhen } from "./schedule.ts";
 
 const DAY_MS = 86_400_000;
-/** As far ahead as a message may be scheduled, and as long as it may live. */
-const AHEAD_MAX_DAYS = 366;
 
 export function checkMeaning(
   body: unknown,
@@ -21,22 +19,25 @@ export function checkMeaning(
   };
   if (given["html"] === undefined && given["text"] === undefined)
     add("text", "missing_required_field", "text or html is required.");
-  // A time in the past is no fault: a clock that runs ahead would be, and the message is simply due.
-  const due = instantOf(given["scheduled_at"]);
-  if (due !== undefined && due > now + AHEAD_MAX_DAYS * DAY_MS)
-    add("scheduled_at", "invalid_time", `Mail is scheduled at most ${AHEAD_MAX_DAYS} days ahead.`);
   const expires = instantOf(given["expires_at"]);
   if (expires !== undefined) {
     if (given["expires_in"] !== undefined)
       add("expires_in", "conflict", "Give expires_at or expires_in, not both.");
-    if (expires <= Math.max(now, due ?? now))
+    const due = dueOf(given["scheduled_at"], now);
+    if (expires <= due)
       add("expires_at", "invalid_time", "It lies before the message could be sent.");
-    else if (expires > Math.max(now, due ?? now) + AHEAD_MAX_DAYS * DAY_MS)
+    else if (expires > due + AHEAD_MAX_DAYS * DAY_MS)
       add("expires_at", "invalid_time", `Mail lives at most ${AHEAD_MAX_DAYS} days.`);
   }
   if (given["reply_to"] !== undefined && hasReplyTo(given["headers"]))
     add("reply_to", "conflict", "Give reply_to or the header Reply-To, not both.");
   return faults;
+}
+
+/** A time that cannot be read is told by the schema. */
+function dueOf(value: unknown, now: EpochMs): EpochMs {
+  const when = typeof value === "string" ? readWhen(value, now) : undefined;
+  return when?.kind === "at" ? Math.max(now, when.at) : now;
 }
 
 function instantOf(value: unknown): EpochMs | undefined {

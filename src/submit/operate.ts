@@ -9,7 +9,7 @@ import { type HostTag, idOf, type MessageId } from "../mail/id.ts";
 import { answer } from "./answer.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
-import { readInstant } from "./schema.ts";
+import { readWhen, whenReady } from "./schedule.ts";
 
 export interface OperateDeps {
   readonly order: Order;
@@ -28,8 +28,6 @@ type Guard<E extends object> = (
   handler: Handler<E>,
 ) => (context: Context<E>) => Response | Promise<Response>;
 
-/** As with a new message. */
-const AHEAD_MAX_MS = 366 * 86_400_000;
 const BUSY_RETRY_S = 5;
 
 export function addOperating<E extends object>(
@@ -86,14 +84,18 @@ function commandOf(
   return ok({ do: `queue.${verb}`, span: which satisfies Span });
 }
 
-function rescheduled(fields: Fields, message: MessageId, clock: Clock): Result<Command> {
+async function rescheduled(
+  fields: Fields,
+  message: MessageId,
+  clock: Clock,
+): Promise<Result<Command>> {
   const text = fields["scheduled_at"];
-  const dueAt = typeof text === "string" ? readInstant(text) : NaN;
-  if (Number.isNaN(dueAt))
+  if (typeof text !== "string")
     return problem(badField("scheduled_at", "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."));
-  if (dueAt > clock.now() + AHEAD_MAX_MS)
-    return problem(badField("scheduled_at", "Mail is scheduled at most 366 days ahead."));
-  return ok({ do: "queue.reschedule", message, dueAt });
+  await whenReady(fields);
+  const when = readWhen(text, clock.now());
+  if (when.kind === "fault") return problem(badField("scheduled_at", when.why));
+  return ok({ do: "queue.reschedule", message, dueAt: when.at });
 }
 
 const NAME_MAX = 1024;

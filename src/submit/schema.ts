@@ -10,9 +10,15 @@ import { contentOf } from "./content.ts";
 import { parseFilename } from "./filename.ts";
 import { readHeaders } from "./headers.ts";
 import type { FaultCode } from "./problem.ts";
+import { AHEAD_MAX_DAYS, readInstant, readWhen } from "./schedule.ts";
 
 export interface MessageLimits {
   readonly recipientsPerField: number;
+}
+
+export interface SchemaDeps extends MessageLimits {
+  /** What times in words count from. */
+  readonly now: () => EpochMs;
 }
 
 // Bounds beside the size of the whole message: generous for people, and each is named in the fault that it causes.
@@ -27,7 +33,7 @@ const METADATA_KEY_MAX = 64;
 const METADATA_VALUE_MAX = 1024;
 export const REFERENCE_MAX = 256;
 const RETURN_PATH_MAX = 320;
-const DURATION_MAX_MS = 366 * 86_400_000;
+const DURATION_MAX_MS = AHEAD_MAX_DAYS * 86_400_000;
 
 /** A mailbox, and how the caller wrote it. */
 export interface Given {
@@ -130,13 +136,6 @@ const METADATA_LONG =
   `A key of metadata has at most ${METADATA_KEY_MAX} characters ` +
   `and a value at most ${METADATA_VALUE_MAX}.`;
 
-const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$/;
-
-/** NaN when the text is no time. */
-export function readInstant(value: string): EpochMs {
-  return rfc3339.test(value) ? Date.parse(value.replace(" ", "T").toUpperCase()) : NaN;
-}
-
 const instant = z
   .string()
   .transform((value, context): EpochMs => {
@@ -145,6 +144,19 @@ const instant = z
     return fault(context, "invalid_time", "Write the time as 2026-12-31T18:30:00Z (RFC 3339).");
   })
   .meta({ format: "date-time" });
+
+/** As `instant`, or in words that are read from now on. */
+function when(now: () => EpochMs) {
+  return z
+    .string()
+    .transform((value, context): EpochMs => {
+      const read = readWhen(value, now());
+      return read.kind === "at" ? read.at : fault(context, "invalid_time", read.why);
+    })
+    .meta({ description: SCHEDULE_HELP, examples: ["2026-12-31T18:30:00Z", "in 10 min"] });
+}
+const SCHEDULE_HELP =
+  "RFC 3339, or words such as `in 10 min` or `Friday at 3pm ET`; UTC where no zone is named.";
 
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -221,7 +233,7 @@ export const unsupportedFields: ReadonlySet<string> = new Set([
   "topic_id",
 ]);
 
-export function createMessageSchema(limits: MessageLimits) {
+export function createMessageSchema(limits: SchemaDeps) {
   const people = mailboxes(limits.recipientsPerField);
   return z.strictObject({
     from: mailbox,
@@ -237,7 +249,7 @@ export function createMessageSchema(limits: MessageLimits) {
     tags: z.array(tag).max(TAGS_MAX).optional(),
     metadata: metadata.optional(),
     reference: reference.optional(),
-    scheduled_at: instant.optional(),
+    scheduled_at: when(limits.now).optional(),
     expires_at: instant.optional(),
     expires_in: duration.optional(),
     priority: z

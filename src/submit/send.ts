@@ -14,6 +14,7 @@ import { faultsOf } from "./faults.ts";
 import { checkMeaning } from "./meaning.ts";
 import { type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
+import { whenReady } from "./schedule.ts";
 import type { Fields, MessageSchema } from "./schema.ts";
 import type { Waiting } from "./wait.ts";
 
@@ -108,8 +109,18 @@ function prepareBody(
 ): Result<Prepared> | Promise<Result<Prepared>> {
   const body = held.decode();
   if (body.kind === "problem") return body;
-  const now = deps.clock.now();
   const given = dialect === "emails" ? fromResend(body.value) : body.value;
+  const ready = whenReady(given);
+  if (ready === undefined) return prepareDecoded(deps, caller, given);
+  return ready.then(() => prepareDecoded(deps, caller, given));
+}
+
+function prepareDecoded(
+  deps: SendDeps,
+  caller: Caller,
+  given: unknown,
+): Result<Prepared> | Promise<Result<Prepared>> {
+  const now = deps.clock.now();
   const fields = check(deps, given, now);
   if (fields.kind === "faults") return problem(problemOf(fields.faults));
   const prepared = deps.preparer.prepare(fields.fields, now, caller);

@@ -197,7 +197,7 @@ describe("fields", () => {
     const [past, future] = ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"];
     expect(await one({ expires_at: past })).toEqual(["/expires_at invalid_time"]);
     expect(await one({ scheduled_at: future })).toEqual(["/scheduled_at invalid_time"]);
-    expect(await one({ scheduled_at: "tomorrow" })).toEqual(["/scheduled_at invalid_time"]);
+    expect(await one({ scheduled_at: "soon" })).toEqual(["/scheduled_at invalid_time"]);
     const soon = new Date(Date.now() + 60_000).toISOString();
     expect(await one({ expires_at: soon, expires_in: "5m" })).toEqual(["/expires_in conflict"]);
   });
