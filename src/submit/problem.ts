@@ -92,7 +92,16 @@ export function problemOf(faults: readonly Fault[]): Problem {
       ? (first.code as ErrorName)
       : "validation_error";
   const more = faults.length === 1 ? "" : ` (and ${faults.length - 1} more)`;
-  return { name, detail: `${first.detail}${more}`, faults: faults.slice(0, FAULTS_MAX) };
+  return { name, detail: `${named(first)}${more}`, faults: faults.slice(0, FAULTS_MAX) };
+}
+
+/** Some callers see the sentence alone, so it says which field it means: `to[1]`, as people write it. */
+function named({ pointer, detail }: Fault): string {
+  const [first = "", ...rest] = pointer.replace(/^[/?]/, "").split("/");
+  if (first === "") return detail;
+  const steps = rest.map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
+  const name = (/^\d+$/.test(first) ? `[${first}]` : first) + steps.join("");
+  return detail.includes(name) ? detail : `${name}: ${detail}`;
 }
 
 /** The body of the answer; `instance` is the path that was asked. */
