@@ -82,7 +82,8 @@ export const FAULTS_MAX = 100;
 
 /** The name that says most: a kind of its own when all faults are of that kind. */
 export function problemOf(faults: readonly Fault[]): Problem {
-  const first = faults[0] as Fault;
+  // What is missing beside a field that is not supported, such as a template, may have been meant to come from it.
+  const first = (faults.find(({ code }) => code === "unsupported_field") ?? faults[0]) as Fault;
   const own =
     first.code === "missing_required_field" ||
     first.code === "invalid_attachment" ||

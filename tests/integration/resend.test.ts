@@ -130,8 +130,10 @@ test("a scheduled message is moved and canceled", async () => {
   expect(dataOf(await resend.emails.get(id)).scheduled_at).toBe(at);
   expect(dataOf(await resend.emails.cancel(id))).toMatchObject({ object: "email", id });
   await becomes(id, "canceled");
-  const again = await resend.emails.cancel(id);
-  expect(again.error).toMatchObject({ name: "not_cancelable", statusCode: 409 });
+  const gone = dataOf(await resend.emails.send(letter));
+  await becomes(gone.id, "delivered");
+  const late = await resend.emails.cancel(gone.id);
+  expect(late.error).toMatchObject({ name: "not_cancelable", statusCode: 409 });
 });
 
 test("the list goes on page by page, newest first", async () => {
