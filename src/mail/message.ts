@@ -36,6 +36,8 @@ export interface MessageHead {
   readonly key?: number | undefined;
   /** Nothing of it leaves the host: it ends in the built-in inbox. */
   readonly capture?: true | undefined;
+  /** Encrypted on its way to the next server, or not sent. */
+  readonly requireTls?: true | undefined;
   /** `MessageFacts` as JSON: opaque to the queue, read by search and by the API. */
   readonly facts: string;
   readonly body: BodyPlace;

@@ -36,6 +36,8 @@ export interface DispatchDeps {
   /** Our own line is down: what the resolver does not say is not held against a domain. */
   readonly held: () => boolean;
   readonly depart: Depart;
+  /** For mail that must be encrypted. */
+  readonly insist: (route: Route) => Route;
   /** The bytes of a message are not where they must be. */
   readonly bodyMissing: (claimed: Claimed) => void;
 }
@@ -205,7 +207,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       sites.starve(target);
       return putBack(turn, candidate, due, target);
     }
-    const leaving = deps.depart(turn.now, target, route, claimed.message, claimed.from);
+    const asked = claimed.requireTls ? deps.insist(route) : route;
+    const leaving = deps.depart(turn.now, target, asked, claimed.message, claimed.from);
     if (typeof leaving === "number") return putBack(turn, candidate, leaving, target);
     if (isStranded(leaving)) return strand(turn, candidate, target, leaving);
     depart(turn, candidate, target, leaving);

@@ -26,6 +26,8 @@ export interface IntakeDeps {
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
   readonly depart: Depart;
+  /** For mail that must be encrypted. */
+  readonly insist: (route: Route) => Route;
   readonly deadlines: Pick<Deadlines, "add">;
   /** Its line has changed. */
   readonly expect: (site: Site) => void;
@@ -51,6 +53,7 @@ export function createIntake({
   policy,
   parked,
   depart,
+  insist,
   deadlines,
   expect,
 }: IntakeDeps): Intake {
@@ -105,7 +108,8 @@ export function createIntake({
     const id = sites.idOf(site);
     if (!mayLeave(turn, site, lane, body === null ? 0 : body.length))
       return { n, address, site: id, state: wait(turn, site, lane, due) };
-    const route = depart(turn.now, site, found.route, head.id, head.from);
+    const asked = head.requireTls === true ? insist(found.route) : found.route;
+    const route = depart(turn.now, site, asked, head.id, head.from);
     if (typeof route === "number")
       return { n, address, site: id, state: wait(turn, site, lane, route) };
     // The dispatcher says why, in the timeline.

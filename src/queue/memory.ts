@@ -375,6 +375,7 @@ function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: numb
     utf8: head.utf8,
     dsn: head.dsn,
     capture: head.capture === true,
+    requireTls: head.requireTls === true,
     spool,
   };
 }

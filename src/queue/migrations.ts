@@ -140,6 +140,8 @@ export const migrations: readonly Migration[] = [
     sql: `ALTER TABLE message ADD COLUMN key INTEGER NOT NULL DEFAULT 0;
       ALTER TABLE message ADD COLUMN capture INTEGER NOT NULL DEFAULT 0 CHECK (capture IN (0, 1));`,
   },
+  // Whether it is sent encrypted or not at all.
+  { version: 9, sql: "ALTER TABLE message ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0" },
 ];
 
 export const SCHEMA_VERSION = Math.max(...migrations.map((one) => one.version));

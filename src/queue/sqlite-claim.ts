@@ -12,7 +12,8 @@ import type { Claimed, ClaimRequest, Lease, SiteId } from "./store.ts";
 const WAITING = "state IN (0, 1, 4)";
 
 const READ_READY = `SELECT r.message, r.n, r.address, r.state, r.attempts, r.steps, m.sender, m.expires, m.size,
-    m.sha256, m.flags, m.recipients, m.spool, m.dsn, m.capture
+    m.sha256, m.flags, m.recipients, m.spool, m.dsn, m.capture,
+    m.require_tls
   FROM recipient r INDEXED BY ready CROSS JOIN message m ON m.id = r.message
   WHERE ${WAITING} AND r.site = ?1 AND r.priority = ?2 AND r.due <= ?3
   ORDER BY r.due, r.message, r.n LIMIT ?4`;
@@ -32,6 +33,7 @@ type Ready = [
   spool: string | null,
   dsn: string | null,
   capture: number,
+  requireTls: number,
 ];
 
 const LEASE = `UPDATE recipient SET state = ${stateNumber.sending}, due = ?3, claim = ?4
@@ -58,12 +60,13 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
     for (const row of rows) {
       if (bytes >= bytesMax) break;
       const [message, n, address, state, attempts, steps, from, expiresAt, sizeBytes] = row;
-      const [sha256, flags, recipients, spool, dsn, capture] = row.slice(9) as [
+      const [sha256, flags, recipients, spool, dsn, capture, requireTls] = row.slice(9) as [
         string,
         number,
         number,
         string | null,
         string | null,
+        number,
         number,
       ];
       const line = parked?.get(domainOf(address));
@@ -104,6 +107,7 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
         utf8: (flags & UTF8) !== 0,
         dsn: dsn === null ? undefined : (JSON.parse(dsn) as DsnRequest),
         capture: capture !== 0,
+        requireTls: requireTls !== 0,
         spool,
       });
     }

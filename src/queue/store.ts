@@ -74,6 +74,7 @@ export interface Claimed {
   readonly dsn: DsnRequest | undefined;
   /** Nothing of it leaves the host. */
   readonly capture: boolean;
+  readonly requireTls: boolean;
   /** The spool file's name, or null when the bytes are in the store. */
   readonly spool: string | null;
 }

@@ -1,6 +1,7 @@
 // The parts of the engine, each made with what it needs of the others.
 import type { EpochMs } from "../base/clock.ts";
 import type { Recall } from "../mail/recall.ts";
+import { createInsist } from "../route/insist.ts";
 import type { Routing } from "../route/route.ts";
 import { createAdmission } from "./admission.ts";
 import { createAlerts } from "./alerts.ts";
@@ -54,6 +55,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const expect = createLookout({ sites, flights, policy, dueNow, routing });
   const { parked } = pauses;
   const depart = createDepart(deps.sources);
+  const insist = createInsist();
   const waits = createWaits(store);
   const outage = createOutage({
     ...{ sites, lulls, waits, meter, log, signs, expect, schedule },
@@ -85,7 +87,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   };
   const { reopened } = admission;
   const kept = { store, sites, flights, routes, lulls, deadlines };
-  const shared = { ...kept, policy, dueTime, roll, expect, parked, depart };
+  const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist };
   return {
     measure,
     admission,

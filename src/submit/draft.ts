@@ -131,6 +131,7 @@ function envelopeOf(
       fields.expires_at ?? (fields.expires_in === undefined ? null : dueAt + fields.expires_in),
     utf8: utf8 || path?.utf8 === true,
     dsn: fields.dsn,
+    ...(fields.require_tls === true ? { requireTls: true } : {}),
     facts: factsOf(fields, draft.messageId),
   };
 }

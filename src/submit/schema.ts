@@ -226,12 +226,7 @@ export const dsnField = z
   });
 
 /** Fields that the API knows and this version cannot honour: said, never ignored. */
-export const unsupportedFields: ReadonlySet<string> = new Set([
-  "require_tls",
-  "path",
-  "template",
-  "topic_id",
-]);
+export const unsupportedFields: ReadonlySet<string> = new Set(["path", "template", "topic_id"]);
 
 export function createMessageSchema(limits: SchemaDeps) {
   const people = mailboxes(limits.recipientsPerField);
@@ -258,6 +253,10 @@ export function createMessageSchema(limits: SchemaDeps) {
       .optional(),
     return_path: returnPath.optional(),
     dsn: dsnField.optional(),
+    require_tls: z
+      .boolean()
+      .meta({ description: "Encrypted on its way to the next server, or not sent." })
+      .optional(),
   });
 }
 
