@@ -12,9 +12,9 @@ export type Refusal = "queue_full" | "disk_low" | "memory_low" | "draining";
 
 /** A request that carries an idempotency key: its messages, the key and the first events are stored together. */
 export interface Once {
-  /** SHA-256 of the API key's number and the idempotency key, base64url: the same key of another caller is another one. */
+  /** A hash of the API key's number and the idempotency key, base64url: the same key of another caller is another one. */
   readonly key: string;
-  /** SHA-256 of the decoded request, base64url. */
+  /** A hash of the decoded request, base64url. */
   readonly request: string;
   /** What the door will answer, opaque to the queue; given back when the request comes again. */
   readonly answer: string;
@@ -33,5 +33,5 @@ export type AcceptAnswer =
   | { readonly kind: "replayed"; readonly answer: string; readonly suppressed?: Suppressed }
   | { readonly kind: "mismatch" };
 
-/** Settles after the commit. */
+/** Settles after the commit. Without messages it only asks what was stored under the key: `accepted` says that nothing was. */
 export type Accept = (messages: readonly Submission[], once?: Once) => Promise<AcceptAnswer>;

@@ -4,13 +4,22 @@
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
-import type { Refusal } from "../mail/submission.ts";
+import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
+import { createAccepting } from "./accepting.ts";
 import { createAlarm } from "./alarm.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
 import { placeOf, strandedWith } from "./flight.ts";
-import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
+import {
+  type Call,
+  emptyInbox,
+  type Inbox,
+  isSettled,
+  refuse,
+  takeFrom,
+  turnAway,
+} from "./inbox.ts";
 import { byWorker, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import { createOrders } from "./orders.ts";
@@ -28,6 +37,7 @@ interface Written {
   /** The state after each report; null where its lease had been lost. */
   readonly settled: readonly (RecipientState | null)[];
   readonly stages: readonly Stage[];
+  readonly answers: readonly AcceptAnswer[];
 }
 
 export function createQueue(given: QueueDeps): Queue {
@@ -60,6 +70,11 @@ export function createQueue(given: QueueDeps): Queue {
   const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
   const { deadlines, learn, outage, pauses, waits, withdrawals } = workings;
   const orders = createOrders(workings.forOrders, inbox);
+  const takeCall = createAccepting({
+    store,
+    intake: workings.intake,
+    taken: ({ head }) => void (outage.holds() && waits.admitted(head)),
+  });
   function found(candidates: readonly Candidate[], routing: Routing): void {
     for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
     sites.unrouted.starving = false;
@@ -170,15 +185,12 @@ export function createQueue(given: QueueDeps): Queue {
         dispatcher.pump(turn, site);
       }
     else if (isServing()) outage.run(turn, dispatcher.pump);
-    for (const call of batch.calls)
-      for (const submission of call.messages) {
-        workings.intake.take(turn, submission);
-        if (outage.holds()) waits.admitted(submission.head);
-      }
+    const answers: AcceptAnswer[] = [];
+    for (const call of batch.calls) answers.push(takeCall(turn, call));
     lulls.write();
     workings.rests.write(turn.now);
     if (sources !== undefined) store.remember(sources.rows());
-    return { settled, stages };
+    return { settled, stages, answers };
   }
 
   /** Nobody may send it any more, since it was claimed. */
@@ -206,7 +218,7 @@ export function createQueue(given: QueueDeps): Queue {
   function committed(
     turn: Turn,
     batch: Inbox,
-    { settled, stages }: Written,
+    { settled, stages, answers }: Written,
     startedAtMono: number,
   ): void {
     sites.committed();
@@ -224,11 +236,13 @@ export function createQueue(given: QueueDeps): Queue {
     orders.committed(batch.tasks, stages);
     for (const follow of turn.afterwards) follow();
     let messages = 0;
-    for (const call of batch.calls) {
+    batch.calls.forEach((call, i) => {
+      const answer = answers[i] as AcceptAnswer;
+      if (answer.kind !== "accepted") return turnAway(call, answer, deps);
       messages += call.messages.length;
       admission.accepted(call.messages);
-      call.answer({ kind: "accepted" });
-    }
+      call.answer(answer);
+    });
     const mono = clock.monotonicMs();
     measure.committed(mono - startedAtMono, messages);
     if (admission.resize(mono)) sites.forgetIdle();
@@ -366,8 +380,8 @@ export function createQueue(given: QueueDeps): Queue {
 
   return {
     ...{ start, settle, order, workerLost, drain, stop, health },
-    accept(messages, answer) {
-      const call: Call = { messages, answer };
+    accept(messages, answer, once) {
+      const call: Call = { messages, answer, once };
       const why = refusalAtOnce() ?? admission.refusalOf(messages);
       if (why !== undefined) return refuse(call, why, deps);
       inbox.calls.push(call);

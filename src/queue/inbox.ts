@@ -1,6 +1,6 @@
 // What arrived since the last commit. Everything in it goes into the next transaction; what a full disk refused stays here, since a
 // verdict that is not written would be sent again.
-import type { AcceptAnswer, Refusal, Submission } from "../mail/submission.ts";
+import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import type { Flight } from "./flight.ts";
@@ -13,6 +13,8 @@ import { type Task, TASKS_A_TURN } from "./task.ts";
 export interface Call {
   readonly messages: readonly Submission[];
   readonly answer: (answer: AcceptAnswer) => void;
+  /** Its idempotency key; undefined for none. */
+  readonly once: Once | undefined;
 }
 
 /** A verdict with the lease that it settles. */
@@ -76,15 +78,23 @@ export function takeFrom(inbox: Inbox, max: number): Inbox {
   return { calls, reports, losses, resolved, tasks };
 }
 
-/** Nothing of the call is stored, so its spool files go too. */
 export function refuse(
   call: Call,
   why: Refusal,
   deps: Pick<QueueDeps, "dropSpool" | "policy">,
 ): void {
+  turnAway(call, { kind: "refused", why, retryAfterS: deps.policy.refusedRetryS }, deps);
+}
+
+/** Nothing of the call is stored, so its spool files go too. */
+export function turnAway(
+  call: Call,
+  answer: AcceptAnswer,
+  deps: Pick<QueueDeps, "dropSpool">,
+): void {
   const files = call.messages.flatMap(({ head }) =>
     head.body.kind === "spool" ? [head.body.file] : [],
   );
   if (files.length > 0) deps.dropSpool(files);
-  call.answer({ kind: "refused", why, retryAfterS: deps.policy.refusedRetryS });
+  call.answer(answer);
 }

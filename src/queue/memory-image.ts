@@ -7,6 +7,7 @@ import { isFinal, recipientStates } from "../mail/state.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type {
   KeptAnswer,
+  KeptOnce,
   Lease,
   NewMessage,
   Pause,
@@ -39,6 +40,8 @@ export interface Image {
   readonly messages: Map<MessageId, Entry>;
   readonly sites: string[];
   readonly answers: Map<string, KeptAnswer>;
+  /** By key, in the order in which they came. */
+  readonly onces: Map<string, KeptOnce & { readonly at: EpochMs }>;
   /** By kind and name. */
   readonly pauses: Map<string, Pause>;
   /** In order of their number, without gaps. */
@@ -52,6 +55,7 @@ export function createImage(): Image {
     messages: new Map(),
     sites: [""],
     answers: new Map(),
+    onces: new Map(),
     pauses: new Map(),
     events: [],
     waiting: new Set(),

@@ -16,6 +16,7 @@ import {
   type Row,
   waitingRows,
 } from "./memory-image.ts";
+import { createOnces } from "./memory-once.ts";
 import {
   CLAIMS_PER_OPENING,
   type Claimed,
@@ -330,6 +331,7 @@ function createSession(
       }
     },
     ...createReads(image),
+    ...createOnces(image, changed),
     takeDropped() {
       const taken = dropped;
       dropped = [];

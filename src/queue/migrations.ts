@@ -129,11 +129,24 @@ CREATE INDEX fading ON dead (until);
 ALTER TABLE pending ADD COLUMN kept INTEGER NOT NULL DEFAULT 0 CHECK (kept >= 0);
 `;
 
+/** `seq` grows with the rows' bytes (sqlite-once.ts). */
+const once = `
+CREATE TABLE once (
+  seq INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  request TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  suppressed TEXT,
+  at INTEGER NOT NULL
+) STRICT;
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: operator },
   // What the sender wants to be told of, as JSON (mail/message.ts); null for nearly all mail.
   { version: 3, sql: "ALTER TABLE message ADD COLUMN dsn TEXT" },
+  { version: 4, sql: once },
   // The API key that sent it, by number; and whether nothing of it leaves the host.
   {
     version: 8,

@@ -7,7 +7,7 @@ import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
 import type { SiteHealthView } from "../mail/explain.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { UplinkView } from "../mail/query.ts";
-import type { AcceptAnswer, Refusal, Submission } from "../mail/submission.ts";
+import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { RouteFor } from "../route/route.ts";
 import type { Dispatch } from "./launch.ts";
@@ -61,7 +61,11 @@ export interface Queue {
   /** Takes back what earlier processes had leased, and begins. */
   start(): void;
   /** `answer` is called once: after the commit, or with a refusal. */
-  accept(messages: readonly Submission[], answer: (answer: AcceptAnswer) => void): void;
+  accept(
+    messages: readonly Submission[],
+    answer: (answer: AcceptAnswer) => void,
+    once?: Once,
+  ): void;
   settle(verdicts: readonly Verdict[]): void;
   /** An operator's command; `answer` is called once. */
   order(verb: QueueVerb, answer: (answer: CommandAnswer) => void): void;

@@ -12,6 +12,7 @@ import { createClaim, createWaiting } from "./sqlite-claim.ts";
 import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createGraves } from "./sqlite-dead.ts";
+import { createOnces } from "./sqlite-once.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
 import {
@@ -173,6 +174,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
       for (const { key, answer, expiresAt } of rows) putAnswer.run(key, answer, expiresAt);
     },
     forget: createForget(prepare, books, graves),
+    ...createOnces(prepare),
     ...createReads(prepare, ring),
     ...createWaiting(prepare),
     tally: books.tally,

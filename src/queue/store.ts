@@ -5,6 +5,7 @@ import type { EventRow, EventType } from "../mail/event.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { DsnRequest, MessageHead, Priority } from "../mail/message.ts";
 import type { StateName } from "../mail/state.ts";
+import type { Once, Suppressed } from "../mail/submission.ts";
 import type { RecipientState } from "./lifecycle.ts";
 
 /** A site's number in this database; names are interned by `siteId`. */
@@ -185,6 +186,26 @@ export interface Reopening {
   readonly at: EpochMs;
 }
 
+/** What is kept of a request that carried an idempotency key. */
+export interface KeptOnce {
+  readonly request: string;
+  readonly answer: string;
+  /** Absent: none of its recipients was. */
+  readonly suppressed?: Suppressed;
+}
+
+/** What is noted so far ahead of the clock was noted by a clock that was wrong. */
+export const WRONG_MS = 24 * 3_600_000;
+
+/** Which requests are forgotten: those noted before an instant, and the oldest beyond so many bytes. */
+export interface OnceTrim {
+  readonly before: EpochMs;
+  /** What a wrong clock noted counts from now on. */
+  readonly now: EpochMs;
+  readonly bytesMax: number;
+  readonly limit: number;
+}
+
 export interface QueueStore {
   readonly facts: StoreFacts;
   /** Holds from the next settlement on; a new store keeps nothing. */
@@ -210,6 +231,11 @@ export interface QueueStore {
   /** Drops the kept bytes of at most `limit` dead letters whose time was up before `before`, the oldest first. */
   fade(before: EpochMs, limit: number): number;
   remember(rows: readonly KeptAnswer[]): void;
+  /** Notes a request with its idempotency key; if the key is there already, what was noted first, and nothing has changed. */
+  noteOnce(once: Once, at: EpochMs): KeptOnce | undefined;
+  suppressOnce(key: string, suppressed: Suppressed): void;
+  /** Looks at the oldest requests, so many at most, and forgets from the first on; returns how many. */
+  trimOnces(trim: OnceTrim): number;
   /**
    * Removes finished messages that were accepted before `before`, oldest first, at most `limit`; returns how many went. Events
    * of that time go with them, but never the last one. One call looks at a bounded stretch of unfinished ones and the next goes
@@ -218,6 +244,7 @@ export interface QueueStore {
   forget(before: EpochMs, limit: number): number;
 
   // Reading, in or out of a transaction:
+  findOnce(key: string): KeptOnce | undefined;
   body(message: MessageId): Uint8Array | null;
   recipients(message: MessageId): readonly RecipientRow[];
   /** The limit that the sender of a message asked for; null for none, and for a message that is not there. */

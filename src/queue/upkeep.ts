@@ -10,6 +10,14 @@ const IDLE_STEP_MS = 2000;
 /** Finished messages removed in one transaction, and dead letters whose bytes go. */
 const FORGET_MESSAGES = 200;
 const FADE_LETTERS = 100;
+/** Requests with an idempotency key that are forgotten in one transaction. */
+const TRIM_REQUESTS = 500;
+/** A request is known again for a day (INTERFACE 5), or until all of them take this share of the history's bytes. */
+const ONCE_MS = 24 * 3_600_000;
+const ONCE_SHARE = 0.25;
+/** Smaller steps of the clock are no leap; after one, requests that seem a day old are known for so long at least. */
+const LEAP_MS = 60_000;
+const LEAP_GRACE_MS = 3_600_000;
 
 export interface HistoryLimits {
   readonly historyMs: number;
@@ -30,17 +38,31 @@ export function createUpkeep(deps: {
 }): Upkeep {
   const { store, clock } = deps;
   let { limits } = deps;
+  const hasLeapt = createLeapWatch(clock);
+  const trimOnces = (): boolean => {
+    const now = clock.now();
+    const gone = store.trimOnces({
+      before: hasLeapt() ? -Infinity : now - ONCE_MS,
+      now,
+      bytesMax: limits.historyBytesMax * ONCE_SHARE,
+      limit: TRIM_REQUESTS,
+    });
+    return gone === TRIM_REQUESTS;
+  };
   const step = (): void => {
     const { databaseBytes, keptBytes } = store.size();
     const tooLarge = databaseBytes > limits.historyBytesMax || keptBytes > limits.historyBytesMax;
     // Bytes that are only kept go before the history that tells of them.
     const oldestFirst = tooLarge && keptBytes > 0;
     const before = clock.now() - (tooLarge && !oldestFirst ? 0 : limits.historyMs);
-    const removed = store.transaction(
-      () =>
+    const removed = store.transaction(() => {
+      const onces = trimOnces();
+      return (
         store.forget(before, FORGET_MESSAGES) === FORGET_MESSAGES ||
-        store.fade(oldestFirst ? Infinity : clock.now(), FADE_LETTERS) === FADE_LETTERS,
-    );
+        store.fade(oldestFirst ? Infinity : clock.now(), FADE_LETTERS) === FADE_LETTERS ||
+        onces
+      );
+    });
     if (removed.kind === "failed") deps.log("warn", "history.kept", { text: removed.text });
     const more = store.tidy() || oldestFirst || (removed.kind === "committed" && removed.value);
     timer = clock.after(more ? BUSY_STEP_MS : IDLE_STEP_MS, step);
@@ -49,5 +71,20 @@ export function createUpkeep(deps: {
   return {
     configure: (next) => void (limits = next),
     stop: () => timer.cancel(),
+  };
+}
+
+/** True for a while after the wall clock leapt ahead: a client that still tries again must not meet a queue that has forgotten. */
+function createLeapWatch(clock: Clock): () => boolean {
+  let lastWall = clock.now();
+  let lastMono = clock.monotonicMs();
+  let leaptAtMono = -Infinity;
+  return () => {
+    const wall = clock.now();
+    const mono = clock.monotonicMs();
+    if (wall - lastWall - (mono - lastMono) > LEAP_MS) leaptAtMono = mono;
+    lastWall = wall;
+    lastMono = mono;
+    return mono < leaptAtMono + LEAP_GRACE_MS;
   };
 }

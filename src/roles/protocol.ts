@@ -60,6 +60,8 @@ export interface AcceptBatch {
   readonly batch: number;
   readonly packed: Packed<MessageHead>;
   readonly groups: readonly number[];
+  /** Of the calls that carry an idempotency key (wire.ts); absent when none does. */
+  readonly onces?: string;
 }
 
 export type DoorToQueue =

@@ -28,7 +28,7 @@ import { createRouting } from "./routing.ts";
 import { createSenderPorts } from "./senderPorts.ts";
 import { queuePolicy, sourceSettings } from "./settings.ts";
 import { createThread, type Thread } from "./thread.ts";
-import { unpack } from "./wire.ts";
+import { unpack, unpackOnces } from "./wire.ts";
 
 type QueueThread = Thread<QueueToDoor, DoorToQueue>;
 
@@ -161,16 +161,19 @@ function historyLimits({ historyDays, historyMaxBytes }: Config): HistoryLimits 
 }
 
 /** Answers of one batch may come in several commits; they travel back when the last one is there. */
-function accept(thread: QueueThread, queue: Queue, { batch, packed, groups }: AcceptBatch): void {
+function accept(thread: QueueThread, queue: Queue, message: AcceptBatch): void {
+  const { batch, packed, groups } = message;
   const pieces = unpack(packed);
+  const onces = unpackOnces(message.onces);
   const answers: AcceptAnswer[] = new Array<AcceptAnswer>(groups.length);
   let missing = groups.length;
   let from = 0;
   groups.forEach((count, i) => {
-    queue.accept(pieces.slice(from, from + count), (answer) => {
+    const answer = (answer: AcceptAnswer): void => {
       answers[i] = answer;
       if (--missing === 0) thread.say({ say: "answers", batch, answers });
-    });
+    };
+    queue.accept(pieces.slice(from, from + count), answer, onces[i]);
     from += count;
   });
 }

@@ -2,9 +2,9 @@
 // commit shares the next one; so the door holds back nothing while the queue keeps pace.
 import type { Clock } from "../base/clock.ts";
 import type { MessageHead } from "../mail/message.ts";
-import type { Accept, AcceptAnswer, Submission } from "../mail/submission.ts";
+import type { Accept, AcceptAnswer, Once, Submission } from "../mail/submission.ts";
 import type { DoorToQueue } from "./protocol.ts";
-import { type Piece, pack, transferOf } from "./wire.ts";
+import { type Piece, pack, packOnces, transferOf } from "./wire.ts";
 
 /** Batches without an answer; beyond that the door gathers, so that a queue that waits for its disk is not buried in small ones. */
 const UNDER_WAY_MAX = 32;
@@ -14,6 +14,7 @@ const BATCH_MESSAGES_MAX = 512;
 interface Waiting {
   readonly messages: readonly Submission[];
   readonly settle: (answer: AcceptAnswer) => void;
+  readonly once: Once | undefined;
 }
 
 export interface Submitter {
@@ -44,14 +45,16 @@ export function createSubmitter(deps: {
       const batch = ++lastBatch;
       underWay.set(batch, calls);
       const groups = calls.map((call) => call.messages.length);
-      deps.post({ say: "accept", batch, packed, groups }, transferOf(packed));
+      const onces = packOnces(calls);
+      const accept = { say: "accept" as const, batch, packed, groups };
+      deps.post(onces === undefined ? accept : { ...accept, onces }, transferOf(packed));
     }
   };
 
   return {
-    accept: (messages) =>
+    accept: (messages, once) =>
       new Promise((settle) => {
-        waiting.push({ messages, settle });
+        waiting.push({ messages, settle, once });
         if (woken || underWay.size >= UNDER_WAY_MAX) return;
         woken = true;
         deps.clock.soon(post);

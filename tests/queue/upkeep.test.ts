@@ -12,6 +12,7 @@ interface Sketch {
   readonly keptBytes?: number;
   readonly forgets?: number;
   readonly fades?: number;
+  readonly trims?: number;
   readonly tidies?: boolean;
 }
 
@@ -40,6 +41,7 @@ function setUp(store: Sketch) {
         asked.push(before);
         return store.forgets ?? 0;
       },
+      trimOnces: () => store.trims ?? 0,
       fade(before: number) {
         faded.push(before);
         return store.fades ?? 0;
@@ -80,7 +82,7 @@ test("kept bytes fade by their time, and before any history once they are too ma
 });
 
 test("steps come close together only while there is more to do", () => {
-  for (const busy of [{ forgets: 200 }, { fades: 100 }, { tidies: true }]) {
+  for (const busy of [{ forgets: 200 }, { fades: 100 }, { trims: 500 }, { tidies: true }]) {
     const { waits, step } = setUp(busy);
     step();
     expect(waits[1]).toBeLessThan(waits[0] as number);
