@@ -235,6 +235,12 @@ export const range: Kind<string> = {
   show: (value) => value,
 };
 
+export const cidr: Kind<string> = {
+  allowed: "an address range such as 10.0.0.0/8 or fe80::/10",
+  parse: (raw) => (typeof raw === "string" && parseCidr(raw) !== undefined ? raw : undefined),
+  show: (value) => value,
+};
+
 /** A table with the keys p0, p1 and p2 in the file; what is absent keeps its default. */
 export function perPriority<T>(of: Kind<T>, defaults: PerPriority<T>): Kind<PerPriority<T>> {
   return {

@@ -24,6 +24,7 @@ import {
   text,
 } from "./kinds.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
+import { doorSettings } from "./doorSettings.ts";
 import { localSettings } from "./localSettings.ts";
 import { relayList } from "./relay.ts";
 import { type Setting, setting } from "./setting.ts";
@@ -233,6 +234,7 @@ export const settings = {
     default: 512 * MB,
     help: "Resident memory beyond which no mail is accepted",
   }),
+  ...doorSettings,
   maxMessageBytes: setting({
     name: "max_message_bytes",
     kind: size({ min: 10_000, max: GB }),

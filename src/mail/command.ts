@@ -2,13 +2,14 @@
 // is JSON: it travels between threads, and the answers are the API's own. A room adds its members here and their handlers in a file of
 // its own under roles/handlers/.
 import type { EpochMs } from "../base/clock.ts";
+import type { KeyTerms, KeyUse, NewKey } from "./apiKey.ts";
 import type { DkimKey } from "./dkim/key.ts";
 import type { DnsType } from "./dns.ts";
 import type { MessageId } from "./id.ts";
 import type { TraceWish } from "./trace.ts";
 
 /** For the queue thread: whatever changes the store, and whatever only that thread knows. */
-export type Command = QueueCommand | DnsCommand;
+export type Command = QueueCommand | DnsCommand | KeyCommand;
 
 /** Whom a verb concerns, besides a message. */
 export type Span =
@@ -41,6 +42,14 @@ export type DnsCommand =
   /** Null: all that is known. */
   | { readonly do: "dns.flush"; readonly name: string | null }
   | { readonly do: "dns.warm"; readonly domains: readonly string[] };
+
+/** Answered with the `KeyRecord` as it is afterwards, by which time the door knows it. */
+export type KeyCommand =
+  | { readonly do: "keys.create"; readonly key: NewKey }
+  | { readonly do: "keys.update"; readonly id: string; readonly change: Partial<KeyTerms> }
+  | { readonly do: "keys.revoke"; readonly id: string }
+  /** What the door counted: written behind or ahead of the mail, never in its way. */
+  | { readonly do: "keys.used"; readonly uses: readonly KeyUse[] };
 
 /** For every sender thread: what it has learned, and what it does at this moment. */
 export type SenderCommand =

@@ -8,7 +8,8 @@ export interface Submission {
 }
 
 /** Why nothing was stored; each is an error name of the API. */
-export type Refusal = "queue_full" | "disk_low" | "memory_low" | "draining";
+export type Refusal =
+  "queue_full" | "disk_low" | "memory_low" | "draining" | "daily_quota_exceeded";
 
 /** A request that carries an idempotency key: its messages, the key and the first events are stored together. */
 export interface Once {
@@ -29,7 +30,12 @@ export type Suppressed = readonly { readonly message: number; readonly n: number
  */
 export type AcceptAnswer =
   | { readonly kind: "accepted"; readonly suppressed?: Suppressed }
-  | { readonly kind: "refused"; readonly why: Refusal; readonly retryAfterS: number }
+  | { readonly kind: "refused";
+      readonly why: Refusal;
+      readonly retryAfterS: number;
+      /** The limit that was reached, where `why` alone does not say it. */
+      readonly limit?: string;
+    }
   | { readonly kind: "replayed"; readonly answer: string; readonly suppressed?: Suppressed }
   | { readonly kind: "mismatch" };
 

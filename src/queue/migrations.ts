@@ -141,12 +141,38 @@ CREATE TABLE once (
 ) STRICT;
 `;
 
+/**
+ * Numbers are never given twice (AUTOINCREMENT): mail and idempotency keys say whose they are by number. `digest` is the SHA-256 of
+ * the token; `used` is kept to the hour; `day` and `day_used` count recipients for the quota.
+ */
+const apiKeys = `
+CREATE TABLE api_key (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL UNIQUE,
+  scopes TEXT NOT NULL,
+  domains TEXT,
+  rate TEXT,
+  burst INTEGER,
+  quota INTEGER,
+  depth INTEGER,
+  expires INTEGER,
+  capture INTEGER NOT NULL CHECK (capture IN (0, 1)),
+  created INTEGER NOT NULL,
+  used INTEGER,
+  day INTEGER NOT NULL DEFAULT 0,
+  day_used INTEGER NOT NULL DEFAULT 0
+) STRICT;
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: operator },
   // What the sender wants to be told of, as JSON (mail/message.ts); null for nearly all mail.
   { version: 3, sql: "ALTER TABLE message ADD COLUMN dsn TEXT" },
   { version: 4, sql: once },
+  { version: 5, sql: apiKeys },
   // The API key that sent it, by number; and whether nothing of it leaves the host.
   {
     version: 8,

@@ -6,6 +6,7 @@ import { type EventRow, eventTypes } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { recipientStates, type StateNumber } from "../mail/state.ts";
+import type { KeyStore } from "./keys.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
@@ -13,6 +14,7 @@ import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
 import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createGraves } from "./sqlite-dead.ts";
 import { createOnces } from "./sqlite-once.ts";
+import { createKeys } from "./sqlite-keys.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
 import {
@@ -48,7 +50,7 @@ export interface SqliteOptions {
 }
 
 export type OpenResult =
-  | { readonly kind: "opened"; readonly store: QueueStore }
+  | { readonly kind: "opened"; readonly store: QueueStore & KeyStore }
   | { readonly kind: "refused"; readonly why: RefusedWhy; readonly text: string };
 
 const BALLAST_BYTES = 16 * 1024 * 1024;
@@ -93,7 +95,7 @@ interface StoreParts {
   readonly walFile: string;
 }
 
-function createStore({ file, facts, ballast, ring, walFile }: StoreParts): QueueStore {
+function createStore({ file, facts, ballast, ring, walFile }: StoreParts): QueueStore & KeyStore {
   const { db, prepare } = file;
   const books = createBooks(prepare);
   const leases = createHeldLeases();
@@ -175,6 +177,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     },
     forget: createForget(prepare, books, graves),
     ...createOnces(prepare),
+    ...createKeys(prepare),
     ...createReads(prepare, ring),
     ...createWaiting(prepare),
     tally: books.tally,

@@ -171,6 +171,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),
     order: queue.order,
+    onKeys: queue.onKeys,
     trace: tracing.open,
     explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),

@@ -6,15 +6,15 @@ import type { Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config.ts";
 import type { Endpoint } from "../config/kinds.ts";
+import type { KeyRecord } from "../mail/apiKey.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
 import { createIds } from "../mail/id.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
-import { digestOf } from "../submit/auth.ts";
-import { owner } from "../submit/caller.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
+import { createKeyBook } from "../submit/keyBook.ts";
 import { type Listener, serveLocal, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
@@ -22,7 +22,7 @@ import { SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
 import { openRuntimeSockets, ownSocket } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
-import { doorLimits, returnPaths } from "./settings.ts";
+import { doorLimits, keySettings, returnPaths } from "./settings.ts";
 import type { Tracing } from "./tracing.ts";
 
 export type OpenedDoor =
@@ -54,6 +54,8 @@ export async function openDoor(deps: {
   readonly domains: Domains;
   readonly ask: (query: Query) => Promise<Answer>;
   readonly order: Order;
+  /** Told of all API keys after every change. */
+  readonly onKeys: (hear: (keys: readonly KeyRecord[]) => void) => void;
   readonly explain: Explain;
   readonly trace: Tracing["open"];
   readonly reload: () => Promise<CommandAnswer>;
@@ -78,10 +80,17 @@ export async function openDoor(deps: {
   };
   const ids = createIds(ready.lastId);
   const spool = createSpool(join(config.dataDir, SPOOL_FOLDER), systemRandom);
-  const doorOf = ({ hostname, ...next }: Config, apiKey: string): Door => {
-    const key = { id: "first", digest: digestOf(apiKey), caller: owner };
-    return createDoor({
-      accept: deps.accept,
+  const book = createKeyBook({
+    clock: systemClock,
+    order: deps.order,
+    records: ready.keys,
+    settings: keySettings(config, deps.apiKey),
+  });
+  deps.onKeys(book.heard);
+  const accept = book.account(deps.accept);
+  const doorOf = ({ hostname, ...next }: Config): Door =>
+    createDoor({
+      accept,
       ask: deps.ask,
       order: deps.order,
       explain: deps.explain,
@@ -92,7 +101,8 @@ export async function openDoor(deps: {
       tag: ready.tag,
       hostname,
       returnPathOf: returnPaths(next),
-      keys: () => [key],
+      keys: book.keys,
+      keyRecords: book.records,
       clock: systemClock,
       random: systemRandom,
       limits: doorLimits({ hostname, ...next }),
@@ -103,9 +113,8 @@ export async function openDoor(deps: {
       version,
       log: deps.log,
     });
-  };
   // A reload makes another one; requests that are under way end in theirs.
-  let current = doorOf(config, deps.apiKey);
+  let current = doorOf(config);
   const door: Door = {
     fetch: (request, peer) => current.fetch(request, peer),
     send: (request, peer) => current.send(request, peer),
@@ -145,11 +154,13 @@ export async function openDoor(deps: {
         }
         config = next;
         memory.limit(next.memoryLimitBytes);
-        current = doorOf(next, apiKey);
+        book.configure(keySettings(next, apiKey));
+        current = doorOf(next);
         return undefined;
       },
       async close() {
         memory.stop();
+        await book.close();
         const answered = Promise.all(listeners.map((one) => one.stop()));
         const late = new Promise((resolve) =>
           systemClock.after(LAST_REQUESTS_MS, () => resolve(0)),

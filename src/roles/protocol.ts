@@ -4,6 +4,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { LogFields, LogLevel } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 import type { Config } from "../config.ts";
+import type { KeyRecord } from "../mail/apiKey.ts";
 import type { Command, CommandAnswer, SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import type { Job } from "../mail/job.ts";
@@ -81,6 +82,7 @@ export interface QueueReady {
   readonly tag: HostTag;
   readonly lastId: MessageId;
   readonly health: QueueHealth;
+  readonly keys: readonly KeyRecord[];
 }
 
 /** Why a store could not be opened; each has an exit code of its own (INTERFACE 3). */
@@ -96,6 +98,8 @@ export type QueueToDoor =
   | QueueUnable
   | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
   | Told
+  /** All API keys, whenever one was made, changed or revoked. */
+  | { readonly say: "keys"; readonly keys: readonly KeyRecord[] }
   /** Told when it changes. */
   | { readonly say: "standing"; readonly refusing: Refusal | null }
   /** Whenever it changes. */

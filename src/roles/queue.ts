@@ -21,6 +21,7 @@ import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { dnsHandlers } from "./handlers/dns.ts";
 import { explainHandlers } from "./handlers/explain.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
+import { keyHandlers } from "./handlers/keys.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
 import { warnOfStrangers } from "./ownAddresses.ts";
@@ -115,6 +116,11 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...queueHandlers(queue),
     ...explainHandlers({ queue, store, routing, sources, clock }),
     ...dnsHandlers(routing.dns, clock),
+    ...keyHandlers({
+      store,
+      tell: (keys) => thread.say({ say: "keys", keys }),
+      fatal: (text) => thread.say({ say: "fatal", text }),
+    }),
   };
   thread.hear((message) => {
     switch (message.say) {
@@ -149,7 +155,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   });
   queue.start();
   const { tag, lastId } = store.facts;
-  thread.say({ say: "ready", tag, lastId, health: queue.health() });
+  thread.say({ say: "ready", tag, lastId, health: queue.health(), keys: store.keys() });
 }
 
 function keepingOf({ deadLetterDays, keepBodies }: Config): Keeping {

@@ -2,6 +2,7 @@
 // at any moment, must not fall into the time in which the door still loads.
 import type { Clock } from "../base/clock.ts";
 import type { Config } from "../config.ts";
+import type { KeyRecord } from "../mail/apiKey.ts";
 import { busy, type Command, type CommandAnswer, type Order } from "../mail/command.ts";
 import type { UplinkView } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
@@ -28,6 +29,8 @@ export interface QueueThread {
   readonly accept: Accept;
   readonly order: Order;
   configure(config: Config): Promise<CommandAnswer>;
+  /** Told of all API keys after every change. */
+  onKeys(hear: (keys: readonly KeyRecord[]) => void): void;
   /** Why it takes no mail; null: it does. A moment old. */
   refusing(): Refusal | null;
   /** Calls that have no answer yet. */
@@ -58,6 +61,7 @@ export function createQueueThread(deps: {
   });
   const first = Promise.withResolvers<QueueReady | QueueUnable>();
   const ended = Promise.withResolvers<void>();
+  let hearKeys: (keys: readonly KeyRecord[]) => void = () => {};
   let refusing: Refusal | null = null;
   let ready = false;
   let broken = false;
@@ -77,6 +81,8 @@ export function createQueueThread(deps: {
         return submitter.answered(message.batch, message.answers);
       case "told":
         return orders.answered(message.number, message.answer);
+      case "keys":
+        return hearKeys(message.keys);
       case "uplink":
         uplink = message.uplink;
         return;
@@ -100,6 +106,7 @@ export function createQueueThread(deps: {
     accept: submitter.accept,
     order: orders.ask,
     configure: (config) => orders.ask({ do: "configure", config }),
+    onKeys: (hear) => void (hearKeys = hear),
     refusing: () => refusing,
     open: submitter.open,
     uplink: () => uplink,

@@ -19,6 +19,7 @@ import { parseRelays } from "../route/relay.ts";
 import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
 import { type Deadlines, rfcDeadlines } from "../smtp/phases.ts";
 import type { DoorLimits } from "../submit/door.ts";
+import type { KeySettings } from "../submit/keyBook.ts";
 import type { ReturnPathOf } from "../submit/draft.ts";
 import { ownAddresses } from "./ownAddresses.ts";
 
@@ -161,6 +162,11 @@ export function upstreamSettings(config: Config): UpstreamSettings {
   const trusted = servers.map((server) => ({ ...server, trusted: true }));
   const { dnsTimeoutMs: timeoutMs } = config;
   return { servers: config.dane === "on" ? trusted : servers, timeoutMs };
+}
+
+export function keySettings(config: Config, firstKey: string): KeySettings {
+  const { keyRate: rate, keyBurst: burst, admissionWaitMs: waitMs } = config;
+  return { firstKey, rate, burst, waitMs };
 }
 
 export function doorLimits(config: Config): DoorLimits {

@@ -1,6 +1,7 @@
 // Who may ask. A key is known by the SHA-256 of its token only, and compared in constant time; who guesses is slowed down by address.
 import { hash, timingSafeEqual } from "node:crypto";
-import type { Clock } from "../base/clock.ts";
+import { parseIp } from "../base/cidr.ts";
+import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Caller } from "./caller.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 
@@ -9,14 +10,18 @@ export interface ApiKey {
   /** SHA-256 of the token. */
   readonly digest: Uint8Array;
   readonly caller: Caller;
+  /** By the clock on the wall; absent: never. */
+  readonly expiresAt?: EpochMs | null;
+  /** Set whenever it opens the gate. */
+  readonly use?: { recent: boolean };
 }
 
 export function digestOf(token: string): Uint8Array {
   return hash("sha256", token, "buffer");
 }
 
-/** Digests of tokens that were right lately, so that the hot path hashes no token. */
-const TOKENS_MAX = 256;
+/** Tokens that were right lately, so that the hot path hashes none and compares with one. */
+const TOKENS_MAX = 1024;
 const TOKEN_LENGTH_MAX = 512;
 
 /** Wrong keys from one client address within the window before it is told to wait. */
@@ -28,26 +33,44 @@ const ADDRESSES_MAX = 4096;
 export interface Gate {
   /** `authorization` is the header as it came; `addressOf` is asked only when the key is wrong. */
   check(authorization: string | null, addressOf: () => string | null): Result<Caller>;
+  /** The same for doors that get the token by itself, as a password. */
+  checkToken(token: string, addressOf: () => string | null): Result<Caller>;
 }
 
 export function createGate(deps: {
+  /** The same list as long as nothing has changed: another one makes the gate forget what it knew. */
   readonly keys: () => readonly ApiKey[];
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "monotonicMs" | "now">;
 }): Gate {
-  const digests = new Map<string, Uint8Array>();
+  let known: readonly ApiKey[] = [];
+  const recent = new Map<string, ApiKey>();
   const failures = createFailures(deps.clock);
 
   const find = (token: string): ApiKey | undefined => {
-    const digest = digests.get(token) ?? digestOf(token);
-    let found: ApiKey | undefined;
-    // Every key is compared, so that the time taken does not tell which one was near.
-    for (const key of deps.keys()) if (timingSafeEqual(key.digest, digest)) found = key;
-    if (found === undefined) digests.delete(token);
-    else if (!digests.has(token)) {
-      if (digests.size >= TOKENS_MAX) digests.clear();
-      digests.set(token, digest);
+    const keys = deps.keys();
+    if (keys !== known) {
+      known = keys;
+      recent.clear();
     }
+    const seen = recent.get(token);
+    if (seen !== undefined) return seen;
+    const found = compareAll(keys, digestOf(token));
+    if (found === undefined) return undefined;
+    if (recent.size >= TOKENS_MAX) recent.clear();
+    recent.set(token, found);
     return found;
+  };
+
+  const checkToken = (token: string, addressOf: () => string | null): Result<Caller> => {
+    const key = find(token);
+    if (key !== undefined) {
+      if (key.expiresAt != null && deps.clock.now() >= key.expiresAt) return problem(expired);
+      if (key.use !== undefined) key.use.recent = true;
+      return ok(key.caller);
+    }
+    // A right key is let in whatever others try from its address: nobody can lock it out.
+    const waitS = failures.count(networkOf(addressOf() ?? ""));
+    return problem(waitS === 0 ? unknown : { ...tooMany, retryAfterS: waitS });
   };
 
   return {
@@ -55,12 +78,18 @@ export function createGate(deps: {
       if (authorization === null || authorization === "") return problem(missing);
       const token = bearerOf(authorization);
       if (token === undefined) return problem(notBearer);
-      const key = find(token);
-      if (key !== undefined) return ok(key.caller);
-      const waitS = failures.count(addressOf() ?? "");
-      return problem(waitS === 0 ? unknown : { ...tooMany, retryAfterS: waitS });
+      return checkToken(token, addressOf);
     },
+    checkToken: (token, addressOf) =>
+      token.length > TOKEN_LENGTH_MAX ? problem(unknown) : checkToken(token, addressOf),
   };
+}
+
+/** Every key is compared to its end, so that the time taken does not tell which one was near. */
+function compareAll(keys: readonly ApiKey[], digest: Uint8Array): ApiKey | undefined {
+  let found: ApiKey | undefined;
+  for (const key of keys) if (timingSafeEqual(key.digest, digest)) found = key;
+  return found;
 }
 
 function bearerOf(authorization: string): string | undefined {
@@ -68,6 +97,16 @@ function bearerOf(authorization: string): string | undefined {
   const plain = authorization.startsWith("Bearer ");
   if (!plain && authorization.slice(0, 7).toLowerCase() !== "bearer ") return undefined;
   return authorization.slice(7).trim();
+}
+
+/** An IPv6 host has 2^64 addresses of its own, so they count as one; an IPv4 address that is written as IPv6 is that of IPv4. */
+export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const bytes = parseIp(address.replace(/%.*$/, ""));
+  if (bytes === undefined) return address;
+  const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff;
+  if (isMapped && bytes[11] === 0xff) return bytes.subarray(12).join(".");
+  return `${Buffer.from(bytes.subarray(0, 8)).toString("hex")}::/64`;
 }
 
 /** Counts wrong keys by address in fixed windows; 0, or the seconds to wait. */
@@ -104,7 +143,12 @@ const unknown: Problem = {
   name: "invalid_api_key",
   detail: `This API key is not known here. ${WHERE}`,
 };
+const expired: Problem = {
+  name: "invalid_api_key",
+  detail: "This API key has expired. Make another one, or give it more time.",
+};
 const tooMany: Problem = {
   name: "rate_limit_exceeded",
+  limit: "failed_keys",
   detail: "Too many wrong API keys came from this address. Wait, then send a key that is known.",
 };

@@ -38,6 +38,8 @@ export async function sendBatch(
     if (body.kind === "problem") return body;
     const items = itemsOf(body.value, deps.batchMax, dialect);
     if (items.kind === "problem") return items;
+    const late = caller.allowance?.charge(items.value.list.length - 1);
+    if (late !== undefined) return problem(late);
     const failed = await prepareAll(deps, caller, items.value, mode, prepared, errors);
     if (failed !== undefined) {
       await discard(prepared);
@@ -80,6 +82,12 @@ function itemsOf(body: unknown, batchMax: number, dialect: Dialect): Result<Item
   return ok({ list: dialect === "emails" ? list.map(fromResend) : list, base });
 }
 
+/** Of one message of a batch, which say nothing of the others. */
+const ownFaults: ReadonlySet<Problem["name"]> = new Set([
+  "message_too_large",
+  "domain_not_allowed",
+]);
+
 /** Fills `prepared`, or `errors` when the mode is permissive; a returned problem refuses the whole batch. */
 async function prepareAll(
   deps: SendDeps,
@@ -107,8 +115,7 @@ async function prepareAll(
     const made = deps.preparer.prepare(fields, now, caller);
     const result = made instanceof Promise ? await made : ok(made);
     if (result.kind === "ok") prepared.push(result.value);
-    else if (mode === "strict" || result.problem.name !== "message_too_large")
-      return result.problem;
+    else if (mode === "strict" || !ownFaults.has(result.problem.name)) return result.problem;
     else errors.push({ index, message: result.problem.detail, errors: [] });
   }
   errors.sort((a, b) => a.index - b.index);

@@ -1,8 +1,10 @@
 // Who stands behind a request, once the gate has let it in. Every door (HTTP, SMTP, local sockets) hands one to what it calls.
+import type { Scope } from "../mail/apiKey.ts";
 import type { MessageHead } from "../mail/message.ts";
+import type { Problem } from "./problem.ts";
+import type { Allowance } from "./rates.ts";
 
-/** What a key may be used for: submit mail, see what became of it, change anything. */
-export type Scope = "send" | "read" | "manage";
+export type { Scope } from "../mail/apiKey.ts";
 
 export interface Caller {
   /** The API key's number; 0: the first key, or a socket of this host's owner. It is the scope of idempotency keys. */
@@ -12,6 +14,8 @@ export interface Caller {
   readonly domains: readonly string[] | null;
   /** Nothing that it sends leaves the host. */
   readonly capture: boolean;
+  /** What it may still do today and at this moment; absent: no limit of its own, and nothing is counted. */
+  readonly allowance?: Allowance | undefined;
 }
 
 /** What of it is kept with each of its messages. */
@@ -28,3 +32,26 @@ export const owner: Caller = {
   domains: null,
   capture: false,
 };
+
+/**
+ * Whether it may send as all of these addresses, in wire form: those of From and the reverse-path that it chose. The null
+ * reverse-path names nobody.
+ */
+export function admitSender(
+  { domains }: Pick<Caller, "domains">,
+  addresses: readonly string[],
+): Problem | undefined {
+  if (domains === null) return undefined;
+  for (const address of addresses) {
+    if (address === "") continue;
+    const domain = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+    if (domains.some((one) => isWithin(domain, one))) continue;
+    const detail = `This API key may not send from ${domain}; it may from ${domains.join(", ")}.`;
+    return { name: "domain_not_allowed", detail };
+  }
+  return undefined;
+}
+
+export function isWithin(domain: string, parent: string): boolean {
+  return domain === parent || domain.endsWith(`.${parent}`);
+}

@@ -12,6 +12,7 @@ import type { Domains } from "../mail/domain.ts";
 import type { Dialect } from "./accepted.ts";
 import { JSON_TYPE, type Refuse, answer, createRefuse } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
+import { addKeys, type KeysDeps } from "./keys.ts";
 import { sendBatch } from "./batch.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
@@ -21,11 +22,13 @@ import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
+import type { Allowance } from "./rates.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter } from "./read.ts";
 import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
+import { createTurns } from "./turns.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
 import { createWaiting } from "./wait.ts";
 
@@ -62,7 +65,7 @@ export interface MetricsPage {
   readonly text: string;
 }
 
-export interface DoorDeps extends Pick<TraceDeps, "trace"> {
+export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyRecords"> {
   readonly accept: Accept;
   readonly ask: Ask;
   readonly order: Order;
@@ -79,6 +82,8 @@ export interface DoorDeps extends Pick<TraceDeps, "trace"> {
   readonly limits: DoorLimits;
   readonly health: () => Health;
   readonly spool: Spool;
+  /** Has the collector run: after bodies so large that waiting for it would cost memory. */
+  readonly relieve?: (() => void) | undefined;
   readonly meter: Meter;
   /** `accept` is the header of the request. */
   readonly metrics: (accept: string) => MetricsPage;
@@ -127,13 +132,27 @@ export function createDoor(deps: DoorDeps): Door {
     if (caller.kind === "problem" || caller.value.scopes.has(scope)) return caller;
     return problem(lacking(scope));
   };
+  /** A key with limits of its own: its request waits its turn, and is told how many more it may make. */
+  const counted = async (
+    allowance: Allowance,
+    request: Request,
+    go: () => Promise<Response>,
+  ): Promise<Response> => {
+    const late = await allowance.enter();
+    const response = late === undefined ? await go() : refuse(request, late);
+    for (const [name, value] of Object.entries(allowance.headers()))
+      response.headers.set(name, value);
+    return response;
+  };
   const keyed =
     (handler: Handler, scope?: Scope) =>
     (context: Context<Env>): Response | Promise<Response> => {
       const request = context.req.raw;
       const caller = admit(request, context.env, scope ?? scopeOf(request.method));
       if (caller.kind === "problem") return refuse(request, caller.problem);
-      return run(request, () => handler(request, context, caller.value));
+      const { allowance } = caller.value;
+      const go = () => run(request, () => handler(request, context, caller.value));
+      return allowance === undefined ? go() : counted(allowance, request, go);
     };
 
   const schema = createMessageSchema({ ...deps.limits, now: () => deps.clock.now() });
@@ -141,10 +160,19 @@ export function createDoor(deps: DoorDeps): Door {
   const send = async (request: Request, peer: Peer, dialect?: Dialect): Promise<Response> => {
     const caller = admit(request, peer, "send");
     if (caller.kind === "problem") return refuse(request, caller.problem);
+    const { allowance } = caller.value;
+    if (allowance === undefined) return sendAs(request, caller.value, dialect);
+    return counted(allowance, request, () => sendAs(request, caller.value, dialect));
+  };
+  const sendAs = async (
+    request: Request,
+    caller: Caller,
+    dialect: Dialect | undefined,
+  ): Promise<Response> => {
     const why = unready(deps);
     if (why !== undefined) return refuse(request, why);
     try {
-      return respond(request, await sender.send(request, caller.value, dialect));
+      return respond(request, await sender.send(request, caller, dialect));
     } catch (error) {
       return fail(request, error);
     }
@@ -160,6 +188,7 @@ export function createDoor(deps: DoorDeps): Door {
   app.post("/emails/batch", sendAll("emails"));
   addReading(app, deps, keyed);
   addDomains(app, deps, keyed);
+  addKeys(app, deps, keyed);
   addOperating(app, deps, keyed);
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
@@ -187,7 +216,8 @@ function lacking(scope: Scope): Problem {
 
 function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
   const { limits, clock } = deps;
-  const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes };
+  const turns = createTurns(clock);
+  const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes, turns };
   const sending: SendDeps = {
     accept: deps.accept,
     clock,
@@ -197,6 +227,8 @@ function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
       large: createBudget(LARGE_BODIES_MAX_BYTES),
       clock,
       spool: deps.spool,
+      turns,
+      relieve: deps.relieve,
     }),
     schema,
     preparer: createPreparer({ ...deps, messageBytesMax: limits.messageBytes }),

@@ -11,7 +11,7 @@ import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.t
 import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
 import { tooLarge } from "./body.ts";
-import { type Caller, markOf } from "./caller.ts";
+import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
@@ -53,6 +53,11 @@ type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
 export function createPreparer(deps: PrepareDeps): Preparer {
   return {
     prepare(fields, now, caller) {
+      if (caller.domains !== null) {
+        const path = fields.return_path?.for("id") ?? "";
+        const barred = admitSender(caller, [fields.from.mailbox.address, path]);
+        if (barred !== undefined) return Promise.resolve(problem(barred));
+      }
       const id = deps.ids(now);
       const uuid = uuidOf(id, deps.tag);
       const draft = draftOf(fields, uuid, deps.hostname, now);

@@ -27,6 +27,7 @@ const errors = {
   invalid_attachment: { status: 422, title: "An attachment is not valid" },
   unsupported_field: { status: 422, title: "A field is not supported" },
   rate_limit_exceeded: { status: 429, title: "Too many requests" },
+  daily_quota_exceeded: { status: 429, title: "The quota of the day is used" },
   internal_server_error: { status: 500, title: "Internal error" },
   busy: { status: 503, title: "Too busy to answer" },
   queue_full: { status: 503, title: "The queue is full" },
@@ -71,6 +72,8 @@ export interface Problem {
   readonly detail: string;
   readonly faults?: readonly Fault[];
   readonly retryAfterS?: number;
+  /** The name of the limit that was reached: a setting, or a limit of the API key. */
+  readonly limit?: string | undefined;
   /** The methods that a path takes, for 405. */
   readonly allow?: string;
   /** The connection is of no use afterwards: a body was left unread. */
@@ -118,8 +121,22 @@ export function problemBody(problem: Problem, instance: string, requestId: strin
     name: problem.name,
     message: problem.detail,
     statusCode: status,
+    ...limitOf(problem),
     ...(problem.faults === undefined ? {} : { errors: problem.faults }),
   };
+}
+
+/** The setting behind a refusal that has but one. */
+const usualLimits: Partial<Readonly<Record<ErrorName, string>>> = {
+  queue_full: "queue_max_messages",
+  disk_low: "disk_reserve",
+  memory_low: "memory_limit",
+  daily_quota_exceeded: "daily_quota",
+  message_too_large: "max_message_bytes",
+};
+
+function limitOf({ name, limit = usualLimits[name] }: Problem): { readonly limit?: string } {
+  return limit === undefined ? {} : { limit };
 }
 
 export function problemHeaders(problem: Problem): Record<string, string> {

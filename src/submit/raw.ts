@@ -16,7 +16,7 @@ import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
 import { declaredLength, freeChunk, readChunks, tooLarge } from "./body.ts";
-import { type Caller, markOf } from "./caller.ts";
+import { admitSender, type Caller, markOf } from "./caller.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
@@ -74,6 +74,12 @@ export async function prepareRaw(
     return read as Result<never>;
   }
   const { sizeBytes, sha256, eightBit, header } = result.value;
+  const authors = header.from.map(({ address }) => address);
+  const barred = admitSender(caller, [...authors, envelope.value.from ?? ""]);
+  if (barred !== undefined) {
+    await holder.discard();
+    return problem(barred);
+  }
   const { recipients } = read.value;
   const from = envelope.value.from ?? reversePath(deps, header.from[0].address, uuid);
   const head: MessageHead = {

@@ -153,8 +153,8 @@ export function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem 
   return deps.accept(submissions).then((said) => {
     if (said.kind === "accepted") return undefined;
     if (said.kind !== "refused") throw new Error(`${said.kind} without an idempotency key`);
-    const { why: name, retryAfterS } = said;
-    return discard(all).then(() => ({ name, detail: refusals[name], retryAfterS }));
+    const { why: name, retryAfterS, limit } = said;
+    return discard(all).then(() => ({ name, detail: refusals[name], retryAfterS, limit }));
   });
 }
 
@@ -162,6 +162,8 @@ export const refusals = {
   queue_full: "The queue holds as much as it may. Nothing was stored. Try again later.",
   disk_low: "The disk is nearly full. Nothing was stored. Try again later.",
   memory_low: "The daemon holds as much memory as it may. Nothing was stored. Try again later.",
+  daily_quota_exceeded:
+    "This API key may not send to so many more recipients today (daily_quota). Nothing was stored.",
   draining: "The daemon is stopping. Nothing was stored. Try again later.",
 } as const;
 

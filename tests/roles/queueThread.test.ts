@@ -7,6 +7,7 @@ const readyWord: QueueReady = {
   say: "ready",
   tag: "8000000000000000",
   lastId: 0,
+  keys: [],
   health: {
     pendingRecipients: 0,
     pendingBytes: 0,
