@@ -307,6 +307,12 @@ export const settings = {
     default: false,
     help: "Bytes of all mail are kept as long as it can be looked up; else those of delivered mail go at once",
   }),
+  suppressBounces: setting({
+    name: "suppress_bounces",
+    kind: flag,
+    default: true,
+    help: "A mailbox that its server says is not there gets no more mail until it is taken off the list (`postrider suppress`)",
+  }),
   ...localSettings,
   logLevel: setting<LogLevel>({
     name: "log_level",

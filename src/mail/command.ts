@@ -35,7 +35,28 @@ export type QueueCommand =
   /** Where a site stands: its pause, its failures, what is with the sender. */
   | { readonly do: "queue.site"; readonly site: string }
   /** All that this thread knows of where a domain's mail goes (`RouteView`). */
-  | { readonly do: "queue.route"; readonly domain: string };
+  | { readonly do: "queue.route"; readonly domain: string }
+  | SuppressCommand;
+
+/** Answered with the rows of the list that it concerns, in the order of what was asked. */
+export type SuppressCommand =
+  | {
+      readonly do: "suppress.add";
+      readonly entries: readonly { readonly address: string; readonly reason: string }[];
+    }
+  /** By address or by id. */
+  | { readonly do: "suppress.remove"; readonly which: readonly string[] }
+  /** A report that came back for a recipient and was matched to it. */
+  | {
+      readonly do: "suppress.report";
+      readonly message: MessageId;
+      readonly n: number;
+      readonly report: "bounced" | "complained";
+      readonly enhanced: string;
+      readonly text: string;
+      readonly by: string;
+      readonly suppress: boolean;
+    };
 
 export type DnsCommand =
   | { readonly do: "dns.lookup"; readonly type: DnsType; readonly name: string }

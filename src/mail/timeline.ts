@@ -57,11 +57,26 @@ export interface NoteStep {
   readonly text: string;
 }
 
-export type Step = AttemptStep | NoteStep;
+/** What came back after the end: the next server, or the recipient's provider, said it in a report (RFC 3464, RFC 5965). */
+export interface ReportStep {
+  readonly kind: "report";
+  readonly at: EpochMs;
+  readonly report: "bounced" | "complained";
+  readonly doubt: false;
+  /** RFC 3463; empty for none. */
+  readonly enhanced: string;
+  readonly text: string;
+  /** Who says so; empty when the report does not. */
+  readonly by: string;
+}
+
+export type Step = AttemptStep | NoteStep | ReportStep;
 
 export function packStep(step: Step): string {
   if (step.kind === "note")
     return JSON.stringify(["n", step.at, step.note, step.doubt ? 1 : 0, step.text]);
+  if (step.kind === "report")
+    return JSON.stringify(["r", step.at, step.report, step.enhanced, step.text, step.by]);
   const { tls } = step;
   return JSON.stringify([
     "a",
@@ -85,6 +100,7 @@ export function packStep(step: Step): string {
   ]);
 }
 
+type PackedReport = [string, number, ReportStep["report"], string, string, string];
 type PackedTls = readonly [string, string, number, number, number, number, TlsPolicyName, string];
 
 function packTls(tls: TlsFacts): PackedTls {
@@ -106,6 +122,10 @@ export function unpackTimeline(timeline: string): Step[] {
     if (row[0] === "n") {
       const [, at, note, doubt, text] = row as [string, number, NoteStep["note"], number, string];
       return { kind: "note", at, note, doubt: doubt === 1, text };
+    }
+    if (row[0] === "r") {
+      const [, at, report, enhanced, text, by] = row as PackedReport;
+      return { kind: "report", at, report, doubt: false, enhanced, text, by };
     }
     const tls = row[16] as 0 | PackedTls;
     return {

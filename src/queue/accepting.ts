@@ -5,6 +5,7 @@ import type { Call } from "./inbox.ts";
 import type { Intake } from "./intake.ts";
 import type { Turn } from "./launch.ts";
 import type { KeptOnce, QueueStore } from "./store.ts";
+import { placesOf } from "./suppress.ts";
 
 const accepted: AcceptAnswer = { kind: "accepted" };
 
@@ -26,11 +27,15 @@ export function createAccepting({ store, intake, taken }: AcceptingDeps): TakeCa
         messages.length === 0 ? store.findOnce(once.key) : store.noteOnce(once, turn.now.wall);
       if (kept !== undefined) return again(kept, once.request);
     }
+    const barredBefore = turn.barred.length;
     for (const submission of messages) {
       intake.take(turn, submission);
       taken(submission);
     }
-    return accepted;
+    if (turn.barred.length === barredBefore) return accepted;
+    const suppressed = placesOf(messages, turn.barred.slice(barredBefore));
+    if (once !== undefined) store.suppressOnce(once.key, suppressed);
+    return { kind: "accepted", suppressed };
   };
 }
 

@@ -18,6 +18,7 @@ import { livesUntil, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { Stranded } from "./sources.ts";
 import type { Claimed, ClaimRequest, QueueStore } from "./store.ts";
+import type { Suppressing } from "./suppress.ts";
 import { isHungry, noteDue, roomOf, sharesOf } from "./window.ts";
 
 export interface DispatchDeps {
@@ -38,6 +39,7 @@ export interface DispatchDeps {
   readonly depart: Depart;
   /** For mail that must be encrypted. */
   readonly insist: (route: Route) => Route;
+  readonly suppressing: Suppressing;
   /** The bytes of a message are not where they must be. */
   readonly bodyMissing: (claimed: Claimed) => void;
 }
@@ -54,7 +56,7 @@ export interface Dispatcher {
 const PROBE_SEARCH_MAX = 50;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { store, sites, flights, routes, policy, dueTime, roll, expect } = deps;
+  const { store, sites, flights, routes, policy, dueTime, roll, expect, suppressing } = deps;
   const roadOf = ({ address, from, capture }: Claimed): string =>
     routes.roadOf(address, from, capture);
   const expiryOf = (turn: Turn, claimed: Claimed): number =>
@@ -103,6 +105,16 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       note(wall, "expired", "4.4.7 not delivered within its lifetime"),
     );
     turn.ended.push("expired");
+  };
+
+  /** Its address came onto the list while it waited. */
+  const bar = (turn: Turn, candidate: Candidate): boolean => {
+    const { wall } = turn.now;
+    const step = suppressing.barOf(candidate.claimed.address, wall);
+    if (step === undefined) return false;
+    end(turn, candidate, { kind: "suppressed", at: wall }, step);
+    turn.ended.push("suppressed");
+    return true;
   };
 
   /** Without an attempt that counts, and no longer than it lives. */
@@ -257,6 +269,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     turn.claimsLeft -= rows.length;
     for (const claimed of rows) {
       const candidate: Candidate = { claimed, from: site };
+      if (suppressing.isNeeded() && bar(turn, candidate)) continue;
       if (hasLived(turn, candidate)) expire(turn, candidate);
       else place(turn, candidate, routes.find(candidate, now.due));
     }

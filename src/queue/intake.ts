@@ -16,6 +16,7 @@ import type { Routes } from "./routing.ts";
 import type { Site, Sites } from "./site.ts";
 import { type ClaimRequest, type NewRecipient, type QueueStore, UNROUTED } from "./store.ts";
 import { isHungry, noteDue, roomOf } from "./window.ts";
+import type { Suppressing } from "./suppress.ts";
 
 export interface IntakeDeps {
   readonly store: QueueStore;
@@ -29,6 +30,7 @@ export interface IntakeDeps {
   /** For mail that must be encrypted. */
   readonly insist: (route: Route) => Route;
   readonly deadlines: Pick<Deadlines, "add">;
+  readonly suppressing: Suppressing;
   /** Its line has changed. */
   readonly expect: (site: Site) => void;
 }
@@ -55,6 +57,7 @@ export function createIntake({
   depart,
   insist,
   deadlines,
+  suppressing,
   expect,
 }: IntakeDeps): Intake {
   const mayLeave = (turn: Turn, site: Site, lane: Priority, sizeBytes: number): boolean =>
@@ -126,6 +129,17 @@ export function createIntake({
   };
 
   return {
+  /** On the list of those that get no mail: it is told, and the rest of the message goes out. */
+  const bar = (turn: Turn, message: MessageId, n: number, address: string) => {
+    const { wall } = turn.now;
+    const step = suppressing.barOf(address, wall);
+    if (step === undefined) return undefined;
+    turn.barred.push({ message, n });
+    turn.ended.push("suppressed");
+    const state: RecipientState = { at: "suppressed", endedAt: wall, attempts: 0 };
+    return { n, address, site: UNROUTED, state, step };
+  };
+
     take(turn, given) {
       // What was taken while everything is captured stays so, whatever the settings say by the time that it is tried again.
       const submission = policy.capture ? captured(given) : given;
@@ -135,16 +149,20 @@ export function createIntake({
       // A scheduled instant is carried over to due time, which may run ahead of the wall (duetime.ts).
       const dueAt = head.dueAt + turn.now.due - turn.now.wall;
       if (head.dueAt > turn.now.wall) {
+      const barring = suppressing.isNeeded();
         noteDue(sites.unrouted, head.priority, dueAt);
         expect(sites.unrouted);
         for (let n = 0; n < head.recipients.length; n++) {
           const address = head.recipients[n] as string;
-          recipients.push({ n, address, site: UNROUTED, state: { at: "scheduled", dueAt } });
+          const barred = barring ? bar(turn, head.id, n, address) : undefined;
+          const state: RecipientState = { at: "scheduled", dueAt };
+          recipients.push(barred ?? { n, address, site: UNROUTED, state });
         }
       } else {
         for (let n = 0; n < head.recipients.length; n++) {
           const address = head.recipients[n] as string;
-          recipients.push(admit(turn, submission, n, address, parties));
+          const barred = barring ? bar(turn, head.id, n, address) : undefined;
+          recipients.push(barred ?? admit(turn, submission, n, address, parties));
         }
       }
       store.accept({ head, body, recipients });

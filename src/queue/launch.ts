@@ -35,7 +35,9 @@ export interface Turn {
   /** Claimed, and waiting for the DNS. */
   readonly asked: Candidate[];
   /** Final states that no sender's verdict brought. */
-  readonly ended: ("bounced" | "expired" | "canceled")[];
+  readonly ended: ("bounced" | "expired" | "canceled" | "suppressed")[];
+  /** New recipients that are never tried. */
+  readonly barred: { readonly message: MessageId; readonly n: number }[];
   /** What follows the commit, besides. */
   readonly afterwards: (() => void)[];
   /** Leases that ended without a verdict. */
@@ -54,6 +56,7 @@ export function newTurn(
     pumped: [],
     asked: [],
     ended: [],
+    barred: [],
     afterwards: [],
     lost: 0,
     last: null,

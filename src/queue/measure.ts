@@ -8,7 +8,7 @@ import type { QueueStore } from "./store.ts";
 /** So many sites have series of their own, the first that are met; the rest share `other`. */
 const SITE_LABELS_MAX = 100;
 
-type Final = "delivered" | "bounced" | "expired" | "canceled";
+type Final = "delivered" | "bounced" | "expired" | "canceled" | "suppressed";
 
 export interface Measure {
   committed(durationMs: number, messages: number): void;
@@ -32,6 +32,7 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
     bounced: results("bounced"),
     expired: results("expired"),
     canceled: results("canceled"),
+    suppressed: results("suppressed"),
   };
   const took = priorities.map((priority) =>
     meter.histogram("postrider_accept_to_delivered_seconds", { priority: `p${priority}` }),

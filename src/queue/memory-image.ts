@@ -4,6 +4,7 @@ import type { EventRow } from "../mail/event.ts";
 import type { MessageId } from "../mail/id.ts";
 import { type Priority, priorities } from "../mail/message.ts";
 import { isFinal, recipientStates } from "../mail/state.ts";
+import type { Suppression } from "../mail/suppression.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import type {
   KeptAnswer,
@@ -44,6 +45,8 @@ export interface Image {
   readonly onces: Map<string, KeptOnce & { readonly at: EpochMs }>;
   /** By kind and name. */
   readonly pauses: Map<string, Pause>;
+  /** By address. */
+  readonly suppressions: Map<string, Suppression>;
   /** In order of their number, without gaps. */
   readonly events: EventRow[];
   readonly waiting: Set<MessageId>;
@@ -57,6 +60,7 @@ export function createImage(): Image {
     answers: new Map(),
     onces: new Map(),
     pauses: new Map(),
+    suppressions: new Map(),
     events: [],
     waiting: new Set(),
     leased: new Set(),
@@ -85,6 +89,7 @@ export function createReads(image: Image) {
       const from = Math.max(0, after + 1 - first);
       return image.events.slice(from, from + limit);
     },
+    lastEvent: () => image.events.at(-1)?.seq ?? 0,
     sitesWaiting: () =>
       [...new Set(waitingRows(image).map(({ row }) => row.site))].sort((a, b) => a - b),
     nextDue(site: SiteId, priority: Priority): EpochMs | undefined {

@@ -17,6 +17,7 @@ import {
   waitingRows,
 } from "./memory-image.ts";
 import { createOnces } from "./memory-once.ts";
+import { createSuppressions } from "./memory-suppress.ts";
 import {
   CLAIMS_PER_OPENING,
   type Claimed,
@@ -151,7 +152,7 @@ function createSession(
     const open = recipients.some((one) => !isFinal(one.state.at));
     const spool = head.body.kind === "spool" ? head.body.file : null;
     const rows = recipients
-      .map(({ n, address, site, state }) => ({ n, address, site, state, steps: [] }))
+      .map(({ step, ...row }) => ({ ...row, steps: step === undefined ? [] : [step] }))
       .sort((a, b) => a.n - b.n);
     put(head.id, {
       head,
@@ -164,8 +165,9 @@ function createSession(
     const scheduled = recipients.some((one) => one.state.at === "scheduled");
     const type = scheduled ? "email.scheduled" : "email.sent";
     tell(head.id, WHOLE_MESSAGE, type, head.acceptedAt, -1);
-    for (const { n, state } of recipients) {
-      if (state.at === "suppressed") tell(head.id, n, "email.suppressed", head.acceptedAt, -1);
+    for (const { n, state, step } of recipients) {
+      const place = step === undefined ? -1 : 0;
+      if (state.at === "suppressed") tell(head.id, n, "email.suppressed", head.acceptedAt, place);
     }
   }
 
@@ -332,6 +334,10 @@ function createSession(
     },
     ...createReads(image),
     ...createOnces(image, changed),
+    ...createSuppressions({
+      ...{ image, changed, put },
+      tell: ({ message, n, event, at }, step) => tell(message, n, event, at, step),
+    }),
     takeDropped() {
       const taken = dropped;
       dropped = [];

@@ -166,6 +166,19 @@ CREATE TABLE api_key (
 ) STRICT;
 `;
 
+/** `id` is made as message ids are; `origin` is its place in mail/suppression.ts. */
+const suppression = `
+CREATE TABLE suppression (
+  id INTEGER PRIMARY KEY,
+  address TEXT NOT NULL UNIQUE,
+  origin INTEGER NOT NULL CHECK (origin BETWEEN 0 AND 2),
+  source INTEGER,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX suppressed_by ON suppression (origin, id);
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: operator },
@@ -173,6 +186,7 @@ export const migrations: readonly Migration[] = [
   { version: 3, sql: "ALTER TABLE message ADD COLUMN dsn TEXT" },
   { version: 4, sql: once },
   { version: 5, sql: apiKeys },
+  { version: 6, sql: suppression },
   // The API key that sent it, by number; and whether nothing of it leaves the host.
   {
     version: 8,

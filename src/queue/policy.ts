@@ -37,6 +37,8 @@ export interface QueuePolicy {
   readonly routingDomainMax: number;
   /** Nothing leaves the host, also what was accepted before it was said. */
   readonly capture: boolean;
+  /** A mailbox that a server says is not there gets no more mail. */
+  readonly suppressBounces: boolean;
 }
 
 const MEBIBYTE = 1024 * 1024;
@@ -62,4 +64,5 @@ export const defaultPolicy: QueuePolicy = {
   routingMax: 2000,
   routingDomainMax: 64,
   capture: false,
+  suppressBounces: true,
 };

@@ -10,6 +10,7 @@ import type { QueuePolicy } from "./policy.ts";
 import { happeningOf, type Leased, lossOf, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { Lease, QueueStore } from "./store.ts";
+import type { Suppressing } from "./suppress.ts";
 import { noteDue } from "./window.ts";
 
 export interface SettlingDeps {
@@ -22,6 +23,7 @@ export interface SettlingDeps {
   readonly deadlines: Pick<Deadlines, "add">;
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
+  readonly suppressing: Suppressing;
 }
 
 /** All inside a transaction. */
@@ -68,7 +70,7 @@ export function createSettling(deps: SettlingDeps): Settling {
       const { site, message, priority, acceptedAt, expiresAt } = flight;
       const recipient = flight.recipients[place];
       if (recipient === undefined) throw new Error("a verdict's place is outside of its flight");
-      const { n, attempts } = recipient;
+      const { n, address, attempts } = recipient;
       const { claim } = verdict;
       const leased: Leased = { message, n, claim, attempts, priority, acceptedAt, expiresAt };
       const happening = happeningOf(leased, verdict, {
@@ -86,6 +88,7 @@ export function createSettling(deps: SettlingDeps): Settling {
       const settlement = settlementOf(leased, happening, step, turn.now.wall, siteId);
       const told = held && happening.kind === "deferred";
       if (!store.settle(told ? { ...settlement, event: "email.held" } : settlement)) return null;
+      if (verdict.suppress === true) deps.suppressing.bounced(verdict, address, turn.now.wall);
       if (isWaiting(settlement.next)) deadlines.add(message, expiresAt);
       if (waits) waitsAt(site, priority, settlement.next);
       return settlement.next;

@@ -58,6 +58,7 @@ export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient
   (message, n, address, state, priority, site, due, claim, attempts, steps, timeline, events)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '', ?10)`;
+const TELL_WHY = "UPDATE recipient SET steps = 1, timeline = ?3 WHERE message = ?1 AND n = ?2";
 export const INSERT_EVENT =
   "INSERT INTO event (seq, message, n, type, at, step) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
@@ -79,9 +80,15 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
   const insertRecipient = prepare(INSERT_RECIPIENT);
   const insertEvent = prepare(INSERT_EVENT);
 
-  const tellSuppressed = ({ id, acceptedAt }: MessageHead, n: number): number => {
+  const tellWhy = prepare(TELL_WHY);
+
+  const tellSuppressed = (
+    { id, acceptedAt }: MessageHead,
+    { n, step }: Pick<NewRecipient, "n" | "step">,
+  ): number => {
     const seq = books.nextSeq();
-    insertEvent.run(seq, id, n, eventNumber["email.suppressed"], acceptedAt, -1);
+    const place = step === undefined ? -1 : 0;
+    insertEvent.run(seq, id, n, eventNumber["email.suppressed"], acceptedAt, place);
     return seq;
   };
 
@@ -89,7 +96,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
     const { state } = one;
     const number = stateNumber[state.at];
     const claim = state.at === "sending" ? state.claim : 0;
-    const events = state.at === "suppressed" ? `,${tellSuppressed(head, one.n)}` : "";
+    const events = state.at === "suppressed" ? `,${tellSuppressed(head, one)}` : "";
     insertRecipient.run(
       head.id,
       one.n,
@@ -103,6 +110,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
       events,
     );
     books.move(null, number, head.priority);
+    if (one.step !== undefined) tellWhy.run(head.id, one.n, one.step);
     if (claim === 0) return;
     leases.set(claim, {
       message: head.id,

@@ -17,6 +17,7 @@ import { createOnces } from "./sqlite-once.ts";
 import { createKeys } from "./sqlite-keys.ts";
 import { createRing, type Ring } from "./sqlite-ring.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
+import { createSuppressions } from "./sqlite-suppress.ts";
 import {
   type Ballast,
   createBallast,
@@ -101,6 +102,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
   const leases = createHeldLeases();
   const graves = createGraves(prepare, books);
   const sites = createSites(prepare);
+  const { undoSuppressions, ...suppressions } = createSuppressions(prepare, books);
   const tidying = createTidy(file, walFile);
   let claims = facts.claimBase;
   const nextClaim = (): number => ++claims;
@@ -119,6 +121,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     books.undo();
     ring.undo();
     sites.undo();
+    undoSuppressions();
   };
 
   const flushRing = (): void => {
@@ -178,6 +181,8 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     forget: createForget(prepare, books, graves),
     ...createOnces(prepare),
     ...createKeys(prepare),
+    ...suppressions,
+    lastEvent: books.lastSeq,
     ...createReads(prepare, ring),
     ...createWaiting(prepare),
     tally: books.tally,

@@ -6,6 +6,7 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { DsnRequest, MessageHead, Priority } from "../mail/message.ts";
 import type { StateName } from "../mail/state.ts";
 import type { Once, Suppressed } from "../mail/submission.ts";
+import type { Suppression } from "../mail/suppression.ts";
 import type { RecipientState } from "./lifecycle.ts";
 
 /** A site's number in this database; names are interned by `siteId`. */
@@ -19,6 +20,8 @@ export interface NewRecipient {
   readonly address: string;
   readonly site: SiteId;
   readonly state: RecipientState;
+  /** Of one that is suppressed from the beginning: why. */
+  readonly step?: string | undefined;
 }
 
 export interface NewMessage {
@@ -206,6 +209,17 @@ export interface OnceTrim {
   readonly limit: number;
 }
 
+export type NewSuppression = Omit<Suppression, "id">;
+
+/** A fact about a recipient that has come to its end already: its state stays. */
+export interface Annotation {
+  readonly message: MessageId;
+  readonly n: number;
+  readonly step: string;
+  readonly event: EventType;
+  readonly at: EpochMs;
+}
+
 export interface QueueStore {
   readonly facts: StoreFacts;
   /** Holds from the next settlement on; a new store keeps nothing. */
@@ -236,6 +250,12 @@ export interface QueueStore {
   suppressOnce(key: string, suppressed: Suppressed): void;
   /** Looks at the oldest requests, so many at most, and forgets from the first on; returns how many. */
   trimOnces(trim: OnceTrim): number;
+  /** The one that stands already comes back, and nothing has changed. */
+  suppress(entry: NewSuppression): Suppression | undefined;
+  /** What stood; undefined: nothing did. */
+  unsuppress(address: string): Suppression | undefined;
+  /** False when it is not there, or is not final: nothing has changed. */
+  annotate(annotation: Annotation): boolean;
   /**
    * Removes finished messages that were accepted before `before`, oldest first, at most `limit`; returns how many went. Events
    * of that time go with them, but never the last one. One call looks at a bounded stretch of unfinished ones and the next goes
@@ -244,6 +264,12 @@ export interface QueueStore {
   forget(before: EpochMs, limit: number): number;
 
   // Reading, in or out of a transaction:
+  suppression(address: string): Suppression | undefined;
+  suppressionById(id: number): Suppression | undefined;
+  /** While there is none nobody need ask for one. */
+  anySuppressed(): boolean;
+  /** The number of the last event; 0 for none. */
+  lastEvent(): number;
   findOnce(key: string): KeptOnce | undefined;
   body(message: MessageId): Uint8Array | null;
   recipients(message: MessageId): readonly RecipientRow[];

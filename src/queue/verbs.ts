@@ -11,6 +11,7 @@ import type { QueuePolicy } from "./policy.ts";
 import { note } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { QueueStore, RecipientRow } from "./store.ts";
+import { suppressTask } from "./suppressVerbs.ts";
 import { noteDue } from "./window.ts";
 import { refused, type Stage, type Task } from "./task.ts";
 import {
@@ -68,6 +69,10 @@ export function taskOf(
       return { answer, run: (turn) => pause(deps, turn, verb.span) };
     case "queue.resume":
       return { answer, run: () => resume(deps, verb.span) };
+    case "suppress.add":
+    case "suppress.remove":
+    case "suppress.report":
+      return suppressTask(deps.store, verb, answer);
     default:
       return unreachable(verb);
   }

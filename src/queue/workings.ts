@@ -26,6 +26,7 @@ import { createRests } from "./rests.ts";
 import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
 import { createSites, type Site } from "./site.ts";
+import { createSuppressing } from "./suppress.ts";
 import { createWaits } from "./waits.ts";
 import { createWithdrawals } from "./withdraw.ts";
 
@@ -87,7 +88,8 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   };
   const { reopened } = admission;
   const kept = { store, sites, flights, routes, lulls, deadlines };
-  const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist };
+  const suppressing = createSuppressing(store, policy);
+  const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist, suppressing };
   return {
     measure,
     admission,

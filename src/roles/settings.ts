@@ -54,6 +54,7 @@ export function queuePolicy(config: Config): QueuePolicy {
     queueMessagesMax: config.queueMaxMessages,
     queueBytesMax: config.queueMaxBytes,
     diskReserveBytes: config.diskReserveBytes,
+    suppressBounces: config.suppressBounces,
     capture: config.capture,
   };
 }

@@ -1,39 +1,13 @@
 // A row of the event table, told as the API tells it. One row of an attempt is two events outside: the attempt, and what came
 // of it; so an event's id is twice the row's number, and one more for the outcome.
-import type { EventRow, EventType } from "../mail/event.ts";
-import { WHOLE_MESSAGE } from "../mail/event.ts";
+import { unreachable } from "../base/unreachable.ts";
+import { type EventRow, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import type { BounceView, EventDetail, EventView, TlsView } from "../mail/eventView.ts";
 import { acceptedAtOf, type HostTag, uuidOf } from "../mail/id.ts";
 import type { StateName } from "../mail/state.ts";
 import type { AttemptStep, Step, TlsFacts } from "../mail/timeline.ts";
 import type { TroubleClass } from "../mail/verdict.ts";
 import type { StoredMessage, StoredRecipient } from "./stored.ts";
-
-export interface EventView {
-  readonly id: number;
-  readonly type: EventType;
-  readonly created_at: string;
-  readonly timestamp: string;
-  readonly data: EventData;
-}
-
-interface EventData {
-  readonly email_id: string;
-  readonly message_id: string;
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly subject: string;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly created_at: string;
-  readonly bounce?: BounceView;
-  readonly postrider: Readonly<Record<string, unknown>>;
-}
-
-interface BounceView {
-  readonly type: "Permanent" | "Transient";
-  readonly subType: string;
-  readonly message: string;
-  readonly diagnosticCode: readonly string[];
-}
 
 export interface Told {
   readonly message: StoredMessage;
@@ -62,12 +36,11 @@ interface Telling {
 }
 
 function viewOf(telling: Telling): EventView {
-  const { id, type, row, told, recipient, step } = telling;
+  const { id, type, row, told, recipient } = telling;
   const { message, recipients, tag } = told;
   const { facts } = message;
   const at = iso(row.at);
   const whole = row.n === WHOLE_MESSAGE || recipient === undefined;
-  const bounce = type === "email.bounced" && step !== undefined ? bounceOf(step) : undefined;
   return {
     id,
     type,
@@ -81,19 +54,38 @@ function viewOf(telling: Telling): EventView {
       subject: facts.subject,
       tags: Object.fromEntries(facts.tags.map(({ name, value }) => [name, value])),
       created_at: iso(acceptedAtOf(message.id)),
-      ...(bounce === undefined ? {} : { bounce }),
+      ...wordsFor(telling),
       postrider: {
+        ...nothing,
         recipient: whole ? null : recipient.address,
         state: stateAfter(telling),
         reference: facts.reference,
-        ...(step === undefined ? {} : detailOf(step, telling)),
+        metadata: facts.metadata,
+        ...detailOf(telling),
       },
     },
   };
 }
 
+/** What Resend's shape of this type has besides. */
+function wordsFor({ type, step }: Telling): Partial<EventView["data"]> {
+  if (step === undefined) return {};
+  switch (type) {
+    case "email.bounced":
+      return { bounce: bounceOf(step) };
+    case "email.failed":
+      return { failed: { reason: lastWord(step) } };
+    case "email.suppressed":
+      return { suppressed: { message: lastWord(step), type: "OnAccountSuppressionList" } };
+    default:
+      return {};
+  }
+}
+
 /** The state that the event led to; for a message as a whole, what it began with. */
-function stateAfter({ type }: Telling): StateName {
+function stateAfter({ type, step, recipient }: Telling): StateName {
+  // What a report tells comes after the end and moves nothing.
+  if (step?.kind === "report") return recipient?.state ?? "delivered";
   switch (type) {
     case "email.scheduled":
       return "scheduled";
@@ -119,54 +111,110 @@ function stateAfter({ type }: Telling): StateName {
   }
 }
 
-function detailOf(step: Step, { row, recipient }: Telling): Record<string, unknown> {
-  if (step.kind === "note") return noteView(step);
-  const steps = recipient?.steps ?? [];
-  const attempt = steps.slice(0, row.step + 1).filter((one) => one.kind === "attempt").length;
-  // Only the last step of a recipient that waits says when it is tried again.
-  const waits = recipient?.state === "deferred" && row.step === steps.length - 1;
-  return {
-    attempt,
-    ...attemptView(step),
-    next_attempt_at: waits && recipient.dueAt !== null ? iso(recipient.dueAt) : null,
-  };
-}
+const nothing: EventDetail = {
+  recipient: null,
+  state: "queued",
+  reference: null,
+  metadata: null,
+  origin: "queue",
+  attempt: null,
+  via: null,
+  site: null,
+  host: null,
+  address: null,
+  source: null,
+  session_id: null,
+  phase: null,
+  command: null,
+  code: null,
+  enhanced: null,
+  text: null,
+  class: null,
+  duration_ms: null,
+  doubt: false,
+  tls: null,
+  signed_by: [],
+  next_attempt_at: null,
+  trace_id: null,
+};
 
 /** RFC 3463 3.5: the time for its delivery is over. */
 const EXPIRED = "4.4.7";
 
-function noteView({ note, text, doubt }: Extract<Step, { kind: "note" }>): Record<string, unknown> {
-  return note === "expired" ? { enhanced: EXPIRED, text, doubt } : { text, doubt };
+function detailOf(telling: Telling): Partial<EventDetail> {
+  const { row, recipient, step } = telling;
+  if (step === undefined) return {};
+  switch (step.kind) {
+    case "note":
+      return {
+        enhanced: step.note === "expired" ? EXPIRED : null,
+        text: step.text,
+        doubt: step.doubt,
+      };
+    case "report":
+      return {
+        origin: "report",
+        enhanced: emptyAsNull(step.enhanced),
+        text: step.text,
+        host: emptyAsNull(step.by),
+      };
+    case "attempt": {
+      const steps = recipient?.steps ?? [];
+      const attempt = steps.slice(0, row.step + 1).filter((one) => one.kind === "attempt").length;
+      // Only the last step of a recipient that waits says when it is tried again.
+      const waits = recipient?.state === "deferred" && row.step === steps.length - 1;
+      const next = waits && recipient.dueAt !== null ? iso(recipient.dueAt) : null;
+      return { ...attemptView(step), origin: "attempt", attempt, next_attempt_at: next };
+    }
+    default:
+      return unreachable(step);
+  }
 }
 
-function attemptView(step: AttemptStep): Record<string, unknown> {
+function attemptView(step: AttemptStep): Partial<EventDetail> {
   return {
     via: step.via,
     site: step.site,
     host: step.host,
     address: step.address,
-    source: step.source,
+    source: emptyAsNull(step.source),
     session_id: step.session,
     phase: step.phase,
+    command: commands[step.phase] ?? null,
     code: step.code === 0 ? null : step.code,
-    enhanced: step.enhanced === "" ? null : step.enhanced,
+    enhanced: emptyAsNull(step.enhanced),
     text: step.text,
     class: step.class,
     duration_ms: step.durationMs,
     doubt: step.doubt,
     tls: step.tls === null ? null : tlsView(step.tls),
-    // As `domain/selector`, one a DKIM signature.
     signed_by: (step.signed ?? "").split(" ").filter((one) => one !== ""),
   };
 }
 
-function tlsView(tls: TlsFacts): Record<string, unknown> {
+/** The SMTP command that a phase waits for an answer to. */
+const commands: Readonly<Record<string, string>> = {
+  ehlo: "EHLO",
+  helo: "HELO",
+  starttls: "STARTTLS",
+  auth: "AUTH",
+  challenge: "AUTH",
+  mail: "MAIL FROM",
+  rcpt: "RCPT TO",
+  data: "DATA",
+  body: "DATA",
+  dot: ".",
+};
+
+const emptyAsNull = (text: string): string | null => (text === "" ? null : text);
+
+function tlsView(tls: TlsFacts): TlsView {
   const { version, cipher, verified, policy, resumed, handshakeMs, verifyMs, unproven } = tls;
   return {
     version,
     cipher,
     verified,
-    unproven: unproven === "" ? null : unproven,
+    unproven: emptyAsNull(unproven),
     policy,
     resumed,
     handshake_ms: handshakeMs,
@@ -185,20 +233,53 @@ const bounceWords: Partial<Record<TroubleClass, string>> = {
 
 function bounceOf(step: Step): BounceView {
   const text = lastWord(step);
-  const subType = (step.kind === "attempt" ? bounceWords[step.class] : undefined) ?? "General";
+  const subType = subTypeOf(step);
   const type = subType === "MailboxFull" ? "Transient" : "Permanent";
   return { type, subType, message: text, diagnosticCode: [`smtp; ${text}`] };
 }
 
+function subTypeOf(step: Step): string {
+  switch (step.kind) {
+    case "attempt":
+      return bounceWords[step.class] ?? "General";
+    case "report":
+      return reportWords.find(([status]) => status.test(step.enhanced))?.[1] ?? "General";
+    case "note":
+      return "General";
+    default:
+      return unreachable(step);
+  }
+}
+
+/** The same by RFC 3463's codes, which is all that a report has. */
+const reportWords: readonly (readonly [RegExp, string])[] = [
+  [/^5\.1\./, "NoEmail"],
+  [/^\d\.2\.2$/, "MailboxFull"],
+  [/^5\.(2\.3|3\.4)$/, "MessageTooLarge"],
+  [/^5\.7\./, "ContentRejected"],
+];
+
 /** A step in one line: the remote server's reply, or our own reason. */
 export function lastWord(step: Step): string {
-  if (step.kind === "note") return step.text === "" ? step.note : step.text;
-  const { code, enhanced, text } = step;
-  const words = [
-    code === 0 ? "" : String(code),
-    enhanced !== "" && !text.startsWith(enhanced) ? enhanced : "",
-    text,
-  ];
+  switch (step.kind) {
+    case "note":
+      return step.text === "" ? step.note : step.text;
+    case "report": {
+      const { enhanced, text, report, by } = step;
+      const words = joined([text.startsWith(enhanced) ? "" : enhanced, text]);
+      return `${report} by a report${by === "" ? "" : ` of ${by}`}: ${words}`;
+    }
+    case "attempt": {
+      const { code, enhanced, text } = step;
+      const status = text.startsWith(enhanced) ? "" : enhanced;
+      return joined([code === 0 ? "" : String(code), status, text]);
+    }
+    default:
+      return unreachable(step);
+  }
+}
+
+function joined(words: readonly string[]): string {
   return words.filter((word) => word !== "").join(" ");
 }
 

@@ -11,7 +11,7 @@ import { type AttemptStep, packStep } from "../../src/mail/timeline.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import { openSqliteStore } from "../../src/queue/sqlite.ts";
 import type { Committed, QueueStore, Settlement } from "../../src/queue/store.ts";
-import type { EventView } from "../../src/search/events.ts";
+import type { EventView } from "../../src/mail/eventView.ts";
 import { createReader, type Reader } from "../../src/search/reader.ts";
 
 export const NOW = 1_800_000_000_000;

@@ -17,6 +17,9 @@ export function queueHandlers(
     "queue.flush": order,
     "queue.pause": order,
     "queue.resume": order,
+    "suppress.add": order,
+    "suppress.remove": order,
+    "suppress.report": order,
     "queue.site": ({ site }) => done(queue.look(site)),
   };
 }
