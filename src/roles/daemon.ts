@@ -165,9 +165,8 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const report = (): void => metrics.add("door", meter.drain());
   const stopReports = reportEachSecond(clock, meter, "door", report);
   const opened = await parts.openDoor({
-    config,
+    ...{ config, ready, meter, metrics, log },
     apiKey: parts.apiKey,
-    ready,
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),
     order: queue.order,
@@ -178,9 +177,6 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     refusing: queue.refusing,
     domains: signing.desk,
     isDraining: () => draining,
-    meter,
-    metrics,
-    log,
   });
   const closeBooks = async (): Promise<void> => {
     await queue.stop();

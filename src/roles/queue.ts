@@ -55,6 +55,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const { store } = opened;
   const { log, meter } = thread;
   for (const text of store.facts.faults) log("error", "store.damaged", { text });
+  const fatal = (text: string): void => thread.say({ say: "fatal", text });
   const spool = join(config.dataDir, SPOOL_FOLDER);
   sweepSpool(spool, store, log);
   const routing = createRouting({ config, clock, random: systemRandom, meter, log, store });
@@ -81,7 +82,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     log,
     signs: routing.signs,
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
-    fatal: (text) => thread.say({ say: "fatal", text }),
+    fatal,
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
   senders.onVerdicts(queue.settle);
@@ -116,11 +117,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...queueHandlers(queue),
     ...explainHandlers({ queue, store, routing, sources, clock }),
     ...dnsHandlers(routing.dns, clock),
-    ...keyHandlers({
-      store,
-      tell: (keys) => thread.say({ say: "keys", keys }),
-      fatal: (text) => thread.say({ say: "fatal", text }),
-    }),
+    ...keyHandlers({ store, fatal, tell: (keys) => thread.say({ say: "keys", keys }) }),
   };
   thread.hear((message) => {
     switch (message.say) {

@@ -18,6 +18,7 @@ import { createDoor, defaultLimits } from "../../src/submit/door.ts";
 import { createSpool } from "../../src/submit/spool.ts";
 
 export const KEY = "pr_test_key";
+const first = { id: "first", digest: digestOf(KEY), caller: everything };
 export const tag = hostTag(new Uint8Array(8).fill(7));
 export const network: Peer = { caller: null, addressOf: () => "192.0.2.7" };
 export const loopback: Peer = { caller: null, addressOf: () => "127.0.0.1" };
@@ -94,7 +95,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       ids,
       tag,
       hostname: "mail.example.com",
-      keys: () => [{ id: "first", digest: digestOf(KEY), caller: everything }],
+      ...{ keys: () => [first], keyRecords: () => [] },
       clock: systemClock,
       random,
       limits: defaultLimits,
