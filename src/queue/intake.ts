@@ -1,5 +1,6 @@
 // New mail on its way into the store. What can leave at once is inserted already leased and its bytes go to the sender from memory;
 // the rest waits in its site's line, or in the line of those that have no route yet.
+import type { MessageId } from "../mail/id.ts";
 import { domainOf, type Priority } from "../mail/message.ts";
 import type { JobRecipient } from "../mail/job.ts";
 import type { Submission } from "../mail/submission.ts";
@@ -15,8 +16,8 @@ import { expiryOf } from "./retry.ts";
 import type { Routes } from "./routing.ts";
 import type { Site, Sites } from "./site.ts";
 import { type ClaimRequest, type NewRecipient, type QueueStore, UNROUTED } from "./store.ts";
-import { isHungry, noteDue, roomOf } from "./window.ts";
 import type { Suppressing } from "./suppress.ts";
+import { isHungry, noteDue, roomOf } from "./window.ts";
 
 export interface IntakeDeps {
   readonly store: QueueStore;
@@ -29,8 +30,8 @@ export interface IntakeDeps {
   readonly depart: Depart;
   /** For mail that must be encrypted. */
   readonly insist: (route: Route) => Route;
-  readonly deadlines: Pick<Deadlines, "add">;
   readonly suppressing: Suppressing;
+  readonly deadlines: Pick<Deadlines, "add">;
   /** Its line has changed. */
   readonly expect: (site: Site) => void;
 }
@@ -56,8 +57,8 @@ export function createIntake({
   parked,
   depart,
   insist,
-  deadlines,
   suppressing,
+  deadlines,
   expect,
 }: IntakeDeps): Intake {
   const mayLeave = (turn: Turn, site: Site, lane: Priority, sizeBytes: number): boolean =>
@@ -128,7 +129,6 @@ export function createIntake({
     return { n, address, site: id, state };
   };
 
-  return {
   /** On the list of those that get no mail: it is told, and the rest of the message goes out. */
   const bar = (turn: Turn, message: MessageId, n: number, address: string) => {
     const { wall } = turn.now;
@@ -140,6 +140,7 @@ export function createIntake({
     return { n, address, site: UNROUTED, state, step };
   };
 
+  return {
     take(turn, given) {
       // What was taken while everything is captured stays so, whatever the settings say by the time that it is tried again.
       const submission = policy.capture ? captured(given) : given;
@@ -148,8 +149,8 @@ export function createIntake({
       const parties: Party[] = [];
       // A scheduled instant is carried over to due time, which may run ahead of the wall (duetime.ts).
       const dueAt = head.dueAt + turn.now.due - turn.now.wall;
-      if (head.dueAt > turn.now.wall) {
       const barring = suppressing.isNeeded();
+      if (head.dueAt > turn.now.wall) {
         noteDue(sites.unrouted, head.priority, dueAt);
         expect(sites.unrouted);
         for (let n = 0; n < head.recipients.length; n++) {
