@@ -88,7 +88,7 @@ export const metricTable: readonly MetricRow[] = [
     name: "postrider_history_bytes",
     kind: "gauge",
     labels: [],
-    help: "Size of the database file.",
+    help: "Bytes in the database that neither owed mail nor free pages take.",
   },
   {
     name: "postrider_disk_free_bytes",

@@ -136,6 +136,7 @@ export function createReads(image: Image) {
       const keptBytes = kept.reduce((sum, { head }) => sum + head.sizeBytes, 0);
       return { pendingBytes, keptBytes, databaseBytes: 0, walBytes: 0 };
     },
+    historyBytes: () => 0,
     pauses: () =>
       [...image.pauses.values()].sort((a, b) => (keyOfPause(a) < keyOfPause(b) ? -1 : 1)),
     walk(

@@ -192,6 +192,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
       databaseBytes: tidying.databaseBytes(),
       walBytes: tidying.walBytes(),
     }),
+    historyBytes: () => tidying.historyBytes(books.owedBytes()),
     takeDropped: books.takeDropped,
     tidy() {
       if (broken !== undefined) return false;

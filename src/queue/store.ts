@@ -299,6 +299,8 @@ export interface QueueStore {
   }): Lease[];
   tally(): readonly Tally[];
   size(): StoreSize;
+  /** Bytes of what is over and done with: of the database neither mail that is owed nor free pages. */
+  historyBytes(): number;
   recall(): Iterable<KeptAnswer>;
   recallOne(key: string): KeptAnswer | undefined;
   /** Spool files that messages still need; what else lies in the folder at start is an orphan. */

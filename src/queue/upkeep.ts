@@ -4,9 +4,12 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { QueueStore } from "./store.ts";
 
-/** Between two steps while there is more to do, and while there is nothing. */
+/** Between two steps: while history must go faster than mail comes, while there is more to do, and while there is nothing. */
+const PRESSED_STEP_MS = 10;
 const BUSY_STEP_MS = 50;
 const IDLE_STEP_MS = 2000;
+/** How often it is seen that there is too much: mail can fill a small disk within an idle step. */
+const LOOK_MS = 250;
 /** Finished messages removed in one transaction, and dead letters whose bytes go. */
 const FORGET_MESSAGES = 200;
 const FADE_LETTERS = 100;
@@ -35,6 +38,8 @@ export function createUpkeep(deps: {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: HistoryLimits;
+  /** The disk has little more room than is kept in reserve: history goes before mail is refused. */
+  readonly isCramped: () => boolean;
 }): Upkeep {
   const { store, clock } = deps;
   let { limits } = deps;
@@ -49,9 +54,15 @@ export function createUpkeep(deps: {
     });
     return gone === TRIM_REQUESTS;
   };
+  /** Pages that are free already are given back to the disk first: they may be room enough. */
+  let shrinking = false;
+  const isTooLarge = (keptBytes: number): boolean =>
+    (deps.isCramped() && !shrinking) ||
+    keptBytes > limits.historyBytesMax ||
+    store.historyBytes() > limits.historyBytesMax;
   const step = (): void => {
-    const { databaseBytes, keptBytes } = store.size();
-    const tooLarge = databaseBytes > limits.historyBytesMax || keptBytes > limits.historyBytesMax;
+    const { keptBytes } = store.size();
+    const tooLarge = isTooLarge(keptBytes);
     // Bytes that are only kept go before the history that tells of them.
     const oldestFirst = tooLarge && keptBytes > 0;
     const before = clock.now() - (tooLarge && !oldestFirst ? 0 : limits.historyMs);
@@ -64,10 +75,20 @@ export function createUpkeep(deps: {
       );
     });
     if (removed.kind === "failed") deps.log("warn", "history.kept", { text: removed.text });
-    const more = store.tidy() || oldestFirst || (removed.kind === "committed" && removed.value);
-    timer = clock.after(more ? BUSY_STEP_MS : IDLE_STEP_MS, step);
+    shrinking = store.tidy();
+    const left = removed.kind === "committed" && removed.value;
+    if (tooLarge && left) timer = clock.after(PRESSED_STEP_MS, step);
+    else if (shrinking || oldestFirst || left) timer = clock.after(BUSY_STEP_MS, step);
+    else rest(IDLE_STEP_MS);
   };
-  let timer: Timer = clock.after(IDLE_STEP_MS, step);
+  const rest = (leftMs: number): void => {
+    timer = clock.after(LOOK_MS, () => {
+      if (leftMs <= LOOK_MS || isTooLarge(store.size().keptBytes)) step();
+      else rest(leftMs - LOOK_MS);
+    });
+  };
+  let timer: Timer;
+  rest(IDLE_STEP_MS);
   return {
     configure: (next) => void (limits = next),
     stop: () => timer.cancel(),

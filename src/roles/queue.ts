@@ -33,6 +33,8 @@ import { unpack, unpackOnces } from "./wire.ts";
 
 type QueueThread = Thread<QueueToDoor, DoorToQueue>;
 
+/** Below so many times the reserve finished mail is forgotten, whatever its age: it goes before mail is refused. */
+const CRAMPED_SHARE = 2;
 /** How often the disk's free space is looked at. */
 const DISK_LOOK_MS = 250;
 /** How long the senders' last verdicts are waited for. */
@@ -88,11 +90,13 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   senders.onVerdicts(queue.settle);
   senders.onRecalled(queue.recalled);
   store.keep(keepingOf(config));
+  let reserveBytes = config.diskReserveBytes;
   const upkeep = createUpkeep({
     store,
     clock,
     log,
     limits: historyLimits(config),
+    isCramped: () => freeBytes(config.dataDir) < CRAMPED_SHARE * reserveBytes,
   });
   const disk = watchDisk(queue, store, config.dataDir, (refusing) =>
     thread.say({ say: "standing", refusing }),
@@ -106,6 +110,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     thread.logFrom(next.logLevel);
     store.keep(keepingOf(next));
     upkeep.configure(historyLimits(next));
+    reserveBytes = next.diskReserveBytes;
     routing.configure(next);
     sources.configure(sourceSettings(next));
     queue.configure({ policy: queuePolicy(next), workers: next.workers });
@@ -211,9 +216,9 @@ function freeBytes(dataDir: string): number {
 }
 
 function gauge({ meter }: QueueThread, store: QueueStore, dataDir: string): void {
-  const { databaseBytes, walBytes } = store.size();
+  const { walBytes } = store.size();
   meter.gauge("postrider_db_wal_bytes").set(walBytes);
-  meter.gauge("postrider_history_bytes").set(databaseBytes);
+  meter.gauge("postrider_history_bytes").set(store.historyBytes());
   meter.gauge("postrider_disk_free_bytes").set(freeBytes(dataDir));
 }
 

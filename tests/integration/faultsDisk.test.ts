@@ -92,6 +92,31 @@ test("less room than the reserve: mail is refused, and taken again by itself", (
     expect(await daemon.stop()).toBe(0);
   }));
 
+test("history fills the disk: the oldest of it goes, and no mail is refused", () =>
+  within(async (ends) => {
+    const dataDir = mountVolume(ends);
+    const mx = await startFakeMx();
+    ends.add(mx.close);
+    const daemon = await start(ends, { dataDir, reserve: "10MB", port: mx.port });
+    // What the API shows of a message stays when its bytes are gone: 40 KB each, and more than the volume holds.
+    const entries = Array.from({ length: 40 }, (_, i) => [`key${i}`, "x".repeat(1000)]);
+    const metadata = Object.fromEntries(entries) as Record<string, string>;
+    const letters = Array.from({ length: 50 }, () =>
+      JSON.parse(letter("x@far.test", { metadata })),
+    );
+    const body = JSON.stringify(letters);
+    const ids: string[] = [];
+    for (let batch = 0; batch < 80; batch++) {
+      const headers = { "content-type": "application/json" };
+      const answer = await daemon.request("/send/batch", { method: "POST", headers, body });
+      expect([batch, answer.status]).toEqual([batch, 202]);
+      ids.push(...((await answer.json()) as { data: { id: string }[] }).data.map(({ id }) => id));
+      await reaches(daemon, ids.at(-1) ?? "", "delivered");
+    }
+    expect((await daemon.request(`/emails/${ids[0]}`)).status).toBe(404);
+    expect(await daemon.stop()).toBe(0);
+  }));
+
 test("no room at all: neither accepted nor sent; then everything is sent once", () =>
   within(async (ends) => {
     const dataDir = mountVolume(ends);
