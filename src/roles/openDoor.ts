@@ -15,7 +15,7 @@ import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
-import { type Listener, serveLocal, serveTcp } from "../submit/serve.ts";
+import { type Listener, relieve, serveLocal, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
@@ -108,6 +108,7 @@ export async function openDoor(deps: {
       limits: doorLimits({ hostname, ...next }),
       health,
       spool,
+      relieve,
       meter: deps.meter,
       metrics: deps.metrics.render,
       version,

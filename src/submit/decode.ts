@@ -30,7 +30,14 @@ export function readBody(reader: BodyReader, request: Request): Promise<Result<H
 function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>): Result<HeldBody> {
   if (read.kind === "problem") return read;
   const { value, release } = read.value;
-  return ok({ decode: () => parse(value), release });
+  // Handed over and not kept: while 30 MB are parsed their text should go as soon as it can.
+  let held: T | undefined = value;
+  const decode = (): Result<unknown> => {
+    const text = held as T;
+    held = undefined;
+    return parse(text);
+  };
+  return ok({ decode, release });
 }
 
 /** An empty body counts as `{}`. */

@@ -10,7 +10,7 @@ import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
-import { tooLarge } from "./body.ts";
+import { tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";

@@ -1,6 +1,6 @@
 // Small bodies of commands: one JSON object of known fields. Messages have a reader of their own (body.ts, send.ts).
 import type { Clock } from "../base/clock.ts";
-import { readChunks } from "./body.ts";
+import { readChunks } from "./chunks.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
 
 const BODY_MAX_BYTES = 4096;

@@ -1,7 +1,8 @@
 // POST /send with multipart/form-data: the fields of JSON as the fields of a form, attachments as its files.
 import type { Clock } from "../base/clock.ts";
-import { type Held, freeChunk, readChunks } from "./body.ts";
+import type { Held } from "./body.ts";
 import type { Budget } from "./budget.ts";
+import { freeChunk, readChunks } from "./chunks.ts";
 import type { StoredContent } from "./content.ts";
 import { createFieldKeeper, createFileKeeper } from "./formParts.ts";
 import { type FormEvent, boundaryOf, createFormParser } from "./multipart.ts";
@@ -10,13 +11,15 @@ import { type Fault, type Problem, type Result, ok, pointerOf, problem } from ".
 import { problemOf } from "./problem.ts";
 import { checkShape } from "./shape.ts";
 import { type Spool, diskProblem } from "./spool.ts";
+import type { Turns } from "./turns.ts";
 
 export interface FormDeps {
   readonly clock: Clock;
   readonly spool: Pick<Spool, "scratch">;
   readonly limitBytes: number;
   /** Of large bodies in memory. */
-  readonly budget: Budget;
+  readonly large: Budget;
+  readonly turns: Turns;
 }
 
 /** A message has fewer; each costs memory. */
@@ -48,13 +51,13 @@ function unreadable(why: string): Problem {
 
 /** Everything from the socket into what is kept of it. */
 async function pour(
-  { limitBytes, clock }: FormDeps,
+  { limitBytes, clock, turns }: FormDeps,
   request: Request,
   boundary: string,
   taking: Taking,
 ): Promise<Problem | undefined> {
   const parser = createFormParser(boundary);
-  const chunks = readChunks(request, limitBytes, clock);
+  const chunks = readChunks(request, limitBytes, clock, turns);
   for (;;) {
     const chunk = await chunks.next();
     if (chunk.done) {
@@ -98,8 +101,8 @@ interface Taking extends Taken {
   release(): Promise<void>;
 }
 
-function createTaking({ spool, budget }: FormDeps): Taking {
-  const fields = createFieldKeeper(budget);
+function createTaking({ spool, large }: FormDeps): Taking {
+  const fields = createFieldKeeper(large);
   const kept = createFileKeeper(spool);
   const files: FormFile[] = [];
   let header: PartHeader | undefined;

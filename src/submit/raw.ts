@@ -15,13 +15,14 @@ import {
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
-import { declaredLength, freeChunk, readChunks, tooLarge } from "./body.ts";
+import { declaredLength, freeChunk, readChunks, tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
 import { REFERENCE_MAX, TAGS_MAX, dsnField, lanes } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
+import type { Turns } from "./turns.ts";
 
 export interface RawDeps {
   readonly clock: Clock;
@@ -32,6 +33,7 @@ export interface RawDeps {
   readonly spool: Spool;
   readonly messageBytesMax: number;
   readonly recipientsPerField: number;
+  readonly turns?: Turns | undefined;
 }
 
 /** What the query says; null where the header of the message has to. */
@@ -114,7 +116,7 @@ async function pour(
   intake: RawIntake,
   holder: Holder,
 ): Promise<Result<RawTaken>> {
-  const chunks = readChunks(request, deps.messageBytesMax, deps.clock);
+  const chunks = readChunks(request, deps.messageBytesMax, deps.clock, deps.turns);
   for (;;) {
     const step = await chunks.next();
     if (step.done) {

@@ -11,6 +11,14 @@ const IDLE_TIMEOUT_S = 60;
  * has read yet stays in the socket, so a high bound costs no memory.
  */
 const BODY_MAX_BYTES = Number.MAX_SAFE_INTEGER;
+/** Larger bodies wait for each other, which to the runtime is silence; how slow they may be is said in chunks.ts. */
+const LARGE_BYTES = 262_144;
+const NEVER_S = 0;
+
+/** Garbage that the collector would leave for later, being few objects. */
+export function relieve(): void {
+  Bun.gc(true);
+}
 
 export interface Listener {
   /** `http://127.0.0.1:8250`, or the path of a local socket. */
@@ -35,8 +43,18 @@ export function serveTcp(
     idleTimeout: IDLE_TIMEOUT_S,
     maxRequestBodySize: BODY_MAX_BYTES,
     development: false,
-    routes: { "/send": { POST: (request: Request) => door.send(request, peer) } },
-    fetch: (request) => door.fetch(request, peer),
+    routes: {
+      "/send": {
+        POST(request: Request) {
+          if (mayWait(request)) server.timeout(request, NEVER_S);
+          return door.send(request, peer);
+        },
+      },
+    },
+    fetch(request) {
+      if (mayWait(request)) server.timeout(request, NEVER_S);
+      return door.fetch(request, peer);
+    },
   });
   const peer: Peer = {
     caller: null,
@@ -48,6 +66,11 @@ export function serveTcp(
     stop: () => server.stop(false),
     stopNow: () => server.stop(true),
   };
+}
+
+function mayWait({ headers }: Request): boolean {
+  const length = headers.get("content-length");
+  return length === null ? headers.get("transfer-encoding") !== null : Number(length) > LARGE_BYTES;
 }
 
 export interface LocalSocket {
@@ -71,7 +94,10 @@ export function serveLocal(door: Door, { path, caller, mode, group }: LocalSocke
       unix: path,
       maxRequestBodySize: BODY_MAX_BYTES,
       development: false,
-      fetch: (request) => door.fetch(request, peer),
+      fetch(request) {
+        if (mayWait(request)) server.timeout(request, NEVER_S);
+        return door.fetch(request, peer);
+      },
     });
     if (group !== undefined) chownSync(path, process.getuid?.() ?? -1, group);
     chmodSync(path, mode);

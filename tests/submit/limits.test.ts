@@ -5,6 +5,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { createBodyReader } from "../../src/submit/body.ts";
 import { createBudget } from "../../src/submit/budget.ts";
 import { decodeCbor, encodeCbor } from "../../src/submit/cbor.ts";
+import { createTurns } from "../../src/submit/turns.ts";
 import { createSpool } from "../../src/submit/spool.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { type Fixture, createFixture, message, problemOf } from "./doorFixture.ts";
@@ -61,36 +62,38 @@ function createHandClock() {
 
 const small = createBudget(1000);
 /** Only forms need one. */
+const turns = createTurns({ monotonicMs: () => 0 });
 const spool = { scratch: () => Promise.reject(new Error("nothing is stored here")) };
 
 function post(body: ReadableStream<Uint8Array>): Request {
   return new Request("http://door.test/send", { method: "POST", body });
 }
 
+function readerWith(large: ReturnType<typeof createBudget>, clock: Clock, limitBytes = 1000) {
+  return createBodyReader({ limitBytes, small, large, clock, spool, turns });
+}
+
 describe("a slow body", () => {
-  test("is given up, and its share of the budget is free again", async () => {
+  test("is given up, and held no share of the budget while it came", async () => {
     const { clock, advance, armed } = createHandClock();
     const budget = createBudget(1000);
-    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock, spool });
     const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
-    const reading = reader.readText(post(stalled));
+    const reading = readerWith(budget, clock).readText(post(stalled));
     while (armed() === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(budget.used()).toBe(1000);
+    expect(budget.used()).toBe(0);
     advance(29_000);
     expect(armed()).toBe(1);
     advance(2000);
     expect(await reading).toMatchObject({ kind: "problem", problem: { name: "request_timeout" } });
-    expect(budget.used()).toBe(0);
     expect(armed()).toBe(0);
   });
 
   test("is given up as well when it is read in one piece", async () => {
     const { clock, advance, armed } = createHandClock();
     const budget = createBudget(1_000_000);
-    const reader = createBodyReader({ limitBytes: 1_000_000, small, large: budget, clock, spool });
     const stalled = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
     const headers = { "content-length": "500000" };
-    const reading = reader.readText(
+    const reading = readerWith(budget, clock, 1_000_000).readText(
       new Request("http://door.test/send", { method: "POST", headers, body: stalled }),
     );
     while (armed() === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -100,28 +103,25 @@ describe("a slow body", () => {
     expect(armed()).toBe(0);
   });
 
-  test("waits unread while others hold the budget", async () => {
+  test("is whole before it waits for the memory that others hold", async () => {
     const { clock } = createHandClock();
-    const budget = createBudget(1000);
-    const reader = createBodyReader({ limitBytes: 1000, small, large: budget, clock, spool });
-    const first = await reader.readBytes(post(new ReadableStream({ pull: (it) => it.close() })));
-    let pulled = false;
-    const second = new ReadableStream<Uint8Array>(
-      {
+    const budget = createBudget(10);
+    const reader = readerWith(budget, clock);
+    const body = (length: number) =>
+      new ReadableStream<Uint8Array>({
         pull(controller) {
-          pulled = true;
-          controller.enqueue(new Uint8Array(5));
+          controller.enqueue(new Uint8Array(length));
           controller.close();
         },
-      },
-      { highWaterMark: 0 },
-    );
-    const reading = reader.readBytes(post(second));
+      });
+    const first = await reader.readBytes(post(body(8)));
+    let isRead = false;
+    const second = reader.readBytes(post(body(5))).finally(() => void (isRead = true));
     await new Promise((resolve) => setImmediate(resolve));
-    expect(pulled).toBe(false);
+    expect([budget.used(), isRead]).toEqual([8, false]);
     if (first.kind === "ok") first.value.release();
-    expect(await reading).toMatchObject({ kind: "ok" });
-    expect(pulled).toBe(true);
+    expect(await second).toMatchObject({ kind: "ok" });
+    expect(budget.used()).toBe(5);
   });
 });
 
@@ -129,7 +129,7 @@ test("a small body does not wait for large ones", async () => {
   const { clock } = createHandClock();
   const large = createBudget(1000);
   void large.take(1000);
-  const reader = createBodyReader({ limitBytes: 1000, small, large, clock, spool });
+  const reader = readerWith(large, clock);
   const request = new Request("http://door.test/send", {
     method: "POST",
     headers: { "content-length": "2" },
@@ -145,7 +145,7 @@ describe("a full disk", () => {
     const made: Fixture = createFixture({
       spool: {
         read: async () => undefined,
-        scratch: spool.scratch,
+        scratch: () => Promise.reject(Object.assign(new Error(code), { code })),
         async create() {
           const file = await createSpool(made.spoolFolder, seededRandom(2)).create();
           const write = async (): Promise<void> => {
