@@ -6,6 +6,7 @@ import { addDomain } from "./domain.ts";
 import { addDns } from "./dns.ts";
 import { addExplain } from "./explain.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { addKey } from "./key.ts";
 import { addMessage } from "./message.ts";
 import { addQueue } from "./queue.ts";
 import { addReload } from "./reload.ts";
@@ -63,6 +64,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addQueue(program, deps);
   addMessage(program, deps);
   addDomain(program, deps, end);
+  addKey(program, deps);
   addExplain(program, deps);
   addTrace(program, deps);
   addDns(program, deps);

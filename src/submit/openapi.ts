@@ -1,6 +1,7 @@
 // GET /openapi.json: the API described from the schemas that check it. Loaded when it is asked for, since the generator takes longer
 // to load than the daemon may take to start.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { addKeys } from "./openapiKeys.ts";
 import { addOperating } from "./openapiOperate.ts";
 import { errorNames, statusOf } from "./problem.ts";
 import type { MessageSchema } from "./schema.ts";
@@ -28,6 +29,7 @@ export function describeApi(options: {
     });
   addDomains(registry);
   addOperating(registry, { security, json, problems: problems(true) });
+  addKeys(registry, { security, json, problems: problems(true) });
   for (const [path, summary, type] of open)
     registry.registerPath({
       method: "get",
