@@ -27,6 +27,7 @@ export type Suppressed = readonly { readonly message: number; readonly n: number
 /**
  * - `replayed`: the same request was stored before: nothing is stored now, and the first answer stands.
  * - `mismatch`: the idempotency key belongs to another request: nothing is stored.
+ * - `concurrent`: a call with the same idempotency key has no answer yet: nothing was asked.
  */
 export type AcceptAnswer =
   | { readonly kind: "accepted"; readonly suppressed?: Suppressed }
@@ -37,7 +38,8 @@ export type AcceptAnswer =
       readonly limit?: string;
     }
   | { readonly kind: "replayed"; readonly answer: string; readonly suppressed?: Suppressed }
-  | { readonly kind: "mismatch" };
+  | { readonly kind: "mismatch" }
+  | { readonly kind: "concurrent" };
 
 /** Settles after the commit. Without messages it only asks what was stored under the key: `accepted` says that nothing was. */
 export type Accept = (messages: readonly Submission[], once?: Once) => Promise<AcceptAnswer>;

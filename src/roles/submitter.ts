@@ -30,6 +30,8 @@ export function createSubmitter(deps: {
   post(message: DoorToQueue, transfer: ArrayBuffer[]): void;
 }): Submitter {
   const underWay = new Map<number, readonly Waiting[]>();
+  /** Idempotency keys of calls that have no answer yet. */
+  const keys = new Set<string>();
   let waiting: Waiting[] = [];
   let lastBatch = 0;
   let woken = false;
@@ -54,6 +56,10 @@ export function createSubmitter(deps: {
   return {
     accept: (messages, once) =>
       new Promise((settle) => {
+        if (once !== undefined) {
+          if (keys.has(once.key)) return settle({ kind: "concurrent" });
+          keys.add(once.key);
+        }
         waiting.push({ messages, settle, once });
         if (woken || underWay.size >= UNDER_WAY_MAX) return;
         woken = true;
@@ -64,7 +70,10 @@ export function createSubmitter(deps: {
       if (calls === undefined || calls.length !== answers.length)
         throw new Error(`the queue answered batch ${batch}, which it was not given so`);
       underWay.delete(batch);
-      calls.forEach((call, i) => call.settle(answers[i] as AcceptAnswer));
+      calls.forEach(({ once, settle }, i) => {
+        if (once !== undefined) keys.delete(once.key);
+        settle(answers[i] as AcceptAnswer);
+      });
       post();
     },
     open: () =>

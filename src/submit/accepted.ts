@@ -31,6 +31,20 @@ export function takenOf({ uuid, submission, warnings }: Prepared, without?: Supp
   return { uuid, text: `${json}],"warnings":${warningsJson(warnings)}}` };
 }
 
+/** What was answered to the same request when it came before, in Taken's terms. */
+export function takenBefore(answer: string, without: Suppressed | undefined): Taken {
+  const said = JSON.parse(answer) as {
+    readonly id: string;
+    readonly recipients: { readonly address: string; status: StateName }[];
+  };
+  if (without === undefined) return { uuid: said.id, text: answer };
+  for (const { n } of without) {
+    const recipient = said.recipients[n];
+    if (recipient !== undefined) recipient.status = "suppressed";
+  }
+  return { uuid: said.id, text: JSON.stringify(said) };
+}
+
 /** `taken` was made now, or for the same request when it came before. */
 export function takenResponse(request: Request, dialect: Dialect, { uuid, text }: Taken): Response {
   const location = `/emails/${uuid}`;

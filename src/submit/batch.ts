@@ -4,11 +4,12 @@ import type { Caller } from "./caller.ts";
 import { readBody } from "./decode.ts";
 import type { Prepared } from "./draft.ts";
 import { fromResend } from "./emails.ts";
+import { type Known, readIdempotencyKey, requestHash } from "./once.ts";
 import { FAULTS_MAX, type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
 import { whenReady } from "./schedule.ts";
 import type { Fields } from "./schema.ts";
-import { check, discard, hand, type SendDeps } from "./send.ts";
+import { askBefore, check, discard, hand, replayed, type SendDeps } from "./send.ts";
 
 interface BatchError {
   readonly index: number;
@@ -28,11 +29,15 @@ export async function sendBatch(
       name: "validation_error",
       detail: "The header x-batch-validation must be strict or permissive.",
     });
+  const header = request.headers.get("idempotency-key");
+  const key = header === null ? undefined : readIdempotencyKey(header, caller);
+  if (key?.kind === "problem") return key;
   const held = await readBody(deps.reader, request);
   if (held.kind === "problem") return held;
   const startMs = deps.clock.monotonicMs();
   const prepared: Prepared[] = [];
   const errors: BatchError[] = [];
+  let once: Known | undefined;
   try {
     const body = held.value.decode();
     if (body.kind === "problem") return body;
@@ -40,22 +45,27 @@ export async function sendBatch(
     if (items.kind === "problem") return items;
     const late = caller.allowance?.charge(items.value.list.length - 1);
     if (late !== undefined) return problem(late);
+    if (key !== undefined) once = { key: key.value, request: await requestHash(items.value.list) };
     const failed = await prepareAll(deps, caller, items.value, mode, prepared, errors);
     if (failed !== undefined) {
       await discard(prepared);
-      return problem(failed);
+      const said = once === undefined ? undefined : await askBefore(deps, once);
+      if (said === undefined) return problem(failed);
+      return ok(replayed(batchResponse(request, dialect, said.answer)));
     }
   } finally {
     held.value.release();
   }
+  // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
+  const text = batchText(prepared, mode === "strict" ? undefined : errors);
   if (prepared.length > 0) {
-    const refused = await hand(deps, prepared);
-    if (refused !== undefined) return problem(refused);
+    const handed = await hand(deps, prepared, once, text);
+    if (handed.kind === "problem") return handed;
+    if (handed.kind === "replayed")
+      return ok(replayed(batchResponse(request, dialect, handed.answer)));
     deps.accepted.add(prepared.length);
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
   }
-  // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
-  const text = batchText(prepared, mode === "strict" ? undefined : errors);
   return ok(batchResponse(request, dialect, text));
 }
 

@@ -14,6 +14,7 @@ import { tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
+import type { Known } from "./once.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import type { Fields, Given } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
@@ -28,6 +29,8 @@ export interface Prepared {
   /** To be discarded when the queue does not take the message. */
   readonly file: SpoolFile | null;
   /** What the sender should know of it; absent for nothing. */
+  /** What the request is known by; absent: it carries no idempotency key. */
+  readonly once?: Known;
   readonly warnings?: readonly WarningCode[];
 }
 

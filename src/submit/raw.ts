@@ -19,6 +19,7 @@ import { declaredLength, freeChunk, readChunks, tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
+import { createRawDigest, type RawDigest, readIdempotencyKey } from "./once.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
 import { REFERENCE_MAX, TAGS_MAX, dsnField, lanes } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
@@ -50,6 +51,10 @@ export async function prepareRaw(
 ): Promise<Result<Prepared>> {
   const envelope = readEnvelope(request, deps.recipientsPerField);
   if (envelope.kind === "problem") return envelope;
+  const given = request.headers.get("idempotency-key");
+  const key = given === null ? undefined : readIdempotencyKey(given, caller);
+  if (key?.kind === "problem") return key;
+  const digest = createRawDigest(key?.value);
   const length = declaredLength(request) ?? 0;
   if (length > deps.messageBytesMax) return problem(tooLarge(deps.messageBytesMax, length, true));
   // The trace line on top names the id, so it is given out before the body has come.
@@ -62,7 +67,7 @@ export async function prepareRaw(
     messageId: headerText(`${uuid}@${deps.hostname}`),
   });
   const holder = createHolder(deps.spool);
-  const taken = await diskProblem(pour(deps, request, intake, holder)).catch(
+  const taken = await diskProblem(pour(deps, request, intake, holder, digest)).catch(
     async (error: unknown) => {
       await holder.discard();
       throw error;
@@ -71,9 +76,11 @@ export async function prepareRaw(
   const result = taken.kind === "ok" ? taken.value : taken;
   const read =
     result.kind === "ok" ? readOptions(deps, result.value.header, envelope.value) : result;
-  if (result.kind === "problem" || read.kind === "problem") {
+  const once =
+    result.kind === "ok" ? digest.known(result.value.header, envelope.value, caller) : result;
+  if (result.kind === "problem" || read.kind === "problem" || once.kind === "problem") {
     await holder.discard();
-    return read as Result<never>;
+    return (read.kind === "problem" ? read : once) as Result<never>;
   }
   const { sizeBytes, sha256, eightBit, header } = result.value;
   const authors = header.from.map(({ address }) => address);
@@ -100,7 +107,12 @@ export async function prepareRaw(
     utf8: header.utf8 || [from, ...recipients].some((one) => needsUtf8(one as Address)),
     body: holder.place(),
   };
-  return ok({ uuid, submission: { head, body: holder.bytes() }, file: holder.file() });
+  return ok({
+    uuid,
+    submission: { head, body: holder.bytes() },
+    file: holder.file(),
+    ...(once.value === undefined ? {} : { once: once.value }),
+  });
 }
 
 export function headerText(text: string): HeaderText {
@@ -115,6 +127,7 @@ async function pour(
   request: Request,
   intake: RawIntake,
   holder: Holder,
+  digest: RawDigest,
 ): Promise<Result<RawTaken>> {
   const chunks = readChunks(request, deps.messageBytesMax, deps.clock, deps.turns);
   for (;;) {
@@ -128,6 +141,7 @@ async function pour(
       await chunks.return(undefined);
       return rawProblem(passed);
     }
+    digest.add(step.value, intake.header);
     // The holder has copied or written what it needs.
     await holder.add(passed.bytes);
     freeChunk(step.value);

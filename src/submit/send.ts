@@ -2,8 +2,9 @@
 // committed (DESIGN 1).
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
-import type { Accept, Submission } from "../mail/submission.ts";
-import { type Dialect, takenOf } from "./accepted.ts";
+import { unreachable } from "../base/unreachable.ts";
+import type { Accept, AcceptAnswer, Submission, Suppressed } from "../mail/submission.ts";
+import { type Dialect, type Taken, takenBefore, takenOf } from "./accepted.ts";
 import { RAW_TYPE, essenceOf } from "./answer.ts";
 import type { BodyReader } from "./body.ts";
 import type { Caller } from "./caller.ts";
@@ -12,6 +13,7 @@ import type { Prepared, Preparer } from "./draft.ts";
 import { fromResend } from "./emails.ts";
 import { faultsOf } from "./faults.ts";
 import { checkMeaning } from "./meaning.ts";
+import { type Known, readIdempotencyKey, requestHash, underWay, usedBefore } from "./once.ts";
 import { type Fault, type Problem, type Result } from "./problem.ts";
 import { ok, problem, problemOf } from "./problem.ts";
 import { whenReady } from "./schedule.ts";
@@ -43,6 +45,8 @@ export function createSender(deps: SendDeps): Sender {
     send(request, caller, dialect = "send") {
       if (essenceOf(request.headers.get("content-type")) === RAW_TYPE)
         return sendRaw(deps, request, caller, dialect);
+      const header = request.headers.get("idempotency-key");
+      if (header !== null) return sendKeyed(deps, request, caller, dialect, header);
       return readBody(deps.reader, request).then((body) =>
         body.kind === "problem" ? body : sendBody(deps, request, caller, body.value, dialect),
       );
@@ -83,6 +87,36 @@ function sendBody(
     : accept(prepared);
 }
 
+/** The same, for a request that may have come before: if it did, that counts, whatever is thought of it now. */
+async function sendKeyed(
+  deps: SendDeps,
+  request: Request,
+  caller: Caller,
+  dialect: Dialect,
+  header: string,
+): Promise<Result<Response>> {
+  const key = readIdempotencyKey(header, caller);
+  if (key.kind === "problem") return key;
+  const held = await readBody(deps.reader, request);
+  if (held.kind === "problem") return held;
+  const startMs = deps.clock.monotonicMs();
+  let once: Known;
+  let made: Result<Prepared>;
+  try {
+    const body = held.value.decode();
+    if (body.kind === "problem") return body;
+    const given = dialect === "emails" ? fromResend(body.value) : body.value;
+    await whenReady(given);
+    once = { key: key.value, request: await requestHash(given) };
+    made = await prepareDecoded(deps, caller, given);
+  } finally {
+    held.value.release();
+  }
+  if (made.kind === "ok") return own(deps, request, { ...made.value, once }, startMs, dialect);
+  const said = await askBefore(deps, once);
+  return said === undefined ? made : again(deps, request, dialect, said);
+}
+
 /** Answers once the message is committed. */
 function own(
   deps: SendDeps,
@@ -91,14 +125,38 @@ function own(
   startMs: number,
   dialect: Dialect,
 ): Promise<Result<Response>> {
-  return hand(deps, [prepared]).then((refused) => {
-    if (refused !== undefined) return problem(refused);
+  const { once } = prepared;
+  const text = once === undefined ? "" : takenOf(prepared).text;
+  return hand(deps, [prepared], once, text).then((handed) => {
+    if (handed.kind === "problem") return handed;
+    if (handed.kind === "replayed") return again(deps, request, dialect, handed);
     // From here on the message is ours, whether or not the client still listens.
     deps.accepted.add();
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
-    const said = deps.waiting.answer(request, dialect, takenOf(prepared));
+    const { suppressed } = handed;
+    const taken: Taken =
+      text === "" || suppressed !== undefined
+        ? takenOf(prepared, suppressed)
+        : { uuid: prepared.uuid, text };
+    const said = deps.waiting.answer(request, dialect, taken);
     return said instanceof Promise ? said.then(ok) : ok(said);
   });
+}
+
+/** What was said the first time, in the form that is asked for now. */
+async function again(
+  deps: SendDeps,
+  request: Request,
+  dialect: Dialect,
+  { answer, suppressed }: Replayed,
+): Promise<Result<Response>> {
+  const taken = takenBefore(answer, suppressed);
+  return ok(replayed(await deps.waiting.answer(request, dialect, taken)));
+}
+
+export function replayed(response: Response): Response {
+  response.headers.set("idempotent-replayed", "true");
+  return response;
 }
 
 function prepareBody(
@@ -146,16 +204,50 @@ export function check(
   return { kind: "faults", faults: [...own, ...faults] };
 }
 
-/** Hands messages to the queue as one unit; files of messages that were not taken are removed. */
-export function hand(deps: SendDeps, all: readonly Prepared[]): Promise<Problem | undefined> {
+export type Replayed = Extract<AcceptAnswer, { kind: "replayed" }>;
+export type Handed =
+  | { readonly kind: "accepted"; readonly suppressed?: Suppressed }
+  | Replayed
+  | { readonly kind: "problem"; readonly problem: Problem };
+
+/** Hands messages to the queue as one unit; files of messages that were not taken are removed. `answer` goes with `once`. */
+export function hand(
+  deps: Pick<SendDeps, "accept">,
+  all: readonly Prepared[],
+  once?: Known,
+  answer = "",
+): Promise<Handed> {
   // If this throws, the queue may have the messages or not: their files stay, and the sweep at start decides.
   const submissions: Submission[] = all.map((one) => one.submission);
-  return deps.accept(submissions).then((said) => {
-    if (said.kind === "accepted") return undefined;
-    if (said.kind !== "refused") throw new Error(`${said.kind} without an idempotency key`);
-    const { why: name, retryAfterS, limit } = said;
-    return discard(all).then(() => ({ name, detail: refusals[name], retryAfterS, limit }));
-  });
+  return deps
+    .accept(submissions, once === undefined ? undefined : { ...once, answer })
+    .then((said) => (said.kind === "accepted" ? said : discard(all).then(() => told(said))));
+}
+
+function told(said: Exclude<AcceptAnswer, { kind: "accepted" }>): Handed {
+  switch (said.kind) {
+    case "replayed":
+      return said;
+    case "mismatch":
+      return problem(usedBefore);
+    case "concurrent":
+      return problem(underWay);
+    case "refused": {
+      const { why: name, retryAfterS, limit } = said;
+      return problem({ name, detail: refusals[name], retryAfterS, limit });
+    }
+    default:
+      return unreachable(said);
+  }
+}
+
+/** Whether a request that would be refused now was taken when it came before. */
+export async function askBefore(
+  { accept }: Pick<SendDeps, "accept">,
+  once: Known,
+): Promise<Replayed | undefined> {
+  const said = await accept([], { ...once, answer: "" });
+  return said.kind === "replayed" ? said : undefined;
 }
 
 export const refusals = {

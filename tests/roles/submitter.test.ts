@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
 import type { AcceptBatch, DoorToQueue } from "../../src/roles/protocol.ts";
 import { createSubmitter } from "../../src/roles/submitter.ts";
-import { unpack } from "../../src/roles/wire.ts";
+import { unpack, unpackOnces } from "../../src/roles/wire.ts";
 
 const accepted: AcceptAnswer = { kind: "accepted" };
 
@@ -84,4 +84,19 @@ test("a call with many messages is never split", () => {
   void submitter.accept(Array.from({ length: 700 }, (_, i) => message(i)));
   turn();
   expect(posted.map((batch) => batch.groups)).toEqual([[500], [700]]);
+});
+
+test("a call with the key of one that has no answer yet is told so, and not after it", async () => {
+  const { submitter, posted, turn } = setUp();
+  const once = (key: string) => ({ key, request: "r", answer: "{}" });
+  const first = submitter.accept([message(1)], once("k"));
+  const other = submitter.accept([message(2)], once("l"));
+  expect(await submitter.accept([message(3)], once("k"))).toEqual({ kind: "concurrent" });
+  turn();
+  expect(unpackOnces(posted[0]?.onces)).toEqual([once("k"), once("l")]);
+  submitter.answered(posted[0]?.batch as number, [accepted, accepted]);
+  expect(await Promise.all([first, other])).toEqual([accepted, accepted]);
+  void submitter.accept([message(4)], once("k"));
+  turn();
+  expect(posted).toHaveLength(2);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { pack, transferOf, unpack } from "../../src/roles/wire.ts";
+import { pack, packOnces, transferOf, unpack, unpackOnces } from "../../src/roles/wire.ts";
 
 test("a batch comes out as it went in", () => {
   const piece = fc.record({
@@ -27,4 +27,13 @@ test("bodies are views of the one buffer that is transferred", () => {
 
 test("a batch without bodies transfers nothing", () => {
   expect(transferOf(pack([{ head: 1, body: null }]))).toEqual([]);
+});
+
+test("idempotency keys come out at the places of their calls, and nothing travels without one", () => {
+  const once = { key: "k", request: "r", answer: '{"id":"1"}' };
+  const calls = [undefined, once, undefined, { ...once, key: "l" }].map((one) => ({ once: one }));
+  const unpacked = unpackOnces(packOnces(calls));
+  expect(calls.map((_, i) => unpacked[i])).toEqual(calls.map((call) => call.once));
+  expect(packOnces([{ once: undefined }])).toBeUndefined();
+  expect(unpackOnces(undefined)).toEqual([]);
 });
