@@ -1,9 +1,11 @@
-// A call of the door inside the transaction: whether it came before is asked, noted and acted upon in one place, so that a key, its
-// messages and their first events stand or fall together.
+// The door's calls inside the transaction and after it: whether one came before is asked, noted and acted upon in one place, so that an
+// idempotency key, its messages and their first events stand or fall together.
 import type { AcceptAnswer, Submission } from "../mail/submission.ts";
-import type { Call } from "./inbox.ts";
+import type { Admission } from "./admission.ts";
+import { type Call, turnAway } from "./inbox.ts";
 import type { Intake } from "./intake.ts";
 import type { Turn } from "./launch.ts";
+import type { QueueDeps } from "./queue.ts";
 import type { KeptOnce, QueueStore } from "./store.ts";
 import { placesOf } from "./suppress.ts";
 
@@ -12,15 +14,22 @@ const accepted: AcceptAnswer = { kind: "accepted" };
 export interface AcceptingDeps {
   readonly store: Pick<QueueStore, "findOnce" | "noteOnce" | "suppressOnce">;
   readonly intake: Intake;
+  readonly admission: Pick<Admission, "accepted">;
+  readonly dropSpool: QueueDeps["dropSpool"];
   /** It is in the store now. */
   readonly taken: (submission: Submission) => void;
 }
 
-/** Inside a transaction; what comes back is said after its commit. */
-export type TakeCall = (turn: Turn, call: Call) => AcceptAnswer;
+export interface Accepting {
+  /** Inside a transaction: what is to be said of each call once it stands. */
+  take(turn: Turn, calls: readonly Call[]): AcceptAnswer[];
+  /** After the commit; returns how many messages were stored. */
+  answer(calls: readonly Call[], answers: readonly AcceptAnswer[]): number;
+}
 
-export function createAccepting({ store, intake, taken }: AcceptingDeps): TakeCall {
-  return function takeCall(turn, { messages, once }) {
+export function createAccepting(deps: AcceptingDeps): Accepting {
+  const { store, intake, admission, taken } = deps;
+  const takeOne = (turn: Turn, { messages, once }: Call): AcceptAnswer => {
     if (once !== undefined) {
       // A call without messages only asks.
       const kept =
@@ -36,6 +45,20 @@ export function createAccepting({ store, intake, taken }: AcceptingDeps): TakeCa
     const suppressed = placesOf(messages, turn.barred.slice(barredBefore));
     if (once !== undefined) store.suppressOnce(once.key, suppressed);
     return { kind: "accepted", suppressed };
+  };
+  return {
+    take: (turn, calls) => calls.map((call) => takeOne(turn, call)),
+    answer(calls, answers) {
+      let stored = 0;
+      calls.forEach((call, i) => {
+        const answer = answers[i] as AcceptAnswer;
+        if (answer.kind !== "accepted") return turnAway(call, answer, deps);
+        stored += call.messages.length;
+        admission.accepted(call.messages);
+        call.answer(answer);
+      });
+      return stored;
+    },
   };
 }
 

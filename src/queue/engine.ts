@@ -7,19 +7,10 @@ import { domainOf } from "../mail/message.ts";
 import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
-import { createAccepting } from "./accepting.ts";
 import { createAlarm } from "./alarm.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
 import { placeOf, strandedWith } from "./flight.ts";
-import {
-  type Call,
-  emptyInbox,
-  type Inbox,
-  isSettled,
-  refuse,
-  takeFrom,
-  turnAway,
-} from "./inbox.ts";
+import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
 import { byWorker, newTurn, type Turn } from "./launch.ts";
 import type { RecipientState } from "./lifecycle.ts";
 import { createOrders } from "./orders.ts";
@@ -68,13 +59,8 @@ export function createQueue(given: QueueDeps): Queue {
   const alarm = createAlarm(clock, schedule);
   const workings = createWorkings(deps, { dueTime, lulls, dueNow: () => now.due, found, schedule });
   const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
-  const { deadlines, learn, outage, pauses, waits, withdrawals } = workings;
+  const { deadlines, learn, outage, pauses, withdrawals } = workings;
   const orders = createOrders(workings.forOrders, inbox);
-  const takeCall = createAccepting({
-    store,
-    intake: workings.intake,
-    taken: ({ head }) => void (outage.holds() && waits.admitted(head)),
-  });
   function found(candidates: readonly Candidate[], routing: Routing): void {
     for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
     sites.unrouted.starving = false;
@@ -185,8 +171,7 @@ export function createQueue(given: QueueDeps): Queue {
         dispatcher.pump(turn, site);
       }
     else if (isServing()) outage.run(turn, dispatcher.pump);
-    const answers: AcceptAnswer[] = [];
-    for (const call of batch.calls) answers.push(takeCall(turn, call));
+    const answers = workings.accepting.take(turn, batch.calls);
     lulls.write();
     workings.rests.write(turn.now);
     if (sources !== undefined) store.remember(sources.rows());
@@ -235,14 +220,7 @@ export function createQueue(given: QueueDeps): Queue {
     byWorker(turn).forEach((sent, worker) => deps.send(worker, sent));
     orders.committed(batch.tasks, stages);
     for (const follow of turn.afterwards) follow();
-    let messages = 0;
-    batch.calls.forEach((call, i) => {
-      const answer = answers[i] as AcceptAnswer;
-      if (answer.kind !== "accepted") return turnAway(call, answer, deps);
-      messages += call.messages.length;
-      admission.accepted(call.messages);
-      call.answer(answer);
-    });
+    const messages = workings.accepting.answer(batch.calls, answers);
     const mono = clock.monotonicMs();
     measure.committed(mono - startedAtMono, messages);
     if (admission.resize(mono)) sites.forgetIdle();

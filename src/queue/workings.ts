@@ -3,6 +3,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { Recall } from "../mail/recall.ts";
 import { createInsist } from "../route/insist.ts";
 import type { Routing } from "../route/route.ts";
+import { createAccepting } from "./accepting.ts";
 import { createAdmission } from "./admission.ts";
 import { createAlerts } from "./alerts.ts";
 import { createDeadlines } from "./deadlines.ts";
@@ -102,13 +103,15 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     reopen,
     moves: createMoves({ sites, pauses, expect, recall: deps.recall }),
     forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },
-    waits,
     deadlines,
     outage,
     rests,
     learn: createLearn({ outage, measure, log, roll, expect, rested: rests.changed }),
     landing: createLanding({ sites, flights, policy, measure, admission, alerts, expect }),
-    intake: createIntake(shared),
+    accepting: createAccepting({
+      ...{ store, admission, intake: createIntake(shared), dropSpool: deps.dropSpool },
+      taken: ({ head }) => void (outage.holds() && waits.admitted(head)),
+    }),
     settling: createSettling(shared),
     dispatcher: createDispatcher({
       ...shared,
