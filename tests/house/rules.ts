@@ -12,17 +12,18 @@ export const rooms: Readonly<
   roles: { may: ["*"] },
   commands: { may: ["config", "mail", "base"], dynamic: ["roles"] },
   config: { may: ["base"] },
-  submit: { may: ["mail", "base"] },
+  submit: { may: ["web", "mail", "base"] },
   queue: { may: ["route", "mail", "base"] },
   search: { may: ["mail", "base"] },
   domains: { may: ["dns", "mail", "base"] },
   deliver: { may: ["route", "smtp", "mail", "base"] },
-  report: { may: ["mail", "base"] },
+  report: { may: ["web", "mail", "base"] },
   sink: { may: ["smtp", "mail", "base"] },
   route: { may: ["dns", "mail", "base"] },
   mail: { may: ["base"] },
   smtp: { may: ["base"] },
   dns: { may: ["base"] },
+  web: { may: ["base"] },
   base: { may: [] },
 };
 
@@ -44,6 +45,7 @@ export const socketFiles: readonly string[] = [
   "src/sink/connection.ts",
   "src/sink/server.ts",
   "src/submit/liveSocket.ts",
+  "src/web/wire.ts",
 ];
 
 export const homes: readonly Home[] = [
@@ -86,7 +88,7 @@ export const homes: readonly Home[] = [
   {
     modules: ["node:http", "node:https", "node:http2"],
     homes: ["src/sink/server.ts"],
-    reason: "HTTP is served by the door and asked for by commands/daemonClient.ts",
+    reason: "HTTP is served by the door, asked for by commands/daemonClient.ts and web/client.ts",
   },
   {
     modules: [
@@ -172,7 +174,7 @@ export const bans: readonly Ban[] = [
   },
   {
     what: /(?:await|return|=>|void) (?:globalThis\.)?fetch\(/,
-    reason: "HTTP requests leave through commands/daemonClient.ts",
+    reason: "HTTP requests leave through commands/daemonClient.ts or web/client.ts",
     only: SRC,
     except: ["src/commands/daemonClient.ts"],
   },
