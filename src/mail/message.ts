@@ -1,6 +1,7 @@
 // What is known of an accepted message besides its bytes. It travels from the door to the queue and is a row there.
 import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "./id.ts";
+import type { WarningCode } from "./warning.ts";
 
 /** 0: a person waits (codes, receipts). 1: normal. 2: bulk. Sets speed, not life (DESIGN 7). */
 export type Priority = 0 | 1 | 2;
@@ -65,6 +66,8 @@ export interface MessageFacts {
   readonly tags: readonly { readonly name: string; readonly value: string }[];
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly reference: string | null;
+  /** Absent: none. */
+  readonly warnings?: readonly WarningCode[] | undefined;
 }
 
 /** The domain of an address in wire form. */

@@ -176,6 +176,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     reload: () => reload.run(),
     refusing: queue.refusing,
     domains: signing.desk,
+    signs: signing.covers,
     isDraining: () => draining,
   });
   const closeBooks = async (): Promise<void> => {

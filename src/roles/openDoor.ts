@@ -52,6 +52,7 @@ export async function openDoor(deps: {
   readonly ready: QueueReady;
   readonly accept: Accept;
   readonly domains: Domains;
+  readonly signs: (domain: string) => boolean;
   readonly ask: (query: Query) => Promise<Answer>;
   readonly order: Order;
   /** Told of all API keys after every change. */
@@ -97,6 +98,7 @@ export async function openDoor(deps: {
       trace: deps.trace,
       reload: deps.reload,
       domains: deps.domains,
+      signs: deps.signs,
       ids,
       tag: ready.tag,
       hostname,

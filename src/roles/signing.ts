@@ -13,6 +13,7 @@ import { openBook } from "../domains/book.ts";
 import { createDesk, type Desk } from "../domains/desk.ts";
 import type { Look } from "../domains/check.ts";
 import type { Origin } from "../domains/records.ts";
+import { createAlignment } from "../mail/dkim/alignment.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { parseRelays } from "../route/relay.ts";
 import { DKIM_FOLDER } from "./dataFolder.ts";
@@ -21,6 +22,8 @@ import { upstreamSettings } from "./settings.ts";
 
 export interface Signing {
   readonly desk: Desk;
+  /** Whether a key covers this sender domain, at this moment. */
+  readonly covers: (domain: string) => boolean;
   /** Takes new settings; resolves once every sender signs by them. */
   configure(next: Config): Promise<void>;
 }
@@ -34,7 +37,12 @@ export async function openSigning(deps: {
   /** Resolves once every sender signs with exactly these. */
   signWith(keys: readonly DkimKey[]): Promise<void>;
 }): Promise<Signing | string> {
-  const { clock, random, log, signWith } = deps;
+  const { clock, random, log } = deps;
+  const alignment = createAlignment();
+  const signWith = (keys: readonly DkimKey[]): Promise<void> => {
+    alignment.learn(keys);
+    return deps.signWith(keys);
+  };
   let { config } = deps;
   const load = (): readonly DkimKey[] =>
     settingsKeys(config.dkim, (text) => log("error", "dkim.key_unusable", { text }));
@@ -52,8 +60,10 @@ export async function openSigning(deps: {
     openDns: () => openDns({ config, clock, random }),
     signWith,
   });
+  alignment.learn(desk.keys());
   return {
     desk,
+    covers: alignment.covers,
     configure(next) {
       config = next;
       named = load();

@@ -76,6 +76,8 @@ export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyR
   readonly tag: HostTag;
   readonly hostname: string;
   readonly returnPathOf?: ReturnPathOf;
+  /** Whether a DKIM key here covers this domain. */
+  readonly signs?: (domain: string) => boolean;
   readonly keys: () => readonly ApiKey[];
   readonly clock: Clock;
   readonly random: Random;

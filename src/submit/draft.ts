@@ -14,10 +14,11 @@ import { tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
-import type { Known } from "./once.ts";
+import { plainText } from "./plainText.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import type { Fields, Given } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
+import { warningsOf } from "./warnings.ts";
 
 /** A message up to this size travels with its head; a larger one lies in the spool (DESIGN 3). */
 export const INLINE_MAX_BYTES = 262_144;
@@ -29,8 +30,6 @@ export interface Prepared {
   /** To be discarded when the queue does not take the message. */
   readonly file: SpoolFile | null;
   /** What the sender should know of it; absent for nothing. */
-  /** What the request is known by; absent: it carries no idempotency key. */
-  readonly once?: Known;
   readonly warnings?: readonly WarningCode[];
 }
 
@@ -48,6 +47,8 @@ export interface PrepareDeps {
   readonly returnPathOf?: ReturnPathOf;
   readonly spool: Spool;
   readonly messageBytesMax: number;
+  /** Whether a DKIM key here covers this domain; absent: nobody knows. */
+  readonly signs?: ((domain: string) => boolean) | undefined;
 }
 
 /** All of a head but what is known only when the bytes are. */
@@ -61,26 +62,72 @@ export function createPreparer(deps: PrepareDeps): Preparer {
         const barred = admitSender(caller, [fields.from.mailbox.address, path]);
         if (barred !== undefined) return Promise.resolve(problem(barred));
       }
-      const id = deps.ids(now);
-      const uuid = uuidOf(id, deps.tag);
-      const draft = draftOf(fields, uuid, deps.hostname, now);
-      const envelope = { ...envelopeOf(deps, fields, draft, id, uuid, now), ...markOf(caller) };
-      const estimate = estimateBytes(draft);
-      if (estimate > INLINE_MAX_BYTES) return spooled(deps, draft, envelope, uuid, estimate);
-      const { bytes, eightBit } = composeMessage(draft);
-      const head: MessageHead = {
-        ...envelope,
-        sizeBytes: bytes.length,
-        sha256: hash("sha256", bytes, "base64url"),
-        eightBit,
-        body: { kind: "inline", length: bytes.length },
-      };
-      return { uuid, submission: { head, body: bytes }, file: null };
+      const { text, html } = fields;
+      if (html === undefined || text !== undefined) {
+        // An empty text beside html says that none is wanted, as with Resend.
+        const given = text === "" && html !== undefined ? null : (text ?? null);
+        return composed(deps, fields, { text: given, lacksText: false }, now, caller);
+      }
+      const derived = plainText(html);
+      if (!(derived instanceof Promise))
+        return composed(deps, fields, ofHtml(derived), now, caller);
+      return derived.then((found) => {
+        const made = composed(deps, fields, ofHtml(found), now, caller);
+        return made instanceof Promise ? made : ok(made);
+      });
     },
   };
 }
 
-function draftOf(fields: Fields, uuid: string, hostname: string, now: EpochMs): Draft {
+interface TextPart {
+  readonly text: string | null;
+  /** There is html, and no text could be derived from it. */
+  readonly lacksText: boolean;
+}
+
+function ofHtml(text: string | null): TextPart {
+  return { text, lacksText: text === null };
+}
+
+function composed(
+  deps: PrepareDeps,
+  fields: Fields,
+  { text, lacksText }: TextPart,
+  now: EpochMs,
+  caller: Caller,
+): Prepared | Promise<Result<Prepared>> {
+  const id = deps.ids(now);
+  const uuid = uuidOf(id, deps.tag);
+  const draft = draftOf(fields, text, uuid, deps.hostname, now);
+  const warnings = warningsOf({
+    aligned: deps.signs?.(domainOf(draft.from.address)) ?? true,
+    priority: fields.priority ?? 1,
+    lacksText,
+    headers: draft.headers,
+  });
+  const facts = factsOf(fields, draft.messageId, warnings);
+  const own = envelopeOf(deps, fields, draft, { id, uuid, facts }, now);
+  const envelope = { ...own, ...markOf(caller) };
+  const estimate = estimateBytes(draft);
+  if (estimate > INLINE_MAX_BYTES) return spooled(deps, draft, envelope, uuid, estimate, warnings);
+  const { bytes, eightBit } = composeMessage(draft);
+  const head: MessageHead = {
+    ...envelope,
+    sizeBytes: bytes.length,
+    sha256: hash("sha256", bytes, "base64url"),
+    eightBit,
+    body: { kind: "inline", length: bytes.length },
+  };
+  return { uuid, submission: { head, body: bytes }, file: null, warnings };
+}
+
+function draftOf(
+  fields: Fields,
+  text: string | null,
+  uuid: string,
+  hostname: string,
+  now: EpochMs,
+): Draft {
   const headers = fields.headers ?? noHeaders;
   const mailboxes = (list: readonly Given[] | undefined) => list?.map((one) => one.mailbox) ?? [];
   return {
@@ -89,7 +136,7 @@ function draftOf(fields: Fields, uuid: string, hostname: string, now: EpochMs): 
     cc: mailboxes(fields.cc),
     replyTo: headers.replyTo ?? mailboxes(fields.reply_to),
     subject: fields.subject,
-    text: fields.text ?? null,
+    text,
     html: fields.html ?? null,
     headers: headers.fields,
     attachments: fields.attachments ?? [],
@@ -112,8 +159,7 @@ function envelopeOf(
   { returnPathOf }: PrepareDeps,
   fields: Fields,
   draft: Draft,
-  id: MessageId,
-  uuid: string,
+  { id, uuid, facts }: { readonly id: MessageId; readonly uuid: string; readonly facts: string },
   now: EpochMs,
 ): Envelope {
   // In wire form, so that two spellings of one mailbox get one copy.
@@ -140,11 +186,11 @@ function envelopeOf(
     utf8: utf8 || path?.utf8 === true,
     dsn: fields.dsn,
     ...(fields.require_tls === true ? { requireTls: true } : {}),
-    facts: factsOf(fields, draft.messageId),
+    facts,
   };
 }
 
-function factsOf(fields: Fields, messageId: string): string {
+function factsOf(fields: Fields, messageId: string, warnings: readonly WarningCode[]): string {
   const texts = (list: readonly Given[] | undefined) => list?.map((one) => one.text) ?? null;
   const facts: MessageFacts = {
     message_id: `<${messageId}>`,
@@ -157,6 +203,7 @@ function factsOf(fields: Fields, messageId: string): string {
     tags: fields.tags ?? [],
     metadata: fields.metadata ?? null,
     reference: fields.reference ?? null,
+    warnings: warnings.length === 0 ? undefined : warnings,
   };
   return JSON.stringify(facts);
 }
@@ -178,6 +225,7 @@ async function spooled(
   envelope: Envelope,
   uuid: string,
   estimate: number,
+  warnings: readonly WarningCode[],
 ): Promise<Result<Prepared>> {
   // Clearly too large: not a byte is written for it. What is near the limit is measured as it is composed.
   if (estimate > deps.messageBytesMax * 1.01)
@@ -202,7 +250,7 @@ async function spooled(
     eightBit: draftNeedsUtf8(draft),
     body: { kind: "spool", file: file.value.name },
   };
-  return ok({ uuid, submission: { head, body: null }, file: file.value });
+  return ok({ uuid, submission: { head, body: null }, file: file.value, warnings });
 }
 
 async function store(

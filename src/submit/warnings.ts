@@ -1,5 +1,38 @@
 // Which warnings a message earns, and how they are told. Runs for every message: what is usual costs a comparison.
+import type { Priority } from "../mail/message.ts";
 import { type WarningCode, warningView } from "../mail/warning.ts";
+
+export interface Judged {
+  /** Whether a DKIM key here covers the domain of From. */
+  readonly aligned: boolean;
+  readonly priority: Priority;
+  /** The message has html and no text beside it, though nobody wanted it so. */
+  readonly lacksText: boolean;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+}
+
+const none: readonly WarningCode[] = [];
+const unaligned: readonly WarningCode[] = ["from_not_aligned"];
+
+/** The same lists each time for what is usual. */
+export function warningsOf(judged: Judged): readonly WarningCode[] {
+  const first = judged.aligned ? none : unaligned;
+  if (judged.priority !== 2 && !judged.lacksText) return first;
+  const codes = [...first];
+  if (judged.priority === 2 && !hasOneClick(judged.headers)) codes.push("no_one_click_unsubscribe");
+  if (judged.lacksText) codes.push("no_text_part");
+  return codes;
+}
+
+/** RFC 8058 3.1: an https address, and the header that says what a POST to it means. */
+function hasOneClick(headers: Judged["headers"]): boolean {
+  const has = (name: string, value: RegExp): boolean =>
+    headers.some((one) => one.name.toLowerCase() === name && value.test(one.value));
+  return (
+    has("list-unsubscribe", /<\s*https:/i) &&
+    has("list-unsubscribe-post", /^\s*list-unsubscribe\s*=\s*one-click\s*$/i)
+  );
+}
 
 const texts = new Map<WarningCode, string>();
 
