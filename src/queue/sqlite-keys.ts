@@ -31,10 +31,8 @@ export function createKeys(prepare: Prepare): KeyStore {
   const change = prepare(`UPDATE api_key SET name = ?1, scopes = ?2, domains = ?3, rate = ?4,
     burst = ?5, quota = ?6, depth = ?7, expires = ?8, capture = ?9 WHERE number = ?10`);
   const remove = prepare("DELETE FROM api_key WHERE number = ?1");
-  // A count of an earlier day never replaces that of a later one.
   const use = prepare(`UPDATE api_key SET used = max(coalesce(used, 0), ?2),
-    day_used = CASE WHEN ?3 >= day THEN ?4 ELSE day_used END, day = max(day, ?3)
-    WHERE number = ?1`);
+    day = ?3, day_used = ?4 WHERE number = ?1`);
   return {
     keys: () => (read.all() as Row[]).map(recordOf),
     addKey(key) {
