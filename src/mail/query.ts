@@ -1,5 +1,7 @@
 // What may be asked of the reader, and the shapes it answers with: those of the API (INTERFACE 5), so that nothing is translated twice.
+import type { EventType } from "./event.ts";
 import type { StateName } from "./state.ts";
+import type { SuppressionFilter } from "./suppression.ts";
 
 export type Query =
   | { readonly ask: "email"; readonly id: string }
@@ -10,7 +12,23 @@ export type Query =
   | { readonly ask: "list"; readonly filter: ListFilter }
   | { readonly ask: "queue" }
   /** What waits for these sites; one that has no name in the store is left out. */
-  | { readonly ask: "sites"; readonly names: readonly string[] };
+  | { readonly ask: "sites"; readonly names: readonly string[] }
+  | { readonly ask: "feed"; readonly feed: FeedQuery }
+  | { readonly ask: "suppressions"; readonly filter: SuppressionFilter }
+  /** By address or by id. */
+  | { readonly ask: "suppression"; readonly which: string };
+
+/**
+ * Events in their order (`FeedPage`): from behind `after` on, or from an instant on, or the last ones before an id, or the last ones of all.
+ * A limit of 0 asks where the end is.
+ */
+export interface FeedQuery {
+  readonly after?: number;
+  readonly since?: number;
+  readonly before?: number;
+  readonly types?: readonly EventType[];
+  readonly limit: number;
+}
 
 export interface ListFilter {
   readonly status?: StateName | "dead";

@@ -8,11 +8,13 @@ import type { Answer, Query } from "../mail/query.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { emailView, readBytes, readTexts, settledView } from "./email.ts";
 import { expandEvent } from "./events.ts";
+import { createFeed } from "./feed.ts";
 import { createFollow } from "./follow.ts";
 import { openIndex, openStoreReadOnly } from "./index-file.ts";
 import { createList } from "./list.ts";
 import { createQueueView } from "./queue-view.ts";
 import { createStored } from "./stored.ts";
+import { createSuppressionViews } from "./suppressions.ts";
 
 export interface ReaderDeps {
   readonly dataDir: string;
@@ -47,6 +49,8 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
     log,
   });
   const follow = createFollow(index, stored, tag);
+  const feed = createFeed(store, stored, tag);
+  const suppressions = createSuppressionViews(store, tag);
   const list = createList(index.prepare, stored, tag);
   const queue = createQueueView({ store, index, stored, lag: follow.lag });
 
@@ -103,6 +107,12 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
         case "list":
           catchUp();
           return list(query.filter);
+        case "feed":
+          return { kind: "found", view: stored.atOnce(() => feed(query.feed)) };
+        case "suppressions":
+          return suppressions.list(query.filter);
+        case "suppression":
+          return suppressions.one(query.which);
         case "sites":
           return { kind: "found", view: queue.depths(query.names, clock.now()) };
         case "queue":

@@ -2,10 +2,12 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { feedSql } from "../../src/search/feed.ts";
 import { followSql } from "../../src/search/follow.ts";
 import { listSql } from "../../src/search/list.ts";
 import { queueSql } from "../../src/search/queue-view.ts";
 import { storedSql } from "../../src/search/stored.ts";
+import { suppressionSql } from "../../src/search/suppressions.ts";
 import { createStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -36,6 +38,8 @@ const { open, ...queueStatements } = queueSql;
 const cases: readonly (readonly [string, () => Database, Record<string, string>])[] = [
   ["stored", () => store, storedSql],
   ["queue", () => store, queueStatements],
+  ["feed", () => store, feedSql],
+  ["suppressions", () => store, suppressionSql],
   ["list", () => index, listSql],
   ["follow", () => index, followSql],
   ["queue", () => index, { open }],

@@ -1,0 +1,146 @@
+// What happened, in the order in which it happened: a page of events from any place on. Each event's JSON is made here, once, whoever
+// and how many it is for.
+import { type EventRow, type EventType, eventTypes } from "../mail/event.ts";
+import type { FeedEvent, FeedPage } from "../mail/eventView.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
+import type { FeedQuery } from "../mail/query.ts";
+import { expandEvent, type Told } from "./events.ts";
+import type { Connection } from "./index-file.ts";
+import type { Stored } from "./stored.ts";
+
+/** Rows that one page looks at, told or not. */
+const ROWS_MAX = 2000;
+/** Rows that are read in one go, so that a page of few events reads few rows. */
+const ROWS_STEP = 250;
+
+export const feedSql = {
+  before:
+    "SELECT seq, message, n, type, at, step FROM event WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+  at: "SELECT seq, at FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1",
+} as const;
+
+/** A row's two events outside (events.ts): behind the first comes the second. */
+export const lastIdOf = (seq: number): number => seq * 2 + 1;
+/** The last row of which an event with this id, or one before it, has been told to its end. */
+export const rowBefore = (id: number): number => Math.max(0, Math.floor((id - 1) / 2));
+
+export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag) {
+  const before = prepare(feedSql.before);
+  const at = prepare(feedSql.at);
+
+  /** Messages that are read once a page, since most have several events in it. */
+  const createTeller = (types: ReadonlySet<EventType> | null) => {
+    const known = new Map<MessageId, Told | null>();
+    const toldOf = (id: MessageId): Told | null => {
+      let told = known.get(id);
+      if (told !== undefined) return told;
+      const message = stored.message(id);
+      told = message === undefined ? null : { message, recipients: stored.recipients(id), tag };
+      known.set(id, told);
+      return told;
+    };
+    const wanted = ({ type, step }: EventRow): boolean =>
+      types === null || types.has(type) || (step >= 0 && types.has("email.attempted"));
+    return (row: EventRow): FeedEvent[] => {
+      const told = wanted(row) ? toldOf(row.message) : null;
+      // The message's history was cleared, and its last events stand a little longer.
+      if (told === null) return [];
+      return expandEvent(row, told)
+        .filter(({ type }) => types === null || types.has(type))
+        .map((view) => ({
+          id: view.id,
+          type: view.type,
+          email_id: view.data.email_id,
+          to: view.data.to,
+          body: JSON.stringify(view),
+        }));
+    };
+  };
+
+  const forward = (
+    after: number,
+    limit: number,
+    types: ReadonlySet<EventType> | null,
+  ): FeedPage => {
+    const tell = createTeller(types);
+    const { first } = stored.eventBounds();
+    const events: FeedEvent[] = [];
+    let seq = rowBefore(after);
+    const forgotten = first > seq + 1 ? lastIdOf(first - 1) : 0;
+    let next = after;
+    for (let looked = 0; looked < ROWS_MAX;) {
+      const rows = stored.eventsAfter(seq, ROWS_STEP);
+      for (const row of rows) {
+        for (const event of tell(row)) {
+          if (event.id <= after) continue;
+          if (events.length === limit) return { events, next, more: true, forgotten };
+          events.push(event);
+          next = event.id;
+        }
+        seq = row.seq;
+        next = lastIdOf(seq);
+      }
+      if (rows.length < ROWS_STEP) return { events, next, more: false, forgotten };
+      looked += rows.length;
+    }
+    return { events, next, more: true, forgotten };
+  };
+
+  /** The last ones below an id, in the same order as forward. */
+  const backward = (
+    below: number,
+    limit: number,
+    types: ReadonlySet<EventType> | null,
+  ): FeedPage => {
+    const tell = createTeller(types);
+    const events: FeedEvent[] = [];
+    let next = below;
+    let seq = Math.floor(below / 2) + 1;
+    for (let looked = 0; looked < ROWS_MAX;) {
+      const rows = (before.values(seq, ROWS_STEP) as Columns[]).map(asRow);
+      for (const row of rows) {
+        for (const event of tell(row).reverse()) {
+          if (event.id >= below) continue;
+          if (events.length === limit)
+            return { events: events.reverse(), next, more: true, forgotten: 0 };
+          events.push(event);
+          next = event.id;
+        }
+        seq = row.seq;
+        next = Math.min(next, seq * 2);
+      }
+      if (rows.length < ROWS_STEP)
+        return { events: events.reverse(), next, more: false, forgotten: 0 };
+      looked += rows.length;
+    }
+    return { events: events.reverse(), next, more: true, forgotten: 0 };
+  };
+
+  /** Where the events of an instant begin. Times grow with numbers, but for a clock that was set. */
+  const placeOf = (since: number): number => {
+    let { first: low, last: high } = stored.eventBounds();
+    high++;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const [row] = at.values(middle) as [number, number][];
+      if (row !== undefined && row[1] < since) low = Math.max(middle + 1, row[0] + 1);
+      else high = middle;
+    }
+    return lastIdOf(Math.max(0, low - 1));
+  };
+
+  return function feed({ after, before: below, since, types, limit }: FeedQuery): FeedPage {
+    const wanted = types === undefined ? null : new Set(types);
+    const end = lastIdOf(stored.eventBounds().last);
+    if (after !== undefined) return forward(after, limit, wanted);
+    if (since !== undefined) return forward(placeOf(since), limit, wanted);
+    if (limit === 0) return { events: [], next: end, more: false, forgotten: 0 };
+    return backward(Math.min(below ?? Infinity, end + 1), limit, wanted);
+  };
+}
+
+type Columns = [number, number, number, number, number, number];
+
+function asRow([seq, message, n, type, at, step]: Columns): EventRow {
+  return { seq, message, n, type: eventTypes[type] ?? "email.attempted", at, step };
+}
