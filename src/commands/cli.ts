@@ -13,6 +13,8 @@ import { addReload } from "./reload.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addSink } from "./sink.ts";
+import { addMailq } from "./mailq.ts";
+import { addSendmail } from "./sendmail/command.ts";
 import { CommandFailure } from "./target.ts";
 import { addTrace } from "./trace.ts";
 import { addVersion, version } from "./version.ts";
@@ -21,6 +23,9 @@ import { addVersion, version } from "./version.ts";
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
   let code: number = exitCodes.done;
   let complaint = "";
+  // Its options are older than every convention, so they are read by itself.
+  if (argv[0] === "sendmail" && !HELP.has(argv[1] ?? ""))
+    return (await import("./sendmail/sendmail.ts")).runSendmail(argv.slice(1), deps);
   const program = createProgram(deps, {
     end: (next) => void (code = next),
     complain: (text) => void (complaint += text),
@@ -42,6 +47,8 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   }
 }
 
+const HELP = new Set(["--help", "help"]);
+
 interface Ways {
   end(code: number): void;
   /** Commander's complaints are kept until it is known what they mean. */
@@ -61,7 +68,9 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
     .addHelpText("after", "\nExample:\n  postrider serve");
   addServe(program, deps, end);
   addSend(program, deps, end);
+  addSendmail(program);
   addQueue(program, deps);
+  addMailq(program, deps, end);
   addMessage(program, deps);
   addDomain(program, deps, end);
   addKey(program, deps);

@@ -42,6 +42,10 @@ export interface CliDeps {
   readonly clock: Clock;
   /** All of standard input. */
   readStdin(): Promise<Uint8Array>;
+  /** Piece by piece. */
+  stdin(): AsyncIterable<Uint8Array>;
+  /** The name of whoever runs the command. */
+  user(): string;
   /** Undefined when there is no such file. */
   readBytes(path: string): Uint8Array | undefined;
   /** Resolves when the daemon has ended, with its exit code. */

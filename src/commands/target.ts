@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { unreachable } from "../base/unreachable.ts";
-import { loadConfig, problemLine } from "../config.ts";
+import { type Config, loadConfig, problemLine } from "../config.ts";
 import { type Answer, type DaemonClient, type Target, createDaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
@@ -16,8 +16,8 @@ export interface TargetOptions {
   readonly config?: string;
 }
 
-/** A package's daemon puts its socket there as well, for the group postrider. */
-const SYSTEM_SOCKET = "/run/postrider/control.sock";
+/** What is asked for decides which sockets will do: by the one that is open to all, mail can be sent and no more. */
+export type Purpose = "control" | "send";
 
 export function withTarget(command: Command): Command {
   return command
@@ -38,14 +38,24 @@ export class CommandFailure extends Error {
   }
 }
 
-export function clientFor(options: TargetOptions, deps: CliDeps): DaemonClient {
-  return createDaemonClient(targetOf(options, deps), deps.clock);
+export function clientFor(
+  options: TargetOptions,
+  deps: CliDeps,
+  purpose: Purpose = "control",
+): DaemonClient {
+  return createDaemonClient(targetOf(options, deps, purpose), deps.clock);
 }
 
-function targetOf(options: TargetOptions, deps: CliDeps): Target {
+function targetOf(options: TargetOptions, deps: CliDeps, purpose: Purpose): Target {
   const url = options.url ?? deps.surroundings.env["POSTRIDER_URL"];
   if (url !== undefined) return { kind: "url", url: checkedUrl(url), key: keyFor(options, deps) };
-  return { kind: "socket", paths: [join(dataDirOf(options, deps), "control.sock"), SYSTEM_SOCKET] };
+  const { dataDir, runtimeDir } = foldersOf(options, deps);
+  const own = join(dataDir, "control.sock");
+  // Whoever names the folder means that daemon and no other.
+  if (options.dataDir !== undefined) return { kind: "socket", paths: [own] };
+  const control = [own, join(runtimeDir, "control.sock")];
+  const paths = purpose === "send" ? [...control, join(runtimeDir, "submit.sock")] : control;
+  return { kind: "socket", paths };
 }
 
 function checkedUrl(url: string): string {
@@ -61,7 +71,7 @@ function keyFor(options: TargetOptions, deps: CliDeps): string {
   const file =
     options.apiKeyFile ??
     env["POSTRIDER_API_KEY_FILE"] ??
-    join(dataDirOf(options, deps), "api-key");
+    join(foldersOf(options, deps).dataDir, "api-key");
   try {
     const text = deps.surroundings.readFile(file);
     if (text !== undefined) return text.trim();
@@ -72,13 +82,13 @@ function keyFor(options: TargetOptions, deps: CliDeps): string {
   throw new CommandFailure(exitCodes.noPermission, `no key can be read from ${file}: ${hint}`);
 }
 
-/** The data folder as the daemon would find it. Only its own setting matters here, so nothing else is complained about. */
-function dataDirOf(options: TargetOptions, deps: CliDeps): string {
+/** The folders as the daemon would find them. */
+function foldersOf(options: TargetOptions, deps: CliDeps): Pick<Config, "dataDir" | "runtimeDir"> {
   const flags: Record<string, string> = {};
   if (options.dataDir !== undefined) flags["data_dir"] = options.dataDir;
   if (options.config !== undefined) flags["config"] = options.config;
   const loaded = loadConfig({ ...deps.surroundings, flags });
-  if (loaded.kind === "ok") return loaded.config.dataDir;
+  if (loaded.kind === "ok") return loaded.config;
   throw new CommandFailure(exitCodes.config, loaded.problems.map(problemLine).join("\n"));
 }
 
@@ -109,7 +119,7 @@ interface ProblemBody {
   readonly errors?: readonly { readonly pointer?: string; readonly detail?: string }[];
 }
 
-function problemText({ status, body }: Extract<Answer, { kind: "answer" }>): string {
+export function problemText({ status, body }: Extract<Answer, { kind: "answer" }>): string {
   const { title, detail, errors = [] } = (body ?? {}) as ProblemBody;
   const head = detail ?? title ?? `the daemon answered ${status}`;
   const faults = errors.map((fault) => `  ${fault.pointer ?? ""} ${fault.detail ?? ""}`);

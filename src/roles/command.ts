@@ -1,6 +1,8 @@
 // The command line with its real surroundings. What is heavy is loaded only by the command that needs it, so that `postrider version`
 // is quick.
 import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { basename } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { runCli } from "../commands/cli.ts";
 import type { CliDeps, DaemonHooks, GoodConfig } from "../commands/deps.ts";
@@ -23,12 +25,34 @@ export function runCommand(argv: readonly string[]): Promise<number> {
     output,
     clock: systemClock,
     readStdin,
+    stdin: () => process.stdin as AsyncIterable<Uint8Array>,
+    user,
     readBytes,
     startDaemon: (loaded, hooks) => startDaemon(deps, loaded, hooks),
     startSink: async (request) => (await import("./sinkCommand.ts")).startSinkCommand(request),
     untilStopped,
   };
-  return runCli(argv, deps);
+  return runCli([...calledAs(process.argv0), ...argv], deps);
+}
+
+/** The binary may be linked under the names that other programs call. */
+const OTHER_NAMES = new Map([
+  ["sendmail", ["sendmail"]],
+  ["mailq", ["mailq"]],
+  ["newaliases", ["sendmail", "-bi"]],
+]);
+
+function calledAs(name: string): readonly string[] {
+  return OTHER_NAMES.get(basename(name)) ?? [];
+}
+
+/** A user without an entry in the list of users has a number all the same. */
+function user(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.() ?? 0}`;
+  }
 }
 
 /** Whoever read our output has seen enough, as `| head` does: no reason to fail, least of all for a daemon. */

@@ -1,7 +1,8 @@
-// The sockets for programs of this host: one in the data folder for its owner, and two in the runtime folder (INTERFACE 3), which is
-// there where the daemon is installed: one for the group `postrider`, one for everybody's mail.
+// The ways in for programs of this host. Sockets: one in the data folder for its owner, and two in the runtime folder (INTERFACE 3),
+// which is there where the daemon is installed: one for the group `postrider`, one for everybody's mail. And the pickup folders.
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import { owner } from "../submit/caller.ts";
@@ -9,9 +10,23 @@ import type { Door } from "../submit/door.ts";
 import { isServed } from "../submit/liveSocket.ts";
 import { localUser } from "../submit/localUser.ts";
 import { type Listener, type LocalSocket, serveLocal } from "../submit/serve.ts";
-import { CONTROL_SOCKET, SUBMIT_SOCKET } from "./dataFolder.ts";
+import { CONTROL_SOCKET, PICKUP_FOLDER, SUBMIT_SOCKET } from "./dataFolder.ts";
+import { createPickup } from "./pickup.ts";
 
 const GROUP = "postrider";
+
+/** Throws where the owner's socket cannot be opened, whose path `opening` was told. */
+export async function openLocal(
+  door: Door,
+  config: Config,
+  log: Log,
+  opening: (path: string) => void,
+): Promise<Listener[]> {
+  const own = ownSocket(config);
+  opening(own.path);
+  const first = serveLocal(door, own);
+  return [first, ...(await openRuntimeSockets(door, config, log)), openPickup(door, config, log)];
+}
 
 export function ownSocket({ dataDir }: Pick<Config, "dataDir">): LocalSocket {
   return { path: join(dataDir, CONTROL_SOCKET), caller: owner, mode: 0o600 };
@@ -48,6 +63,20 @@ export async function openRuntimeSockets(
     if (listener !== undefined) opened.push(listener);
   }
   return opened;
+}
+
+/** The pickup folders, as one more way in that is closed like the others. */
+function openPickup(
+  door: Door,
+  { dataDir, pickupDir }: Pick<Config, "dataDir" | "pickupDir">,
+  log: Log,
+): Listener {
+  const own = { path: join(dataDir, PICKUP_FOLDER), caller: owner };
+  const others = pickupDir === null || pickupDir === own.path ? [] : [pickupDir];
+  const folders = [own, ...others.map((path) => ({ path, caller: localUser }))];
+  const pickup = createPickup({ folders, door, clock: systemClock, log });
+  void pickup.start();
+  return { url: own.path, port: 0, stop: pickup.stop, stopNow: pickup.stop };
 }
 
 async function openOne(door: Door, socket: LocalSocket, log: Log): Promise<Listener | undefined> {

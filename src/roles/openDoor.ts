@@ -15,12 +15,12 @@ import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
-import { type Listener, relieve, serveLocal, serveTcp } from "../submit/serve.ts";
+import { type Listener, relieve, serveTcp } from "../submit/serve.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
-import { openRuntimeSockets, ownSocket } from "./localSockets.ts";
+import { openLocal } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
 import { doorLimits, keySettings, returnPaths } from "./settings.ts";
 import type { Tracing } from "./tracing.ts";
@@ -138,10 +138,7 @@ export async function openDoor(deps: {
         ? undefined
         : openTcp("metrics_listen", metricsOnly(door), metricsListen);
     let metrics = openMetrics(config);
-    const own = ownSocket(config);
-    what = own.path;
-    listeners.push(serveLocal(door, own));
-    listeners.push(...(await openRuntimeSockets(door, config, deps.log)));
+    listeners.push(...(await openLocal(door, config, deps.log, (path) => (what = path))));
     return {
       kind: "open",
       url,

@@ -18,6 +18,10 @@ export interface Box {
   readonly deps: CliDeps;
 }
 
+async function* fromStdin(): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode("from stdin");
+}
+
 export function createBox(
   env: Readonly<Record<string, string>> = {},
   files: Readonly<Record<string, string>> = {},
@@ -43,6 +47,8 @@ export function createBox(
     }),
     clock: systemClock,
     readStdin: () => Promise.resolve(new TextEncoder().encode("from stdin")),
+    stdin: fromStdin,
+    user: () => "ada",
     readBytes: () => undefined,
     startDaemon: () => Promise.resolve(0),
     startSink: () => Promise.resolve({ kind: "bad", problems: ["no sink here"] }),

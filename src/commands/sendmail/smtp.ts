@@ -1,0 +1,190 @@
+// `sendmail -bs`: a program speaks SMTP to us on standard input and output, as some mailers do instead of opening a port. As small as
+// RFC 5321 allows: each message ends as one that came by `sendmail -t` does.
+import { systemRandom } from "../../base/random.ts";
+import { PICKUP_RECIPIENTS_MAX, pickupName } from "../../mail/pickup.ts";
+import type { CliDeps } from "../deps.ts";
+import { createCollector } from "./collected.ts";
+import { findPlaces, type Places } from "./places.ts";
+import { addressed, fail, readMessage, submit } from "./sendmail.ts";
+import { sysexits } from "./sysexits.ts";
+
+const LINE_BYTES_MAX = 4_096;
+const LF = 0x0a;
+
+interface Session {
+  readonly deps: CliDeps;
+  readonly places: Places;
+  readonly input: Input;
+  sender: string | undefined;
+  to: string[];
+}
+
+/** Resolves with the exit code. */
+export async function runSmtp(deps: CliDeps): Promise<number> {
+  const places = findPlaces(deps);
+  if (places === undefined) return fail(deps, sysexits.config, "the settings cannot be read");
+  const session: Session = {
+    deps,
+    places,
+    input: inputOf(deps.stdin()),
+    sender: undefined,
+    to: [],
+  };
+  say(session, `220 ${places.hostname} ESMTP Postrider`);
+  for (;;) {
+    const line = await session.input.line();
+    if (line === undefined) return sysexits.ok;
+    const verb = (/^[A-Za-z]+/.exec(line)?.[0] ?? "").toUpperCase();
+    if (verb === "QUIT") {
+      say(session, "221 2.0.0 Bye");
+      return sysexits.ok;
+    }
+    say(session, await replyTo(session, verb, line));
+  }
+}
+
+function say({ deps }: Session, reply: string): void {
+  deps.output.bytes(Buffer.from(`${reply}\r\n`));
+}
+
+async function replyTo(session: Session, verb: string, line: string): Promise<string> {
+  switch (verb) {
+    case "HELO":
+      reset(session);
+      return `250 ${session.places.hostname}`;
+    case "EHLO":
+      reset(session);
+      return [
+        `250-${session.places.hostname}`,
+        "250-PIPELINING",
+        "250-8BITMIME",
+        "250-SMTPUTF8",
+        "250 ENHANCEDSTATUSCODES",
+      ].join("\r\n");
+    case "MAIL":
+      return mail(session, line);
+    case "RCPT":
+      return rcpt(session, line);
+    case "DATA":
+      return data(session);
+    case "RSET":
+      reset(session);
+      return "250 2.0.0 Forgotten";
+    case "NOOP":
+      return "250 2.0.0 Ok";
+    case "VRFY":
+      return "252 2.1.5 Send it and see";
+    default:
+      return "500 5.5.2 Unknown command";
+  }
+}
+
+function reset(session: Session): void {
+  session.sender = undefined;
+  session.to = [];
+}
+
+function pathIn(line: string, word: string): string | undefined {
+  return new RegExp(`^\\w+ +${word}: *<([^<>]*)>`, "i").exec(line)?.[1];
+}
+
+function mail(session: Session, line: string): string {
+  if (session.sender !== undefined) return "503 5.5.1 A transaction is open";
+  const path = pathIn(line, "FROM");
+  const address = path === undefined ? undefined : addressed(path, session.places.hostname);
+  if (address === undefined) return "501 5.1.7 Syntax: MAIL FROM:<address>";
+  session.sender = address;
+  return "250 2.1.0 Sender ok";
+}
+
+function rcpt(session: Session, line: string): string {
+  if (session.sender === undefined) return "503 5.5.1 MAIL first";
+  if (session.to.length >= PICKUP_RECIPIENTS_MAX) return "452 4.5.3 Too many recipients";
+  const path = pathIn(line, "TO");
+  const address = path === undefined ? undefined : addressed(path, session.places.hostname);
+  if (address === undefined || address === "") return "501 5.1.3 Syntax: RCPT TO:<address>";
+  session.to.push(address);
+  return "250 2.1.5 Recipient ok";
+}
+
+async function data(session: Session): Promise<string> {
+  const { deps, places, sender, to, input } = session;
+  if (sender === undefined || to.length === 0) return "503 5.5.1 RCPT first";
+  say(session, "354 End with CR LF . CR LF");
+  const name = pickupName(deps.clock.now(), systemRandom.bytes);
+  const author = {
+    address: sender === "" ? `${deps.user()}@${places.hostname}` : sender,
+    name: "",
+    domain: places.hostname,
+  };
+  reset(session);
+  const read = await readMessage(input.content(), { author, dotEnds: false }, () =>
+    createCollector(places.tempDir, name),
+  );
+  if (read.kind === "refused") return `554 5.6.0 ${read.why}`;
+  try {
+    if (input.isCut()) return "451 4.4.2 The message has no end";
+    const code = await submit(deps, places, name, { from: sender, to }, read.message);
+    if (code === sysexits.ok) return "250 2.0.0 Taken";
+    return code === sysexits.dataError
+      ? "554 5.6.0 The message is refused"
+      : "451 4.3.0 The message could not be stored now";
+  } finally {
+    read.message.close();
+  }
+}
+
+interface Input {
+  /** Undefined at the end. */
+  line(): Promise<string | undefined>;
+  /** The lines up to the lone dot, with their doubled dots made single (RFC 5321 4.5.2). */
+  content(): AsyncGenerator<Uint8Array>;
+  /** The client is gone, and its message has no dot. */
+  isCut(): boolean;
+}
+
+function inputOf(chunks: AsyncIterable<Uint8Array>): Input {
+  const source = chunks[Symbol.asyncIterator]();
+  let held: Buffer = Buffer.alloc(0);
+  let cut = false;
+  const more = async (): Promise<boolean> => {
+    const next = await source.next();
+    if (next.done === true) return false;
+    held = held.length === 0 ? Buffer.from(next.value) : Buffer.concat([held, next.value]);
+    return true;
+  };
+  /** With its end; a line that is too long comes in parts. */
+  const take = async (): Promise<Buffer | undefined> => {
+    for (;;) {
+      const lf = held.indexOf(LF);
+      if (lf >= 0 || held.length > LINE_BYTES_MAX) {
+        const end = lf >= 0 ? lf + 1 : held.length;
+        const line = held.subarray(0, end);
+        held = held.subarray(end);
+        return line;
+      }
+      if (!(await more())) return undefined;
+    }
+  };
+  return {
+    isCut: () => cut,
+    async line() {
+      const bytes = await take();
+      return bytes?.toString().replace(/\r?\n$/, "");
+    },
+    async *content() {
+      let isStart = true;
+      for (;;) {
+        const bytes = await take();
+        if (bytes === undefined) {
+          cut = true;
+          return;
+        }
+        const dotted = isStart && bytes[0] === 0x2e;
+        if (dotted && /^\.\r?\n$/.test(bytes.toString("latin1"))) return;
+        yield dotted ? bytes.subarray(1) : bytes;
+        isStart = bytes.at(-1) === LF;
+      }
+    },
+  };
+}
