@@ -1,12 +1,14 @@
 // The promise of DESIGN 1 against SIGKILL: what was answered with 2xx arrives, and arrives twice
 // only when the process died between the final dot and the record of its reply, which the timeline
-// then says. The sink and the books live outside the killed process.
+// then says. The sink and the books live outside the killed process. With `--idempotent` each client
+// repeats each request with its key until it is answered, and each request ends as one message.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seededRandom, type Random } from "../src/base/random.ts";
 import { isFinal, type StateName } from "../src/mail/state.ts";
+import type { Taken } from "../src/sink/dialogue.ts";
 import { startSink, type Sink } from "../src/sink/server.ts";
 import { startDaemon, type Daemon } from "../tests/fixtures/daemon.ts";
 import { until } from "../tests/fixtures/until.ts";
@@ -31,6 +33,7 @@ const { values: flags } = parseArgs({
     clients: { type: "string", default: "16" },
     drain: { type: "string", default: "120" },
     seed: { type: "string", default: String(process.pid) },
+    idempotent: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
@@ -46,6 +49,13 @@ function start(dataDir: string, sink: Sink): Promise<Daemon> {
     dataDir,
     flags: ["--config", config, "--relay", relay, "--hostname", "ledger.test"],
   });
+}
+
+/** Our own id stands in the Message-ID. */
+function messageOf(taken: Taken): string {
+  return (
+    /^message-id: *<([^@>]+)@/im.exec(Buffer.from(taken.content()).toString("latin1"))?.[1] ?? ""
+  );
 }
 
 interface Run {
@@ -130,15 +140,17 @@ async function eachOf<T>(items: readonly T[], run: (item: T) => Promise<void>): 
  * The last daemon is left alone until it owes nothing; then its own words are compared with the
  * books.
  */
-async function settle({ dataDir, sink, books }: Run): Promise<Violation[]> {
+async function settle({ dataDir, sink, books, posters }: Run): Promise<Violation[]> {
   const daemon = await start(dataDir, sink);
   try {
+    if (flags.idempotent)
+      await Promise.all(posters.map((poster) => poster.finish(daemon.port, daemon.key)));
     await until(
       "the queue drains",
       () => books.missing().length === 0,
       Number(flags.drain) * 1000,
     ).catch(() => undefined);
-    const violations = books.violations();
+    const violations = flags.idempotent ? books.violationsOfOnce() : books.violations();
     await eachOf(books.duplicates(), async ({ key, id }) => {
       if (id === undefined || (await timelineSaysDoubt(daemon, id))) return;
       violations.push({ key, what: `${id} was taken twice and its timeline has no doubt` });
@@ -162,9 +174,11 @@ async function main(): Promise<number> {
   const books = createBooks();
   const sink = await startSink({
     listen: { host: "127.0.0.1", port: 0 },
-    onTaken: (taken) => books.taken(taken.id, performance.now()),
+    onTaken: (taken) => books.taken(taken.id, performance.now(), messageOf(taken)),
   });
-  const posters = Array.from({ length: Number(flags.clients) }, (_, i) => createPoster(i, books));
+  const posters = Array.from({ length: Number(flags.clients) }, (_, index) =>
+    createPoster({ index, books, idempotent: flags.idempotent }),
+  );
   const run: Run = { dataDir, sink, books, posters, random };
   try {
     for (let i = 1; i <= kills; i++) {
