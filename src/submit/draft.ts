@@ -14,6 +14,7 @@ import { tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
+import type { Known } from "./once.ts";
 import { plainText } from "./plainText.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import type { Fields, Given } from "./schema.ts";
@@ -29,6 +30,8 @@ export interface Prepared {
   readonly submission: Submission;
   /** To be discarded when the queue does not take the message. */
   readonly file: SpoolFile | null;
+  /** What the request is known by; absent: it carries no idempotency key. */
+  readonly once?: Known;
   /** What the sender should know of it; absent for nothing. */
   readonly warnings?: readonly WarningCode[];
 }
