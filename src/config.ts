@@ -20,6 +20,7 @@ import {
   rowOf,
   settingKeys,
 } from "./config/table.ts";
+import { smtpContradictions } from "./config/smtpSettings.ts";
 import { caFault } from "./config/tlsCa.ts";
 import { ipFamily, inRanges, loopbackRanges } from "./base/cidr.ts";
 
@@ -85,6 +86,10 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   problems.push(...senderProblems(values as Partial<Config>, origins as Origins));
   problems.push(...keyProblems(keys, origins as Origins));
   problems.push(...contradictions(values, origins as Origins));
+  for (const { setting, ...fault } of smtpContradictions(values as Partial<Config>, isLoopback)) {
+    const { name } = rowOf(setting);
+    problems.push({ setting: name, from: (origins as Origins)[setting].text, ...fault });
+  }
   if (problems.length > 0) return { kind: "bad", problems };
   const config = values as Config;
   const warnings = [...environment.warnings, ...keys.warnings, ...doubts(config)];

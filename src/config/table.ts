@@ -28,6 +28,7 @@ import { doorSettings } from "./doorSettings.ts";
 import { localSettings } from "./localSettings.ts";
 import { relayList } from "./relay.ts";
 import { type Setting, setting } from "./setting.ts";
+import { smtpSettings } from "./smtpSettings.ts";
 import { type Rate, rateOrUnlimited, type SiteSettings, siteTable } from "./sites.ts";
 import { type SenderTable, type SourceTable, senderTables, sourceTables } from "./sources.ts";
 import { tlsSettings } from "./tlsSettings.ts";
@@ -82,6 +83,7 @@ export const settings = {
     default: false,
     help: "Lets `listen` be a public address although keys and mail travel unencrypted",
   }),
+  ...smtpSettings,
   dataDir: setting({
     name: "data_dir",
     kind: text("a path", /^[^\0]+$/),

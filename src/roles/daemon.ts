@@ -206,6 +206,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     async close() {
       draining = true;
       hangUps.stop();
+      await opened.drain();
       await answerAll(queue.open);
       queue.say({ say: "drain" });
       await senders.stop(GRACE_MS);
@@ -239,7 +240,7 @@ async function applySettings(next: Config, parts: Configured): Promise<Applied> 
   const prepared = prepareDataFolder(next.dataDir, next.apiKey);
   if (prepared.kind === "failed")
     return { kind: "refused", why: `data_dir ${next.dataDir}: ${prepared.text}` };
-  const refused = opened.configure(next, prepared.apiKey);
+  const refused = await opened.configure(next, prepared.apiKey);
   if (refused !== undefined) return { kind: "refused", why: refused };
   io.logAs(next);
   reader.configure(next);

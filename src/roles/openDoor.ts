@@ -13,6 +13,7 @@ import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Metrics } from "../report/metrics.ts";
+import { createGate } from "../submit/auth.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
 import { type Listener, relieve, serveTcp } from "../submit/serve.ts";
@@ -23,6 +24,7 @@ import type { Explain } from "./explain.ts";
 import { openLocal } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
 import { doorLimits, keySettings, returnPaths } from "./settings.ts";
+import { openSmtpDoor } from "./smtpDoor.ts";
 import type { Tracing } from "./tracing.ts";
 
 export type OpenedDoor =
@@ -30,7 +32,9 @@ export type OpenedDoor =
       readonly kind: "open";
       readonly url: string;
       /** Other limits and another key from now on. A text: nothing was changed, and why. */
-      configure(next: Config, apiKey: string): string | undefined;
+      configure(next: Config, apiKey: string): Promise<string | undefined>;
+      /** The daemon ends: sessions that are open come to their end, within bounds, while the queue still takes mail. */
+      drain(): Promise<void>;
       close(): Promise<void>;
     }
   | { readonly kind: "failed"; readonly text: string };
@@ -70,15 +74,7 @@ export async function openDoor(deps: {
   const { ready } = deps;
   let { config } = deps;
   const memory = watchMemory(config.memoryLimitBytes);
-  const health = (): Health => {
-    if (deps.isDraining())
-      return { kind: "refusing", why: "draining", retryAfterS: DRAINING_RETRY_S };
-    if (memory.isShort())
-      return { kind: "refusing", why: "memory_low", retryAfterS: MEMORY_RETRY_S };
-    const why = deps.refusing();
-    if (why !== null) return { kind: "refusing", why, retryAfterS: QUEUE_RETRY_S };
-    return { kind: "accepting" };
-  };
+  const health = healthOf(deps, memory.isShort);
   const ids = createIds(ready.lastId);
   const spool = createSpool(join(config.dataDir, SPOOL_FOLDER), systemRandom);
   const book = createKeyBook({
@@ -131,6 +127,11 @@ export async function openDoor(deps: {
     listeners.push(listener);
     return listener;
   };
+  const fail = (text: string): OpenedDoor => {
+    memory.stop();
+    for (const one of listeners) void one.stopNow();
+    return { kind: "failed", text };
+  };
   try {
     const { url } = openTcp("listen", door, config.listen);
     const openMetrics = ({ metricsListen }: Config): Listener | undefined =>
@@ -139,16 +140,23 @@ export async function openDoor(deps: {
         : openTcp("metrics_listen", metricsOnly(door), metricsListen);
     let metrics = openMetrics(config);
     listeners.push(...(await openLocal(door, config, deps.log, (path) => (what = path))));
+    const gate = createGate({ keys: book.keys, clock: systemClock });
+    const { tag } = ready;
+    const smtp = await openSmtpDoor({ ...deps, config, accept, ids, tag, spool, gate, health });
+    if (typeof smtp === "string") return fail(smtp);
     return {
       kind: "open",
       url,
-      configure(next, apiKey) {
+      async configure(next, apiKey) {
+        const refused = await smtp.configure(next);
+        if (refused !== undefined) return refused;
         if (JSON.stringify(next.metricsListen) !== JSON.stringify(config.metricsListen)) {
           try {
             const opened = openMetrics(next);
             void metrics?.stopNow();
             metrics = opened;
           } catch (error) {
+            await smtp.configure(config);
             return `${what}: ${reasonOf(error)}`;
           }
         }
@@ -158,8 +166,10 @@ export async function openDoor(deps: {
         current = doorOf(next);
         return undefined;
       },
+      drain: smtp.drain,
       async close() {
         memory.stop();
+        await smtp.close();
         await book.close();
         const answered = Promise.all(listeners.map((one) => one.stop()));
         const late = new Promise((resolve) =>
@@ -170,10 +180,22 @@ export async function openDoor(deps: {
       },
     };
   } catch (error) {
-    memory.stop();
-    for (const one of listeners) void one.stopNow();
-    return { kind: "failed", text: `${what}: ${reasonOf(error)}` };
+    return fail(`${what}: ${reasonOf(error)}`);
   }
+}
+
+function healthOf(
+  deps: { readonly isDraining: () => boolean; readonly refusing: () => Refusal | null },
+  isShort: () => boolean,
+): () => Health {
+  return () => {
+    if (deps.isDraining())
+      return { kind: "refusing", why: "draining", retryAfterS: DRAINING_RETRY_S };
+    if (isShort()) return { kind: "refusing", why: "memory_low", retryAfterS: MEMORY_RETRY_S };
+    const why = deps.refusing();
+    if (why !== null) return { kind: "refusing", why, retryAfterS: QUEUE_RETRY_S };
+    return { kind: "accepting" };
+  };
 }
 
 function reasonOf(error: unknown): string {

@@ -12,7 +12,7 @@ export const rooms: Readonly<
   roles: { may: ["*"] },
   commands: { may: ["config", "mail", "base"], dynamic: ["roles"] },
   config: { may: ["base"] },
-  submit: { may: ["web", "mail", "base"] },
+  submit: { may: ["smtp", "web", "mail", "base"] },
   queue: { may: ["route", "mail", "base"] },
   search: { may: ["mail", "base"] },
   domains: { may: ["dns", "mail", "base"] },
@@ -45,6 +45,7 @@ export const socketFiles: readonly string[] = [
   "src/sink/connection.ts",
   "src/sink/server.ts",
   "src/submit/liveSocket.ts",
+  "src/submit/smtp/listener.ts",
   "src/web/wire.ts",
 ];
 
