@@ -1,24 +1,24 @@
 // From the fields of a request to what the queue takes: what the fields mean together, the envelope, the facts, and the composed
 // message - in memory when it is small, in a spool file when it is large.
-import { hash, createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { EpochMs } from "../base/clock.ts";
 import type { Address } from "../mail/address.ts";
-import { composeMessage, composeStream, draftNeedsUtf8 } from "../mail/compose/compose.ts";
+import { composeMessage, draftNeedsUtf8 } from "../mail/compose/compose.ts";
 import type { Draft } from "../mail/compose/compose.ts";
 import { parseHeaderText } from "../mail/compose/headerText.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
-import { tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
 import type { Known } from "./once.ts";
 import { plainText } from "./plainText.ts";
-import { type Problem, type Result, ok, problem } from "./problem.ts";
+import { type Result, ok, problem } from "./problem.ts";
 import type { Fields, Given } from "./schema.ts";
-import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
+import type { Spool, SpoolFile } from "./spool.ts";
+import { createStoring, type StoreDraft } from "./storing.ts";
 import { warningsOf } from "./warnings.ts";
 
 /** A message up to this size travels with its head; a larger one lies in the spool (DESIGN 3). */
@@ -58,6 +58,7 @@ export interface PrepareDeps {
 type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
 
 export function createPreparer(deps: PrepareDeps): Preparer {
+  const store = createStoring(deps);
   return {
     prepare(fields, now, caller) {
       if (caller.domains !== null) {
@@ -69,13 +70,13 @@ export function createPreparer(deps: PrepareDeps): Preparer {
       if (html === undefined || text !== undefined) {
         // An empty text beside html says that none is wanted, as with Resend.
         const given = text === "" && html !== undefined ? null : (text ?? null);
-        return composed(deps, fields, { text: given, lacksText: false }, now, caller);
+        return composed(deps, store, fields, { text: given, lacksText: false }, now, caller);
       }
       const derived = plainText(html);
       if (!(derived instanceof Promise))
-        return composed(deps, fields, ofHtml(derived), now, caller);
+        return composed(deps, store, fields, ofHtml(derived), now, caller);
       return derived.then((found) => {
-        const made = composed(deps, fields, ofHtml(found), now, caller);
+        const made = composed(deps, store, fields, ofHtml(found), now, caller);
         return made instanceof Promise ? made : ok(made);
       });
     },
@@ -94,6 +95,7 @@ function ofHtml(text: string | null): TextPart {
 
 function composed(
   deps: PrepareDeps,
+  store: StoreDraft,
   fields: Fields,
   { text, lacksText }: TextPart,
   now: EpochMs,
@@ -112,7 +114,7 @@ function composed(
   const own = envelopeOf(deps, fields, draft, { id, uuid, facts }, now);
   const envelope = { ...own, ...markOf(caller) };
   const estimate = estimateBytes(draft);
-  if (estimate > INLINE_MAX_BYTES) return spooled(deps, draft, envelope, uuid, estimate, warnings);
+  if (estimate > INLINE_MAX_BYTES) return spooled(store, draft, envelope, uuid, estimate, warnings);
   const { bytes, eightBit } = composeMessage(draft);
   const head: MessageHead = {
     ...envelope,
@@ -223,62 +225,22 @@ function estimateBytes(draft: Draft): number {
 }
 
 async function spooled(
-  deps: PrepareDeps,
+  store: StoreDraft,
   draft: Draft,
   envelope: Envelope,
   uuid: string,
   estimate: number,
   warnings: readonly WarningCode[],
 ): Promise<Result<Prepared>> {
-  // Clearly too large: not a byte is written for it. What is near the limit is measured as it is composed.
-  if (estimate > deps.messageBytesMax * 1.01)
-    return problem(composedTooLarge(deps.messageBytesMax, estimate));
-  const file = await diskProblem(deps.spool.create());
-  if (file.kind === "problem") return file;
-  const stored = await diskProblem(store(file.value, draft, deps.messageBytesMax)).catch(
-    async (error: unknown) => {
-      await file.value.discard();
-      throw error;
-    },
-  );
-  if (stored.kind === "problem" || stored.value.kind === "problem") {
-    await file.value.discard();
-    return stored.kind === "problem" ? stored : (stored.value as Result<never>);
-  }
-  const { sizeBytes, sha256 } = stored.value.value;
+  const stored = await store(draft, estimate);
+  if (stored.kind === "problem") return stored;
+  const { file, sizeBytes, sha256 } = stored.value;
   const head: MessageHead = {
     ...envelope,
     sizeBytes,
     sha256,
     eightBit: draftNeedsUtf8(draft),
-    body: { kind: "spool", file: file.value.name },
+    body: { kind: "spool", file: file.name },
   };
-  return ok({ uuid, submission: { head, body: null }, file: file.value, warnings });
-}
-
-async function store(
-  file: SpoolFile,
-  draft: Draft,
-  limitBytes: number,
-): Promise<Result<{ readonly sizeBytes: number; readonly sha256: string }>> {
-  const sha256 = createHash("sha256");
-  let sizeBytes = 0;
-  for await (const chunk of composeStream(draft)) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) return problem(composedTooLarge(limitBytes, sizeBytes));
-    sha256.update(chunk);
-    await file.write(chunk);
-  }
-  await file.seal();
-  return ok({ sizeBytes, sha256: sha256.digest("base64url") });
-}
-
-function composedTooLarge(limitBytes: number, actualBytes: number): Problem {
-  return {
-    ...tooLarge(limitBytes, actualBytes, false),
-    detail:
-      `The message has at least ${actualBytes} bytes once it is encoded; ` +
-      `the limit is ${limitBytes} bytes (max_message_bytes).`,
-    close: false,
-  };
+  return ok({ uuid, submission: { head, body: null }, file, warnings });
 }

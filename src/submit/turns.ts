@@ -2,10 +2,10 @@
 // what is being read, written and waited for is not, and fifty uploads at a time were 250 MB of it.
 import type { Clock } from "../base/clock.ts";
 
-/** Bodies that are read at a time: enough to keep a disk busy. */
-const READING_MAX = 8;
+/** Bodies that are read at a time: enough to keep a disk and a core busy. */
+export const READING_MAX = 3;
 /** Bodies that are there at a time, waiting ones included: each holds what the runtime has received of it. */
-const CROWD_MAX = 100;
+export const CROWD_MAX = 100;
 /** How long one may keep others waiting. */
 const TURN_MS = 250;
 
