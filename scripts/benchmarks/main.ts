@@ -14,6 +14,7 @@ const profiles: Readonly<Record<string, string>> = {
   throttled: "one site of twenty refuses: what the other nineteen notice",
   distant: "a server whose every reply takes 100 ms",
   api: "how fast mail is taken: singles, keys, CBOR, raw, batches, attachments",
+  memory: "what large mail costs in memory, in every form",
   backlog: "a full queue, a held snapshot, a restart and the drain",
 };
 
