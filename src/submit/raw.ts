@@ -74,23 +74,36 @@ export async function prepareRaw(
     },
   );
   const result = taken.kind === "ok" ? taken.value : taken;
-  const read =
-    result.kind === "ok" ? readOptions(deps, result.value.header, envelope.value) : result;
-  const once =
-    result.kind === "ok" ? digest.known(result.value.header, envelope.value, caller) : result;
-  if (result.kind === "problem" || read.kind === "problem" || once.kind === "problem") {
-    await holder.discard();
-    return (read.kind === "problem" ? read : once) as Result<never>;
-  }
-  const { sizeBytes, sha256, eightBit, header } = result.value;
+  const came = { id, uuid, now, envelope: envelope.value, caller, digest, holder };
+  const made = result.kind === "ok" ? prepareTaken(deps, came, result.value) : result;
+  if (made.kind === "problem") await holder.discard();
+  return made;
+}
+
+/** What is known of a raw message besides its bytes, by whatever door it came. */
+export interface RawCame {
+  readonly id: MessageId;
+  readonly uuid: string;
+  readonly now: EpochMs;
+  readonly envelope: Envelope;
+  readonly caller: Caller;
+  readonly digest: RawDigest;
+  readonly holder: Holder;
+}
+
+/** From a sealed message to what the queue takes. After a problem the holder is still to be discarded. */
+export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Result<Prepared> {
+  const { id, uuid, now, envelope, caller, digest, holder } = came;
+  const { sizeBytes, sha256, eightBit, header } = taken;
+  const read = readOptions(deps, header, envelope);
+  if (read.kind === "problem") return read;
+  const once = digest.known(header, envelope, caller);
+  if (once.kind === "problem") return once;
   const authors = header.from.map(({ address }) => address);
-  const barred = admitSender(caller, [...authors, envelope.value.from ?? ""]);
-  if (barred !== undefined) {
-    await holder.discard();
-    return problem(barred);
-  }
+  const barred = admitSender(caller, [...authors, envelope.from ?? ""]);
+  if (barred !== undefined) return problem(barred);
   const { recipients } = read.value;
-  const from = envelope.value.from ?? reversePath(deps, header.from[0].address, uuid);
+  const from = envelope.from ?? reversePath(deps, header.from[0].address, uuid);
   const head: MessageHead = {
     ...read.value.head,
     ...markOf(caller),
@@ -103,7 +116,7 @@ export async function prepareRaw(
     sizeBytes,
     sha256,
     eightBit,
-    dsn: envelope.value.dsn,
+    dsn: envelope.dsn,
     utf8: header.utf8 || [from, ...recipients].some((one) => needsUtf8(one as Address)),
     body: holder.place(),
   };
@@ -259,17 +272,17 @@ function valueOf<T>(parsed: Parsed<T> | null): T | null {
   return parsed?.kind === "ok" ? parsed.value : null;
 }
 
-export function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): string {
+function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): string {
   return returnPathOf?.(domainOf(address), uuid) ?? address;
 }
 
-export interface Read {
+interface Read {
   readonly recipients: readonly string[];
   readonly head: Pick<MessageHead, "priority" | "facts">;
 }
 
 /** The envelope, and what the `X-Postrider-` fields of the header ask for. */
-export function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Result<Read> {
+function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Result<Read> {
   const faults: Fault[] = [];
   const add = (code: Fault["code"], detail: string): void =>
     void faults.push({ pointer: "", code, detail });

@@ -1,25 +1,25 @@
 // A message that comes by SMTP, from its first octet to the commit: the same intake, holder and options as raw mail by HTTP, with the
 // envelope that the client gave.
-import type { Clock, EpochMs } from "../../base/clock.ts";
+import type { EpochMs } from "../../base/clock.ts";
 import type { Counter, Histogram } from "../../base/meter.ts";
-import { type Address, needsUtf8 } from "../../mail/address.ts";
+import type { Address } from "../../mail/address.ts";
 import { formatDate } from "../../mail/compose/headers.ts";
 import { uuidOf } from "../../mail/id.ts";
-import type { MessageHead } from "../../mail/message.ts";
 import { createRawIntake, type RawTaken } from "../../mail/raw/intake.ts";
 import type { Accept } from "../../mail/submission.ts";
 import { said } from "../../smtp/server/said.ts";
 import type { ServerEnvelope } from "../../smtp/server/speech.ts";
-import { admitSender, type Caller, markOf } from "../caller.ts";
+import { takenBefore, takenOf } from "../accepted.ts";
+import type { Caller } from "../caller.ts";
+import { createRawDigest } from "../once.ts";
 import type { Problem } from "../problem.ts";
-import { createHolder, type Envelope, headerText, type RawDeps, readOptions } from "../raw.ts";
-import { refusals } from "../send.ts";
+import { createHolder, type Envelope, headerText, prepareTaken, type RawDeps } from "../raw.ts";
+import { hand } from "../send.ts";
 import { diskProblem } from "../spool.ts";
 import type { Decision, Taker } from "./connection.ts";
 import { saidOf } from "./replies.ts";
 
 export interface MessageDeps extends RawDeps {
-  readonly clock: Clock;
   readonly accept: Accept;
   readonly accepted: Counter;
   readonly duration: Histogram;
@@ -41,6 +41,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     messageId: headerText(`${uuid}@${deps.hostname}`),
   });
   const holder = createHolder(deps.spool);
+  const digest = createRawDigest(undefined);
   let refusal: Decision | undefined;
   /** The queue may have it: the file is no longer ours to remove. */
   let handed = false;
@@ -57,47 +58,25 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     await holder.discard();
   };
 
-  const headOf = (taken: RawTaken, read: Pick<MessageHead, "priority" | "facts">): MessageHead => ({
-    ...read,
-    ...markOf(client.caller),
-    id,
-    acceptedAt: now,
-    from: envelope.from,
-    recipients: envelope.recipients,
-    dueAt: now,
-    expiresAt: null,
-    sizeBytes: taken.sizeBytes,
-    sha256: taken.sha256,
-    eightBit: taken.eightBit,
-    utf8:
-      taken.header.utf8 ||
-      [envelope.from, ...envelope.recipients].some((one) => needsUtf8(one as Address)),
-    body: holder.place(),
-  });
-
-  /** Checked once the header is whole; the message is sealed. */
+  /** Once the message is sealed. */
   const own = async (taken: RawTaken): Promise<Decision> => {
-    const { caller } = client;
-    const senders = taken.header.from.map((one) => one.address);
-    const foreign = admitSender(caller, [...senders, envelope.from]);
-    if (foreign !== undefined) return no(foreign);
     const to = envelope.recipients as readonly Address[];
     const given: Envelope = { from: envelope.from, to, dsn: undefined };
-    const read = readOptions(deps, taken.header, given);
-    if (read.kind === "problem") return no(read.problem);
+    const came = { id, uuid, now, envelope: given, caller: client.caller, digest, holder };
+    const made = prepareTaken(deps, came, taken);
+    if (made.kind === "problem") return no(made.problem);
     const startMs = deps.clock.monotonicMs();
-    const head = headOf(taken, read.value.head);
+    const { once } = made.value;
+    const text = once === undefined ? "" : takenOf(made.value).text;
     // If this throws, the queue may have the message or not: its file stays, and the sweep at start decides.
     handed = true;
-    const answer = await deps.accept([{ head, body: holder.bytes() }]);
-    if (answer.kind === "accepted") {
-      deps.accepted.add();
-      deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
-      return { got: "yes", value: uuid };
-    }
-    if (answer.kind !== "refused") throw new Error(`${answer.kind} without an idempotency key`);
-    const { why: name, retryAfterS } = answer;
-    return no({ name, detail: refusals[name], retryAfterS });
+    const answer = await hand(deps, [made.value], once, text);
+    if (answer.kind === "problem") return no(answer.problem);
+    if (answer.kind === "replayed")
+      return { got: "yes", value: takenBefore(answer.answer, undefined).uuid };
+    deps.accepted.add();
+    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
+    return { got: "yes", value: uuid };
   };
 
   return {
@@ -105,6 +84,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
       for (const piece of pieces) {
         if (refusal !== undefined) return;
         const passed = intake.write(piece);
+        digest.add(piece, intake.header);
         await (passed.kind === "fault" ? fault(passed.why) : onDisk(holder.add(passed.bytes)));
       }
     },
@@ -116,7 +96,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
           await onDisk(holder.add(taken.bytes).then(() => holder.seal()));
           if (refusal === undefined) {
             const decision = await own(taken);
-            if (decision.got === "no") await holder.discard();
+            if (decision.got === "no" && !handed) await holder.discard();
             return decision;
           }
         }
