@@ -1,6 +1,7 @@
 // What may be asked of the reader, and the shapes it answers with: those of the API (INTERFACE 5), so that nothing is translated twice.
 import type { EventType } from "./event.ts";
 import type { StateName } from "./state.ts";
+import type { WarningCode } from "./warning.ts";
 import type { SuppressionFilter } from "./suppression.ts";
 
 export type Query =
@@ -89,6 +90,7 @@ export interface EmailView {
   readonly priority: "p0" | "p1" | "p2";
   readonly reference: string | null;
   readonly metadata: Readonly<Record<string, string>> | null;
+  readonly warnings: readonly WarningCode[];
 }
 
 export interface ListView<T> {

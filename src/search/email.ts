@@ -67,6 +67,7 @@ export function emailView(
     priority: `p${priority}`,
     reference: facts.reference,
     metadata: facts.metadata,
+    warnings: facts.warnings ?? [],
   };
 }
 

@@ -10,13 +10,14 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Dialect } from "./accepted.ts";
-import { JSON_TYPE, type Refuse, answer, createRefuse } from "./answer.ts";
+import { type Refuse, answer, createRefuse } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
 import { addKeys, type KeysDeps } from "./keys.ts";
 import { sendBatch } from "./batch.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
 import type { Caller, Scope } from "./caller.ts";
+import { addDocument } from "./document.ts";
 import { addDomains } from "./domains.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addLooking } from "./look.ts";
@@ -108,7 +109,8 @@ type Handler = (
 ) => Result<Response> | Promise<Result<Response>>;
 type OpenHandler = (request: Request) => Result<Response> | Promise<Result<Response>>;
 
-export function createDoor(deps: DoorDeps): Door {
+/** `routes` tells what there is, as `GET /emails/:id`. */
+export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[] } {
   const gate = createGate(deps);
   // A series is made when its reason first occurs: reasons are few and fixed.
   const refuse = createRefuse(deps.random, (problem) =>
@@ -194,10 +196,15 @@ export function createDoor(deps: DoorDeps): Door {
   addOperating(app, deps, keyed);
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
-  addDocument(app, deps, schema, open);
+  const { version, limits } = deps;
+  addDocument(app, { message: schema, batchMax: limits.batchMessages, version }, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, fail);
-  return { fetch: (request, peer) => app.fetch(request, peer), send };
+  return {
+    fetch: (request, peer) => app.fetch(request, peer),
+    send,
+    routes: () => app.routes.map(({ method, path }) => `${method} ${path}`),
+  };
 }
 
 type Answering = (context: Context<Env>) => Response | Promise<Response>;
@@ -300,22 +307,6 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: OpenWrap, keyed: Wrap):
   const [free, guarded] = [open(metrics), keyed(metrics)];
   app.get("/metrics", (context) =>
     isLocal(context.env, context.req.raw) ? free(context) : guarded(context),
-  );
-}
-
-/** Made when it is first asked for, and kept: the generator alone takes 70 ms to load. */
-function addDocument(app: Hono<Env>, deps: DoorDeps, message: MessageSchema, open: OpenWrap): void {
-  let document: string | undefined;
-  app.get(
-    "/openapi.json",
-    open(async () => {
-      if (document === undefined) {
-        const { describeApi } = await import("./openapi.ts");
-        const options = { message, batchMax: deps.limits.batchMessages, version: deps.version };
-        document = JSON.stringify(describeApi(options));
-      }
-      return ok(new Response(document, { headers: { "content-type": JSON_TYPE } }));
-    }),
   );
 }
 

@@ -44,6 +44,10 @@ export function statusOf(name: ErrorName): number {
   return errors[name].status;
 }
 
+export function titleOf(name: ErrorName): string {
+  return errors[name].title;
+}
+
 /** One thing that is wrong with a body: where (a JSON pointer, RFC 6901), what kind, and what to do. */
 export interface Fault {
   readonly pointer: string;

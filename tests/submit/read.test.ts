@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Fixture, createFixture, loopback, network, problemOf } from "./doorFixture.ts";
+import { type Fixture, createFixture, loopback, problemOf } from "./doorFixture.ts";
 
 let fixture: Fixture;
 beforeEach(() => void (fixture = createFixture()));
@@ -94,46 +94,6 @@ describe("addresses and methods", () => {
     }
     expect(fixture.asked).toEqual([]);
   });
-});
-
-test("the document names every route that there is, and needs no key", async () => {
-  const response = await fixture.door.fetch(new Request("http://door.test/openapi.json"), network);
-  const document = (await response.json()) as {
-    openapi: string;
-    paths: Record<string, object>;
-    components: { schemas: Record<string, { properties: object; required: string[] }> };
-  };
-  expect(document.openapi).toBe("3.1.0");
-  expect(Object.keys(document.paths).sort()).toEqual([
-    "/dns/flush",
-    "/dns/lookup",
-    "/dns/warm",
-    "/domains",
-    "/domains/{id}",
-    "/domains/{id}/verify",
-    "/emails",
-    "/emails/{id}",
-    "/emails/{id}/cancel",
-    "/emails/{id}/events",
-    "/emails/{id}/raw",
-    "/emails/{id}/retry",
-    "/explain/{domain}",
-    "/livez",
-    "/metrics",
-    "/openapi.json",
-    "/queue",
-    "/queue/flush",
-    "/queue/hold",
-    "/queue/pause",
-    "/queue/release",
-    "/queue/resume",
-    "/readyz",
-    "/reload",
-    "/send",
-    "/send/batch",
-    "/trace",
-  ]);
-  expect(document.components.schemas["Message"]?.required).toEqual(["from", "to", "subject"]);
 });
 
 test("who guesses keys is told to wait, and the right key still opens", async () => {
