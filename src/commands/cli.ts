@@ -16,6 +16,8 @@ import { addSink } from "./sink.ts";
 import { addMailq } from "./mailq.ts";
 import { addSendmail } from "./sendmail/command.ts";
 import { CommandFailure } from "./target.ts";
+import { addSuppress } from "./suppress.ts";
+import { addTail } from "./tail.ts";
 import { addTrace } from "./trace.ts";
 import { addVersion, version } from "./version.ts";
 
@@ -76,6 +78,8 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addKey(program, deps);
   addExplain(program, deps);
   addTrace(program, deps);
+  addTail(program, deps);
+  addSuppress(program, deps);
   addDns(program, deps);
   addReload(program, deps);
   addSink(program, deps, end);

@@ -100,3 +100,11 @@ export interface FeedPage {
   /** Events up to here are no longer kept; 0: all are. */
   readonly forgotten: number;
 }
+
+/** What those who follow the events are given. */
+export interface Feed {
+  /** The id of the last event; null: it cannot be told now. */
+  end(): Promise<number | null>;
+  /** What came after an id, as soon as there is something. Null: nothing more comes, or the signal was given. */
+  next(after: number, signal: AbortSignal): Promise<FeedPage | null>;
+}

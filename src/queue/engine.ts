@@ -226,6 +226,7 @@ export function createQueue(given: QueueDeps): Queue {
     if (admission.resize(mono)) sites.forgetIdle();
     const dropped = store.takeDropped();
     if (dropped.length > 0) deps.dropSpool(dropped);
+    deps.onCommit?.();
   }
 
   /** Nothing of the transaction stands: what was in memory for it goes too, and what must be written is kept. */

@@ -39,6 +39,8 @@ export interface QueueDeps {
   readonly dropSpool: (files: readonly string[]) => void;
   /** Without it only the fate of mail tells whether our own line is up. */
   readonly signs?: NetworkSigns;
+  /** After every commit. */
+  readonly onCommit?: () => void;
   /** Our own line is up, down or blocked from now on. */
   readonly onUplink?: (uplink: UplinkView) => void;
 }

@@ -14,6 +14,7 @@ import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
 import { createExplain } from "./explain.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
+import { follow } from "./following.ts";
 import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
 import { createQueueThread, type QueueThread } from "./queueThread.ts";
@@ -166,6 +167,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const stopReports = reportEachSecond(clock, meter, "door", report);
   const opened = await parts.openDoor({
     ...{ config, ready, meter, metrics, log },
+    feed: follow(queue, reader.ask),
     apiKey: parts.apiKey,
     accept: queue.accept,
     ask: withUplink(reader.ask, queue.uplink),

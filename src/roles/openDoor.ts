@@ -12,6 +12,7 @@ import { createIds } from "../mail/id.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
+import type { Follower } from "../report/follow.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { createGate } from "../submit/auth.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
@@ -58,6 +59,7 @@ export async function openDoor(deps: {
   readonly domains: Domains;
   readonly signs: (domain: string) => boolean;
   readonly ask: (query: Query) => Promise<Answer>;
+  readonly feed: Follower;
   readonly order: Order;
   /** Told of all API keys after every change. */
   readonly onKeys: (hear: (keys: readonly KeyRecord[]) => void) => void;
@@ -89,6 +91,7 @@ export async function openDoor(deps: {
     createDoor({
       accept,
       ask: deps.ask,
+      feed: deps.feed,
       order: deps.order,
       explain: deps.explain,
       trace: deps.trace,
@@ -169,6 +172,7 @@ export async function openDoor(deps: {
       drain: smtp.drain,
       async close() {
         memory.stop();
+        deps.feed.close();
         await smtp.close();
         await book.close();
         const answered = Promise.all(listeners.map((one) => one.stop()));

@@ -73,6 +73,8 @@ export type DoorToQueue =
   /** It is about to stop for good: its sites have gone to others. */
   | { readonly say: "senderLeaves"; readonly index: number }
   | { readonly say: "command"; readonly number: number; readonly command: Command | Configure }
+  /** Somebody follows the events: `moved` is to be said once there is one behind this row. */
+  | { readonly say: "listen"; readonly afterRow: number }
   /** Takes no more mail and starts no more attempts. */
   | { readonly say: "drain" }
   | { readonly say: "stop" };
@@ -100,6 +102,8 @@ export type QueueToDoor =
   | Told
   /** All API keys, whenever one was made, changed or revoked. */
   | { readonly say: "keys"; readonly keys: readonly KeyRecord[] }
+  /** There are new events. */
+  | { readonly say: "moved" }
   /** Told when it changes. */
   | { readonly say: "standing"; readonly refusing: Refusal | null }
   /** Whenever it changes. */

@@ -23,6 +23,7 @@ import { explainHandlers } from "./handlers/explain.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { keyHandlers } from "./handlers/keys.ts";
 import { queueHandlers } from "./handlers/queue.ts";
+import { createListening } from "./listening.ts";
 import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
 import { warnOfStrangers } from "./ownAddresses.ts";
 import { createRouting } from "./routing.ts";
@@ -69,6 +70,9 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     recall: store.recallOne,
   });
   warnOfStrangers(config.sources, log);
+  const listening = createListening(store, () => thread.say({ say: "moved" }));
+  const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
+  const keyed = watchKeys({ store, clock, fatal, tell });
   const queue = createQueue({
     store,
     clock,
@@ -84,6 +88,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     log,
     signs: routing.signs,
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
+    onCommit: listening.committed,
     fatal,
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
@@ -139,6 +144,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
         return void handle(handlers, message.command).then((answer) =>
           thread.say({ say: "told", number: message.number, answer }),
         );
+      case "listen":
+        return listening.listen(message.afterRow);
       case "drain":
         queue.drain();
         return senders.noMoreJobs();

@@ -31,6 +31,9 @@ export interface QueueThread {
   configure(config: Config): Promise<CommandAnswer>;
   /** Told of all API keys after every change. */
   onKeys(hear: (keys: readonly KeyRecord[]) => void): void;
+  /** `hear` is told once there is an event behind this row. */
+  listen(afterRow: number): void;
+  onMoved(hear: () => void): void;
   /** Why it takes no mail; null: it does. A moment old. */
   refusing(): Refusal | null;
   /** Calls that have no answer yet. */
@@ -63,6 +66,7 @@ export function createQueueThread(deps: {
   const ended = Promise.withResolvers<void>();
   let hearKeys: (keys: readonly KeyRecord[]) => void = () => {};
   let refusing: Refusal | null = null;
+  let moved = (): void => {};
   let ready = false;
   let broken = false;
   let uplink: UplinkView = { state: "up", since: null, detail: null };
@@ -86,6 +90,8 @@ export function createQueueThread(deps: {
       case "uplink":
         uplink = message.uplink;
         return;
+      case "moved":
+        return moved();
       case "standing":
         return void (refusing = message.refusing);
       case "fatal":
@@ -107,6 +113,8 @@ export function createQueueThread(deps: {
     order: orders.ask,
     configure: (config) => orders.ask({ do: "configure", config }),
     onKeys: (hear) => void (hearKeys = hear),
+    listen: (afterRow) => thread.say({ say: "listen", afterRow }),
+    onMoved: (hear) => void (moved = hear),
     refusing: () => refusing,
     open: submitter.open,
     uplink: () => uplink,

@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
+import type { Feed } from "../mail/eventView.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
@@ -19,6 +20,7 @@ import { createBudget } from "./budget.ts";
 import type { Caller, Scope } from "./caller.ts";
 import { addDocument } from "./document.ts";
 import { addDomains } from "./domains.ts";
+import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
@@ -30,6 +32,7 @@ import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
 import { createTurns } from "./turns.ts";
+import { addSuppressions } from "./suppressions.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
 import { createWaiting } from "./wait.ts";
 
@@ -69,6 +72,7 @@ export interface MetricsPage {
 export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyRecords"> {
   readonly accept: Accept;
   readonly ask: Ask;
+  readonly feed: Feed;
   readonly order: Order;
   readonly explain: (domain: string) => Promise<CommandAnswer>;
   readonly reload: () => Promise<CommandAnswer>;
@@ -196,6 +200,8 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addOperating(app, deps, keyed);
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
+  addSuppressions(app, deps, keyed);
+  addEvents(app, deps, keyed);
   const { version, limits } = deps;
   addDocument(app, { message: schema, batchMax: limits.batchMessages, version }, open);
   addStatus(app, deps, open, keyed);

@@ -3,6 +3,7 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { addDomains } from "./openapiDomains.ts";
 import { addEventShapes } from "./openapiEventShapes.ts";
+import { addEvents } from "./openapiEvents.ts";
 import { addKeys } from "./openapiKeys.ts";
 import { addMessages } from "./openapiMessages.ts";
 import { addOperating, type Shapes } from "./openapiOperate.ts";
@@ -20,6 +21,7 @@ export function describeApi(options: {
   addMessages(registry, shapes, options);
   addDomains(registry, shapes);
   addOperating(registry, shapes);
+  addEvents(registry, shapes);
   addKeys(registry, shapes);
   addEventShapes(registry);
   for (const [path, summary, type] of open)

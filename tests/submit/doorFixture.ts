@@ -85,6 +85,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         fixture.ordered.push(command);
         return fixture.told;
       },
+      feed: { end: async () => null, next: async () => null },
       domains: {
         list: () => [],
         get: () => ({ kind: "missing" }),

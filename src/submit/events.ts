@@ -1,0 +1,242 @@
+// GET /events and /events/stream: what happened, in its order. A stream is pulled by its reader: whoever is slow is simply further back,
+// and whoever takes nothing at all for a while is cut, and goes on later from the last id that it saw.
+import type { Context, Hono } from "hono";
+import type { Clock, Timer } from "../base/clock.ts";
+import { type EventType, eventTypes } from "../mail/event.ts";
+import type { Feed, FeedEvent, FeedPage } from "../mail/eventView.ts";
+import { domainOf } from "../mail/message.ts";
+import type { FeedQuery } from "../mail/query.ts";
+import { answer } from "./answer.ts";
+import { wireDomain } from "./operate.ts";
+import { type Problem, ok, problem, type Result } from "./problem.ts";
+import type { Ask } from "./read.ts";
+
+export interface EventDeps {
+  readonly ask: Ask;
+  readonly feed: Feed;
+  readonly clock: Clock;
+}
+
+type Guard<E extends object> = (
+  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
+) => (context: Context<E>) => Response | Promise<Response>;
+
+const LIMIT_DEFAULT = 20;
+const LIMIT_MAX = 100;
+const PARAMETER_MAX = 1024;
+/** Streams that are open at one time. */
+const STREAMS_MAX = 100;
+/** Below the time after which a listener, or a proxy before it, closes a silent connection. */
+const KEEP_ALIVE_MS = 5_000;
+/** A client that takes nothing for so long is cut. */
+const STALLED_MS = 60_000;
+/** What a client waits before it comes again. */
+const COME_AGAIN_MS = 1000;
+const BUSY_RETRY_S = 5;
+
+export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed: Guard<E>): void {
+  let streams = 0;
+  app.get(
+    "/events",
+    keyed(async (request) => {
+      const wish = listWish(new URL(request.url).searchParams);
+      return wish.kind === "problem" ? wish : list(request, deps.ask, wish.value);
+    }),
+  );
+  app.get(
+    "/events/stream",
+    keyed(async (request) => {
+      const wish = streamWish(request);
+      if (wish.kind === "problem") return wish;
+      if (streams >= STREAMS_MAX) return problem(busy(`${STREAMS_MAX} streams are open already.`));
+      const end = await deps.feed.end();
+      if (end === null) return problem(busy("The reader did not answer in time."));
+      const { after, wants } = wish.value;
+      streams++;
+      const stream = open(deps, {
+        // An id from before a backup was brought back means nothing any more.
+        after: after === null || after > end ? end : after,
+        wants,
+        ended: () => void streams--,
+      });
+      const headers = {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      };
+      return ok(new Response(stream, { headers }));
+    }),
+  );
+}
+
+const busy = (detail: string): Problem => ({ name: "busy", detail, retryAfterS: BUSY_RETRY_S });
+
+interface ListWish {
+  readonly feed: FeedQuery;
+  readonly forward: boolean;
+}
+
+async function list(
+  request: Request,
+  ask: Ask,
+  { feed, forward }: ListWish,
+): Promise<Result<Response>> {
+  const said = await ask({ ask: "feed", feed });
+  if (said.kind !== "found") return problem(busy("The reader did not answer in time. Try again."));
+  const { events, more, next, forgotten } = said.view as FeedPage;
+  const data = events.map(({ body }) => JSON.parse(body) as unknown);
+  const cursor = forward ? { next } : { previous: more ? next : null };
+  const kept = forgotten === 0 ? {} : { forgotten };
+  return ok(answer(request, 200, { object: "list", has_more: more, data, ...cursor, ...kept }));
+}
+
+function listWish(search: URLSearchParams): Result<ListWish> {
+  const unknown = strange(search, ["after", "before", "since", "type", "limit"]);
+  if (unknown !== undefined) return problem(unknown);
+  const types = typesOf(search);
+  if (types.kind === "problem") return types;
+  const limit = search.has("limit") ? idOf(search.get("limit")) : LIMIT_DEFAULT;
+  if (limit === null || limit < 1 || limit > LIMIT_MAX)
+    return problem(bad("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
+  const places = ["after", "before", "since"].filter((name) => search.has(name));
+  if (places.length > 1)
+    return problem(bad(places[1] ?? "", `It cannot be combined with ${places[0]}.`));
+  const [place] = places;
+  const feed: FeedQuery = { limit, ...(types.value === null ? {} : { types: types.value }) };
+  if (place === undefined) return ok({ feed, forward: false });
+  if (place === "since") {
+    const since = Date.parse(search.get("since") ?? "");
+    return Number.isNaN(since)
+      ? problem(bad("since", "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."))
+      : ok({ feed: { ...feed, since }, forward: true });
+  }
+  const id = idOf(search.get(place));
+  if (id === null) return problem(bad(place, "It must be the id of an event."));
+  return ok({ feed: { ...feed, [place]: id }, forward: place === "after" });
+}
+
+interface StreamWish {
+  /** Null: from now on. */
+  readonly after: number | null;
+  readonly wants: (event: FeedEvent) => boolean;
+}
+
+/** The header is what a browser sends when it comes again, so it goes before the address that it was first given. */
+function streamWish(request: Request): Result<StreamWish> {
+  const search = new URL(request.url).searchParams;
+  const unknown = strange(search, ["after", "type", "email_id", "domain", "to"]);
+  if (unknown !== undefined) return problem(unknown);
+  const types = typesOf(search);
+  if (types.kind === "problem") return types;
+  const header = request.headers.get("last-event-id");
+  const from = header ?? search.get("after");
+  const after = from === null ? null : idOf(from);
+  if (from !== null && after === null)
+    return problem(bad(header === null ? "after" : "Last-Event-ID", "It is no id of an event."));
+  const wanted = types.value === null ? null : new Set(types.value);
+  const email = search.get("email_id")?.toLowerCase();
+  const to = search.get("to")?.toLowerCase();
+  const domain = search.has("domain") ? wireDomain(search.get("domain") ?? "") : undefined;
+  if (domain === "") return problem(bad("domain", "It is no domain name."));
+  const wants = (event: FeedEvent): boolean =>
+    (wanted === null || wanted.has(event.type)) &&
+    (email === undefined || event.email_id === email) &&
+    (to === undefined || event.to.some((one) => one.toLowerCase() === to)) &&
+    (domain === undefined || event.to.some((one) => domainOf(one).toLowerCase() === domain));
+  return ok({ after, wants });
+}
+
+/** A parameter that is not known is refused: it would silently tell more than was meant. */
+function strange(search: URLSearchParams, known: readonly string[]): Problem | undefined {
+  for (const [name, value] of search) {
+    if (!known.includes(name)) return bad(name, `It is not known; known: ${known.join(", ")}.`);
+    if (value.length > PARAMETER_MAX) return bad(name, "It is too long.");
+  }
+  return undefined;
+}
+
+/** `?type=delivered,bounced`, also several times, with or without `email.`. */
+function typesOf(search: URLSearchParams): Result<readonly EventType[] | null> {
+  const named = search.getAll("type").flatMap((text) => text.split(","));
+  if (named.length === 0) return ok(null);
+  const types: EventType[] = [];
+  for (const name of named) {
+    const full = name.trim().startsWith("email.") ? name.trim() : `email.${name.trim()}`;
+    const type = eventTypes.find((one) => one === full);
+    if (type === undefined) return problem(bad("type", `It must be of ${eventTypes.join(", ")}.`));
+    types.push(type);
+  }
+  return ok(types);
+}
+
+/** Digits only: Number() would also take "1e1", " 5 " and "0x10". */
+function idOf(text: string | null): number | null {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function bad(name: string, detail: string): Problem {
+  const shown = JSON.stringify(name.slice(0, 60));
+  return { name: "validation_error", detail: `The parameter ${shown} is not valid. ${detail}` };
+}
+
+interface Opening {
+  readonly after: number;
+  readonly wants: (event: FeedEvent) => boolean;
+  readonly ended: () => void;
+}
+
+function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint8Array> {
+  const text = new TextEncoder();
+  const leaving = new AbortController();
+  let { after } = opening;
+  let waiting: Promise<FeedPage | null> | undefined;
+  let stalled: Timer | undefined;
+  let begun = false;
+  const end = (): void => {
+    if (leaving.signal.aborted) return;
+    leaving.abort();
+    stalled?.cancel();
+    opening.ended();
+  };
+
+  /** Undefined: only time has passed. */
+  const wait = async (): Promise<FeedPage | null | undefined> => {
+    waiting ??= feed.next(after, leaving.signal);
+    const quiet = Promise.withResolvers<undefined>();
+    const timer = clock.after(KEEP_ALIVE_MS, () => quiet.resolve(undefined));
+    const found = await Promise.race([waiting, quiet.promise]);
+    timer.cancel();
+    if (found !== undefined) waiting = undefined;
+    return found;
+  };
+
+  const written = (page: FeedPage): string => {
+    const lost = page.forgotten > after ? `: events up to ${page.forgotten} are gone\n\n` : "";
+    const told = page.events.filter(opening.wants);
+    after = page.next;
+    return lost + told.map(({ id, body }) => `id: ${id}\ndata: ${body}\n\n`).join("");
+  };
+
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    stalled?.cancel();
+    let words = begun ? "" : `retry: ${COME_AGAIN_MS}\n: from ${after} on\n\n`;
+    begun = true;
+    while (words === "" && !leaving.signal.aborted) {
+      const page = await wait();
+      if (page === null) {
+        end();
+        return controller.close();
+      }
+      // What is not told moves on as well: a client that comes again need not be looked through everything once more.
+      words = page === undefined ? `: still here\nid: ${after}\n\n` : written(page);
+    }
+    if (leaving.signal.aborted) return;
+    controller.enqueue(text.encode(words));
+    stalled = clock.after(STALLED_MS, () => {
+      end();
+      controller.error(new Error("the client takes nothing"));
+    });
+  };
+
+  return new ReadableStream<Uint8Array>({ pull, cancel: end }, { highWaterMark: 0 });
+}
