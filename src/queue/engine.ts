@@ -251,13 +251,13 @@ export function createQueue(given: QueueDeps): Queue {
     inbox.reports = batch.reports.concat(inbox.reports);
     inbox.losses = batch.losses.concat(inbox.losses);
     inbox.resolved = batch.resolved.concat(inbox.resolved);
-    for (const call of batch.calls) refuse(call, "disk_low", deps);
+    for (const call of batch.calls) refuse(call, { why: "disk_low" }, deps);
   }
 
   function refuseCalls(why: Refusal): void {
     const { calls } = inbox;
     inbox.calls = [];
-    for (const call of calls) refuse(call, why, deps);
+    for (const call of calls) refuse(call, { why }, deps);
   }
 
   function refusalAtOnce(): Refusal | undefined {
@@ -361,8 +361,10 @@ export function createQueue(given: QueueDeps): Queue {
     ...{ start, settle, order, workerLost, drain, stop, health },
     accept(messages, answer, once) {
       const call: Call = { messages, answer, once };
-      const why = refusalAtOnce() ?? admission.refusalOf(messages);
-      if (why !== undefined) return refuse(call, why, deps);
+      const why = refusalAtOnce();
+      if (why !== undefined) return refuse(call, { why }, deps);
+      const full = admission.refusalOf(messages);
+      if (full !== undefined) return refuse(call, full, deps);
       inbox.calls.push(call);
       schedule();
     },

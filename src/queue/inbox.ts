@@ -1,6 +1,6 @@
 // What arrived since the last commit. Everything in it goes into the next transaction; what a full disk refused stays here, since a
 // verdict that is not written would be sent again.
-import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission.ts";
+import type { AcceptAnswer, Once, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import type { Flight } from "./flight.ts";
@@ -8,6 +8,7 @@ import type { QueueDeps } from "./queue.ts";
 import type { Leased } from "./settlement.ts";
 import type { Candidate } from "./routing.ts";
 import type { Site } from "./site.ts";
+import type { Refused } from "./admission.ts";
 import { type Task, TASKS_A_TURN } from "./task.ts";
 
 export interface Call {
@@ -80,10 +81,11 @@ export function takeFrom(inbox: Inbox, max: number): Inbox {
 
 export function refuse(
   call: Call,
-  why: Refusal,
+  refused: Refused,
   deps: Pick<QueueDeps, "dropSpool" | "policy">,
 ): void {
-  turnAway(call, { kind: "refused", why, retryAfterS: deps.policy.refusedRetryS }, deps);
+  const retryAfterS = deps.policy.refusedRetryS;
+  turnAway(call, { kind: "refused", ...refused, retryAfterS }, deps);
 }
 
 /** Nothing of the call is stored, so its spool files go too. */

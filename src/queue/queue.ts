@@ -10,6 +10,7 @@ import type { UplinkView } from "../mail/query.ts";
 import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { RouteFor } from "../route/route.ts";
+import type { KeyDepths } from "./depths.ts";
 import type { Dispatch } from "./launch.ts";
 import type { NetworkSigns } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
@@ -23,6 +24,8 @@ export interface QueueDeps {
   readonly routeFor: RouteFor;
   /** Whether a sender's domain has relays of its own (`[senders]`). */
   readonly ownRelays?: (senderDomain: string) => boolean;
+  /** What the API keys with a limit owe. */
+  readonly depths?: Pick<KeyDepths, "isFull">;
   /** The addresses to send from; without it the system chooses. */
   readonly sources?: Sources;
   /** Sender threads; a site belongs to one of them. */

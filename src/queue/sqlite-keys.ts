@@ -33,7 +33,9 @@ export function createKeys(prepare: Prepare): KeyStore {
   const remove = prepare("DELETE FROM api_key WHERE number = ?1");
   const use = prepare(`UPDATE api_key SET used = max(coalesce(used, 0), ?2),
     day = ?3, day_used = ?4 WHERE number = ?1`);
+  const keyOf = prepare("SELECT key FROM message WHERE id = ?1");
   return {
+    keyOf: (message) => (keyOf.values(message) as [number][])[0]?.[0] ?? 0,
     keys: () => (read.all() as Row[]).map(recordOf),
     addKey(key) {
       const { id, digest, createdAt } = key;

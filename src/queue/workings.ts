@@ -46,7 +46,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const { store, policy, log, routeFor, clock, meter, signs } = deps;
   const { roll } = deps.random;
   const measure = createMeasure(deps.meter, store);
-  const admission = createAdmission(store, policy, log);
+  const admission = createAdmission(store, policy, log, deps.depths);
   const pauses = createPauses(store);
   const withdrawals = createWithdrawals(store);
   const sites = createSites(store, deps.workers, pauses.stopsLine);

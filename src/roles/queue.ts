@@ -8,6 +8,7 @@ import type { Log } from "../base/log.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Config } from "../config.ts";
+import type { KeyRecord } from "../mail/apiKey.ts";
 import { type Command, type CommandAnswer, done } from "../mail/command.ts";
 import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import { createQueue } from "../queue/engine.ts";
@@ -21,10 +22,10 @@ import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { dnsHandlers } from "./handlers/dns.ts";
 import { explainHandlers } from "./handlers/explain.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
-import { keyHandlers } from "./handlers/keys.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import { createListening } from "./listening.ts";
 import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
+import { watchKeys } from "./keyWatch.ts";
 import { warnOfStrangers } from "./ownAddresses.ts";
 import { createRouting } from "./routing.ts";
 import { createSenderPorts } from "./senderPorts.ts";
@@ -73,8 +74,10 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const listening = createListening(store, () => thread.say({ say: "moved" }));
   const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
   const keyed = watchKeys({ store, clock, fatal, tell });
+  const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
+  const keyed = watchKeys({ store, clock, fatal, tell });
   const queue = createQueue({
-    store,
+    ...{ store: keyed.depths.store, depths: keyed.depths },
     clock,
     random: systemRandom,
     routeFor: routing.routeFor,
@@ -127,7 +130,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...queueHandlers(queue),
     ...explainHandlers({ queue, store, routing, sources, clock }),
     ...dnsHandlers(routing.dns, clock),
-    ...keyHandlers({ store, fatal, tell: (keys) => thread.say({ say: "keys", keys }) }),
+    ...keyed.handlers,
   };
   thread.hear((message) => {
     switch (message.say) {
@@ -154,6 +157,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
           disk.stop();
           upkeep.stop();
           queue.stop();
+          keyed.stop();
           routing.close();
           store.close();
           thread.stopped();
