@@ -74,8 +74,6 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const listening = createListening(store, () => thread.say({ say: "moved" }));
   const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
   const keyed = watchKeys({ store, clock, fatal, tell });
-  const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
-  const keyed = watchKeys({ store, clock, fatal, tell });
   const queue = createQueue({
     ...{ store: keyed.depths.store, depths: keyed.depths },
     clock,
