@@ -1,0 +1,168 @@
+// API keys through the real daemon: made by the command line and by the official `resend` package, over kills and restarts.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Resend } from "resend";
+import { until } from "../fixtures/until.ts";
+import { binaryPath, cleanEnvironment, startDaemon, type Daemon } from "../fixtures/daemon.ts";
+
+const TEST_MS = 60_000;
+
+let folder: string;
+let daemon: Daemon;
+const start = (...flags: string[]): Promise<Daemon> =>
+  startDaemon({ dataDir: folder, flags: ["--workers", "1", "--hostname", "one.test", ...flags] });
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "postrider-keys-"));
+  daemon = await start();
+}, TEST_MS);
+afterEach(async () => {
+  await daemon.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, TEST_MS);
+
+const letter = {
+  from: "a@shop.test",
+  to: "delivered@postrider.test",
+  subject: "s",
+  text: "t",
+};
+
+const send = (key: string, change: object = {}): Promise<Response> =>
+  fetch(`${daemon.url}/send`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ ...letter, ...change }),
+  });
+
+const said = async (response: Response) => {
+  const body = (await response.json()) as { readonly name?: string; readonly limit?: string };
+  return [response.status, body.name, body.limit];
+};
+
+async function run(...args: string[]): Promise<{ code: number; text: string }> {
+  const child = Bun.spawn([binaryPath, ...args, "--data-dir", folder], {
+    env: cleanEnvironment() as Record<string, string>,
+    cwd: folder,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const text =
+    (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+  return { code: await child.exited, text };
+}
+
+async function create(name: string, ...terms: string[]): Promise<{ id: string; token: string }> {
+  const { text } = await run("key", "create", name, "--json", ...terms);
+  return JSON.parse(text) as { id: string; token: string };
+}
+
+test(
+  "a key is rotated without a pause: two live ones, then the old one is revoked, and a kill brings nothing back",
+  async () => {
+    const made = await run("key", "create", "shop", "--scope", "send", "--domain", "shop.test");
+    const old = made.text.split("\n")[0] ?? "";
+    expect(old).toMatch(/^pr_[a-z2-7]{32}$/);
+    expect((await send(old)).status).toBe(202);
+    expect(await said(await send(old, { from: "a@two.test" }))).toEqual([
+      ...[403, "domain_not_allowed", undefined],
+    ]);
+    const next = await create("shop-2", "--scope", "send", "--domain", "shop.test");
+    await daemon.process.stop("SIGKILL");
+    daemon = await start();
+    expect((await send(old)).status).toBe(202);
+    expect((await send(next.token)).status).toBe(202);
+    expect((await run("key", "revoke", "shop")).text).toContain("shop is revoked");
+    expect((await said(await send(old)))[1]).toBe("invalid_api_key");
+    await daemon.process.stop("SIGKILL");
+    daemon = await start();
+    expect((await said(await send(old)))[1]).toBe("invalid_api_key");
+    expect((await send(next.token)).status).toBe(202);
+    const listed = await run("key", "list");
+    expect(listed.text).toContain("shop-2");
+    expect(listed.text).not.toContain(next.token);
+    expect((await run("key", "revoke", "shop")).code).toBe(1);
+  },
+  TEST_MS,
+);
+
+test(
+  "a quota outlives a kill, and the rate is told in every answer",
+  async () => {
+    const { token } = await create("daily", "--daily-quota", "4", "--rate", "2/m", "--burst", "3");
+    const first = await send(token, { to: [letter.to, "ok@postrider.test"] });
+    expect(first.status).toBe(202);
+    expect(first.headers.get("ratelimit-limit")).toBe("3");
+    expect(first.headers.get("ratelimit-remaining")).toBe("2");
+    await daemon.process.stop("SIGKILL");
+    daemon = await start();
+    expect(
+      await said(
+        await send(token, {
+          to: Array(3)
+            .fill(0)
+            .map((_, i) => `r${i}@postrider.test`),
+        }),
+      ),
+    ).toEqual([...[429, "daily_quota_exceeded", "daily_quota"]]);
+    expect((await send(token, { to: [letter.to, "ok@postrider.test"] })).status).toBe(202);
+    await send(token);
+    const late = await send(token);
+    expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(1);
+    expect(await said(late)).toEqual([429, "rate_limit_exceeded", "key_rate"]);
+    await daemon.stop();
+    daemon = await start();
+    const view = JSON.parse((await run("key", "list", "--json")).text) as { used_today: number }[];
+    expect(view[0]?.used_today).toBe(4);
+  },
+  TEST_MS,
+);
+
+test(
+  "the resend package makes, lists, updates and removes keys",
+  async () => {
+    process.env["RESEND_BASE_URL"] = daemon.url;
+    const resend = new Resend(daemon.key);
+    const sending = { name: "app", permission: "sending_access" } as const;
+    const made = (await resend.apiKeys.create(sending)).data;
+    expect(made?.token).toMatch(/^pr_/);
+    const app = new Resend(made?.token);
+    expect((await app.emails.send(letter)).error).toBeNull();
+    expect((await app.domains.list()).error?.name).toBe("restricted_api_key");
+    const listed = (await resend.apiKeys.list()).data;
+    expect(listed).toMatchObject({ object: "list", has_more: false, data: [{ name: "app" }] });
+    const id = made?.id ?? "";
+    expect((await resend.apiKeys.update(id, { name: "shop" })).data).toMatchObject({ id });
+    const removed = (await resend.apiKeys.remove(id)).data;
+    expect(removed).toEqual({ object: "api_key", id, deleted: true });
+    expect((await app.emails.send(letter)).error?.name).toBe("invalid_api_key");
+    delete process.env["RESEND_BASE_URL"];
+  },
+  TEST_MS,
+);
+
+test(
+  "bulk fills its share of the queue, a key its own, and what a person waits for is still taken",
+  async () => {
+    await daemon.stop();
+    daemon = await start("--queue-max-messages", "20");
+    await run("queue", "pause", "--domain", "postrider.test");
+    const { token } = await create("news", "--queue-max", "3");
+    const bulk = { priority: "p2" };
+    for (let i = 0; i < 3; i++) expect((await send(token, bulk)).status).toBe(202);
+    expect(await said(await send(token, bulk))).toEqual([503, "queue_full", "queue_max"]);
+    for (let i = 0; i < 13; i++) expect((await send(daemon.key, bulk)).status).toBe(202);
+    const full = await send(daemon.key, bulk);
+    expect(full.headers.get("retry-after")).toBe("5");
+    expect(await said(full)).toEqual([503, "queue_full", "queue_max_messages"]);
+    for (let i = 0; i < 3; i++) expect((await send(daemon.key)).status).toBe(202);
+    expect((await send(daemon.key)).status).toBe(503);
+    expect((await send(daemon.key, { priority: "p0" })).status).toBe(202);
+    await run("queue", "resume", "--domain", "postrider.test");
+    const again = async (): Promise<number> => (await send(token, bulk)).status;
+    await until("there is room again", async () => (await again()) === 202);
+  },
+  TEST_MS,
+);
