@@ -5,6 +5,7 @@ import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
 import { RAW_TYPE, answer } from "./answer.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
+import { readInstant } from "./schedule.ts";
 import type { Spool } from "./spool.ts";
 
 const LIMIT_DEFAULT = 20;
@@ -68,9 +69,12 @@ const known: ReadonlySet<string> = new Set([...texts, ...times, "status", "limit
 /** The query of GET /emails. A parameter that is not known is refused: it would silently widen the list. */
 export function readFilter(search: URLSearchParams): Result<ListFilter> {
   const filter: { -readonly [K in keyof ListFilter]: ListFilter[K] } = { limit: LIMIT_DEFAULT };
+  const seen = new Set<string>();
   for (const [name, value] of search) {
     if (!known.has(name)) return problem(badParameter(name, "It is not known."));
     if (value.length > PARAMETER_MAX) return problem(badParameter(name, "It is too long."));
+    if (seen.has(name)) return problem(badParameter(name, "It is given more than once."));
+    seen.add(name);
   }
   for (const name of texts) {
     const value = search.get(name);
@@ -79,9 +83,10 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
   for (const name of times) {
     const value = search.get(name);
     if (value === null) continue;
-    if (Number.isNaN(Date.parse(value)))
+    const at = readInstant(value);
+    if (Number.isNaN(at))
       return problem(badParameter(name, "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."));
-    filter[name] = value;
+    filter[name] = new Date(at).toISOString();
   }
   const status = search.get("status");
   if (status !== null) {
@@ -100,9 +105,11 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
 }
 
 function badParameter(name: string, detail: string): Problem {
+  const shown = name.slice(0, 60);
   return {
     name: "validation_error",
-    detail: `The parameter ${JSON.stringify(name.slice(0, 60))} is not valid. ${detail}`,
+    detail: `The parameter ${JSON.stringify(shown)} is not valid. ${detail}`,
+    faults: [{ pointer: `?${shown}`, code: "invalid_value", detail }],
   };
 }
 

@@ -148,6 +148,18 @@ test("the list goes on page by page, newest first", async () => {
   expect(back.data.map(({ id }) => id)).toEqual(ids.slice(1, 3));
 });
 
+test("an idempotency key: the first answer again, and words for what is not the same", async () => {
+  const options = { idempotencyKey: "order-17" };
+  const first = dataOf(await resend.emails.send(letter, options));
+  expect(dataOf(await resend.emails.send(letter, options))).toEqual(first);
+  const other = await resend.emails.send({ ...letter, subject: "other" }, options);
+  expect(other.error).toMatchObject({ name: "invalid_idempotent_request", statusCode: 409 });
+  const batch = dataOf(await resend.batch.send([letter, letter], { idempotencyKey: "all" }));
+  expect(dataOf(await resend.batch.send([letter, letter], { idempotencyKey: "all" }))).toEqual(
+    batch,
+  );
+});
+
 test("faults are shown in their own words", async () => {
   const wrong = await resend.emails.send({ ...letter, to: ["nobody"] });
   expect(wrong.error).toMatchObject({
