@@ -23,6 +23,7 @@ import {
   size,
   text,
 } from "./kinds.ts";
+import { attachmentSettings } from "./attachmentUrls.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
 import { doorSettings } from "./doorSettings.ts";
 import { localSettings } from "./localSettings.ts";
@@ -243,6 +244,7 @@ export const settings = {
     default: 40 * MB,
     help: "Largest message; larger ones are answered 413",
   }),
+  ...attachmentSettings,
   maxRecipients: setting({
     name: "max_recipients",
     kind: integer({ min: 1, max: 10_000 }),

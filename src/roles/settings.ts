@@ -175,5 +175,6 @@ export function doorLimits(config: Config): DoorLimits {
     messageBytes: config.maxMessageBytes,
     recipientsPerField: config.maxRecipients,
     batchMessages: config.maxBatch,
+    attachmentUrls: config.attachmentUrls,
   };
 }

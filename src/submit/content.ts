@@ -34,11 +34,7 @@ export function contentOf(content: unknown): Parsed<Uint8Array | StoredContent> 
   if (typeof content === "string") return fromBase64(content);
   if (content instanceof Uint8Array || isStored(content)) return { kind: "ok", value: content };
   if (isBufferJson(content)) return fromNumbers(content.data);
-  return refused(
-    content === undefined
-      ? "An attachment needs its content, as base64."
-      : "The content must be base64 text (in CBOR also a byte string).",
-  );
+  return refused("The content must be base64 text (in CBOR also a byte string).");
 }
 
 /** The runtime's decoder skips what is not base64, so what it took is counted. */

@@ -28,6 +28,7 @@ import { ok, type Problem, type Result, problem } from "./problem.ts";
 import type { Allowance } from "./rates.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter } from "./read.ts";
+import type { AttachmentUrls, FetchAttachment } from "./remote.ts";
 import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
@@ -44,6 +45,7 @@ export interface DoorLimits {
   readonly messageBytes: number;
   readonly recipientsPerField: number;
   readonly batchMessages: number;
+  readonly attachmentUrls?: AttachmentUrls | undefined;
 }
 
 export const defaultLimits: DoorLimits = {
@@ -89,6 +91,8 @@ export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyR
   readonly limits: DoorLimits;
   readonly health: () => Health;
   readonly spool: Spool;
+  /** Absent: attachments come in the request or not at all. */
+  readonly fetchAttachment?: FetchAttachment | undefined;
   /** Has the collector run: after bodies so large that waiting for it would cost memory. */
   readonly relieve?: (() => void) | undefined;
   readonly meter: Meter;

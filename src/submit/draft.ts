@@ -1,11 +1,12 @@
 // From the fields of a request to what the queue takes: what the fields mean together, the envelope, the facts, and the composed
 // message - in memory when it is small, in a spool file when it is large.
 import { hash } from "node:crypto";
-import type { EpochMs } from "../base/clock.ts";
+import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Address } from "../mail/address.ts";
 import { composeMessage, draftNeedsUtf8 } from "../mail/compose/compose.ts";
 import type { Draft } from "../mail/compose/compose.ts";
 import { parseHeaderText } from "../mail/compose/headerText.ts";
+import type { Attachment } from "../mail/compose/part.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
 import type { Submission } from "../mail/submission.ts";
@@ -16,7 +17,8 @@ import { noHeaders } from "./headers.ts";
 import type { Known } from "./once.ts";
 import { plainText } from "./plainText.ts";
 import { type Result, ok, problem } from "./problem.ts";
-import type { Fields, Given } from "./schema.ts";
+import { createFetching, type FetchAttachment, isRemote } from "./remote.ts";
+import type { Attachments, Fields, Given } from "./schema.ts";
 import type { Spool, SpoolFile } from "./spool.ts";
 import { createStoring, type StoreDraft } from "./storing.ts";
 import { warningsOf } from "./warnings.ts";
@@ -49,6 +51,8 @@ export interface PrepareDeps {
   /** The reverse-path that the settings give a sender's domain; undefined: the address in From. */
   readonly returnPathOf?: ReturnPathOf;
   readonly spool: Spool;
+  readonly clock: Clock;
+  readonly fetchAttachment?: FetchAttachment | undefined;
   readonly messageBytesMax: number;
   /** Whether a DKIM key here covers this domain; absent: nobody knows. */
   readonly signs?: ((domain: string) => boolean) | undefined;
@@ -59,6 +63,28 @@ type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
 
 export function createPreparer(deps: PrepareDeps): Preparer {
   const store = createStoring(deps);
+  const fetching = createFetching(deps);
+  const make = (
+    fields: Fields,
+    attachments: readonly Attachment[],
+    now: EpochMs,
+    caller: Caller,
+  ): Prepared | Promise<Result<Prepared>> => {
+    const { text, html } = fields;
+    if (html === undefined || text !== undefined) {
+      // An empty text beside html says that none is wanted, as with Resend.
+      const given = text === "" && html !== undefined ? null : (text ?? null);
+      const parts = { text: given, lacksText: false, attachments };
+      return composed(deps, store, fields, parts, now, caller);
+    }
+    const derived = plainText(html);
+    if (!(derived instanceof Promise))
+      return composed(deps, store, fields, ofHtml(derived, attachments), now, caller);
+    return derived.then((found) => {
+      const made = composed(deps, store, fields, ofHtml(found, attachments), now, caller);
+      return made instanceof Promise ? made : ok(made);
+    });
+  };
   return {
     prepare(fields, now, caller) {
       if (caller.domains !== null) {
@@ -66,48 +92,53 @@ export function createPreparer(deps: PrepareDeps): Preparer {
         const barred = admitSender(caller, [fields.from.mailbox.address, path]);
         if (barred !== undefined) return Promise.resolve(problem(barred));
       }
-      const { text, html } = fields;
-      if (html === undefined || text !== undefined) {
-        // An empty text beside html says that none is wanted, as with Resend.
-        const given = text === "" && html !== undefined ? null : (text ?? null);
-        return composed(deps, store, fields, { text: given, lacksText: false }, now, caller);
-      }
-      const derived = plainText(html);
-      if (!(derived instanceof Promise))
-        return composed(deps, store, fields, ofHtml(derived), now, caller);
-      return derived.then((found) => {
-        const made = composed(deps, store, fields, ofHtml(found), now, caller);
-        return made instanceof Promise ? made : ok(made);
+      const given = fields.attachments ?? none;
+      if (areHere(given)) return make(fields, given, now, caller);
+      return fetching(given).then(async (got) => {
+        if (got.kind === "problem") return got;
+        try {
+          const made = make(fields, got.value.attachments, now, caller);
+          return made instanceof Promise ? await made : ok(made);
+        } finally {
+          await got.value.release();
+        }
       });
     },
   };
 }
 
-interface TextPart {
+const none: readonly Attachment[] = [];
+
+function areHere(given: Attachments | readonly Attachment[]): given is readonly Attachment[] {
+  return given.every(({ content }) => !isRemote(content));
+}
+
+interface Parts {
   readonly text: string | null;
   /** There is html, and no text could be derived from it. */
   readonly lacksText: boolean;
+  readonly attachments: readonly Attachment[];
 }
 
-function ofHtml(text: string | null): TextPart {
-  return { text, lacksText: text === null };
+function ofHtml(text: string | null, attachments: readonly Attachment[]): Parts {
+  return { text, lacksText: text === null, attachments };
 }
 
 function composed(
   deps: PrepareDeps,
   store: StoreDraft,
   fields: Fields,
-  { text, lacksText }: TextPart,
+  parts: Parts,
   now: EpochMs,
   caller: Caller,
 ): Prepared | Promise<Result<Prepared>> {
   const id = deps.ids(now);
   const uuid = uuidOf(id, deps.tag);
-  const draft = draftOf(fields, text, uuid, deps.hostname, now);
+  const draft = draftOf(fields, parts, uuid, deps.hostname, now);
   const warnings = warningsOf({
     aligned: deps.signs?.(domainOf(draft.from.address)) ?? true,
     priority: fields.priority ?? 1,
-    lacksText,
+    lacksText: parts.lacksText,
     headers: draft.headers,
   });
   const facts = factsOf(fields, draft.messageId, warnings);
@@ -128,7 +159,7 @@ function composed(
 
 function draftOf(
   fields: Fields,
-  text: string | null,
+  { text, attachments }: Parts,
   uuid: string,
   hostname: string,
   now: EpochMs,
@@ -144,7 +175,7 @@ function draftOf(
     text,
     html: fields.html ?? null,
     headers: headers.fields,
-    attachments: fields.attachments ?? [],
+    attachments,
     // Scheduled mail carries the time of its release (DESIGN 7).
     date: headers.date ?? Math.max(now, fields.scheduled_at ?? now),
     messageId: headers.messageId ?? ownMessageId(uuid, hostname),

@@ -3,17 +3,18 @@
 import { z } from "zod";
 import type { EpochMs } from "../base/clock.ts";
 import { type Mailbox, parseMailbox } from "../mail/address.ts";
-import { parseContentId, parseMediaType } from "../mail/compose/contentType.ts";
-import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
+import { type HeaderText, parseHeaderText } from "../mail/compose/headerText.ts";
 import type { DsnRequest, Priority } from "../mail/message.ts";
-import { contentOf } from "./content.ts";
-import { parseFilename } from "./filename.ts";
+import { attachmentField } from "./attachment.ts";
+import { fault, take } from "./fieldFault.ts";
 import { readHeaders } from "./headers.ts";
-import type { FaultCode } from "./problem.ts";
+import type { AttachmentUrls } from "./remote.ts";
 import { AHEAD_MAX_DAYS, readInstant, readWhen } from "./schedule.ts";
 
 export interface MessageLimits {
   readonly recipientsPerField: number;
+  /** Absent: off. */
+  readonly attachmentUrls?: AttachmentUrls | undefined;
 }
 
 export interface SchemaDeps extends MessageLimits {
@@ -47,23 +48,6 @@ export interface ReturnPath {
   for(uuid: string): string;
 }
 
-type Context = { readonly issues: unknown[] };
-
-function fault(
-  context: Context,
-  code: FaultCode,
-  message: string,
-  path: PropertyKey[] = [],
-): never {
-  context.issues.push({ code: "custom", message, path, input: undefined, params: { code } });
-  return z.NEVER;
-}
-
-/** The value, or its refusal as a fault of this field: other fields are still checked. */
-function take<T>(context: Context, parsed: Parsed<T>, code: FaultCode, path?: PropertyKey[]): T {
-  return parsed.kind === "ok" ? parsed.value : fault(context, code, parsed.why, path);
-}
-
 const mailbox = z
   .string()
   .transform((text, context): Given => {
@@ -88,33 +72,6 @@ const headers = z.record(z.string(), z.string()).transform((record, context) => 
   for (const { key, why } of read.faults) fault(context, "invalid_header", why, [key]);
   return read;
 });
-
-const attachment = z
-  .strictObject({
-    filename: z.string().optional(),
-    content: z.unknown().meta({ type: "string", description: "Base64; a byte string in CBOR." }),
-    content_type: z.string().optional(),
-    content_id: z.string().optional(),
-  })
-  .transform((given, context) => {
-    const bad = "invalid_attachment";
-    const content = contentOf(given.content);
-    const type = given.content_type;
-    const id = given.content_id;
-    const name = parseFilename(given.filename ?? "");
-    return {
-      filename: take(context, name, bad, ["filename"]),
-      content: take(context, content, bad, ["content"]),
-      contentType:
-        type === undefined
-          ? null
-          : take(context, parseMediaType("The content_type", type), bad, ["content_type"]),
-      contentId:
-        id === undefined
-          ? null
-          : take(context, parseContentId("The content_id", id), bad, ["content_id"]),
-    };
-  });
 
 const tagPattern = /^[A-Za-z0-9_-]+$/;
 const tagText = z.string().min(1).max(TAG_MAX).regex(tagPattern);
@@ -226,10 +183,11 @@ export const dsnField = z
   });
 
 /** Fields that the API knows and this version cannot honour: said, never ignored. */
-export const unsupportedFields: ReadonlySet<string> = new Set(["path", "template", "topic_id"]);
+export const unsupportedFields: ReadonlySet<string> = new Set(["template", "topic_id"]);
 
 export function createMessageSchema(limits: SchemaDeps) {
   const people = mailboxes(limits.recipientsPerField);
+  const attachment = attachmentField(limits.attachmentUrls ?? "off");
   return z.strictObject({
     from: mailbox,
     to: people,
@@ -263,3 +221,4 @@ export function createMessageSchema(limits: SchemaDeps) {
 export type MessageSchema = ReturnType<typeof createMessageSchema>;
 /** A message whose fields are each right; what they mean together is checked in `draft.ts`. */
 export type Fields = z.output<MessageSchema>;
+export type Attachments = NonNullable<Fields["attachments"]>;

@@ -178,7 +178,7 @@ describe("fields", () => {
   test("fields that this version cannot honour are refused by name", async () => {
     const refused = await refusal({
       ...message,
-      attachments: [{ filename: "a", path: "https://example.com/a", content: "" }],
+      attachments: [{ filename: "a", path: "https://example.com/a" }],
     });
     expect(refused.name).toBe("unsupported_field");
     expect(refused.faults.sort()).toEqual(["/attachments/0/path unsupported_field"]);
