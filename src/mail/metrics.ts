@@ -42,6 +42,12 @@ export const metricTable: readonly MetricRow[] = [
     help: "Events that search.db has not followed yet.",
   },
   {
+    name: "postrider_reports_total",
+    kind: "counter",
+    labels: ["kind", "result"],
+    help: "Bounces (`dsn`) and complaints (`arf`) that came back by mail, and what was made of them; `forged` and `unmatched` ones change nothing.",
+  },
+  {
     name: "postrider_attempts_total",
     kind: "counter",
     labels: ["site", "result", "class"],

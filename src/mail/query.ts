@@ -15,6 +15,8 @@ export type Query =
   /** What waits for these sites; one that has no name in the store is left out. */
   | { readonly ask: "sites"; readonly names: readonly string[] }
   | { readonly ask: "feed"; readonly feed: FeedQuery }
+  /** Whom a report that came back is about (`ReportView`); `to`: whom it was sent to. */
+  | { readonly ask: "report"; readonly bytes: Uint8Array; readonly to: readonly string[] }
   | { readonly ask: "suppressions"; readonly filter: SuppressionFilter }
   /** By address or by id. */
   | { readonly ask: "suppression"; readonly which: string };

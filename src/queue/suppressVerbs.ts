@@ -4,12 +4,20 @@ import { type HostTag, idOf } from "../mail/id.ts";
 import { REASON_MAX, suppressionKey, suppressionView } from "../mail/suppression.ts";
 import { packStep, unpackTimeline } from "../mail/timeline.ts";
 import { unreachable } from "../base/unreachable.ts";
+import { domainOf } from "../mail/message.ts";
 import type { Turn } from "./launch.ts";
+import { SINK_SITE } from "./outage.ts";
+import type { QueuePolicy } from "./policy.ts";
 import { refused, type Stage, type Task } from "./task.ts";
 import type { QueueStore } from "./store.ts";
 
+export interface SuppressVerbDeps {
+  readonly store: QueueStore;
+  readonly policy: Pick<QueuePolicy, "suppressBounces">;
+}
+
 export function suppressTask(
-  store: QueueStore,
+  { store, policy }: SuppressVerbDeps,
   command: SuppressCommand,
   answer: (answer: CommandAnswer) => void,
 ): Task {
@@ -19,7 +27,7 @@ export function suppressTask(
     case "suppress.remove":
       return { answer, run: () => remove(store, command) };
     case "suppress.report":
-      return { answer, run: (turn) => report(store, turn, command) };
+      return { answer, run: (turn) => report(store, policy, turn, command) };
     default:
       return unreachable(command);
   }
@@ -65,7 +73,12 @@ function addressOf(store: QueueStore, one: string, tag: HostTag): string | undef
 }
 
 /** A report that was matched to its message. The recipient's state is final and stays so; what came later stands behind it. */
-function report(store: QueueStore, turn: Turn, command: Named<"suppress.report">): Stage {
+function report(
+  store: QueueStore,
+  policy: SuppressVerbDeps["policy"],
+  turn: Turn,
+  command: Named<"suppress.report">,
+): Stage {
   const { message, n, report: kind, enhanced, text, by, suppress } = command;
   const at = turn.now.wall;
   const row = store.recipients(message).find((one) => one.n === n);
@@ -79,7 +92,8 @@ function report(store: QueueStore, turn: Turn, command: Named<"suppress.report">
   if (!store.annotate({ message, n, step, event, at }))
     return refused(done({ result: "early", suppressed: false }));
   let suppressed = false;
-  if (suppress) {
+  const wanted = kind === "complained" || policy.suppressBounces;
+  if (suppress && wanted && domainOf(row.address) !== SINK_SITE) {
     const origin = kind === "bounced" ? "bounce" : "complaint";
     const reason = `${enhanced === "" ? "" : `${enhanced} `}${text}`.slice(0, REASON_MAX);
     const address = suppressionKey(row.address);

@@ -72,7 +72,7 @@ export function taskOf(
     case "suppress.add":
     case "suppress.remove":
     case "suppress.report":
-      return suppressTask(deps.store, verb, answer);
+      return suppressTask(deps, verb, answer);
     default:
       return unreachable(verb);
   }

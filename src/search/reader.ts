@@ -13,6 +13,7 @@ import { createFollow } from "./follow.ts";
 import { openIndex, openStoreReadOnly } from "./index-file.ts";
 import { createList } from "./list.ts";
 import { createQueueView } from "./queue-view.ts";
+import { createReports } from "./report.ts";
 import { createStored } from "./stored.ts";
 import { createSuppressionViews } from "./suppressions.ts";
 
@@ -50,6 +51,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   });
   const follow = createFollow(index, stored, tag);
   const feed = createFeed(store, stored, tag);
+  const report = createReports(index, stored, tag);
   const suppressions = createSuppressionViews(store, tag);
   const list = createList(index.prepare, stored, tag);
   const queue = createQueueView({ store, index, stored, lag: follow.lag });
@@ -109,6 +111,9 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return list(query.filter);
         case "feed":
           return { kind: "found", view: stored.atOnce(() => feed(query.feed)) };
+        case "report":
+          catchUp();
+          return report(query.bytes, query.to).then((view) => ({ kind: "found", view }));
         case "suppressions":
           return suppressions.list(query.filter);
         case "suppression":

@@ -33,6 +33,7 @@ import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
 import { createTurns } from "./turns.ts";
+import { addReports } from "./reports.ts";
 import { addSuppressions } from "./suppressions.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
 import { createWaiting } from "./wait.ts";
@@ -205,6 +206,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
   addSuppressions(app, deps, keyed);
+  addReports(app, deps, keyed);
   addEvents(app, deps, keyed);
   const { version, limits } = deps;
   addDocument(app, { message: schema, batchMax: limits.batchMessages, version }, open);

@@ -20,6 +20,8 @@ export interface Sketch {
   readonly to?: readonly string[];
   readonly states?: readonly RecipientState[];
   readonly facts?: Partial<MessageFacts>;
+  /** The reverse-path, of which `{id}` is replaced. */
+  readonly sender?: string;
   readonly text?: string;
   /** The whole message, in place of one that is made up. */
   readonly source?: string;
@@ -111,6 +113,7 @@ function acceptInto(store: QueueStore, id: number, sketch: Sketch): void {
     at = NOW,
     dueAt = at,
     facts = {},
+    sender = "bounce@s.example",
   } = sketch;
   const states = sketch.states ?? to.map(() => ({ at: "queued", dueAt, attempts: 0 }) as const);
   const {
@@ -121,7 +124,7 @@ function acceptInto(store: QueueStore, id: number, sketch: Sketch): void {
     head: {
       id,
       acceptedAt: at,
-      from: "bounce@s.example",
+      from: sender.replace("{id}", uuidOf(id, store.facts.tag)),
       recipients: to,
       priority,
       dueAt,

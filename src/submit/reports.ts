@@ -1,0 +1,110 @@
+// POST /reports: a bounce or a complaint that came back by mail, as a script at the bounce address hands it on. The reader takes it apart
+// and finds its message; only what was found becomes an event. All of them are counted.
+import type { Context, Hono } from "hono";
+import type { Clock } from "../base/clock.ts";
+import type { Meter } from "../base/meter.ts";
+import type { Order } from "../mail/command.ts";
+import { type Finding, REPORT_MAX_BYTES, type ReportView } from "../mail/report.ts";
+import { answer, RAW_TYPE } from "./answer.ts";
+import { readChunks } from "./chunks.ts";
+import { badField } from "./fields.ts";
+import { answered } from "./operate.ts";
+import { ok, problem, type Result } from "./problem.ts";
+import type { Ask } from "./read.ts";
+
+export interface ReportDeps {
+  readonly ask: Ask;
+  readonly order: Order;
+  readonly clock: Clock;
+  readonly meter: Pick<Meter, "counter">;
+}
+
+type Guard<E extends object> = (
+  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
+) => (context: Context<E>) => Response | Promise<Response>;
+
+const BUSY_RETRY_S = 5;
+const ADDRESSES_MAX = 10;
+const ADDRESS_MAX = 320;
+
+interface ResultView {
+  readonly recipient: string | null;
+  readonly email_id: string | null;
+  /** `recorded`, or why nothing was. */
+  readonly result: string;
+  readonly suppressed: boolean;
+}
+
+export function addReports<E extends object>(
+  app: Hono<E>,
+  deps: ReportDeps,
+  keyed: Guard<E>,
+): void {
+  app.post(
+    "/reports",
+    keyed(async (request) => {
+      const to = new URL(request.url).searchParams.getAll("to");
+      if (to.length > ADDRESSES_MAX || to.some((one) => one.length > ADDRESS_MAX))
+        return problem(badField("to", `It may stand ${ADDRESSES_MAX} times, and be an address.`));
+      const type = (request.headers.get("content-type") ?? "").split(";", 1)[0]?.trim();
+      if (type?.toLowerCase() !== RAW_TYPE)
+        return problem({
+          name: "unsupported_media_type",
+          detail: `A report is sent as ${RAW_TYPE}, as it came by mail.`,
+        });
+      const bytes = await readAll(request, deps.clock);
+      if (bytes.kind === "problem") return bytes;
+      const said = await deps.ask({ ask: "report", bytes: bytes.value, to });
+      if (said.kind !== "found")
+        return problem({
+          name: "busy",
+          detail: "The reader did not answer in time. Try again.",
+          retryAfterS: BUSY_RETRY_S,
+        });
+      return record(request, deps, said.view as ReportView);
+    }),
+  );
+}
+
+async function readAll(request: Request, clock: Clock): Promise<Result<Uint8Array>> {
+  const chunks = readChunks(request, REPORT_MAX_BYTES, clock);
+  const pieces: Uint8Array[] = [];
+  for (;;) {
+    const step = await chunks.next();
+    if (!step.done) pieces.push(step.value.slice());
+    else if (step.value === undefined) return ok(new Uint8Array(Buffer.concat(pieces)));
+    else return problem(step.value);
+  }
+}
+
+async function record(
+  request: Request,
+  { order, meter }: ReportDeps,
+  { kind, findings }: ReportView,
+): Promise<Result<Response>> {
+  const results: ResultView[] = [];
+  for (const finding of findings) {
+    const done = await recordOne(order, finding);
+    if ("problem" in done) return answered(request, done.problem);
+    meter.counter("postrider_reports_total", { kind, result: done.result }).add();
+    results.push(done);
+  }
+  return ok(answer(request, 200, { object: "report", kind, results }));
+}
+
+type Problematic = { readonly problem: Awaited<ReturnType<Order>> };
+
+async function recordOne(order: Order, finding: Finding): Promise<ResultView | Problematic> {
+  if (finding.outcome !== "matched")
+    return {
+      ...{ recipient: finding.recipient, email_id: null },
+      ...{ result: finding.outcome, suppressed: false },
+    };
+  const { email_id, recipient, ...about } = finding.about;
+  const said = await order({ do: "suppress.report", ...about });
+  if (said.kind === "missing")
+    return { recipient, email_id, result: "unmatched", suppressed: false };
+  if (said.kind !== "done") return { problem: said };
+  const { result, suppressed } = said.value as Pick<ResultView, "result" | "suppressed">;
+  return { recipient, email_id, result, suppressed };
+}
