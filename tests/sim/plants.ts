@@ -2,7 +2,7 @@
 // the product.
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
 import type { Queue } from "../../src/queue/queue.ts";
-import type { QueueStore } from "../../src/queue/store.ts";
+import type { KeptOnce, QueueStore } from "../../src/queue/store.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 
 export const plants = [
@@ -11,6 +11,8 @@ export const plants = [
   "early-answer",
   "pause-unheard",
   "cancel-forgotten",
+  "key-apart",
+  "key-in-memory",
 ] as const;
 export type Plant = (typeof plants)[number];
 
@@ -39,6 +41,40 @@ export function storeWithoutCancel(store: QueueStore): QueueStore {
   return {
     ...store,
     settle: (settlement) => settlement.next.at === "canceled" || store.settle(settlement),
+  };
+}
+
+/** As if an idempotency key were noted in a transaction of its own, behind that of its message. */
+export function storeWithKeysApart(store: QueueStore): QueueStore {
+  let fresh: (() => void)[] = [];
+  return {
+    ...store,
+    noteOnce(once, at) {
+      const kept = store.findOnce(once.key);
+      if (kept === undefined) fresh.push(() => void store.noteOnce(once, at));
+      return kept;
+    },
+    transaction(run) {
+      const result = store.transaction(run);
+      const notes = fresh;
+      fresh = [];
+      if (notes.length > 0) store.transaction(() => notes.forEach((note) => note()));
+      return result;
+    },
+  };
+}
+
+/** As if idempotency keys lived as long as the process. */
+export function storeWithKeysInMemory(store: QueueStore): QueueStore {
+  const kept = new Map<string, KeptOnce>();
+  return {
+    ...store,
+    findOnce: (key) => kept.get(key),
+    noteOnce(once) {
+      const before = kept.get(once.key);
+      if (before === undefined) kept.set(once.key, once);
+      return before;
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import type { AcceptAnswer } from "../../src/mail/submission.ts";
 import { createMemoryDisk } from "../../src/queue/memory.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { createCapWatch } from "./caps.ts";
+import { createClients, type Heard, type Known } from "./clients.ts";
 import { checkBooks } from "./checks.ts";
 import { createLine } from "./line.ts";
 import { createNames } from "./names.ts";
@@ -18,6 +19,8 @@ import { calm, drawPlan, type FaultRates } from "./plan.ts";
 import {
   acceptEarly,
   type Plant,
+  storeWithKeysApart,
+  storeWithKeysInMemory,
   storeWithoutCancel,
   storeWithoutEvents,
   verdictUnchecked,
@@ -185,11 +188,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     });
   };
 
-  const submit = (wish: Wish, tries: number): void => {
-    if (life === undefined) {
-      if (tries > 0) clock.after(5000, () => submit(wish, tries - 1));
-      return;
-    }
+  const hand = (wish: Wish, known: Known | undefined, heard: Heard): MessageId => {
     const id = ids(clock.now());
     const submission = submissionOf(wish, id, clock.now());
     const { head } = submission;
@@ -205,15 +204,23 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
       if (got.kind === "accepted") {
         accepted.add(id);
         if (!watch.committed.has(id)) violation(`${id} is answered before its commit`);
-      } else if (tries > 0) clock.after(5000, () => submit(wish, tries - 1));
+      }
+      heard(got, id);
     };
-    if (plant === "early-answer") acceptEarly(life.queue, [given], answer);
-    else life.queue.accept([given], answer);
+    const once = known === undefined ? undefined : { ...known, answer: String(id) };
+    const queue = life?.queue;
+    if (plant === "early-answer" && queue !== undefined) acceptEarly(queue, [given], answer);
+    else queue?.accept([given], answer, once);
+    return id;
   };
 
   open();
-  for (const wish of drawWishes(random, { ...plan, domains: names.domains }))
-    clock.after(wish.afterMs, () => submit(wish, 20));
+  const wishes = drawWishes(random, { ...plan, domains: names.domains });
+  const { committed } = watch;
+  const clients = createClients({
+    ...{ seed, clock, wishes, hand, committed, violation },
+    life: () => life,
+  });
   const about = { seed, clock, lastsMs: trouble.lastsMs, domains: names.domains, submitted };
   const live = { queue: () => life?.queue, store: () => store, meddled: tempers.upset };
   const operator = createOperator({ ...about, ...live, violation, trace: trace.add });
@@ -249,6 +256,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   };
   const allFinal = (): boolean => {
     if (store === undefined || clock.monotonicMs() < plan.spanMs + 2 * MINUTE_MS) return false;
+    if (!clients.done()) return false;
     for (const { state } of store.tally()) if (!isFinal(state)) return false;
     return true;
   };
@@ -262,6 +270,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
         retry: plan.policy.retry,
         heldMs: isSteady(plan.faults) ? line.heldMs : () => 0,
       });
+    clients.check();
     const health = life?.queue.health();
     if (violations.length === 0 && health?.pendingRecipients !== 0)
       violation(`the queue counts ${health?.pendingRecipients} recipients at the end`);
@@ -279,6 +288,8 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
 }
 
 function planted(store: QueueStore, plant: Plant | undefined, roll: () => number): QueueStore {
+  if (plant === "key-apart") return storeWithKeysApart(store);
+  if (plant === "key-in-memory") return storeWithKeysInMemory(store);
   if (plant === "cancel-forgotten") return storeWithoutCancel(store);
   return plant === "verdict-without-event" ? storeWithoutEvents(store, roll) : store;
 }
