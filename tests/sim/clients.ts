@@ -45,10 +45,15 @@ const IDLE_MS = 60_000;
 export function createClients(deps: ClientsDeps): Clients {
   const { roll } = seededRandom(deps.seed ^ 0x1de0_0ce5);
   const keyed: Keyed[] = [];
+  const owners = new Map<MessageId, string>();
   deps.wishes.forEach((wish, i) => {
-    const client = roll() < KEYED ? createKeyed(deps, wish, `k${i}`, roll) : undefined;
+    const client =
+      roll() < KEYED ? createKeyed({ ...deps, owners }, wish, `k${i}`, roll) : undefined;
     if (client !== undefined) keyed.push(client);
-    deps.clock.after(wish.afterMs, client?.start ?? (() => submit(deps, wish, TRIES)));
+    deps.clock.after(
+      wish.afterMs,
+      client?.start ?? (() => submit({ ...deps, owners }, wish, TRIES)),
+    );
   });
   return {
     done: () => keyed.every((client) => client.isAnswered()),
@@ -56,13 +61,19 @@ export function createClients(deps: ClientsDeps): Clients {
   };
 }
 
+interface OwningDeps extends ClientsDeps {
+  /** The key under which an id was handed in; what nobody stored is given out again after a death. */
+  readonly owners: Map<MessageId, string>;
+}
+
 /** Tries again only what was refused: whatever has no answer may be there or not. */
-function submit(deps: ClientsDeps, wish: Wish, tries: number): void {
+function submit(deps: OwningDeps, wish: Wish, tries: number): void {
   const again = (): void => {
     if (tries > 0) deps.clock.after(AGAIN_MS, () => submit(deps, wish, tries - 1));
   };
   if (deps.life() === undefined) return again();
-  deps.hand(wish, undefined, ({ kind }) => void (kind === "accepted" || again()));
+  const id = deps.hand(wish, undefined, ({ kind }) => void (kind === "accepted" || again()));
+  deps.owners.set(id, "");
 }
 
 interface Keyed {
@@ -71,9 +82,8 @@ interface Keyed {
   check(): void;
 }
 
-function createKeyed(deps: ClientsDeps, wish: Wish, key: string, roll: () => number): Keyed {
-  const { clock, life, committed, violation } = deps;
-  const handed = new Set<MessageId>();
+function createKeyed(deps: OwningDeps, wish: Wish, key: string, roll: () => number): Keyed {
+  const { clock, life, committed, owners, violation } = deps;
   let answered: MessageId | undefined;
 
   /** Whatever the answer is, it comes only while the process lives that gave it. */
@@ -82,7 +92,7 @@ function createKeyed(deps: ClientsDeps, wish: Wish, key: string, roll: () => num
     if (asked === undefined) return;
     const late: Heard = (answer, id) =>
       void clock.after(roll() * ANSWER_MS, () => void (life() === asked && heard(answer, id)));
-    handed.add(deps.hand(wish, { key, request }, late));
+    owners.set(deps.hand(wish, { key, request }, late), key);
   };
 
   const hear: Heard = (answer, id) => {
@@ -118,7 +128,8 @@ function createKeyed(deps: ClientsDeps, wish: Wish, key: string, roll: () => num
     },
     isAnswered: () => answered !== undefined,
     check() {
-      const there = [...handed].filter((id) => committed.has(id));
+      const mine = [...owners].flatMap(([id, owner]) => (owner === key ? [id] : []));
+      const there = mine.filter((id) => committed.has(id));
       if (there.length > 1) violation(`${key} is ${there.length} messages: ${there.join()}`);
       if (answered === undefined) violation(`${key} has no answer at the end`);
     },

@@ -75,7 +75,7 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
   const submitted = new Map<MessageId, number | null>();
   const contents = new Map<string, string>();
   const spool = new Map<string, Uint8Array>();
-  const ids = createIds(0);
+  let ids = createIds(0);
   const disk = createMemoryDisk("8000000000000000");
   const watch = createWatch({ disk, roll, faults: () => faults, trace: trace.add, violation });
   const caps = createCapWatch(plan.steps, violation);
@@ -108,6 +108,8 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     const opened = watch.open();
     store = planted(opened, plant, roll);
     const { facts } = store;
+    // The door dies with its queue: what it gave out and nobody stored is given out again.
+    ids = createIds(facts.lastId);
     trace.add(`the daemon starts, ${facts.unclean ? "after a crash" : "clean"}`);
     const owned = new Set(store.spooled());
     for (const file of [...spool.keys()]) if (!owned.has(file)) spool.delete(file);
@@ -216,11 +218,8 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
 
   open();
   const wishes = drawWishes(random, { ...plan, domains: names.domains });
-  const { committed } = watch;
-  const clients = createClients({
-    ...{ seed, clock, wishes, hand, committed, violation },
-    life: () => life,
-  });
+  const asking = { seed, clock, wishes, hand, committed: watch.committed, violation };
+  const clients = createClients({ ...asking, life: () => life });
   const about = { seed, clock, lastsMs: trouble.lastsMs, domains: names.domains, submitted };
   const live = { queue: () => life?.queue, store: () => store, meddled: tempers.upset };
   const operator = createOperator({ ...about, ...live, violation, trace: trace.add });
