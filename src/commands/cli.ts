@@ -13,6 +13,7 @@ import { addReload } from "./reload.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addSink } from "./sink.ts";
+import { addInbox } from "./inbox.ts";
 import { addMailq } from "./mailq.ts";
 import { addSendmail } from "./sendmail/command.ts";
 import { CommandFailure } from "./target.ts";
@@ -73,6 +74,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addSendmail(program);
   addQueue(program, deps);
   addMailq(program, deps, end);
+  addInbox(program, deps, end);
   addMessage(program, deps);
   addDomain(program, deps, end);
   addKey(program, deps);

@@ -34,7 +34,9 @@ export async function mailq(options: Options, deps: CliDeps): Promise<number> {
 /** `sendmail -q`: everything that waits is tried now. */
 export async function flush(deps: CliDeps): Promise<number> {
   try {
-    bodyOf(await clientFor({}, deps).ask({ method: "POST", path: "/queue/flush", json: {} }));
+    bodyOf(
+      await clientFor({}, deps).ask({ method: "POST", path: "/queue/flush", json: { all: true } }),
+    );
     return exitCodes.done;
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;

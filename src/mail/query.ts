@@ -12,6 +12,8 @@ export type Query =
   | { readonly ask: "settled"; readonly ids: readonly string[] }
   | { readonly ask: "list"; readonly filter: ListFilter }
   | { readonly ask: "queue" }
+  | { readonly ask: "inbox"; readonly filter: InboxFilter }
+  | { readonly ask: "inboxMessage"; readonly id: string }
   /** What waits for these sites; one that has no name in the store is left out. */
   | { readonly ask: "sites"; readonly names: readonly string[] }
   | { readonly ask: "feed"; readonly feed: FeedQuery }
@@ -47,6 +49,47 @@ export interface ListFilter {
   readonly limit: number;
   readonly after?: string;
   readonly before?: string;
+}
+
+export interface InboxFilter {
+  /** A recipient of the envelope. */
+  readonly to?: string;
+  /** The sender of the envelope, or a part of From. */
+  readonly from?: string;
+  /** A part of it. */
+  readonly subject?: string;
+  readonly limit: number;
+  readonly after?: string;
+  readonly before?: string;
+}
+
+export interface InboxItem {
+  readonly object: "inbox_message";
+  readonly id: string;
+  readonly received_at: string;
+  readonly envelope: { readonly from: string; readonly to: readonly string[] };
+  readonly message_id: string | null;
+  readonly from: string | null;
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly size_bytes: number;
+}
+
+export interface InboxView extends InboxItem {
+  readonly cc: readonly string[];
+  readonly reply_to: readonly string[];
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly text: string | null;
+  readonly html: string | null;
+  readonly attachments: readonly {
+    readonly filename: string | null;
+    readonly content_type: string;
+    readonly content_id: string | null;
+    readonly disposition: string | null;
+    readonly size_bytes: number;
+  }[];
+  /** It is too large to be taken apart here: its source is still whole. */
+  readonly header_only: boolean;
 }
 
 export interface RecipientView {

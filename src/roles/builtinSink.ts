@@ -1,27 +1,75 @@
 // `*@postrider.test` is taken by the receiving server inside this process (INTERFACE 2): the sender's own session talks to the sink's
-// own dialogue, only the socket between them is missing.
+// own dialogue, only the socket between them is missing. What is captured comes here as well, whatever its domain; the inbox keeps both.
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Connect, Connection, Listener } from "../deliver/connection.ts";
 import { createDialogue, createSinkMemory, type SinkAction } from "../sink/dialogue.ts";
+import type { InboxDraft, InboxEnvelope, InboxWriter } from "./inboxWriter.ts";
 
-/** Only the headers are of use: the bodies of test mail are not kept here. */
+/** Only the headers are of use here: the inbox hears the whole message by its own tap. */
 const KEPT_BYTES = 4096;
+/** Whatever the door has taken (`max_message_bytes`). */
+const SIZE_MAX = 2_000_000_000;
+/** Who captures mail to strangers does not want their names to mean anything here. */
+const SCENARIO_DOMAIN = "postrider.test";
 
 /** A `Connect` that reaches the built-in sink, whatever the target. */
 export function createBuiltinSink(deps: {
   readonly clock: Clock;
   readonly random: Random;
   readonly hostname: string;
+  readonly inbox: Pick<InboxWriter, "draft">;
 }): Connect {
+  const { inbox, ...own } = deps;
   const memory = createSinkMemory();
   return () => {
-    const dialogue = createDialogue({ ...deps, memory, keptBytes: KEPT_BYTES });
-    return Promise.resolve(connectionTo(dialogue, deps.clock));
+    const drafts = createDrafts(inbox);
+    const dialogue = createDialogue({
+      ...own,
+      memory,
+      keptBytes: KEPT_BYTES,
+      sizeMax: SIZE_MAX,
+      scenarioDomain: SCENARIO_DOMAIN,
+      tap: drafts.open,
+    });
+    return Promise.resolve(connectionTo(dialogue, drafts, deps.clock));
   };
 }
 
-function connectionTo(dialogue: ReturnType<typeof createDialogue>, clock: Clock): Connection {
+/** Messages of one connection that have begun; which of them are taken is known behind their dots. */
+function createDrafts(inbox: Pick<InboxWriter, "draft">) {
+  let open: InboxDraft[] = [];
+  const dropAll = (drafts: readonly InboxDraft[]): void => drafts.forEach((one) => one.drop());
+  return {
+    open(envelope: InboxEnvelope): InboxDraft {
+      const draft = inbox.draft(envelope);
+      open.push(draft);
+      return draft;
+    },
+    settle(actions: readonly SinkAction[]): void {
+      if (open.length === 0) return;
+      for (const action of actions) {
+        if (action.kind !== "take") continue;
+        const taken = open.find((one) => one === action.taken.tap);
+        taken?.keep();
+        open = open.filter((one) => one !== taken);
+      }
+      // All but the last have had their dot, and were refused.
+      dropAll(open.slice(0, -1));
+      open = open.slice(-1);
+    },
+    close(): void {
+      dropAll(open);
+      open = [];
+    },
+  };
+}
+
+function connectionTo(
+  dialogue: ReturnType<typeof createDialogue>,
+  drafts: ReturnType<typeof createDrafts>,
+  clock: Clock,
+): Connection {
   let listener: Listener | undefined;
   let waiting: SinkAction[] = [...dialogue.greet()];
   let timer: Timer | undefined;
@@ -31,6 +79,7 @@ function connectionTo(dialogue: ReturnType<typeof createDialogue>, clock: Clock)
   const end = (): void => {
     over = true;
     waiting = [];
+    drafts.close();
     timer?.cancel();
   };
   /** Never within the caller's own `write`: a socket would not answer there either. */
@@ -71,7 +120,9 @@ function connectionTo(dialogue: ReturnType<typeof createDialogue>, clock: Clock)
       if (over) return true;
       // A copy, since the sink keeps parts of it; `slice` of a Buffer would be a view.
       const chunk = typeof octets === "string" ? Buffer.from(octets) : new Uint8Array(octets);
-      waiting.push(...dialogue.receive(chunk));
+      const actions = dialogue.receive(chunk);
+      drafts.settle(actions);
+      waiting.push(...actions);
       wake();
       return true;
     },

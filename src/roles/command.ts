@@ -1,7 +1,6 @@
 // The command line with its real surroundings. What is heavy is loaded only by the command that needs it, so that `postrider version`
 // is quick.
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { basename } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { runCli } from "../commands/cli.ts";
@@ -46,12 +45,21 @@ function calledAs(name: string): readonly string[] {
   return OTHER_NAMES.get(basename(name)) ?? [];
 }
 
-/** A user without an entry in the list of users has a number all the same. */
+/** By number: variables such as USER are not set by cron, and say what they like elsewhere. */
 function user(): string {
+  const uid = String(process.getuid?.() ?? "");
+  for (const line of (readIfThere("/etc/passwd") ?? "").split("\n")) {
+    const [name = "", , number] = line.split(":");
+    if (name !== "" && number === uid) return name;
+  }
+  return uid === "" ? "unknown" : `uid-${uid}`;
+}
+
+function readIfThere(path: string): string | undefined {
   try {
-    return userInfo().username;
+    return readFileSync(path, "utf8");
   } catch {
-    return `uid-${process.getuid?.() ?? 0}`;
+    return undefined;
   }
 }
 

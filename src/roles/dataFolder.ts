@@ -8,6 +8,7 @@ export const SPOOL_FOLDER = "spool";
 export const DKIM_FOLDER = "dkim";
 export const KEY_FILE = "api-key";
 export const PICKUP_FOLDER = "pickup";
+export const INBOX_FOLDER = "inbox";
 export const CONTROL_SOCKET = "control.sock";
 export const SUBMIT_SOCKET = "submit.sock";
 
@@ -23,6 +24,7 @@ export function prepareDataFolder(dataDir: string, apiKey: string | null): Prepa
     makeFolder(dataDir);
     makeFolder(join(dataDir, SPOOL_FOLDER));
     makeFolder(join(dataDir, PICKUP_FOLDER));
+    makeFolder(join(dataDir, INBOX_FOLDER));
     return { kind: "ready", apiKey: apiKey ?? firstKey(join(dataDir, KEY_FILE)) };
   } catch (error) {
     return { kind: "failed", text: (error as Error).message };

@@ -18,9 +18,10 @@ import { createGate } from "../submit/auth.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
 import { type Listener, relieve, serveTcp } from "../submit/serve.ts";
+import { createInboxFiles } from "../submit/inboxFiles.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
-import { SPOOL_FOLDER } from "./dataFolder.ts";
+import { INBOX_FOLDER, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
 import { openLocal } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
@@ -109,6 +110,7 @@ export async function openDoor(deps: {
       limits: doorLimits({ hostname, ...next }),
       health,
       spool,
+      inbox: createInboxFiles(join(config.dataDir, INBOX_FOLDER)),
       relieve,
       meter: deps.meter,
       metrics: deps.metrics.render,

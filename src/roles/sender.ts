@@ -108,6 +108,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
         return void Promise.all([sender.stop(message.graceMs), jobsEnded]).then(() => {
           outbox.flush();
           tell({ say: "bye" });
+          connecting.close();
           queue?.close();
           thread.stopped();
         });

@@ -11,6 +11,7 @@ import { expandEvent } from "./events.ts";
 import { createFeed } from "./feed.ts";
 import { createFollow } from "./follow.ts";
 import { openIndex, openStoreReadOnly } from "./index-file.ts";
+import { createInbox } from "./inbox.ts";
 import { createList } from "./list.ts";
 import { createQueueView } from "./queue-view.ts";
 import { createReports } from "./report.ts";
@@ -54,6 +55,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const report = createReports(index, stored, tag);
   const suppressions = createSuppressionViews(store, tag);
   const list = createList(index.prepare, stored, tag);
+  const inbox = createInbox(join(dataDir, "inbox"));
   const queue = createQueueView({ store, index, stored, lag: follow.lag });
 
   const catchUp = (): void => {
@@ -120,6 +122,10 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return suppressions.one(query.which);
         case "sites":
           return { kind: "found", view: queue.depths(query.names, clock.now()) };
+        case "inbox":
+          return inbox.list(query.filter);
+        case "inboxMessage":
+          return inbox.one(query.id);
         case "queue":
           catchUp();
           return { kind: "found", view: queue.view(clock.now()) };

@@ -1,6 +1,7 @@
 // The bytes between DATA and the final dot, chunk by chunk: finds the end, and is strict about line
 // ends, since a lone CR or LF is how mail is smuggled (RFC 5321 2.3.8 and 4.1.1.4). Only CRLF .
 // CRLF ends the message.
+import type { Tap } from "./dialogue.ts";
 
 const CR = 13;
 const LF = 10;
@@ -16,6 +17,7 @@ export interface ContentFacts {
   readonly bareLineEnd: boolean;
   /** As sent, dots still stuffed, without the final dot; cut at the limit given. */
   readonly kept: readonly Uint8Array[];
+  readonly tap: Tap | undefined;
 }
 
 export interface ContentScanner {
@@ -24,8 +26,8 @@ export interface ContentScanner {
   facts(): ContentFacts;
 }
 
-/** Up to `keptMax` bytes are kept as views of the chunks: the caller must not reuse its buffers. */
-export function createContentScanner(keptMax: number): ContentScanner {
+/** Up to `keptMax` bytes are kept as views of the chunks: the caller must not reuse its buffers. `tap` hears all of them. */
+export function createContentScanner(keptMax: number, tap?: Tap): ContentScanner {
   let place: Place = "start";
   let sizeBytes = 0;
   let lineBytes = 0;
@@ -36,6 +38,7 @@ export function createContentScanner(keptMax: number): ContentScanner {
   const kept: Uint8Array[] = [];
 
   const keep = (chunk: Uint8Array, from: number, to: number): void => {
+    tap?.add(chunk.subarray(from, to));
     const end = Math.min(to, from + keptMax - keptBytes);
     if (end <= from) return;
     kept.push(chunk.subarray(from, end));
@@ -92,6 +95,7 @@ export function createContentScanner(keptMax: number): ContentScanner {
       longestLineBytes,
       eightBit: bits > 127,
       bareLineEnd,
+      tap,
       kept: trimmed(kept, Math.min(keptBytes, Math.max(0, sizeBytes - FINAL_DOT_BYTES))),
     }),
   };
@@ -113,20 +117,30 @@ function trimmed(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array[]
 
 /**
  * The message as its author wrote it: a dot that begins a line was doubled on the way (RFC 5321
- * 4.5.2).
+ * 4.5.2). Chunk by chunk.
  */
-export function unstuffed(chunks: readonly Uint8Array[]): Uint8Array {
-  let size = 0;
-  for (const chunk of chunks) size += chunk.length;
-  const bytes = new Uint8Array(size);
-  let length = 0;
+export function createUnstuffer(): (chunk: Uint8Array) => Uint8Array {
   let lineStart = true;
-  for (const chunk of chunks) {
+  return (chunk) => {
+    // Most chunks hold no such dot, and a search is quicker than a look at each byte.
+    if (
+      !(lineStart && chunk[0] === DOT) &&
+      Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).indexOf("\n.") < 0
+    ) {
+      if (chunk.length > 0) lineStart = chunk[chunk.length - 1] === LF;
+      return chunk;
+    }
+    const bytes = new Uint8Array(chunk.length);
+    let length = 0;
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i] as number;
       if (!(lineStart && byte === DOT)) bytes[length++] = byte;
       lineStart = byte === LF;
     }
-  }
-  return bytes.subarray(0, length);
+    return bytes.subarray(0, length);
+  };
+}
+
+export function unstuffed(chunks: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(chunks.map(createUnstuffer()));
 }

@@ -33,6 +33,13 @@ export interface Taken {
   readonly complaints: readonly string[];
   /** The message with dots unstuffed; cut at `keptBytes`. */
   content(): Uint8Array;
+  /** What heard all of it, where somebody wanted to. */
+  readonly tap: Tap | undefined;
+}
+
+/** Hears the content of one message as it comes, dots stuffed, up to the line of its final dot. The chunks stay as they are. */
+export interface Tap {
+  add(chunk: Uint8Array): void;
 }
 
 export interface DialogueOptions {
@@ -52,6 +59,10 @@ export interface DialogueOptions {
   readonly recipientsMax?: number | undefined;
   /** How much of each message can be read afterwards; the headers need a part of it. */
   readonly keptBytes?: number | undefined;
+  /** Asked as the content of a message begins. */
+  readonly tap?: ((envelope: { from: string; recipients: readonly string[] }) => Tap) | undefined;
+  /** Only addresses of this domain name scenarios; absent: all do. */
+  readonly scenarioDomain?: string | undefined;
 }
 
 export interface Dialogue {

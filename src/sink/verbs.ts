@@ -108,7 +108,7 @@ function rcptTo(session: Session, rest: string): void {
     return say(session, "553 5.6.7 This address needs SMTPUTF8");
   if (transaction.recipients.length >= (options.recipientsMax ?? DEFAULT_RECIPIENTS_MAX))
     return say(session, "452 4.5.3 Too many recipients");
-  const scenario = scenarioOf(path.address);
+  const scenario = obeys(session, path.address) ? scenarioOf(path.address) : undefined;
   if (scenario !== undefined && isEarly(scenario.phase)) {
     const { nextConnection } = options.memory;
     if (nextConnection.length < NEXT_CONNECTIONS_MAX) nextConnection.push(scenario);
@@ -143,6 +143,11 @@ function greylistWaitMs(session: Session, key: string, delayMs: number): number 
   return waitMs;
 }
 
+function obeys({ options }: Session, address: string): boolean {
+  const { scenarioDomain } = options;
+  return scenarioDomain === undefined || address.endsWith(`@${scenarioDomain}`);
+}
+
 function scenarioFor(transaction: Transaction, phase: SinkPhase): Scenario | undefined {
   return transaction.scenarios.find((scenario) => scenario.phase === phase);
 }
@@ -152,7 +157,8 @@ function data(session: Session): void {
   if (transaction === null) return say(session, "503 5.5.1 MAIL first");
   if (transaction.recipients.length === 0) return say(session, "554 5.5.1 No valid recipient");
   if (!isOrdinary(session, "data", scenarioFor(transaction, "data"))) return;
-  const scanner = createContentScanner(session.options.keptBytes ?? DEFAULT_KEPT_BYTES);
+  const { keptBytes = DEFAULT_KEPT_BYTES, tap } = session.options;
+  const scanner = createContentScanner(keptBytes, tap?.(transaction));
   session.mode = { at: "content", transaction, scanner };
   say(session, "354 End with CR LF . CR LF");
 }
@@ -187,6 +193,7 @@ function finish(session: Session, transaction: Transaction, facts: ContentFacts)
     id: messageIdOf(facts.kept),
     complaints: complaintsAbout(transaction, facts),
     content: () => unstuffed(facts.kept),
+    tap: facts.tap,
   };
   if (!isOrdinary(session, "dot", scenarioFor(transaction, "dot"), taken)) return;
   session.actions.push({ kind: "take", taken });

@@ -22,6 +22,8 @@ import { addDocument } from "./document.ts";
 import { addDomains } from "./domains.ts";
 import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
+import { addInbox } from "./inbox.ts";
+import type { InboxFiles } from "./inboxFiles.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
@@ -92,6 +94,7 @@ export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyR
   readonly limits: DoorLimits;
   readonly health: () => Health;
   readonly spool: Spool;
+  readonly inbox: InboxFiles;
   /** Absent: attachments come in the request or not at all. */
   readonly fetchAttachment?: FetchAttachment | undefined;
   /** Has the collector run: after bodies so large that waiting for it would cost memory. */
@@ -203,6 +206,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addDomains(app, deps, keyed);
   addKeys(app, deps, keyed);
   addOperating(app, deps, keyed);
+  addInbox(app, deps, keyed);
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
   addSuppressions(app, deps, keyed);

@@ -4,6 +4,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { addDomains } from "./openapiDomains.ts";
 import { addEventShapes } from "./openapiEventShapes.ts";
 import { addEvents } from "./openapiEvents.ts";
+import { addInbox } from "./openapiInbox.ts";
 import { addKeys } from "./openapiKeys.ts";
 import { addMessages } from "./openapiMessages.ts";
 import { addOperating, type Shapes } from "./openapiOperate.ts";
@@ -23,6 +24,7 @@ export function describeApi(options: {
   addOperating(registry, shapes);
   addEvents(registry, shapes);
   addKeys(registry, shapes);
+  addInbox(registry, shapes);
   addEventShapes(registry);
   for (const [path, summary, type] of open)
     registry.registerPath({

@@ -15,6 +15,7 @@ import { digestOf } from "../../src/submit/auth.ts";
 import { owner as everything } from "../../src/submit/caller.ts";
 import type { DoorDeps, Health, Peer } from "../../src/submit/door.ts";
 import { createDoor, defaultLimits } from "../../src/submit/door.ts";
+import { createInboxFiles } from "../../src/submit/inboxFiles.ts";
 import { createSpool } from "../../src/submit/spool.ts";
 
 export const KEY = "pr_test_key";
@@ -45,6 +46,14 @@ export interface Fixture {
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   close(): void;
 }
+
+const noDomains: DoorDeps["domains"] = {
+  list: () => [],
+  get: () => ({ kind: "missing" }),
+  add: async () => ({ kind: "missing" }),
+  remove: async () => ({ kind: "missing" }),
+  verify: async () => ({ kind: "missing" }),
+};
 
 export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
   const folder = mkdtempSync(join(tmpdir(), "postrider-door-"));
@@ -86,13 +95,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         return fixture.told;
       },
       feed: { end: async () => null, next: async () => null },
-      domains: {
-        list: () => [],
-        get: () => ({ kind: "missing" }),
-        add: async () => ({ kind: "missing" }),
-        remove: async () => ({ kind: "missing" }),
-        verify: async () => ({ kind: "missing" }),
-      },
+      domains: noDomains,
       ids,
       tag,
       hostname: "mail.example.com",
@@ -102,6 +105,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       limits: defaultLimits,
       health: () => fixture.health,
       spool: createSpool(folder, random),
+      inbox: createInboxFiles(folder),
       meter,
       metrics: () => ({ type: "text/plain", text: "# nothing\n" }),
       version: "0.0.0-test",
