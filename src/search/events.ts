@@ -232,7 +232,7 @@ const bounceWords: Partial<Record<TroubleClass, string>> = {
 };
 
 function bounceOf(step: Step): BounceView {
-  const text = lastWord(step);
+  const text = step.kind === "report" ? step.text : lastWord(step);
   const subType = subTypeOf(step);
   const type = subType === "MailboxFull" ? "Transient" : "Permanent";
   return { type, subType, message: text, diagnosticCode: [`smtp; ${text}`] };
@@ -266,7 +266,7 @@ export function lastWord(step: Step): string {
       return step.text === "" ? step.note : step.text;
     case "report": {
       const { enhanced, text, report, by } = step;
-      const words = joined([text.startsWith(enhanced) ? "" : enhanced, text]);
+      const words = joined([text.includes(enhanced) ? "" : enhanced, text]);
       return `${report} by a report${by === "" ? "" : ` of ${by}`}: ${words}`;
     }
     case "attempt": {
