@@ -92,6 +92,18 @@ const action = fc.oneof(
     before: fc.integer({ min: NOW, max: NOW + MESSAGES }),
     limit: fc.integer({ min: 1, max: 3 }),
   }),
+  fc.record({
+    do: fc.constant("once" as const),
+    key: fc.constantFrom("k", "l", "m"),
+    request: fc.constantFrom("r", "s"),
+    at: fc.constantFrom(NOW, NOW + 1, NOW + 3 * 86_400_000),
+    suppress: fc.boolean(),
+  }),
+  fc.record({
+    do: fc.constant("trim" as const),
+    before: fc.integer({ min: NOW, max: NOW + 2 }),
+    limit: fc.integer({ min: 1, max: 3 }),
+  }),
   fc.record({ do: fc.constant("site" as const), name: fc.constantFrom("a", "b", "c") }),
 );
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
@@ -208,6 +220,14 @@ function perform(store: QueueStore, one: Action): unknown {
         ...(one.site === undefined ? {} : { site: one.site }),
       } satisfies Settlement);
     }
+    case "once": {
+      const { key, request, at, suppress } = one;
+      const kept = store.noteOnce({ key, request, answer: `${key} ${at}` }, at);
+      if (suppress) store.suppressOnce(key, [{ message: 0, n: 1 }]);
+      return kept;
+    }
+    case "trim":
+      return store.trimOnces({ before: one.before, now: NOW, bytesMax: 1e9, limit: one.limit });
     case "forget":
       return store.forget(one.before, one.limit);
     default:
@@ -237,6 +257,7 @@ function contents(store: QueueStore): unknown {
     pending: store.size().pendingBytes,
     kept: store.size().keptBytes,
     pauses: store.pauses(),
+    onces: ["k", "l", "m"].map(store.findOnce),
     waiting: store.walk("waiting", { after: null, limit: 99 }),
     held: store.walk("held", { after: null, limit: 99 }).map(({ message, n }) => [message, n]),
     spooled: [...store.spooled()],

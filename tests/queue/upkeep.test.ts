@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { noLog } from "../../src/base/log.ts";
-import type { QueueStore } from "../../src/queue/store.ts";
+import type { OnceTrim, QueueStore } from "../../src/queue/store.ts";
 import { createUpkeep } from "../../src/queue/upkeep.ts";
 
 const NOW = 1_800_000_000_000;
@@ -21,10 +21,12 @@ function setUp(store: Sketch) {
   const faded: number[] = [];
   const waits: number[] = [];
   const asked: number[] = [];
+  const trims: OnceTrim[] = [];
+  const time = { wall: NOW, mono: 0 };
   let next = (): void => {};
   const clock: Clock = {
-    now: () => NOW,
-    monotonicMs: () => 0,
+    now: () => time.wall,
+    monotonicMs: () => time.mono,
     soon: (run) => run(),
     after(delayMs, run) {
       waits.push(delayMs);
@@ -43,7 +45,10 @@ function setUp(store: Sketch) {
         asked.push(before);
         return store.forgets ?? 0;
       },
-      trimOnces: () => store.trims ?? 0,
+      trimOnces(trim: OnceTrim) {
+        trims.push(trim);
+        return store.trims ?? 0;
+      },
       fade(before: number) {
         faded.push(before);
         return store.fades ?? 0;
@@ -63,7 +68,7 @@ function setUp(store: Sketch) {
     const before = asked.length;
     for (let looks = 0; looks < 100 && asked.length === before; looks++) next();
   };
-  return { waits, asked, faded, upkeep, step };
+  return { waits, asked, faded, trims, time, upkeep, step };
 }
 
 test("finished mail goes once it is older than the history", () => {
@@ -127,4 +132,27 @@ test("a stopped upkeep takes no further step", () => {
   upkeep.stop();
   step();
   expect(asked).toEqual([]);
+});
+
+test("requests are known for a day, and for an hour after the clock leapt a day ahead", () => {
+  const { trims, time, step } = setUp({});
+  const day = 86_400_000;
+  const hour = 3_600_000;
+  step();
+  time.wall += 10 * day;
+  time.mono += 1000;
+  step();
+  time.wall += hour / 2;
+  time.mono += hour / 2;
+  step();
+  time.wall += hour;
+  time.mono += hour;
+  step();
+  expect(trims.map(({ before }) => before)).toEqual([
+    NOW - day,
+    -Infinity,
+    -Infinity,
+    time.wall - day,
+  ]);
+  expect(trims[0]?.bytesMax).toBe(250);
 });
