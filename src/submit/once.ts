@@ -31,7 +31,7 @@ function unquoted(header: string): string | undefined {
   return inner?.replaceAll(/\\(["\\])/g, "$1");
 }
 
-function shortHash(text: string): string {
+export function shortHash(text: string): string {
   return hash("sha256", text, "base64url").slice(0, HASH_CHARACTERS);
 }
 

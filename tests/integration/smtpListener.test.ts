@@ -1,7 +1,7 @@
 // The SMTP listener of the real daemon, with clients that do what good ones do not, and a process that is killed.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../fixtures/until.ts";
 import { plainOf, type RawClient, rawClient, type SmtpRig, startSmtpRig } from "./smtpRig.ts";

@@ -109,7 +109,10 @@ export function createRawIntake(options: RawOptions): RawIntake {
 }
 
 /** Never sent on: recipients that nobody may see, and what only the last server of all may write (RFC 5321 4.4). */
-const REMOVED = new Set(["bcc", "resent-bcc", "return-path", "idempotency-key"]);
+const REMOVED = new Set([
+  ...["bcc", "resent-bcc", "return-path"],
+  ...["idempotency-key", "resend-idempotency-key"],
+]);
 
 function editHeader(fields: readonly RawField[], options: RawOptions): Uint8Array {
   const has = (name: string): boolean => fields.some((field) => field.name === name);

@@ -26,6 +26,7 @@ export interface RawHeader {
   readonly subject: string;
   /** To, Cc and Bcc, each address once: the envelope when the caller names none. */
   readonly recipients: Parsed<readonly Address[]>;
+  /** Also by the name that Resend's SMTP users know. */
   readonly idempotencyKey: string | null;
   /** `X-Postrider-Priority: p0` as `priority` and `p0`, in order, repeated ones too. */
   readonly options: readonly { readonly name: string; readonly value: string }[];
@@ -60,7 +61,7 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
     replyTo: readAll(values("reply-to")).shown,
     subject: decodeWords(values("subject")[0] ?? ""),
     recipients: together([to, cc, bcc]),
-    idempotencyKey: values("idempotency-key")[0] ?? null,
+    idempotencyKey: values("idempotency-key")[0] ?? values("resend-idempotency-key")[0] ?? null,
     options: fields
       .filter((field) => field.name.startsWith(OWN_PREFIX))
       .map((field) => ({ name: field.name.slice(OWN_PREFIX.length), value: valueOf(field) })),
@@ -68,7 +69,10 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
   };
 }
 
-const WANTED = new Set("from to cc bcc reply-to subject message-id idempotency-key".split(" "));
+const WANTED = new Set([
+  ...["from", "to", "cc", "bcc", "reply-to", "subject", "message-id"],
+  ...["idempotency-key", "resend-idempotency-key"],
+]);
 
 function valuesByName(fields: readonly RawField[]): (name: string) => readonly string[] {
   const found = new Map<string, string[]>();

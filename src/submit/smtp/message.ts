@@ -11,13 +11,14 @@ import { said } from "../../smtp/server/said.ts";
 import type { ServerEnvelope } from "../../smtp/server/speech.ts";
 import { takenBefore, takenOf } from "../accepted.ts";
 import type { Caller } from "../caller.ts";
-import { createRawDigest } from "../once.ts";
+
 import type { Problem } from "../problem.ts";
 import { createHolder, type Envelope, headerText, prepareTaken, type RawDeps } from "../raw.ts";
 import { hand } from "../send.ts";
 import { diskProblem } from "../spool.ts";
 import type { Decision, Taker } from "./connection.ts";
 import { saidOf } from "./replies.ts";
+import { createMailDigest } from "./sameMail.ts";
 
 export interface MessageDeps extends RawDeps {
   readonly accept: Accept;
@@ -41,7 +42,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     messageId: headerText(`${uuid}@${deps.hostname}`),
   });
   const holder = createHolder(deps.spool);
-  const digest = createRawDigest(undefined);
+  const digest = createMailDigest();
   let refusal: Decision | undefined;
   /** The queue may have it: the file is no longer ours to remove. */
   let handed = false;
