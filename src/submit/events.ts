@@ -57,6 +57,7 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
         // An id from before a backup was brought back means nothing any more.
         after: after === null || after > end ? end : after,
         wants,
+        gone: request.signal,
         ended: () => void streams--,
       });
       const headers = {
@@ -182,6 +183,8 @@ function bad(name: string, detail: string): Problem {
 interface Opening {
   readonly after: number;
   readonly wants: (event: FeedEvent) => boolean;
+  /** The client has left, perhaps before it took anything. */
+  readonly gone: AbortSignal;
   readonly ended: () => void;
 }
 
@@ -198,6 +201,9 @@ function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint
     stalled?.cancel();
     opening.ended();
   };
+
+  opening.gone.addEventListener("abort", end, { once: true });
+  if (opening.gone.aborted) end();
 
   /** Undefined: only time has passed. */
   const wait = async (): Promise<FeedPage | null | undefined> => {

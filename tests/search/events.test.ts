@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { EventType } from "../../src/mail/event.ts";
 import type { EventView, FeedPage } from "../../src/mail/eventView.ts";
 import type { FeedQuery } from "../../src/mail/query.ts";
-import { type NoteStep, packStep } from "../../src/mail/timeline.ts";
+import { type NoteStep, packStep, type TlsFacts } from "../../src/mail/timeline.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import { attempt, createStage, NOW, type Stage, view } from "./stage.ts";
 
@@ -31,7 +31,7 @@ const facts = {
 const tls = {
   ...{ version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", verified: true, resumed: false },
   ...{ handshakeMs: 12, verifyMs: 1, policy: "mta-sts", unproven: "" },
-} as const;
+} as const satisfies TlsFacts;
 
 beforeAll(async () => {
   stage = createStage();
