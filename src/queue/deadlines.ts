@@ -2,11 +2,12 @@
 // anybody looks at, and expires all the same at that time. The store has no order by limit, since on the hot path that would cost more
 // than all else: the earliest limits of those that wait are known here, and the others are searched for once these have gone by.
 import type { EpochMs } from "../base/clock.ts";
-import type { MessageId } from "../mail/id.ts";
+import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import type { Instant } from "./duetime.ts";
 import { createHeap } from "./heap.ts";
 import type { Turn } from "./launch.ts";
 import { after, eventOf, type Happening } from "./lifecycle.ts";
+import type { Lulls } from "./lulls.ts";
 import { note } from "./settlement.ts";
 import type { QueueStore, WalkPlace } from "./store.ts";
 
@@ -30,6 +31,8 @@ const KNOWN_MAX = 50_000;
 /** Recipients looked at in one stretch of the search, and the rest after it: 1,000,000 take some minutes and a few percent of a core. */
 const STRETCH = 500;
 const STRETCH_REST_MS = 100;
+/** Less is the slewing of NTP. */
+const SET_BACK_MS = 60_000;
 /** Messages that expire in one transaction. */
 const A_TURN = 200;
 
@@ -43,6 +46,7 @@ const FROM_START: Search = { which: "waiting", after: null, atMono: 0 };
 
 export function createDeadlines(
   store: Pick<QueueStore, "walk" | "recipients" | "expiresAt" | "settle">,
+  lulls: Pick<Lulls, "leapt">,
   knownMax = KNOWN_MAX,
 ): Deadlines {
   const heap = createHeap<MessageId>();
@@ -50,6 +54,7 @@ export function createDeadlines(
   /** Limits from then on are not all known. */
   let horizon = Infinity;
   let search: Search | null = FROM_START;
+  let lastWall = 0;
   /** Taken out by the present transaction. */
   let taken: MessageId[] = [];
 
@@ -97,9 +102,10 @@ export function createDeadlines(
   /** Who is with a sender is not touched: what becomes of the attempt is looked at when it is over. */
   const expire = (turn: Turn, message: MessageId): void => {
     const { wall } = turn.now;
-    const expiresAt = store.expiresAt(message);
-    if (expiresAt === null) return;
-    // An operator gave it a new life.
+    const given = store.expiresAt(message);
+    if (given === null) return;
+    // An operator gave it a new life, or the clock leapt.
+    const expiresAt = given + lulls.leapt(acceptedAtOf(message), wall);
     if (expiresAt > wall) return learn(message, expiresAt);
     const happening: Happening = { kind: "expired", at: wall, counted: false };
     const event = eventOf[happening.kind];
@@ -117,6 +123,13 @@ export function createDeadlines(
       if (expiresAt !== null) learn(message, expiresAt);
     },
     look({ wall, mono }) {
+      // Set back, the clock takes leaps with it, and with them limits that were put off: they are looked for anew.
+      if (wall < lastWall - SET_BACK_MS) {
+        while (take() !== undefined);
+        horizon = Infinity;
+        search = FROM_START;
+      }
+      lastWall = wall;
       if (search === null && isSearchDue(wall)) {
         horizon = Infinity;
         search = FROM_START;

@@ -32,7 +32,7 @@ export interface DispatchDeps {
   readonly expect: (site: Site) => void;
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
-  readonly lulls: Pick<Lulls, "since">;
+  readonly lulls: Pick<Lulls, "since" | "leapt">;
   readonly deadlines: Pick<Deadlines, "add">;
   /** Our own line is down: what the resolver does not say is not held against a domain. */
   readonly held: () => boolean;
@@ -84,13 +84,13 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
   };
 
   /**
-   * The sender's own limit is kept to the letter. A lifetime ends only with a failure that this process saw since the clock last
+   * The sender's own limit is kept, whatever has failed. A lifetime ends only with a failure that this process saw since the clock last
    * jumped: its own attempt's, or that of its site or domain. A clock set forward by a year then costs one more attempt, no mail.
    */
   const hasLived = (turn: Turn, { claimed, from }: Candidate): boolean => {
-    if (claimed.expiresAt !== null) return claimed.expiresAt <= turn.now.wall;
-    if (deps.held()) return false;
     if (expiryOf(turn, claimed) > turn.now.wall) return false;
+    if (claimed.expiresAt !== null) return true;
+    if (deps.held()) return false;
     if (routes.restsUntil(roadOf(claimed)) > turn.now.due) return true;
     return from.level > 0 && from.failedAtMono > dueTime.jumpedAtMono();
   };

@@ -10,13 +10,25 @@ export type Span = readonly [EpochMs, EpochMs];
 /** Beyond it the two that lie closest become one. */
 const SPANS_MAX = 200;
 const KEY = "lulls";
+const LEAPS_KEY = "leaps";
+/**
+ * A host may sleep for some days, and what its senders set a limit to is late then. No host sleeps longer with mail in its queue than this:
+ * the clock was wrong, or is.
+ */
+const SLEEP_MAX_MS = 7 * 86_400_000;
+/** What is left of a leap when the clock goes back is less than that unless it is still wrong. */
+const REST_MS = 60_000;
 
 export interface Lulls {
   /** How much of the time since then did not count. */
   since(at: EpochMs, now: EpochMs): number;
+  /** How much of it the clock leapt over without belief: this alone counts against no sender's own limit either. */
+  leapt(at: EpochMs, now: EpochMs): number;
   add(from: EpochMs, to: EpochMs): void;
-  /** The clock was set back: what lies ahead of it has not been. */
-  cut(now: EpochMs): void;
+  /** The clock was set forward. */
+  jump(from: EpochMs, to: EpochMs): void;
+  /** The clock was set back by so much: what lies ahead of it has not been, and leaps are shorter. */
+  cut(now: EpochMs, byMs: number): void;
   /** Inside a transaction: keeps what has changed. */
   write(): void;
   /** The transaction stands. */
@@ -27,7 +39,9 @@ export function createLulls(
   store: Pick<QueueStore, "recallOne" | "remember">,
   now: EpochMs,
 ): Lulls {
-  let spans = cutAt(read(store), now);
+  let spans = cutAt(read(store, KEY), now);
+  // The clock has come back from one that ends ahead of it.
+  let leaps = read(store, LEAPS_KEY).filter(([, end]) => end <= now);
   let changed = false;
   const change = (next: readonly Span[]): void => {
     spans = next;
@@ -40,16 +54,31 @@ export function createLulls(
       if (last === undefined || last[1] <= at) return 0;
       return within(spans, at, until);
     },
+    leapt(at, until) {
+      const last = leaps.at(-1);
+      return last === undefined || last[1] <= at ? 0 : within(leaps, at, until);
+    },
+    jump(from, to) {
+      if (to - from > SLEEP_MAX_MS) leaps = withSpan(leaps, [from, to]);
+      change(withSpan(spans, [from, to]));
+    },
     add(from, to) {
       if (to > from) change(withSpan(spans, [from, to]));
     },
-    cut(at) {
+    cut(at, byMs) {
+      leaps = leaps.flatMap((leap): Span[] => {
+        const [start, end] = leap;
+        if (end <= at) return [leap];
+        return end - byMs - start > REST_MS ? [[start, end - byMs]] : [];
+      });
       if ((spans.at(-1)?.[1] ?? 0) > at) change(cutAt(spans, at));
     },
     write() {
       if (!changed) return;
-      const answer = JSON.stringify(spans);
-      store.remember([{ key: KEY, answer, expiresAt: Number.MAX_SAFE_INTEGER }]);
+      const row = (key: string, kept: readonly Span[]) => {
+        return { key, answer: JSON.stringify(kept), expiresAt: Number.MAX_SAFE_INTEGER };
+      };
+      store.remember([row(KEY, spans), row(LEAPS_KEY, leaps)]);
     },
     written: () => void (changed = false),
   };
@@ -64,14 +93,14 @@ export function jumpOver(
   return (byMs) => {
     log("warn", "queue.clock_jumped", { by_ms: byMs });
     const now = clock.now();
-    if (byMs > 0) lulls.add(now - byMs, now);
-    else lulls.cut(now);
+    if (byMs > 0) lulls.jump(now - byMs, now);
+    else lulls.cut(now, -byMs);
   };
 }
 
 /** What was written by us is not checked again. */
-function read(store: Pick<QueueStore, "recallOne">): readonly Span[] {
-  const row = store.recallOne(KEY);
+function read(store: Pick<QueueStore, "recallOne">, key: string): readonly Span[] {
+  const row = store.recallOne(key);
   return row === undefined ? [] : (JSON.parse(row.answer) as Span[]);
 }
 

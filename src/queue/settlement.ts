@@ -47,20 +47,22 @@ export interface Circumstance {
   readonly roll: number;
   /** The pause of the site at this moment. */
   readonly pausedUntil: EpochMs;
-  readonly lulls: Pick<Lulls, "since">;
+  readonly lulls: Pick<Lulls, "since" | "leapt">;
   /** Our own line is down, and that was why: it waits for the line and for nothing else. */
   readonly held: boolean;
 }
 
-/** When it has lived: its sender's own time to the letter, a lifetime without the time in which nothing could be sent. */
+/** When it has lived: its sender's own time unless the clock leapt, a lifetime without the time in which nothing could be sent. */
 export function livesUntil(
   policy: RetryPolicy,
-  lulls: Pick<Lulls, "since">,
+  lulls: Pick<Lulls, "since" | "leapt">,
   message: Pick<Leased, "priority" | "acceptedAt" | "expiresAt">,
   now: EpochMs,
 ): EpochMs {
-  const expiry = expiryOf(policy, message);
-  return message.expiresAt === null ? expiry + lulls.since(message.acceptedAt, now) : expiry;
+  const { acceptedAt } = message;
+  const lost =
+    message.expiresAt === null ? lulls.since(acceptedAt, now) : lulls.leapt(acceptedAt, now);
+  return expiryOf(policy, message) + lost;
 }
 
 /** An interrupted job rests a moment, so that a sender that gives everything back is not asked in a circle. */

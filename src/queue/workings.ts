@@ -65,7 +65,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     askAnew: routes.askAnew,
     onChange: deps.onUplink ?? (() => {}),
   });
-  const deadlines = createDeadlines(store);
+  const deadlines = createDeadlines(store, lulls);
   const alerts = createAlerts(log);
   const rests = createRests(store, sites, (site) => measure.paused(site, true));
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */

@@ -235,6 +235,7 @@ test("of more limits than are remembered the earliest are known, and the others 
       expiresAt: (message) => waiting.get(message) ?? null,
       settle: ({ message }) => (expired.push(message), waiting.delete(message)),
     },
+    { leapt: () => 0 },
     64,
   );
   const due = new Map(waiting);

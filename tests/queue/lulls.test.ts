@@ -24,7 +24,7 @@ test("only what lies between acceptance and now is taken off", () => {
 test("a clock that is set back has not been where it was", () => {
   const lulls = createLulls(createBook(), 0);
   lulls.add(1000, 9000);
-  lulls.cut(3000);
+  lulls.cut(3000, 6000);
   expect(lulls.since(0, 10_000)).toBe(2000);
 });
 
@@ -54,4 +54,22 @@ test("spans stay in order, apart and bounded, and together they hold no less tha
     }),
     { numRuns: 50 },
   );
+});
+
+test("a leap of the clock counts against nobody, a sleep against a sender's own limit", () => {
+  const [day, year] = [86_400_000, 365 * 86_400_000];
+  const book = createBook();
+  const lulls = createLulls(book, 0);
+  lulls.jump(1000, 1000 + day);
+  expect([lulls.since(0, year), lulls.leapt(0, year)]).toEqual([day, 0]);
+  lulls.jump(2 * day, 2 * day + year);
+  expect(lulls.leapt(0, 3 * year)).toBe(year);
+  expect(lulls.leapt(3 * day + year, 3 * year)).toBe(0);
+  lulls.write();
+  expect(createLulls(book, 3 * year).leapt(0, 3 * year)).toBe(year);
+  // Back by a part of it, and by the rest.
+  lulls.cut(2 * day + 5000 + year / 2, year / 2);
+  expect(lulls.leapt(0, 3 * year)).toBe(year / 2);
+  lulls.cut(2 * day + 10_000, year / 2);
+  expect(lulls.leapt(0, 3 * year)).toBe(0);
 });
