@@ -22,6 +22,7 @@ import {
 } from "./config/table.ts";
 import { smtpContradictions } from "./config/smtpSettings.ts";
 import { caFault } from "./config/tlsCa.ts";
+import { pairFault } from "./config/tlsPair.ts";
 import { ipFamily, inRanges, loopbackRanges } from "./base/cidr.ts";
 
 export type { Config } from "./config/table.ts";
@@ -80,7 +81,10 @@ export function loadConfig(input: LoadInput): LoadedConfig {
     origins[key] = given?.origin ?? { from: "default", text: "default" };
   }
   resolvePaths(values, input);
+  for (const key of ["tlsCert", "tlsKey"] as const)
+    if (typeof values[key] === "string") values[key] = resolve(input.cwd, values[key]);
   problems.push(...caProblems(values as Partial<Config>, origins as Origins, input));
+  problems.push(...pairProblems(values as Partial<Config>, origins as Origins, input));
   const keys = input.keyFaults((values.dkim as Config["dkim"] | undefined) ?? []);
   problems.push(...relayProblems(values as Partial<Config>, origins as Origins, input));
   problems.push(...senderProblems(values as Partial<Config>, origins as Origins));
@@ -199,16 +203,27 @@ function caProblems({ tlsCaFile }: Partial<Config>, origins: Origins, input: Loa
   return [{ setting: "tls_ca_file", from: origins.tlsCaFile.text, found, allowed }];
 }
 
+function pairProblems(config: Partial<Config>, origins: Origins, input: LoadInput): Problem[] {
+  const { tlsCert, tlsKey } = config;
+  if (tlsCert === undefined || tlsKey === undefined) return [];
+  const fault = pairFault({ tlsCert, tlsKey }, input.readFile);
+  if (fault === undefined) return [];
+  const { setting, found, allowed } = fault;
+  return [{ setting: rowOf(setting).name, from: origins[setting].text, found, allowed }];
+}
+
 /** Settings that are each allowed, but not together. */
 function contradictions(values: Partial<Record<SettingKey, unknown>>, origins: Origins): Problem[] {
-  const { listen, insecureHttp } = values as Partial<Config>;
+  const { listen, insecureHttp, tlsCert } = values as Partial<Config>;
   if (listen === undefined || insecureHttp !== false || isLoopback(listen.host)) return [];
+  if (typeof tlsCert === "string") return [];
   return [
     {
       setting: "listen",
       from: origins.listen.text,
       found: listen.host,
-      allowed: "a loopback address, since keys and mail would travel unencrypted, or insecure_http",
+      allowed:
+        "a loopback address, since keys and mail would travel unencrypted; or set tls_cert and tls_key; or insecure_http",
     },
   ];
 }

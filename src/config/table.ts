@@ -69,7 +69,7 @@ export const settings = {
     name: "listen",
     kind: endpoint,
     default: { host: "127.0.0.1", port: 8250 },
-    help: "Address of the HTTP API and the metrics. A public one needs `insecure_http`",
+    help: "Address of the HTTP API and the metrics. A public one needs `tls_cert`, or `insecure_http`",
   }),
   metricsListen: setting<Endpoint | null>({
     name: "metrics_listen",

@@ -9,7 +9,7 @@ export interface Submission {
 
 /** Why nothing was stored; each is an error name of the API. */
 export type Refusal =
-  "queue_full" | "disk_low" | "memory_low" | "draining" | "daily_quota_exceeded";
+  "queue_full" | "disk_low" | "memory_low" | "draining" | "daily_quota_exceeded" | "busy";
 
 /** A request that carries an idempotency key: its messages, the key and the first events are stored together. */
 export interface Once {

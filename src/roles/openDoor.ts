@@ -5,7 +5,6 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import type { Config } from "../config.ts";
-import type { Endpoint } from "../config/kinds.ts";
 import type { KeyRecord } from "../mail/apiKey.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
 import { createIds } from "../mail/id.ts";
@@ -14,18 +13,22 @@ import type { Answer, Query } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Follower } from "../report/follow.ts";
 import type { Metrics } from "../report/metrics.ts";
+import { createRefuse } from "../submit/answer.ts";
 import { createGate } from "../submit/auth.ts";
+import { guardDoor } from "../submit/clients.ts";
+import { keepRoom } from "../submit/crowd.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
-import { type Listener, relieve, serveTcp } from "../submit/serve.ts";
+import { type Listener, relieve } from "../submit/serve.ts";
 import { createInboxFiles } from "../submit/inboxFiles.ts";
 import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
 import { INBOX_FOLDER, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
+import { type HttpDoor, openHttpDoor } from "./httpDoor.ts";
 import { openLocal } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
-import { doorLimits, keySettings, returnPaths } from "./settings.ts";
+import { clientRules, doorLimits, keySettings, returnPaths } from "./settings.ts";
 import { openSmtpDoor } from "./smtpDoor.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -87,7 +90,11 @@ export async function openDoor(deps: {
     settings: keySettings(config, deps.apiKey),
   });
   deps.onKeys(book.heard);
-  const accept = book.account(deps.accept);
+  let http: HttpDoor | undefined;
+  const accept = book.account(keepRoom(deps.accept, () => http?.open() ?? 0));
+  const refuse = createRefuse(systemRandom, ({ name: reason }) =>
+    deps.meter.counter("postrider_rejected_total", { reason }).add(),
+  );
   const doorOf = ({ hostname, ...next }: Config): Door =>
     createDoor({
       accept,
@@ -118,7 +125,8 @@ export async function openDoor(deps: {
       log: deps.log,
     });
   // A reload makes another one; requests that are under way end in theirs.
-  let current = doorOf(config);
+  const guarded = (next: Config): Door => guardDoor(doorOf(next), clientRules(next), refuse);
+  let current = guarded(config);
   const door: Door = {
     fetch: (request, peer) => current.fetch(request, peer),
     send: (request, peer) => current.send(request, peer),
@@ -126,24 +134,16 @@ export async function openDoor(deps: {
   const listeners: Listener[] = [];
   // What is being opened, for the sentence that says that it failed.
   let what = "";
-  const openTcp = (setting: string, served: Door, { host, port }: Endpoint): Listener => {
-    what = `${setting} ${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const listener = serveTcp(served, { hostname: host, port });
-    listeners.push(listener);
-    return listener;
-  };
   const fail = (text: string): OpenedDoor => {
     memory.stop();
+    void http?.stopNow();
     for (const one of listeners) void one.stopNow();
     return { kind: "failed", text };
   };
   try {
-    const { url } = openTcp("listen", door, config.listen);
-    const openMetrics = ({ metricsListen }: Config): Listener | undefined =>
-      metricsListen === null
-        ? undefined
-        : openTcp("metrics_listen", metricsOnly(door), metricsListen);
-    let metrics = openMetrics(config);
+    const opened = openHttpDoor(door, config, refuse);
+    if (typeof opened === "string") return fail(opened);
+    http = opened;
     listeners.push(...(await openLocal(door, config, deps.log, (path) => (what = path))));
     const gate = createGate({ keys: book.keys, clock: systemClock });
     const { tag } = ready;
@@ -151,24 +151,19 @@ export async function openDoor(deps: {
     if (typeof smtp === "string") return fail(smtp);
     return {
       kind: "open",
-      url,
+      url: opened.url,
       async configure(next, apiKey) {
         const refused = await smtp.configure(next);
         if (refused !== undefined) return refused;
-        if (JSON.stringify(next.metricsListen) !== JSON.stringify(config.metricsListen)) {
-          try {
-            const opened = openMetrics(next);
-            void metrics?.stopNow();
-            metrics = opened;
-          } catch (error) {
-            await smtp.configure(config);
-            return `${what}: ${reasonOf(error)}`;
-          }
+        const kept = opened.configure(next);
+        if (kept !== undefined) {
+          await smtp.configure(config);
+          return kept;
         }
         config = next;
         memory.limit(next.memoryLimitBytes);
         book.configure(keySettings(next, apiKey));
-        current = doorOf(next);
+        current = guarded(next);
         return undefined;
       },
       drain: smtp.drain,
@@ -177,12 +172,13 @@ export async function openDoor(deps: {
         deps.feed.close();
         await smtp.close();
         await book.close();
-        const answered = Promise.all(listeners.map((one) => one.stop()));
+        const all = [opened, ...listeners];
+        const answered = Promise.all(all.map((one) => one.stop()));
         const late = new Promise((resolve) =>
           systemClock.after(LAST_REQUESTS_MS, () => resolve(0)),
         );
         await Promise.race([answered, late]);
-        await Promise.all(listeners.map((one) => one.stopNow()));
+        await Promise.all(all.map((one) => one.stopNow()));
       },
     };
   } catch (error) {
@@ -207,16 +203,6 @@ function healthOf(
 function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === "EADDRINUSE" ? "the port is taken by another program" : message;
-}
-
-/** The address of `metrics_listen` answers nothing else. */
-function metricsOnly(door: Door): Door {
-  const nothing = (): Response => new Response("Only /metrics is here.\n", { status: 404 });
-  return {
-    fetch: (request, peer) =>
-      new URL(request.url).pathname === "/metrics" ? door.fetch(request, peer) : nothing(),
-    send: () => Promise.resolve(nothing()),
-  };
 }
 
 function watchMemory(atFirst: number) {

@@ -18,9 +18,11 @@ import type { DomainPolicy } from "../route/policy.ts";
 import { parseRelays } from "../route/relay.ts";
 import { type RouterSettings, defaultRouterSettings } from "../route/router.ts";
 import { type Deadlines, rfcDeadlines } from "../smtp/phases.ts";
+import type { ClientRules } from "../submit/clients.ts";
 import type { DoorLimits } from "../submit/door.ts";
 import type { KeySettings } from "../submit/keyBook.ts";
 import type { ReturnPathOf } from "../submit/draft.ts";
+import type { TlsPair } from "../submit/serve.ts";
 import { ownAddresses } from "./ownAddresses.ts";
 
 export function deliverSettings(config: Config): DeliverSettings {
@@ -168,6 +170,24 @@ export function upstreamSettings(config: Config): UpstreamSettings {
 export function keySettings(config: Config, firstKey: string): KeySettings {
   const { keyRate: rate, keyBurst: burst, admissionWaitMs: waitMs } = config;
   return { firstKey, rate, burst, waitMs };
+}
+
+export function clientRules({ trustedProxies, allowClients, denyClients }: Config): ClientRules {
+  return {
+    trusted: rangesOf(trustedProxies),
+    allow: allowClients === null ? null : rangesOf(allowClients),
+    deny: rangesOf(denyClients),
+  };
+}
+
+/** Read when it is asked for: a reload takes what is there by then. A text: it cannot be read, and why. */
+export function tlsPairOf({ tlsCert, tlsKey }: Config): TlsPair | null | string {
+  if (tlsCert === null || tlsKey === null) return null;
+  try {
+    return { cert: readFileSync(tlsCert, "utf8"), key: readFileSync(tlsKey, "utf8") };
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 export function doorLimits(config: Config): DoorLimits {

@@ -18,6 +18,7 @@ import { sendBatch } from "./batch.ts";
 import { createBodyReader } from "./body.ts";
 import { createBudget } from "./budget.ts";
 import type { Caller, Scope } from "./caller.ts";
+import { isLocal } from "./clients.ts";
 import { addDocument } from "./document.ts";
 import { addDomains } from "./domains.ts";
 import { addEvents } from "./events.ts";
@@ -324,15 +325,6 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: OpenWrap, keyed: Wrap):
   app.get("/metrics", (context) =>
     isLocal(context.env, context.req.raw) ? free(context) : guarded(context),
   );
-}
-
-/** A request that a proxy on this host passes on is not local, wherever it came from. */
-function isLocal(peer: Peer, request: Request): boolean {
-  const { headers } = request;
-  for (const name of ["forwarded", "x-forwarded-for", "x-real-ip", "via"])
-    if (headers.get(name) !== null) return false;
-  const address = peer.addressOf(request);
-  return address !== null && /^(127\.|::1$|::ffff:127\.)/.test(address);
 }
 
 const methods = ["GET", "POST", "PATCH", "PUT", "DELETE"] as const;

@@ -11,6 +11,7 @@ const errors = {
   restricted_api_key: { status: 401, title: "The API key may not do this" },
   invalid_api_key: { status: 403, title: "Unknown API key" },
   not_found: { status: 404, title: "Not found" },
+  client_not_allowed: { status: 403, title: "Clients at this address are not heard" },
   domain_not_allowed: { status: 403, title: "The API key may not send from this domain" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body came too slowly" },

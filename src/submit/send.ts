@@ -256,6 +256,7 @@ export const refusals = {
   memory_low: "The daemon holds as much memory as it may. Nothing was stored. Try again later.",
   daily_quota_exceeded:
     "This API key may not send to so many more recipients today (daily_quota). Nothing was stored.",
+  busy: "So many requests are under way that bulk mail must wait (bulk_requests). Nothing was stored.",
   draining: "The daemon is stopping. Nothing was stored. Try again later.",
 } as const;
 

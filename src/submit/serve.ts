@@ -2,6 +2,7 @@
 // `Bun`.
 import { chmodSync, chownSync, unlinkSync } from "node:fs";
 import type { Caller } from "./caller.ts";
+import { type Crowd, REQUESTS_FREE } from "./crowd.ts";
 import type { Door, Peer } from "./door.ts";
 
 /** Seconds that a connection may stay silent; a slow body is bounded by its own rate (body.ts). */
@@ -30,14 +31,58 @@ export interface Listener {
   stopNow(): Promise<void>;
 }
 
+/** In PEM. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface TcpAddress {
+  readonly hostname: string;
+  readonly port: number;
+  /** Null: HTTP. */
+  readonly tls?: TlsPair | null;
+  readonly crowd?: Crowd;
+}
+
+export interface TcpListener extends Listener {
+  /** Requests that have no answer yet. */
+  open(): number;
+  /** Speaks with another certificate from now on; connections that are there keep theirs. Throws, and nothing is changed. */
+  renew(tls: TlsPair | null): void;
+}
+
 /** Throws what the system says, such as EADDRINUSE. */
-export function serveTcp(
-  door: Door,
-  at: { readonly hostname: string; readonly port: number },
-): Listener {
-  const server = Bun.serve({
-    hostname: at.hostname,
-    port: at.port,
+export function serveTcp(door: Door, at: TcpAddress): TcpListener {
+  let { tls = null } = at;
+  let server = openServer(door, at);
+  const port = server.port ?? at.port;
+  const ended: Promise<void>[] = [];
+  return {
+    url: server.url.origin,
+    port,
+    open: () => server.pendingRequests,
+    renew(next) {
+      // The runtime's own reload keeps the old certificate. Nobody else takes the port within one turn of the event loop.
+      ended.push(server.stop(false));
+      try {
+        server = openServer(door, { ...at, port, tls: next });
+        tls = next;
+      } catch (error) {
+        server = openServer(door, { ...at, port, tls });
+        throw error;
+      }
+    },
+    stop: async () => void (await Promise.all([...ended, server.stop(false)])),
+    stopNow: () => server.stop(true),
+  };
+}
+
+function openServer(door: Door, { hostname, port, tls, crowd }: TcpAddress) {
+  const server: ReturnType<typeof Bun.serve> = Bun.serve({
+    hostname,
+    port,
+    ...(tls == null ? {} : { tls }),
     // Else the runtime shares the port with whoever asks for it too: two daemons would take turns at the requests.
     reusePort: false,
     idleTimeout: IDLE_TIMEOUT_S,
@@ -47,25 +92,26 @@ export function serveTcp(
       "/send": {
         POST(request: Request) {
           if (mayWait(request)) server.timeout(request, NEVER_S);
-          return door.send(request, peer);
+          const open = server.pendingRequests;
+          if (open <= REQUESTS_FREE || crowd === undefined) return door.send(request, peer);
+          const go = (): Promise<Response> => door.send(request, peer);
+          return crowd.enter(request, open, peer.addressOf(request), go);
         },
       },
     },
     fetch(request) {
       if (mayWait(request)) server.timeout(request, NEVER_S);
-      return door.fetch(request, peer);
+      const open = server.pendingRequests;
+      if (open <= REQUESTS_FREE || crowd === undefined) return door.fetch(request, peer);
+      const go = (): Response | Promise<Response> => door.fetch(request, peer);
+      return crowd.enter(request, open, peer.addressOf(request), go);
     },
   });
   const peer: Peer = {
     caller: null,
     addressOf: (request) => server.requestIP(request)?.address ?? null,
   };
-  return {
-    url: server.url.origin,
-    port: server.port ?? at.port,
-    stop: () => server.stop(false),
-    stopNow: () => server.stop(true),
-  };
+  return server;
 }
 
 function mayWait({ headers }: Request): boolean {

@@ -1,0 +1,100 @@
+// The addresses of the HTTP API: their sockets, their certificate, and what a reload changes of them.
+import type { Config } from "../config.ts";
+import { type Endpoint, showEndpoint } from "../config/kinds.ts";
+import type { Refuse } from "../submit/answer.ts";
+import { type Crowd, createCrowd } from "../submit/crowd.ts";
+import type { Door } from "../submit/door.ts";
+import { serveTcp, type TcpListener, type TlsPair } from "../submit/serve.ts";
+import { tlsPairOf } from "./settings.ts";
+
+export interface HttpDoor {
+  readonly url: string;
+  /** Requests that have no answer yet. */
+  open(): number;
+  /** A text: nothing was changed, and why. */
+  configure(next: Config): string | undefined;
+  stop(): Promise<void>;
+  stopNow(): Promise<void>;
+}
+
+/** A text: it could not be opened, and why. */
+export function openHttpDoor(door: Door, given: Config, refuse: Refuse): HttpDoor | string {
+  let config = given;
+  const crowd = createCrowd(refuse);
+  const first = tlsPairOf(config);
+  if (typeof first === "string") return `tls_cert: ${first}`;
+  let pair: TlsPair | null = first;
+  const api = openAt("listen", config.listen, { door, crowd, tls: pair });
+  if (typeof api === "string") return api;
+  const openMetrics = ({ metricsListen }: Config): TcpListener | null | string =>
+    metricsListen === null
+      ? null
+      : openAt("metrics_listen", metricsListen, { door: metricsOnly(door) });
+  const opened = openMetrics(config);
+  if (typeof opened === "string") {
+    void api.stopNow();
+    return opened;
+  }
+  let metrics = opened;
+  const all = (): TcpListener[] => (metrics === null ? [api] : [api, metrics]);
+
+  const moveMetrics = (next: Config): string | undefined => {
+    if (JSON.stringify(next.metricsListen) === JSON.stringify(config.metricsListen))
+      return undefined;
+    const moved = openMetrics(next);
+    if (typeof moved === "string") return moved;
+    void metrics?.stopNow();
+    metrics = moved;
+    return undefined;
+  };
+  return {
+    url: api.url,
+    open: () => all().reduce((sum, listener) => sum + listener.open(), 0),
+    configure(next) {
+      const renewed = tlsPairOf(next);
+      if (typeof renewed === "string") return `tls_cert: ${renewed}`;
+      if (renewed?.cert !== pair?.cert || renewed?.key !== pair?.key)
+        try {
+          api.renew(renewed);
+        } catch (error) {
+          return `tls_cert: ${(error as Error).message}`;
+        }
+      const refused = moveMetrics(next);
+      if (refused !== undefined) {
+        if (renewed !== pair) api.renew(pair);
+        return refused;
+      }
+      pair = renewed;
+      config = next;
+      return undefined;
+    },
+    stop: async () => void (await Promise.all(all().map((one) => one.stop()))),
+    stopNow: async () => void (await Promise.all(all().map((one) => one.stopNow()))),
+  };
+}
+
+interface Opening {
+  readonly door: Door;
+  readonly crowd?: Crowd;
+  readonly tls?: TlsPair | null;
+}
+
+function openAt(setting: string, at: Endpoint, { door, ...rest }: Opening): TcpListener | string {
+  try {
+    return serveTcp(door, { hostname: at.host, port: at.port, ...rest });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "the port is taken by another program" : message;
+    return `${setting} ${showEndpoint(at)}: ${why}`;
+  }
+}
+
+/** The address of `metrics_listen` answers nothing else. */
+function metricsOnly(door: Door): Door {
+  const nothing = (): Response => new Response("Only /metrics is here.\n", { status: 404 });
+  return {
+    fetch: (request, peer) =>
+      new URL(request.url).pathname === "/metrics" ? door.fetch(request, peer) : nothing(),
+    send: () => Promise.resolve(nothing()),
+  };
+}
