@@ -24,6 +24,7 @@ import {
   text,
 } from "./kinds.ts";
 import { attachmentSettings } from "./attachmentUrls.ts";
+import { webhookSettings } from "./webhookSettings.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
 import { doorSettings } from "./doorSettings.ts";
 import { localSettings } from "./localSettings.ts";
@@ -245,6 +246,7 @@ export const settings = {
     help: "Largest message; larger ones are answered 413",
   }),
   ...attachmentSettings,
+  ...webhookSettings,
   maxRecipients: setting({
     name: "max_recipients",
     kind: integer({ min: 1, max: 10_000 }),

@@ -7,9 +7,10 @@ import type { DkimKey } from "./dkim/key.ts";
 import type { DnsType } from "./dns.ts";
 import type { MessageId } from "./id.ts";
 import type { TraceWish } from "./trace.ts";
+import type { HookPending, HookProgress, NewWebhook, WebhookTerms } from "./webhook.ts";
 
 /** For the queue thread: whatever changes the store, and whatever only that thread knows. */
-export type Command = QueueCommand | DnsCommand | KeyCommand;
+export type Command = QueueCommand | DnsCommand | KeyCommand | WebhookCommand;
 
 /** Whom a verb concerns, besides a message. */
 export type Span =
@@ -71,6 +72,17 @@ export type KeyCommand =
   | { readonly do: "keys.revoke"; readonly id: string }
   /** What the door counted: written behind or ahead of the mail, never in its way. */
   | { readonly do: "keys.used"; readonly uses: readonly KeyUse[] };
+
+/** Answered with the `WebhookRecord` as it is afterwards, by which time the door's dispatcher knows it. */
+export type WebhookCommand =
+  | { readonly do: "webhook.create"; readonly webhook: NewWebhook }
+  | { readonly do: "webhook.update"; readonly id: string; readonly change: Partial<WebhookTerms> }
+  | { readonly do: "webhook.remove"; readonly id: string }
+  /** The secret signs from now on, and the one before it a little longer. */
+  | { readonly do: "webhook.rotate"; readonly id: string; readonly secret: string }
+  | { readonly do: "webhook.replay"; readonly id: string; readonly pending: HookPending }
+  /** What the dispatcher has done meanwhile, of all endpoints in one transaction. */
+  | { readonly do: "webhook.progress"; readonly progress: readonly HookProgress[] };
 
 /** For every sender thread: what it has learned, and what it does at this moment. */
 export type SenderCommand =

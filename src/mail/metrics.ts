@@ -103,6 +103,12 @@ export const metricTable: readonly MetricRow[] = [
     help: "Free bytes on the data folder's volume.",
   },
   {
+    name: "postrider_webhook_pending_events",
+    kind: "gauge",
+    labels: [],
+    help: "Events that webhooks have still to take; what is not read yet is counted by attempts.",
+  },
+  {
     name: "postrider_thread_lag_seconds",
     kind: "gauge",
     labels: ["thread"],

@@ -21,7 +21,20 @@ export type Query =
   | { readonly ask: "report"; readonly bytes: Uint8Array; readonly to: readonly string[] }
   | { readonly ask: "suppressions"; readonly filter: SuppressionFilter }
   /** By address or by id. */
-  | { readonly ask: "suppression"; readonly which: string };
+  | { readonly ask: "suppression"; readonly which: string }
+  /** The delivery log of a webhook, newest first. */
+  | { readonly ask: "webhookEvents"; readonly filter: WebhookFilter }
+  | { readonly ask: "webhookEvent"; readonly webhook: number; readonly event: number }
+  | { readonly ask: "webhookAttempts"; readonly webhook: number; readonly event: number }
+  /** What waits for its next attempt (`HookPending[]`). */
+  | { readonly ask: "webhookPending"; readonly webhook: number };
+
+export interface WebhookFilter {
+  readonly webhook: number;
+  readonly limit: number;
+  /** The id of an event. */
+  readonly after?: number;
+}
 
 /**
  * Events in their order (`FeedPage`): from behind `after` on, or from an instant on, or the last ones before an id, or the last ones of all.

@@ -179,6 +179,40 @@ CREATE TABLE suppression (
 CREATE INDEX suppressed_by ON suppression (origin, id);
 `;
 
+/**
+ * `cursor` is an event's id outside; `why` says why an endpoint is off that nobody switched off. Of `webhook_event` only those that wait
+ * (`status` 0) are owed, the others are the log; `log` holds attempts as JSON values with commas between them.
+ */
+const webhooks = `
+CREATE TABLE webhook (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  endpoint TEXT NOT NULL,
+  events TEXT,
+  enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+  why TEXT,
+  secrets TEXT NOT NULL,
+  cursor INTEGER NOT NULL,
+  failing INTEGER,
+  created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE webhook_event (
+  webhook INTEGER NOT NULL,
+  event INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  email TEXT NOT NULL,
+  status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 2),
+  due INTEGER,
+  tries INTEGER NOT NULL CHECK (tries >= 0),
+  log TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (webhook, event),
+  CHECK ((status = 0) = (due IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_due ON webhook_event (webhook, event) WHERE status = 0;
+CREATE INDEX webhook_log ON webhook_event (webhook, at, event);
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: operator },
@@ -187,6 +221,7 @@ export const migrations: readonly Migration[] = [
   { version: 4, sql: once },
   { version: 5, sql: apiKeys },
   { version: 6, sql: suppression },
+  { version: 7, sql: webhooks },
   // The API key that sent it, by number; and whether nothing of it leaves the host.
   {
     version: 8,

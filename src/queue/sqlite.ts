@@ -36,6 +36,8 @@ import {
   type StoreFacts,
   UNROUTED,
 } from "./store.ts";
+import { createWebhooks } from "./sqlite-webhooks.ts";
+import type { WebhookStore } from "./webhooks.ts";
 
 export interface SqliteOptions {
   readonly dataDir: string;
@@ -51,7 +53,7 @@ export interface SqliteOptions {
 }
 
 export type OpenResult =
-  | { readonly kind: "opened"; readonly store: QueueStore & KeyStore }
+  | { readonly kind: "opened"; readonly store: QueueStore & KeyStore & WebhookStore }
   | { readonly kind: "refused"; readonly why: RefusedWhy; readonly text: string };
 
 const BALLAST_BYTES = 16 * 1024 * 1024;
@@ -96,7 +98,13 @@ interface StoreParts {
   readonly walFile: string;
 }
 
-function createStore({ file, facts, ballast, ring, walFile }: StoreParts): QueueStore & KeyStore {
+function createStore({
+  file,
+  facts,
+  ballast,
+  ring,
+  walFile,
+}: StoreParts): QueueStore & KeyStore & WebhookStore {
   const { db, prepare } = file;
   const books = createBooks(prepare);
   const leases = createHeldLeases();
@@ -181,6 +189,7 @@ function createStore({ file, facts, ballast, ring, walFile }: StoreParts): Queue
     forget: createForget(prepare, books, graves),
     ...createOnces(prepare),
     ...createKeys(prepare),
+    ...createWebhooks(prepare),
     ...suppressions,
     lastEvent: books.lastSeq,
     ...createReads(prepare, ring),

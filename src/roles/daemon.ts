@@ -173,6 +173,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     ask: withUplink(reader.ask, queue.uplink),
     order: queue.order,
     onKeys: queue.onKeys,
+    onWebhooks: queue.onWebhooks,
     trace: tracing.open,
     explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),

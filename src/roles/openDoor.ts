@@ -11,6 +11,7 @@ import { createIds } from "../mail/id.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
+import type { WebhookRecord } from "../mail/webhook.ts";
 import type { Follower } from "../report/follow.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { createRefuse } from "../submit/answer.ts";
@@ -25,12 +26,15 @@ import { createSpool } from "../submit/spool.ts";
 import { version } from "../commands/version.ts";
 import { INBOX_FOLDER, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
+import { fetchAttachments } from "./fetching.ts";
 import { type HttpDoor, openHttpDoor } from "./httpDoor.ts";
 import { openLocal } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
 import { clientRules, doorLimits, keySettings, returnPaths } from "./settings.ts";
 import { openSmtpDoor } from "./smtpDoor.ts";
 import type { Tracing } from "./tracing.ts";
+import { createWeb } from "./web.ts";
+import { openWebhooks } from "./webhooks.ts";
 
 export type OpenedDoor =
   | {
@@ -67,6 +71,8 @@ export async function openDoor(deps: {
   readonly order: Order;
   /** Told of all API keys after every change. */
   readonly onKeys: (hear: (keys: readonly KeyRecord[]) => void) => void;
+  /** Told of all webhooks after every change. */
+  readonly onWebhooks: (hear: (webhooks: readonly WebhookRecord[]) => void) => void;
   readonly explain: Explain;
   readonly trace: Tracing["open"];
   readonly reload: () => Promise<CommandAnswer>;
@@ -92,6 +98,8 @@ export async function openDoor(deps: {
   deps.onKeys(book.heard);
   let http: HttpDoor | undefined;
   const accept = book.account(keepRoom(deps.accept, () => http?.open() ?? 0));
+  const web = createWeb(config, deps.order, deps.log);
+  const webhooks = openWebhooks({ ...deps, web, version });
   const refuse = createRefuse(systemRandom, ({ name: reason }) =>
     deps.meter.counter("postrider_rejected_total", { reason }).add(),
   );
@@ -105,6 +113,8 @@ export async function openDoor(deps: {
       trace: deps.trace,
       reload: deps.reload,
       domains: deps.domains,
+      webhooks: webhooks.desk,
+      fetchAttachment: fetchAttachments(web.attachments),
       signs: deps.signs,
       ids,
       tag: ready.tag,
@@ -163,6 +173,7 @@ export async function openDoor(deps: {
         config = next;
         memory.limit(next.memoryLimitBytes);
         book.configure(keySettings(next, apiKey));
+        web.configure(next);
         current = guarded(next);
         return undefined;
       },
@@ -172,6 +183,8 @@ export async function openDoor(deps: {
         deps.feed.close();
         await smtp.close();
         await book.close();
+        await webhooks.close();
+        web.close();
         const all = [opened, ...listeners];
         const answered = Promise.all(all.map((one) => one.stop()));
         const late = new Promise((resolve) =>

@@ -15,6 +15,7 @@ import type { Late, Recall } from "../mail/recall.ts";
 import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import type { TraceLine } from "../mail/trace.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import type { WebhookRecord } from "../mail/webhook.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
 import type { Route } from "../route/route.ts";
@@ -85,6 +86,7 @@ export interface QueueReady {
   readonly lastId: MessageId;
   readonly health: QueueHealth;
   readonly keys: readonly KeyRecord[];
+  readonly webhooks: readonly WebhookRecord[];
 }
 
 /** Why a store could not be opened; each has an exit code of its own (INTERFACE 3). */
@@ -104,6 +106,8 @@ export type QueueToDoor =
   | { readonly say: "keys"; readonly keys: readonly KeyRecord[] }
   /** There are new events. */
   | { readonly say: "moved" }
+  /** All webhooks, whenever one was made, changed or removed. */
+  | { readonly say: "webhooks"; readonly webhooks: readonly WebhookRecord[] }
   /** Told when it changes. */
   | { readonly say: "standing"; readonly refusing: Refusal | null }
   /** Whenever it changes. */

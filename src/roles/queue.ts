@@ -23,6 +23,7 @@ import { dnsHandlers } from "./handlers/dns.ts";
 import { explainHandlers } from "./handlers/explain.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
+import { webhookHandlers } from "./handlers/webhooks.ts";
 import { createListening } from "./listening.ts";
 import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
 import { watchKeys } from "./keyWatch.ts";
@@ -129,6 +130,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...explainHandlers({ queue, store, routing, sources, clock }),
     ...dnsHandlers(routing.dns, clock),
     ...keyed.handlers,
+    ...webhookHandlers({ ...{ store, fatal, clock }, tell: thread.say }),
   };
   thread.hear((message) => {
     switch (message.say) {
@@ -166,7 +168,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   });
   queue.start();
   const { tag, lastId } = store.facts;
-  thread.say({ say: "ready", tag, lastId, health: queue.health(), keys: store.keys() });
+  const books = { keys: store.keys(), webhooks: store.webhooks() };
+  thread.say({ say: "ready", tag, lastId, health: queue.health(), ...books });
 }
 
 function keepingOf({ deadLetterDays, keepBodies }: Config): Keeping {

@@ -6,6 +6,7 @@ import type { KeyRecord } from "../mail/apiKey.ts";
 import { busy, type Command, type CommandAnswer, type Order } from "../mail/command.ts";
 import type { UplinkView } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
+import type { WebhookRecord } from "../mail/webhook.ts";
 import { createAsker } from "./asker.ts";
 import type {
   Common,
@@ -34,6 +35,8 @@ export interface QueueThread {
   /** `hear` is told once there is an event behind this row. */
   listen(afterRow: number): void;
   onMoved(hear: () => void): void;
+  /** Told of all webhooks after every change. */
+  onWebhooks(hear: (webhooks: readonly WebhookRecord[]) => void): void;
   /** Why it takes no mail; null: it does. A moment old. */
   refusing(): Refusal | null;
   /** Calls that have no answer yet. */
@@ -65,6 +68,7 @@ export function createQueueThread(deps: {
   const first = Promise.withResolvers<QueueReady | QueueUnable>();
   const ended = Promise.withResolvers<void>();
   let hearKeys: (keys: readonly KeyRecord[]) => void = () => {};
+  let hearWebhooks: (webhooks: readonly WebhookRecord[]) => void = () => {};
   let refusing: Refusal | null = null;
   let moved = (): void => {};
   let ready = false;
@@ -87,6 +91,8 @@ export function createQueueThread(deps: {
         return orders.answered(message.number, message.answer);
       case "keys":
         return hearKeys(message.keys);
+      case "webhooks":
+        return hearWebhooks(message.webhooks);
       case "uplink":
         uplink = message.uplink;
         return;
@@ -115,6 +121,7 @@ export function createQueueThread(deps: {
     onKeys: (hear) => void (hearKeys = hear),
     listen: (afterRow) => thread.say({ say: "listen", afterRow }),
     onMoved: (hear) => void (moved = hear),
+    onWebhooks: (hear) => void (hearWebhooks = hear),
     refusing: () => refusing,
     open: submitter.open,
     uplink: () => uplink,

@@ -17,6 +17,7 @@ import { createQueueView } from "./queue-view.ts";
 import { createReports } from "./report.ts";
 import { createStored } from "./stored.ts";
 import { createSuppressionViews } from "./suppressions.ts";
+import { createWebhookViews } from "./webhooks.ts";
 
 export interface ReaderDeps {
   readonly dataDir: string;
@@ -54,6 +55,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const feed = createFeed(store, stored, tag);
   const report = createReports(index, stored, tag);
   const suppressions = createSuppressionViews(store, tag);
+  const webhooks = createWebhookViews(store, tag, feed);
   const list = createList(index.prepare, stored, tag);
   const inbox = createInbox(join(dataDir, "inbox"));
   const queue = createQueueView({ store, index, stored, lag: follow.lag });
@@ -120,6 +122,14 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return suppressions.list(query.filter);
         case "suppression":
           return suppressions.one(query.which);
+        case "webhookEvents":
+          return webhooks.list(query.filter);
+        case "webhookEvent":
+          return webhooks.one(query.webhook, query.event);
+        case "webhookAttempts":
+          return webhooks.attempts(query.webhook, query.event);
+        case "webhookPending":
+          return { kind: "found", view: webhooks.pending(query.webhook) };
         case "sites":
           return { kind: "found", view: queue.depths(query.names, clock.now()) };
         case "inbox":

@@ -39,6 +39,7 @@ import { createTurns } from "./turns.ts";
 import { addReports } from "./reports.ts";
 import { addSuppressions } from "./suppressions.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
+import { addWebhooks, type WebhookDesk } from "./webhooks.ts";
 import { createWaiting } from "./wait.ts";
 
 /** JSON and CBOR bodies being parsed at once: 48 MB all together (DESIGN 3). */
@@ -83,6 +84,7 @@ export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyR
   readonly explain: (domain: string) => Promise<CommandAnswer>;
   readonly reload: () => Promise<CommandAnswer>;
   readonly domains: Domains;
+  readonly webhooks: WebhookDesk;
   readonly ids: (now: EpochMs) => MessageId;
   readonly tag: HostTag;
   readonly hostname: string;
@@ -206,6 +208,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addReading(app, deps, keyed);
   addDomains(app, deps, keyed);
   addKeys(app, deps, keyed);
+  addWebhooks(app, deps, keyed);
   addOperating(app, deps, keyed);
   addInbox(app, deps, keyed);
   addLooking(app, deps, keyed);

@@ -8,6 +8,7 @@ import { addInbox } from "./openapiInbox.ts";
 import { addKeys } from "./openapiKeys.ts";
 import { addMessages } from "./openapiMessages.ts";
 import { addOperating, type Shapes } from "./openapiOperate.ts";
+import { addWebhooks } from "./openapiWebhooks.ts";
 import { errorNames, statusOf } from "./problem.ts";
 import type { MessageSchema } from "./schema.ts";
 
@@ -24,6 +25,7 @@ export function describeApi(options: {
   addOperating(registry, shapes);
   addEvents(registry, shapes);
   addKeys(registry, shapes);
+  addWebhooks(registry, shapes);
   addInbox(registry, shapes);
   addEventShapes(registry);
   for (const [path, summary, type] of open)

@@ -8,6 +8,7 @@ const readyWord: QueueReady = {
   tag: "8000000000000000",
   lastId: 0,
   keys: [],
+  webhooks: [],
   health: {
     pendingRecipients: 0,
     pendingBytes: 0,

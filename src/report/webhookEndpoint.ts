@@ -1,0 +1,315 @@
+// One endpoint: what it is sent, how many at once, and what is noted of it. A receiver that is dead is asked by one request at a time, each
+// on the schedule of its event, and nothing more is read for it: its backlog stays where it is, in the event table.
+import type { Clock, EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { FeedPage } from "../mail/eventView.ts";
+import type { FeedQuery } from "../mail/query.ts";
+import {
+  type HookAttempt,
+  type HookEntry,
+  hookEventId,
+  type HookPending,
+  type HookProgress,
+  type HookStatus,
+  PENDING_MAX,
+  typesOf,
+  type WebhookRecord,
+} from "../mail/webhook.ts";
+import type { WebPost, WebReply } from "../web/client.ts";
+import { fitBody } from "./webhookBody.ts";
+import { outcomeOf, REPLY_BYTES_KEPT, wordsOf } from "./webhookOutcome.ts";
+import { isHopeless, nextAttemptAt } from "./webhookSchedule.ts";
+import { signedHeaders } from "./webhookSigning.ts";
+import { createHookWindow, type HookItem } from "./webhookWindow.ts";
+
+export interface EndpointDeps {
+  readonly clock: Clock;
+  readonly random: Pick<Random, "roll">;
+  readonly log: Log;
+  readonly tag: string;
+  readonly userAgent: string;
+  post(ask: WebPost): Promise<WebReply>;
+  /** The event's JSON; null: it is no longer kept; undefined: not to be had now. */
+  bodyOf(event: number): Promise<string | null | undefined>;
+  /** False: no request more may leave now. It is given back by `free`. */
+  seize(inFlight: number): boolean;
+  free(): void;
+  /** There may be something to do: a place, a page. */
+  woken(): void;
+}
+
+export interface HookEndpoint {
+  record(): WebhookRecord;
+  /** Other terms or secrets from now on. */
+  change(next: WebhookRecord): void;
+  restore(pending: readonly HookPending[]): void;
+  /** Starts what may start now. */
+  pump(): void;
+  /** What is to be read next; null: nothing now. */
+  wants(): FeedQuery | null;
+  take(page: FeedPage): void;
+  /** What has changed since the last time; null: nothing. */
+  progress(): HookProgress | null;
+  /** It was not written: it is told again. */
+  untold(progress: HookProgress): void;
+  inFlight(): number;
+  /** Events that are here and not yet taken, and how far was read. */
+  standing(): { readonly waiting: number; readonly readTo: number };
+  /** Whatever is under way is given up, and nothing more is said. */
+  close(): void;
+}
+
+/** INTERFACE leaves it to us; Standard Webhooks says 15 to 30 s. */
+const TIMEOUT_MS = 15_000;
+/** Requests at once: it begins with few, and each that is taken earns one more. */
+const IN_FLIGHT_FIRST = 2;
+const IN_FLIGHT_MAX = 16;
+/** So many failures in a row, of whatever events: the endpoint is down, whatever its messages. */
+const DOWN_AFTER = 4;
+const PROBE_MS = 300_000;
+/** Events of one page, and how few of them are left when the next is read. */
+const PAGE_EVENTS = 128;
+const REFILL_BELOW = 64;
+/** Of what is taken at once, the log keeps so many between two writes: the rest is only counted by the cursor. */
+const LOGGED_MAX = 200;
+/** What is noted and not yet written; beyond that nothing is sent. */
+const NOTED_MAX = 2000;
+
+export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): HookEndpoint {
+  const { clock, log } = deps;
+  let record = first;
+  const window = createHookWindow(first.cursor);
+  const aborting = new AbortController();
+  let inFlight = 0;
+  let allowed = IN_FLIGHT_FIRST;
+  let failures = 0;
+  let { failingSince } = first;
+  let restUntil: EpochMs = 0;
+  let closed = false;
+  /** By event: what must be written. */
+  let owed = new Map<number, HookEntry>();
+  /** What would be good to have in the log. */
+  let told: HookEntry[] = [];
+  let toldCursor = first.cursor;
+  let toldFailing = first.failingSince;
+  /** We switched it off, and why, until that is told. */
+  let off = false;
+  let disable: string | null = null;
+  let probedAtMs = -Infinity;
+
+  const isDown = (): boolean => failures >= DOWN_AFTER;
+  const isOn = (): boolean => record.enabled && !closed && !off;
+
+  function note(item: HookItem, status: HookStatus, attempts: readonly HookAttempt[]): void {
+    const { event, type, email, tries, parked } = item;
+    const dueAt = status === "pending" ? item.dueAt : null;
+    const entry: HookEntry = { event, type, email, status, dueAt, tries, attempts };
+    if (!parked && status === "success") {
+      told.push(entry);
+      if (told.length > 2 * LOGGED_MAX) told = told.slice(-LOGGED_MAX);
+      return;
+    }
+    const before = owed.get(event);
+    owed.set(event, { ...entry, attempts: [...(before?.attempts ?? []), ...attempts] });
+  }
+
+  /** A fact about the endpoint itself, for its log. */
+  function remark(type: string, text: string): void {
+    const now = clock.now();
+    let event = -now;
+    while (owed.has(event)) event--;
+    const attempts = [{ at: now, status: 0, durationMs: 0, text }];
+    owed.set(event, {
+      ...{ event, type, email: "", status: "failed", dueAt: null, tries: 0, attempts },
+    });
+  }
+
+  function switchOff(why: string): void {
+    off = true;
+    disable = why;
+    remark("webhook.endpoint_disabled", why);
+    log("warn", "webhook.endpoint_disabled", { webhook: record.id, why });
+  }
+
+  function pump(): void {
+    while (isOn() && owed.size < NOTED_MAX && clock.now() >= restUntil) {
+      if (inFlight >= (isDown() ? 1 : allowed) || !deps.seize(inFlight)) return;
+      const item = window.next(clock.now(), orElse());
+      if (item === undefined) return deps.free();
+      probedAtMs = clock.monotonicMs();
+      inFlight++;
+      void send(item).finally(() => {
+        inFlight--;
+        deps.free();
+        deps.woken();
+      });
+    }
+  }
+
+  /** A receiver that is down is asked now and then besides: the next attempt of what waits may be a day away. */
+  function orElse(): "fresh" | "earliest" | "none" {
+    if (!isDown() || window.parked() === 0) return "fresh";
+    return clock.monotonicMs() - probedAtMs >= PROBE_MS ? "earliest" : "none";
+  }
+
+  async function send(item: HookItem): Promise<void> {
+    const types = typesOf(record);
+    // The filter may have changed since it was read; what was asked for by hand goes all the same.
+    if (!item.parked && types !== null && !types.some((type) => type === item.type))
+      return window.settle(item);
+    const body = item.body ?? (await deps.bodyOf(item.event));
+    if (closed) return;
+    if (body === undefined) return window.unsend(item);
+    if (body === null) return giveUp(item, "The event is no longer kept.");
+    const fit = fitBody(body);
+    const at = clock.now();
+    const startedMs = clock.monotonicMs();
+    const reply = await deps.post({
+      url: record.endpoint,
+      headers: {
+        "Content-Type": "application/json",
+        "User-Agent": deps.userAgent,
+        ...signedHeaders(hookEventId(item.event, deps.tag), fit, record.secrets, at),
+      },
+      body: Buffer.from(fit),
+      timeoutMs: TIMEOUT_MS,
+      keepBytes: REPLY_BYTES_KEPT,
+      signal: aborting.signal,
+    });
+    if (closed) return;
+    // Neither said anything of the receiver.
+    if (reply.kind === "failed" && (reply.why === "busy" || reply.why === "aborted"))
+      return window.unsend(item);
+    const status = reply.kind === "reply" ? reply.status : 0;
+    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    conclude(item, reply, { at, status, durationMs, text: wordsOf(reply) });
+  }
+
+  function conclude(item: HookItem, reply: WebReply, attempt: HookAttempt): void {
+    const outcome = outcomeOf(reply, clock.now());
+    item.tries++;
+    switch (outcome.kind) {
+      case "taken":
+        return taken(item, attempt);
+      case "gone":
+        item.tries = 0;
+        postpone(item, clock.now(), [attempt]);
+        return switchOff("The receiver answered 410: it is gone.");
+      case "failed":
+        return failed(item, attempt, outcome.retryAfterMs);
+    }
+  }
+
+  function taken(item: HookItem, attempt: HookAttempt): void {
+    const wasDown = isDown();
+    failures = 0;
+    failingSince = null;
+    allowed = Math.min(IN_FLIGHT_MAX, allowed + 1);
+    note(item, "success", [attempt]);
+    window.settle(item);
+    if (!wasDown) return;
+    window.hurry(clock.now());
+    log("info", "webhook.recovered", { webhook: record.id });
+  }
+
+  function failed(item: HookItem, attempt: HookAttempt, retryAfterMs: number): void {
+    const now = clock.now();
+    failures++;
+    failingSince ??= now;
+    allowed = Math.max(1, Math.floor(allowed / 2));
+    if (failures === DOWN_AFTER)
+      log("warn", "webhook.failing", { webhook: record.id, text: attempt.text });
+    if (retryAfterMs > 0) restUntil = Math.max(restUntil, now + retryAfterMs);
+    // A probe before its time is no attempt of the event.
+    if (item.dueAt > now) {
+      item.tries--;
+      return postpone(item, item.dueAt, [attempt]);
+    }
+    const { tries } = item;
+    const dueAt = nextAttemptAt({ tries, now, roll: deps.random.roll(), retryAfterMs });
+    if (isHopeless(failingSince, tries, now)) {
+      item.tries = 0;
+      postpone(item, now, [attempt]);
+      return switchOff(`Nothing was taken since ${new Date(failingSince).toISOString()}.`);
+    }
+    if (dueAt !== undefined) return postpone(item, dueAt, [attempt]);
+    note(item, "failed", [attempt]);
+    window.settle(item);
+  }
+
+  /** Also those of the same message behind it, which wait for it. */
+  function postpone(item: HookItem, dueAt: EpochMs, attempts: readonly HookAttempt[]): void {
+    const parked = window.park(item, dueAt);
+    note(item, "pending", attempts);
+    for (const one of parked) if (one !== item) note(one, "pending", []);
+  }
+
+  function giveUp(item: HookItem, text: string): void {
+    note(item, "failed", [{ at: clock.now(), status: 0, durationMs: 0, text }]);
+    window.settle(item);
+  }
+
+  return {
+    record: () => record,
+    change(next) {
+      if (next.enabled && !record.enabled) {
+        failures = 0;
+        failingSince = null;
+        toldFailing = null;
+        restUntil = 0;
+        allowed = IN_FLIGHT_FIRST;
+        off = false;
+        disable = null;
+        window.renew(0);
+      }
+      record = next;
+    },
+    restore: window.restore,
+    pump,
+    wants() {
+      if (!isOn() || isDown() || clock.now() < restUntil) return null;
+      if (window.fresh() >= REFILL_BELOW || window.parked() >= PENDING_MAX) return null;
+      const types = typesOf(record);
+      const query = { after: window.readTo(), limit: PAGE_EVENTS };
+      return types === null ? query : { ...query, types };
+    },
+    take({ events, next, forgotten }) {
+      if (closed) return;
+      if (forgotten > window.readTo()) {
+        const text = `The events ${window.readTo() + 1} to ${forgotten} are no longer kept.`;
+        remark("webhook.events_skipped", text);
+        log("warn", "webhook.events_skipped", { webhook: record.id, text });
+      }
+      for (const item of window.add(events, Math.max(next, forgotten))) note(item, "pending", []);
+    },
+    progress() {
+      const cursor = window.cursor();
+      const changed = cursor !== toldCursor || failingSince !== toldFailing || disable !== null;
+      if (!changed && owed.size === 0 && told.length === 0) return null;
+      const entries = [...told.slice(-LOGGED_MAX), ...owed.values()];
+      const progress = { number: record.number, cursor, failingSince, entries, disable };
+      owed = new Map();
+      told = [];
+      disable = null;
+      toldCursor = cursor;
+      toldFailing = failingSince;
+      return progress;
+    },
+    untold({ entries, disable: why }) {
+      toldCursor = -1;
+      if (off) disable ??= why;
+      for (const entry of entries) {
+        const later = owed.get(entry.event);
+        if (later === undefined) owed.set(entry.event, entry);
+        else owed.set(entry.event, { ...later, attempts: [...entry.attempts, ...later.attempts] });
+      }
+    },
+    inFlight: () => inFlight,
+    standing: () => ({ waiting: window.fresh() + window.parked(), readTo: window.readTo() }),
+    close() {
+      closed = true;
+      aborting.abort();
+    },
+  };
+}
