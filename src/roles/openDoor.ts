@@ -14,7 +14,7 @@ import type { Accept, Refusal } from "../mail/submission.ts";
 import type { WebhookRecord } from "../mail/webhook.ts";
 import type { Follower } from "../report/follow.ts";
 import type { Metrics } from "../report/metrics.ts";
-import { createRefuse } from "../submit/answer.ts";
+import { createRefuse, type Refuse } from "../submit/answer.ts";
 import { createGate } from "../submit/auth.ts";
 import { guardDoor } from "../submit/clients.ts";
 import { keepRoom } from "../submit/crowd.ts";
@@ -100,9 +100,7 @@ export async function openDoor(deps: {
   const accept = book.account(keepRoom(deps.accept, () => http?.open() ?? 0));
   const web = createWeb(config, deps.order, deps.log);
   const webhooks = openWebhooks({ ...deps, web, version });
-  const refuse = createRefuse(systemRandom, ({ name: reason }) =>
-    deps.meter.counter("postrider_rejected_total", { reason }).add(),
-  );
+  const refuse = refuseOf(deps.meter);
   const doorOf = ({ hostname, ...next }: Config): Door =>
     createDoor({
       accept,
@@ -185,18 +183,26 @@ export async function openDoor(deps: {
         await book.close();
         await webhooks.close();
         web.close();
-        const all = [opened, ...listeners];
-        const answered = Promise.all(all.map((one) => one.stop()));
-        const late = new Promise((resolve) =>
-          systemClock.after(LAST_REQUESTS_MS, () => resolve(0)),
-        );
-        await Promise.race([answered, late]);
-        await Promise.all(all.map((one) => one.stopNow()));
+        await endAll([opened, ...listeners]);
       },
     };
   } catch (error) {
     return fail(`${what}: ${reasonOf(error)}`);
   }
+}
+
+function refuseOf(meter: Meter): Refuse {
+  return createRefuse(systemRandom, ({ name: reason }) =>
+    meter.counter("postrider_rejected_total", { reason }).add(),
+  );
+}
+
+/** Requests that are open may come to their end, within bounds. */
+async function endAll(all: readonly Pick<Listener, "stop" | "stopNow">[]): Promise<void> {
+  const answered = Promise.all(all.map((one) => one.stop()));
+  const late = new Promise((resolve) => systemClock.after(LAST_REQUESTS_MS, () => resolve(0)));
+  await Promise.race([answered, late]);
+  await Promise.all(all.map((one) => one.stopNow()));
 }
 
 function healthOf(
