@@ -14,6 +14,8 @@ export function createBudget(limitBytes: number): Budget {
   const fits = (bytes: number): boolean => used === 0 || used + bytes <= limitBytes;
   return {
     take(bytes) {
+      // What is no number would fill it for ever.
+      if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error(`${bytes} bytes are no share`);
       if (waiting.length === 0 && fits(bytes)) {
         used += bytes;
         return undefined;

@@ -42,10 +42,14 @@ const crowded: Problem = {
   close: true,
 };
 
-/** Undefined when the body's length is not told beforehand. */
+/** Undefined when the body's length is not told beforehand, or not in one number: then it is counted. */
 export function declaredLength(request: Request): number | undefined {
   const header = request.headers.get("content-length");
-  if (header !== null) return Number(header);
+  if (header !== null) {
+    // Said twice, the two stand in one text.
+    const length = Number(header);
+    return Number.isSafeInteger(length) ? length : undefined;
+  }
   return request.headers.get("transfer-encoding") === null && request.body === null ? 0 : undefined;
 }
 

@@ -13,6 +13,8 @@ export interface HeldBody {
 }
 
 export function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
+  const coded = checkCoding(request);
+  if (coded !== undefined) return Promise.resolve(problem(coded));
   const type = essenceOf(request.headers.get("content-type"));
   switch (type) {
     case "":
@@ -25,6 +27,21 @@ export function readBody(reader: BodyReader, request: Request): Promise<Result<H
     default:
       return Promise.resolve(problem(unsupportedType(type)));
   }
+}
+
+/** A body of 40 MB may unpack to 40 GB, and mail hardly shrinks: nothing is worth that. */
+function codingRefused(coding: string): Problem {
+  return {
+    name: "unsupported_media_type",
+    detail: `The Content-Encoding ${JSON.stringify(coding)} is not taken. Send the body as it is.`,
+    close: true,
+  };
+}
+
+export function checkCoding({ headers }: Request): Problem | undefined {
+  const coding = headers.get("content-encoding");
+  if (coding === null || coding.toLowerCase() === "identity") return undefined;
+  return codingRefused(coding);
 }
 
 function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>): Result<HeldBody> {

@@ -15,8 +15,10 @@ import {
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
+import type { WarningCode } from "../mail/warning.ts";
 import { declaredLength, freeChunk, readChunks, tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
+import { checkCoding } from "./decode.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
 import { createRawDigest, type RawDigest, readIdempotencyKey } from "./once.ts";
@@ -24,6 +26,7 @@ import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
 import { REFERENCE_MAX, TAGS_MAX, dsnField, lanes } from "./schema.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
 import type { Turns } from "./turns.ts";
+import { rawWarningsOf } from "./warnings.ts";
 
 export interface RawDeps {
   readonly clock: Clock;
@@ -35,6 +38,8 @@ export interface RawDeps {
   readonly messageBytesMax: number;
   readonly recipientsPerField: number;
   readonly turns?: Turns | undefined;
+  /** Whether a DKIM key here covers this domain; absent: nobody knows. */
+  readonly signs?: ((domain: string) => boolean) | undefined;
 }
 
 /** What the query says; null where the header of the message has to. */
@@ -49,6 +54,8 @@ export async function prepareRaw(
   request: Request,
   caller: Caller,
 ): Promise<Result<Prepared>> {
+  const coded = checkCoding(request);
+  if (coded !== undefined) return problem(coded);
   const envelope = readEnvelope(request, deps.recipientsPerField);
   if (envelope.kind === "problem") return envelope;
   const given = request.headers.get("idempotency-key");
@@ -95,7 +102,7 @@ export interface RawCame {
 export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Result<Prepared> {
   const { id, uuid, now, envelope, caller, digest, holder } = came;
   const { sizeBytes, sha256, eightBit, header } = taken;
-  const read = readOptions(deps, header, envelope);
+  const read = readOptions(deps, header, envelope, holder.beginning());
   if (read.kind === "problem") return read;
   const once = digest.known(header, envelope, caller);
   if (once.kind === "problem") return once;
@@ -124,6 +131,7 @@ export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Res
     uuid,
     submission: { head, body: holder.bytes() },
     file: holder.file(),
+    warnings: read.value.warnings,
     ...(once.value === undefined ? {} : { once: once.value }),
   });
 }
@@ -178,16 +186,22 @@ export interface Holder {
   add(pieces: readonly Uint8Array[]): Promise<void>;
   seal(): Promise<void>;
   place(): MessageHead["body"];
+  /** All of a small message, and some of a large one. */
+  beginning(): Uint8Array;
   bytes(): Uint8Array | null;
   file(): SpoolFile | null;
   discard(): Promise<void>;
 }
+
+/** What is kept in memory of a large message, to be judged. */
+const BEGINNING_BYTES = 65_536;
 
 export function createHolder(spool: Spool): Holder {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   let file: SpoolFile | null = null;
   let whole: Uint8Array | null = null;
+  let beginning: Uint8Array = new Uint8Array(0);
   return {
     async add(pieces) {
       for (const piece of pieces) {
@@ -199,6 +213,7 @@ export function createHolder(spool: Spool): Holder {
         held.push(new Uint8Array(piece));
         heldBytes += piece.length;
         if (heldBytes <= INLINE_MAX_BYTES) continue;
+        beginning = Buffer.concat(held, BEGINNING_BYTES);
         file = await spool.create();
         for (const one of held) await file.write(one);
         held = [];
@@ -210,6 +225,7 @@ export function createHolder(spool: Spool): Holder {
     },
     place: () =>
       file === null ? { kind: "inline", length: heldBytes } : { kind: "spool", file: file.name },
+    beginning: () => whole ?? beginning,
     bytes: () => whole,
     file: () => file,
     discard: async () => file?.discard(),
@@ -279,10 +295,16 @@ function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): 
 interface Read {
   readonly recipients: readonly string[];
   readonly head: Pick<MessageHead, "priority" | "facts">;
+  readonly warnings: readonly WarningCode[];
 }
 
 /** The envelope, and what the `X-Postrider-` fields of the header ask for. */
-function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Result<Read> {
+function readOptions(
+  deps: RawDeps,
+  header: RawHeader,
+  envelope: Envelope,
+  beginning: Uint8Array,
+): Result<Read> {
   const faults: Fault[] = [];
   const add = (code: Fault["code"], detail: string): void =>
     void faults.push({ pointer: "", code, detail });
@@ -306,11 +328,15 @@ function readOptions(deps: RawDeps, header: RawHeader, envelope: Envelope): Resu
   }
   if (priority === undefined) add("invalid_header", "X-Postrider-Priority must be p0, p1 or p2.");
   if (faults.length > 0 || recipients.kind === "refused") return problem(problemOf(faults));
-  const facts = factsOf(header, envelope, tags, reference);
-  return ok({
-    recipients: recipients.value,
-    head: { priority: priority ?? 1, facts },
+  const warnings = rawWarningsOf(beginning, {
+    aligned: deps.signs?.(domainOf(header.from[0].address)) ?? true,
+    priority: priority ?? 1,
   });
+  const facts = JSON.stringify({
+    ...factsOf(header, envelope, tags, reference),
+    warnings: warnings.length === 0 ? undefined : warnings,
+  } satisfies MessageFacts);
+  return ok({ recipients: recipients.value, head: { priority: priority ?? 1, facts }, warnings });
 }
 
 const tagPattern = /^ *[A-Za-z0-9_-]{1,256} *(= *[A-Za-z0-9_-]{1,256} *)?$/;
@@ -331,10 +357,10 @@ function factsOf(
   envelope: Envelope,
   tags: MessageFacts["tags"],
   reference: string | null,
-): string {
+): MessageFacts {
   const [sender] = header.from;
   const list = (values: readonly string[]) => (values.length === 0 ? null : values);
-  const facts: MessageFacts = {
+  return {
     message_id: `<${header.messageId}>`,
     from: sender.name === "" ? sender.address : `${sender.name} <${sender.address}>`,
     to: header.to.length > 0 ? header.to : (envelope.to ?? []),
@@ -346,5 +372,4 @@ function factsOf(
     metadata: null,
     reference,
   };
-  return JSON.stringify(facts);
 }
