@@ -1,5 +1,6 @@
 // Which warnings a message earns, and how they are told. Runs for every message: what is usual costs a comparison.
 import type { Priority } from "../mail/message.ts";
+import { judgeRaw } from "../mail/raw/judge.ts";
 import { type WarningCode, warningView } from "../mail/warning.ts";
 
 export interface Judged {
@@ -22,6 +23,20 @@ export function warningsOf(judged: Judged): readonly WarningCode[] {
   if (judged.priority === 2 && !hasOneClick(judged.headers)) codes.push("no_one_click_unsubscribe");
   if (judged.lacksText) codes.push("no_text_part");
   return codes;
+}
+
+/** Of a message that its sender composed: `beginning` is what is looked at. */
+export function rawWarningsOf(
+  beginning: Uint8Array,
+  { aligned, priority }: Pick<Judged, "aligned" | "priority">,
+): readonly WarningCode[] {
+  const { codes, field } = judgeRaw(beginning);
+  const headers = ["List-Unsubscribe", "List-Unsubscribe-Post"].flatMap((name) => {
+    const value = field(name.toLowerCase());
+    return value === undefined ? [] : [{ name, value }];
+  });
+  const own = warningsOf({ aligned, priority, lacksText: false, headers });
+  return codes.length === 0 ? own : [...own, ...codes];
 }
 
 /** RFC 8058 3.1: an https address, and the header that says what a POST to it means. */

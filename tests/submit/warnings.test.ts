@@ -64,3 +64,33 @@ test("a message that lies in the spool is judged alike", async () => {
   const text = "a line that is long\n".repeat(20_000);
   expect(await codesOf({ from: "a@other.example", text })).toEqual(["from_not_aligned"]);
 });
+
+test("raw mail that says too little of itself, small or large", async () => {
+  const head = "From: a@example.com\r\nTo: b@example.org\r\nSubject: x\r\n";
+  const said = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n";
+  const raw = async (source: string): Promise<readonly string[]> => {
+    const response = await fixture.post("/send", Buffer.from(source), {
+      "content-type": "message/rfc822",
+    });
+    const body = (await response.json()) as { warnings: { code: string }[] };
+    const facts = JSON.parse(fixture.taken.at(-1)?.head.facts ?? "{}") as MessageFacts;
+    const codes = body.warnings.map(({ code }) => code);
+    expect([...(facts.warnings ?? [])]).toEqual(codes as never);
+    return codes;
+  };
+  const [small, large] = ["Grüße\r\n", "Grüße\r\n".repeat(60_000)];
+  for (const body of [small, large]) {
+    expect(await raw(`${head}${said}\r\n${body}`)).toEqual([]);
+    expect((await raw(`${head}\r\n${body}`)).toSorted()).toEqual([
+      "no_transfer_encoding",
+      "undeclared_8bit",
+    ]);
+  }
+  const bulk = `X-Postrider-Priority: p2\r\n${head}`;
+  expect(await raw(`${bulk}\r\nhello\r\n`)).toEqual(["no_one_click_unsubscribe"]);
+  const list = Object.entries(oneClick).map(([name, value]) => `${name}: ${value}\r\n`);
+  expect(await raw(`${bulk}${list.join("")}\r\nhello\r\n`)).toEqual([]);
+  expect(await raw(`${head.replace("example.com", "other.example")}\r\nhello\r\n`)).toEqual([
+    "from_not_aligned",
+  ]);
+});

@@ -1,0 +1,112 @@
+// What a message that somebody else composed should have said of itself (RFC 2045), as far as its beginning shows. It is sent as it is: some
+// readers will show it wrongly, and its sender wants to know.
+import type { WarningCode } from "../warning.ts";
+
+/** Of multiparts within each other, and of parts in all: more is not looked at. */
+const DEPTH_MAX = 10;
+const PARTS_MAX = 200;
+/** Of each part's header. */
+const HEADER_MAX_BYTES = 65_536;
+
+export interface Judgement {
+  readonly codes: readonly WarningCode[];
+  /** Fields of the outermost header, unfolded. */
+  readonly field: (name: string) => string | undefined;
+}
+
+/** `source` is the whole message or its beginning, with CRLF line ends. */
+export function judgeRaw(source: Uint8Array): Judgement {
+  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+  const codes = new Set<WarningCode>();
+  const budget = { parts: PARTS_MAX };
+  const { field } = judgeEntity(bytes, codes, budget, 0);
+  return { codes: [...codes], field };
+}
+
+interface Header {
+  field(name: string): string | undefined;
+}
+
+function judgeEntity(
+  entity: Buffer,
+  codes: Set<WarningCode>,
+  budget: { parts: number },
+  depth: number,
+): Header {
+  const end = entity.indexOf("\r\n\r\n");
+  // A part may begin with the empty line: it has no header.
+  const bare = entity[0] === 0x0d && entity[1] === 0x0a;
+  const header = headerOf(bare ? "" : sliceText(entity, end < 0 ? entity.length : end));
+  const body = bare
+    ? entity.subarray(2)
+    : end < 0
+      ? entity.subarray(0, 0)
+      : entity.subarray(end + 4);
+  const contentType = header.field("content-type") ?? "text/plain";
+  const type = (contentType.split(";")[0] ?? "").trim().toLowerCase();
+  if (type.startsWith("multipart/")) {
+    const boundary = parameterOf(contentType, "boundary");
+    if (boundary?.includes(" ") === true) codes.add("boundary_with_space");
+    if (boundary !== undefined && boundary !== "" && depth < DEPTH_MAX)
+      for (const part of partsOf(body, boundary)) {
+        if (budget.parts-- <= 0) break;
+        judgeEntity(part, codes, budget, depth + 1);
+      }
+    return header;
+  }
+  const encoding = header.field("content-transfer-encoding")?.trim().toLowerCase();
+  if (encoding === "base64" || encoding === "quoted-printable" || !isEightBit(body)) return header;
+  // Content that says 7bit and is not says as little as one that says nothing.
+  if (encoding === undefined || encoding === "" || encoding === "7bit")
+    codes.add("no_transfer_encoding");
+  if (type.startsWith("text/") && parameterOf(contentType, "charset") === undefined)
+    codes.add("undeclared_8bit");
+  return header;
+}
+
+function sliceText(entity: Buffer, end: number): string {
+  return entity.toString("latin1", 0, Math.min(end, HEADER_MAX_BYTES));
+}
+
+function headerOf(block: string): Header {
+  const fields = new Map<string, string>();
+  for (const line of block.replace(/\r\n(?=[ \t])/g, "").split("\r\n")) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, Math.max(0, colon)).trim().toLowerCase();
+    if (!fields.has(name)) fields.set(name, line.slice(colon + 1).trim());
+  }
+  return { field: (name) => fields.get(name) };
+}
+
+function parameterOf(contentType: string, name: string): string | undefined {
+  for (const [, key, quoted, plain] of contentType.matchAll(
+    /;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))/g,
+  )) {
+    if (key?.toLowerCase() !== name) continue;
+    return quoted?.replace(/\\(.)/g, "$1") ?? plain?.trim();
+  }
+  return undefined;
+}
+
+function* partsOf(body: Buffer, boundary: string): Generator<Buffer> {
+  const delimiter = Buffer.from(`--${boundary}`, "latin1");
+  let start = -1;
+  for (let at = body.indexOf(delimiter); at >= 0; at = body.indexOf(delimiter, at + 1)) {
+    if (at > 0 && body[at - 1] !== 0x0a) continue;
+    const lineEnd = body.indexOf("\r\n", at);
+    const rest = body
+      .toString("latin1", at + delimiter.length, lineEnd < 0 ? body.length : lineEnd)
+      .trimEnd();
+    // Another boundary may begin with this one.
+    if (rest !== "" && rest !== "--") continue;
+    if (start >= 0) yield body.subarray(start, Math.max(start, at - 2));
+    if (rest === "--" || lineEnd < 0) return;
+    start = lineEnd + 2;
+  }
+  if (start >= 0) yield body.subarray(start);
+}
+
+function isEightBit(bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 127) return true;
+  return false;
+}
