@@ -1,14 +1,16 @@
 // `postrider send`: one message from the command line, and with --wait its end.
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
+import { systemRandom } from "../base/random.ts";
 import { parseDurationMs } from "../config/kinds.ts";
 import type { RecipientView } from "../mail/query.ts";
-import { isFinal } from "../mail/state.ts";
+import { isFinal, type StateName } from "../mail/state.ts";
 import type { DaemonClient, Request } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { json, printable, table } from "./output.ts";
 import { CommandFailure, type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
+import { formPieces, streamOf, uploadOf } from "./uploads.ts";
 
 interface Options extends TargetOptions {
   readonly from?: string;
@@ -17,6 +19,7 @@ interface Options extends TargetOptions {
   readonly text?: string;
   readonly html?: string;
   readonly file?: string;
+  readonly attach: readonly string[];
   readonly priority?: string;
   readonly wait?: string | true;
   readonly json?: boolean;
@@ -25,11 +28,19 @@ interface Options extends TargetOptions {
 interface Accepted {
   readonly id: string;
   readonly status: string;
-  readonly recipients?: readonly { readonly address: string; readonly status: string }[];
+  readonly recipients?: readonly {
+    readonly address: string;
+    readonly status: StateName;
+    readonly last?: string | null;
+  }[];
+  readonly warnings?: readonly { readonly detail: string }[];
 }
 
 const WAIT_DEFAULT_MS = 60_000;
 const POLL_EVERY_MS = 200;
+/** A large attachment, on a disk that is slow. */
+const SEND_TIMEOUT_MS = 120_000;
+const BOUNDARY_BYTES = 16;
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
@@ -43,6 +54,7 @@ export function addSend(program: Command, deps: CliDeps, end: (code: number) => 
     .option("--text <text>", "the body as plain text; - reads it from standard input")
     .option("--html <html>", "the body as HTML")
     .option("--file <file>", "a whole RFC 5322 message; - reads it from standard input")
+    .option("--attach <file>", "a file to attach; may be repeated", collect, [])
     .option("--priority <p>", "p0, p1 or p2")
     .option("--wait [time]", "wait for its end, 60s unless said: exit 0, 1 bounced, 75 deferred")
     .option("--json", "print the daemon's answer");
@@ -58,20 +70,44 @@ export function addSend(program: Command, deps: CliDeps, end: (code: number) => 
 
 async function send(options: Options, deps: CliDeps): Promise<number> {
   const waitMs = waitOf(options.wait);
-  const client = clientFor(options, deps);
-  const accepted = bodyOf(await client.ask(await requestOf(options, deps))) as Accepted;
+  const client = clientFor(options, deps, "send");
+  const request = await requestOf(options, deps);
+  const startMs = deps.clock.monotonicMs();
+  const accepted = bodyOf(await client.ask(patient(request, waitMs ?? 0))) as Accepted;
+  for (const { detail } of accepted.warnings ?? [])
+    deps.output.err(`warning: ${printable(detail)}`);
   if (waitMs === undefined) {
     const text = `${accepted.id} ${accepted.status}`;
     deps.output.out(options.json === true ? json(accepted) : text);
     return exitCodes.done;
   }
-  const recipients = await settled(client, accepted.id, waitMs, deps);
+  const endsAtMs = startMs + waitMs;
+  const recipients = ends(accepted) ?? (await settled(client, accepted.id, endsAtMs, deps));
   if (options.json === true) deps.output.out(json({ ...accepted, recipients }));
   else {
     const rows = recipients.map((one) => [one.address, one.state, one.last ?? ""].map(printable));
     deps.output.out(`${accepted.id}\n${table(rows)}`);
   }
   return codeOf(recipients);
+}
+
+/** The daemon answers once the message has come to its end, or after so long; who may only send cannot ask again. */
+function patient(request: Request, waitMs: number): Request {
+  const timeoutMs = SEND_TIMEOUT_MS + waitMs;
+  if (waitMs === 0) return { ...request, timeoutMs };
+  return { ...request, timeoutMs, headers: { prefer: `wait=${Math.ceil(waitMs / 1000)}` } };
+}
+
+type End = Pick<RecipientView, "address" | "state" | "last">;
+
+/** Undefined while one of them is not final. */
+function ends({ recipients = [] }: Accepted): readonly End[] | undefined {
+  if (recipients.length === 0 || !recipients.every((one) => isFinal(one.status))) return undefined;
+  return recipients.map(({ address, status, last }) => ({
+    address,
+    state: status,
+    last: last ?? null,
+  }));
 }
 
 function waitOf(wait: string | true | undefined): number | undefined {
@@ -87,36 +123,67 @@ async function requestOf(options: Options, deps: CliDeps): Promise<Request> {
   if (options.file !== undefined) return rawRequest(options, options.file, deps);
   const text =
     options.text === "-" ? new TextDecoder().decode(await deps.readStdin()) : options.text;
-  return { method: "POST", path: "/send", json: { from, to, subject, text, html, priority } };
+  const message = { from, to, subject, text, html, priority };
+  if (options.attach.length > 0) return formRequest(message, options.attach);
+  return { method: "POST", path: "/send", json: message };
+}
+
+/** Files are not read into memory: they travel as a form. */
+function formRequest(
+  message: Readonly<Record<string, string | readonly string[] | undefined>>,
+  paths: readonly string[],
+): Request {
+  const fields: (readonly [string, string])[] = [];
+  for (const [name, value] of Object.entries(message))
+    for (const one of typeof value === "string" ? [value] : (value ?? [])) fields.push([name, one]);
+  const boundary = `postrider-${Buffer.from(systemRandom.bytes(BOUNDARY_BYTES)).toString("hex")}`;
+  const form = { fields, files: paths.map(uploadOf), boundary };
+  const type = `multipart/form-data; boundary=${boundary}`;
+  const stream = { type, open: () => streamOf(formPieces(form)) };
+  return { method: "POST", path: "/send", stream };
 }
 
 async function rawRequest(options: Options, file: string, deps: CliDeps): Promise<Request> {
-  const { from, to, subject, text, html, priority } = options;
-  if (subject !== undefined || text !== undefined || html !== undefined)
+  const { from, to, subject, text, html, priority, attach } = options;
+  if (subject !== undefined || text !== undefined || html !== undefined || attach.length > 0)
     throw new CommandFailure(exitCodes.usage, "--file holds the whole message: no other content");
-  const bytes = file === "-" ? await deps.readStdin() : deps.readBytes(file);
-  if (bytes === undefined) throw new CommandFailure(exitCodes.failed, `${file} is not there`);
+  if (priority !== undefined && !/^p[012]$/.test(priority)) {
+    const wrong = `--priority: found ${priority}; allowed: p0, p1 or p2`;
+    throw new CommandFailure(exitCodes.usage, wrong);
+  }
   const query = new URLSearchParams();
   for (const address of to) query.append("to", address);
   if (from !== undefined) query.append("from", from);
-  if (priority !== undefined) query.append("priority", priority);
   const path = query.size === 0 ? "/send" : `/send?${query.toString()}`;
-  return { method: "POST", path, raw: { type: "message/rfc822", bytes } };
+  // An option of ours, which does not travel on.
+  const top = Buffer.from(priority === undefined ? "" : `X-Postrider-Priority: ${priority}\r\n`);
+  const type = "message/rfc822";
+  if (file === "-") {
+    const bytes = Buffer.concat([top, await deps.readStdin()]);
+    return { method: "POST", path, raw: { type, bytes } };
+  }
+  const upload = uploadOf(file);
+  const pieces = function* (): Generator<Uint8Array> {
+    if (top.length > 0) yield top;
+    yield* upload.pieces();
+  };
+  return { method: "POST", path, stream: { type, open: () => streamOf(pieces()) } };
 }
 
 /** The recipients once all are final, or as they are when the time is up. */
 async function settled(
   client: DaemonClient,
   id: string,
-  waitMs: number,
+  endsAtMs: number,
   { clock }: CliDeps,
-): Promise<readonly RecipientView[]> {
-  const endsAtMs = clock.monotonicMs() + waitMs;
+): Promise<readonly End[]> {
   const never = new AbortController().signal;
   for (;;) {
     const answer = await client.ask({ method: "GET", path: `/emails/${id}` });
     // The reader follows the queue by a moment, so a message may not be found yet.
     const early = answer.kind === "answer" && answer.status === 404;
+    // A socket or a key that may only send: what became of it is not for us to see.
+    if (answer.kind === "answer" && answer.status === 401) return [];
     const { recipients } = early
       ? { recipients: [] }
       : (bodyOf(answer) as { recipients: readonly RecipientView[] });
@@ -126,7 +193,7 @@ async function settled(
   }
 }
 
-function codeOf(recipients: readonly RecipientView[]): number {
+function codeOf(recipients: readonly End[]): number {
   if (recipients.length === 0 || recipients.some((one) => !isFinal(one.state)))
     return exitCodes.later;
   return recipients.every((one) => one.state === "delivered") ? exitCodes.done : exitCodes.failed;

@@ -47,7 +47,7 @@ export interface EventDetail {
   /** `report`: told afterwards by a report that came back, while the state stays what it was. */
   readonly origin: "queue" | "attempt" | "report";
   readonly attempt: number | null;
-  readonly via: "mx" | "relay" | "sink" | null;
+  readonly via: "mx" | "relay" | "inbox" | null;
   readonly site: string | null;
   readonly host: string | null;
   /** The host's, and our own that the mail left from. */

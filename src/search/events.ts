@@ -173,7 +173,8 @@ function detailOf(telling: Telling): Partial<EventDetail> {
 
 function attemptView(step: AttemptStep): Partial<EventDetail> {
   return {
-    via: step.via,
+    // The sink is our word for it: what a reader of events knows is the inbox.
+    via: step.via === "sink" ? "inbox" : step.via,
     site: step.site,
     host: step.host,
     address: step.address,

@@ -24,7 +24,7 @@ const detail = z
     state: z.enum(recipientStates).meta({ description: "The state that the event led to." }),
     reference: text,
     attempt: z.int().nullable(),
-    via: z.enum(["mx", "relay", "sink"]).nullable(),
+    via: z.enum(["mx", "relay", "inbox"]).nullable(),
     site: text,
     host: text,
     address: text,
