@@ -18,6 +18,7 @@ import type { RawHeader } from "../mail/raw/readHeader.ts";
 import type { WarningCode } from "../mail/warning.ts";
 import { declaredLength, freeChunk, readChunks, tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
+import { checkCoding } from "./decode.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
 import { faultsOf } from "./faults.ts";
 import { createRawDigest, type RawDigest, readIdempotencyKey } from "./once.ts";
@@ -53,6 +54,8 @@ export async function prepareRaw(
   request: Request,
   caller: Caller,
 ): Promise<Result<Prepared>> {
+  const coded = checkCoding(request);
+  if (coded !== undefined) return problem(coded);
   const envelope = readEnvelope(request, deps.recipientsPerField);
   if (envelope.kind === "problem") return envelope;
   const given = request.headers.get("idempotency-key");
