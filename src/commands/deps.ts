@@ -48,6 +48,8 @@ export interface CliDeps {
   user(): string;
   /** Undefined when there is no such file. */
   readBytes(path: string): Uint8Array | undefined;
+  /** As `readBytes`, piece by piece. */
+  readPieces(path: string): AsyncIterable<Uint8Array> | undefined;
   /** Resolves when the daemon has ended, with its exit code. */
   startDaemon(loaded: GoodConfig, hooks: DaemonHooks): Promise<number>;
   startSink(request: SinkRequest): Promise<SinkStart>;

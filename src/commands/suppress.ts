@@ -20,6 +20,7 @@ interface ListOptions extends Options {
 const BATCH = 1000;
 const PAGE = 100;
 const LIST_DEFAULT = 100;
+const LINE_MAX = 10_000;
 
 export function addSuppress(program: Command, deps: CliDeps): void {
   const group = program.command("suppress").description("addresses that get no mail");
@@ -94,19 +95,25 @@ function addImport(group: Command, deps: CliDeps): void {
         "address are counted and left out.\n\nExample:\n  postrider suppress import bounces.csv",
     )
     .action(async (file: string, options: Options) => {
-      const bytes = file === "-" ? await deps.readStdin() : deps.readBytes(file);
-      if (bytes === undefined) throw new CommandFailure(exitCodes.usage, `no file ${file}`);
-      const { addresses, strange } = addressesIn(new TextDecoder().decode(bytes));
-      let fresh = 0;
-      let refused = 0;
-      for (let at = 0; at < addresses.length; at += BATCH) {
-        const done = await importPart(addresses.slice(at, at + BATCH), options, deps);
-        fresh += done.added;
-        refused += done.refused;
+      const pieces = file === "-" ? deps.stdin() : deps.readPieces(file);
+      if (pieces === undefined) throw new CommandFailure(exitCodes.usage, `no file ${file}`);
+      const told = { added: 0, known: 0, left_out: 0 };
+      const send = async (part: readonly string[]): Promise<void> => {
+        const { added, refused } = await importPart(part, options, deps);
+        told.added += added;
+        told.known += part.length - added - refused;
+        told.left_out += refused;
+      };
+      let part: string[] = [];
+      for await (const address of addressesIn(pieces)) {
+        if (address === null) told.left_out++;
+        else if (part.push(address) === BATCH) {
+          await send(part);
+          part = [];
+        }
       }
-      const left = strange + refused;
-      const told = { added: fresh, known: addresses.length - refused - fresh, left_out: left };
-      const words = `added ${fresh}, ${told.known} were there, ${left} lines left out`;
+      await send(part);
+      const words = `added ${told.added}, ${told.known} were there, ${told.left_out} lines left out`;
       deps.output.out(options.json === true ? json(told) : words);
     });
 }
@@ -147,23 +154,35 @@ async function importPart(
   return { added: 0, refused: emails.length };
 }
 
-export function addressesIn(text: string): {
-  readonly addresses: readonly string[];
-  readonly strange: number;
-} {
-  const rows = text
-    .replace(/^\uFEFF/, "")
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .map(cellsOf);
-  const head = rows[0]?.map((cell) => cell.toLowerCase()) ?? [];
-  const named = head.findIndex((cell) => ["email", "address", "recipient"].includes(cell));
-  const hasHead = named >= 0 || (rows.length > 0 && !head.some((cell) => cell.includes("@")));
-  const column = Math.max(0, named);
-  const cells = rows.slice(hasHead ? 1 : 0).map((row) => row[column] ?? "");
-  const addresses = cells.filter((cell) => cell.includes("@"));
-  return { addresses: [...new Set(addresses)], strange: cells.length - addresses.length };
+/** One a line that is not empty and no comment; null: the line has none. Nothing but the present piece is held. */
+export async function* addressesIn(
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<string | null, void, void> {
+  let column: number | undefined;
+  for await (const line of linesOf(pieces)) {
+    if (line === "" || line.startsWith("#")) continue;
+    const cells = cellsOf(line);
+    if (column === undefined) {
+      const head = cells.map((cell) => cell.toLowerCase());
+      const named = head.findIndex((cell) => ["email", "address", "recipient"].includes(cell));
+      column = Math.max(0, named);
+      if (named >= 0 || (cells.length > 1 && !head.some((cell) => cell.includes("@")))) continue;
+    }
+    const cell = cells[column] ?? "";
+    yield cell.includes("@") ? cell : null;
+  }
+}
+
+async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {
+  const text = new TextDecoder();
+  let rest = "";
+  for await (const piece of pieces) {
+    const lines = (rest + text.decode(piece, { stream: true })).split("\n");
+    // A file without line breaks is no list.
+    rest = (lines.pop() ?? "").slice(0, LINE_MAX);
+    for (const line of lines) yield line.trim();
+  }
+  yield (rest + text.decode()).trim();
 }
 
 /** RFC 4180, but for quoted line breaks, which no address holds. */

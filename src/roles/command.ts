@@ -1,6 +1,6 @@
 // The command line with its real surroundings. What is heavy is loaded only by the command that needs it, so that `postrider version`
 // is quick.
-import { readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { runCli } from "../commands/cli.ts";
@@ -27,6 +27,7 @@ export function runCommand(argv: readonly string[]): Promise<number> {
     stdin: () => process.stdin as AsyncIterable<Uint8Array>,
     user,
     readBytes,
+    readPieces: (path) => (existsSync(path) ? createReadStream(path) : undefined),
     startDaemon: (loaded, hooks) => startDaemon(deps, loaded, hooks),
     startSink: async (request) => (await import("./sinkCommand.ts")).startSinkCommand(request),
     untilStopped,

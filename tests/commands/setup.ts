@@ -50,6 +50,7 @@ export function createBox(
     stdin: fromStdin,
     user: () => "ada",
     readBytes: () => undefined,
+    readPieces: () => undefined,
     startDaemon: () => Promise.resolve(0),
     startSink: () => Promise.resolve({ kind: "bad", problems: ["no sink here"] }),
     untilStopped: () => Promise.resolve(),
