@@ -1,4 +1,5 @@
 // The addresses of the HTTP API: their sockets, their certificate, and what a reload changes of them.
+import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import { type Endpoint, showEndpoint } from "../config/kinds.ts";
 import type { Refuse } from "../submit/answer.ts";
@@ -18,8 +19,14 @@ export interface HttpDoor {
 }
 
 /** A text: it could not be opened, and why. */
-export function openHttpDoor(door: Door, given: Config, refuse: Refuse): HttpDoor | string {
-  let config = given;
+export function openHttpDoor(deps: {
+  readonly door: Door;
+  readonly config: Config;
+  readonly refuse: Refuse;
+  readonly log: Log;
+}): HttpDoor | string {
+  const { door, refuse, log } = deps;
+  let { config } = deps;
   const crowd = createCrowd(refuse);
   const first = tlsPairOf(config);
   if (typeof first === "string") return `tls_cert: ${first}`;
@@ -64,6 +71,7 @@ export function openHttpDoor(door: Door, given: Config, refuse: Refuse): HttpDoo
         if (renewed !== pair) api.renew(pair);
         return refused;
       }
+      if (renewed?.cert !== pair?.cert) log("info", "tls.renewed", { listen: api.url });
       pair = renewed;
       config = next;
       return undefined;

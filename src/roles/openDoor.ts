@@ -149,7 +149,7 @@ export async function openDoor(deps: {
     return { kind: "failed", text };
   };
   try {
-    const opened = openHttpDoor(door, config, refuse);
+    const opened = openHttpDoor({ door, config, refuse, log: deps.log });
     if (typeof opened === "string") return fail(opened);
     http = opened;
     listeners.push(...(await openLocal(door, config, deps.log, (path) => (what = path))));
