@@ -4,6 +4,7 @@ import type { EventType } from "./event.ts";
 import type { StateName } from "./state.ts";
 import type { TlsPolicyName } from "./timeline.ts";
 import type { TroubleClass } from "./verdict.ts";
+import type { WarningCode } from "./warning.ts";
 
 export interface EventView {
   /** A sequence number: grows with what happened, and is where a stream goes on from. */
@@ -67,6 +68,8 @@ export interface EventDetail {
   readonly signed_by: readonly string[];
   readonly next_attempt_at: string | null;
   readonly trace_id: string | null;
+  /** Of a message that was taken. */
+  readonly warnings: readonly WarningCode[];
 }
 
 export interface TlsView {

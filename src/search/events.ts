@@ -61,6 +61,11 @@ function viewOf(telling: Telling): EventView {
         state: stateAfter(telling),
         reference: facts.reference,
         metadata: facts.metadata,
+        // Its acceptance is told by one of these two.
+        warnings:
+          whole && (type === "email.sent" || type === "email.scheduled")
+            ? (facts.warnings ?? [])
+            : [],
         ...detailOf(telling),
       },
     },
@@ -136,6 +141,7 @@ const nothing: EventDetail = {
   signed_by: [],
   next_attempt_at: null,
   trace_id: null,
+  warnings: [],
 };
 
 /** RFC 3463 3.5: the time for its delivery is over. */
