@@ -1,11 +1,12 @@
 // Programs and libraries that we did not write hand in their mail by SMTP, unchanged, and it arrives as they wrote it.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { simpleParser } from "mailparser";
 import { createTransport } from "nodemailer";
 import { cleanEnvironment } from "../fixtures/daemon.ts";
+import { until } from "../fixtures/until.ts";
 import { peer } from "../peers.ts";
 import { type Delivered, type SmtpRig, startSmtpRig } from "./smtpRig.ts";
 
@@ -114,6 +115,20 @@ describe("curl", () => {
   });
   curl.test("by smtps://", async () => {
     expectLetter(await arrives(() => send(rig.smtpsPort(), "smtps")), "ESMTPSA");
+  });
+});
+
+peer("curl").test("the README's line sends, as it is pasted", async () => {
+  const readme = readFileSync(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+  const line = /^curl smtp:.*$/m.exec(readme)?.[0] ?? "";
+  writeFileSync(join(rig.root, "message.eml"), letter);
+  const here = line
+    .replace("127.0.0.1:2587", `127.0.0.1:${rig.smtpPort()}`)
+    .replace("$(cat ~/.local/share/postrider/api-key)", rig.daemon.key);
+  await runs("/bin/sh", ["-c", here]);
+  await until("it is delivered to the built-in sink", async () => {
+    const found = await rig.daemon.request("/emails?to=delivered@postrider.test&status=delivered");
+    return ((await found.json()) as { data: unknown[] }).data.length === 1;
   });
 });
 

@@ -1,12 +1,13 @@
 // The compiled daemon with its SMTP listener, a receiving server behind it, and raw access to both.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Taken } from "../../src/sink/dialogue.ts";
 import { type Sink, startSink } from "../../src/sink/server.ts";
 import { makeCertificate } from "../fixtures/certificates.ts";
-import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
+import { binaryPath, cleanEnvironment, type Daemon } from "../fixtures/daemon.ts";
+import { ready, startProcess } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
 
 /** What the receiving server took, without our own trace line. */
@@ -49,14 +50,11 @@ export async function startSmtpRig(flags: readonly string[] = []): Promise<SmtpR
   const onTaken = (taken: Taken): void => void delivered.push(deliveredOf(taken));
   const sink = await startSink({ listen: { host: "127.0.0.1", port: 0 }, onTaken });
   const start = (): Promise<Daemon> =>
-    startDaemon({
-      dataDir,
-      flags: [
-        ...["--hostname", "mail.sender.example", "--relay", `smtp://127.0.0.1:${sink.port}`],
-        ...["--smtp-listen", "127.0.0.1:0", "--smtp-tls-listen", "127.0.0.1:0"],
-        ...["--tls-cert", cert, "--tls-key", key, ...flags],
-      ],
-    });
+    startSecureDaemon(dataDir, authority.cert, [
+      ...["--hostname", "mail.sender.example", "--relay", `smtp://127.0.0.1:${sink.port}`],
+      ...["--smtp-listen", "127.0.0.1:0", "--smtp-tls-listen", "127.0.0.1:0"],
+      ...["--tls-cert", cert, "--tls-key", key, ...flags],
+    ]);
   const port = (scheme: string): number => {
     const found = new RegExp(`"${scheme}://127\\.0\\.0\\.1:(\\d+)"`).exec(
       rig.daemon.process.output(),
@@ -83,6 +81,36 @@ export async function startSmtpRig(flags: readonly string[] = []): Promise<SmtpR
     },
   };
   return rig;
+}
+
+/** With a certificate the API speaks HTTPS. */
+async function startSecureDaemon(
+  dataDir: string,
+  ca: string,
+  flags: readonly string[],
+): Promise<Daemon> {
+  const args = ["serve", "--data-dir", dataDir, "--listen", "127.0.0.1:0", ...flags];
+  const running = startProcess(binaryPath, args, { env: cleanEnvironment(), cwd: dataDir });
+  const port = await ready(running, "the daemon prints its address", () => {
+    const found = /https:\/\/127\.0\.0\.1:(\d+)/.exec(running.output())?.[1];
+    return found === undefined ? undefined : Number(found);
+  });
+  const url = `https://localhost:${port}`;
+  const key = readFileSync(join(dataDir, "api-key"), "utf8").trim();
+  const request: Daemon["request"] = (path, init = {}) => {
+    const headers = new Headers(init.headers);
+    headers.set("authorization", `Bearer ${key}`);
+    return fetch(`${url}${path}`, { ...init, headers, tls: { ca } });
+  };
+  await ready(running, "the daemon is ready", async () => {
+    try {
+      return (await request("/readyz")).ok;
+    } catch {
+      // Printed before it listens: not yet.
+      return false;
+    }
+  });
+  return { process: running, url, port, key, request, stop: () => running.stop() };
 }
 
 function deliveredOf({ from, recipients, content }: Taken): Delivered {
