@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../config.ts";
 import type { CliDeps } from "../deps.ts";
+import { type Aliases, ALIASES_FILE, parseAliases } from "./aliases.ts";
 
 export interface Places {
   /** In the order in which they are tried. */
@@ -11,6 +12,7 @@ export interface Places {
   readonly pickup: readonly string[];
   readonly hostname: string;
   readonly tempDir: string;
+  readonly aliases: Aliases;
 }
 
 /** Undefined when the settings are wrong. */
@@ -27,15 +29,17 @@ export function findPlaces({ surroundings }: CliDeps): Places | undefined {
     },
   };
   const loaded = loadConfig(tolerant);
-  return loaded.kind === "ok" ? placesOf(loaded.config) : undefined;
+  if (loaded.kind === "bad") return undefined;
+  return placesOf(loaded.config, parseAliases(tolerant.readFile(ALIASES_FILE) ?? ""));
 }
 
-function placesOf({ dataDir, runtimeDir, pickupDir, hostname }: Config): Places {
+function placesOf({ dataDir, runtimeDir, pickupDir, hostname }: Config, aliases: Aliases): Places {
   const own = join(dataDir, "pickup");
   return {
     sockets: [join(dataDir, "control.sock"), join(runtimeDir, "submit.sock")],
     pickup: pickupDir === null ? [own] : [own, pickupDir],
     hostname,
     tempDir: tmpdir(),
+    aliases,
   };
 }

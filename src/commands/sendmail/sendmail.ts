@@ -10,6 +10,7 @@ import type { CliDeps } from "../deps.ts";
 import { printable } from "../output.ts";
 import { problemText } from "../target.ts";
 import { type Collected, createCollector } from "./collected.ts";
+import { expandAliases } from "./aliases.ts";
 import { type Author, isBare, makeHeader } from "./header.ts";
 import { post } from "./letterbox.ts";
 import { type ParsedOptions, parseSendmail, type SendmailOptions } from "./options.ts";
@@ -90,7 +91,8 @@ async function readAndSubmit(delivery: Delivery): Promise<number> {
   try {
     if (options.fromHeader && read.unreadable !== undefined)
       return fail(deps, sysexits.dataError, read.unreadable);
-    const to = [...new Set(options.fromHeader ? [...named, ...read.recipients] : named)];
+    const all = options.fromHeader ? [...named, ...read.recipients] : named;
+    const to = expanded(all, places);
     if (to.length === 0) return fail(deps, sysexits.dataError, "To, Cc and Bcc name nobody");
     if (to.length > PICKUP_RECIPIENTS_MAX)
       return fail(deps, sysexits.dataError, `more than ${PICKUP_RECIPIENTS_MAX} recipients`);
@@ -99,6 +101,13 @@ async function readAndSubmit(delivery: Delivery): Promise<number> {
   } finally {
     read.message.close();
   }
+}
+
+/** What an alias stands for is checked like everything else; what is no address there leaves its name as it is. */
+export function expanded(addresses: readonly string[], places: Places): readonly string[] {
+  const { hostname: domain, aliases } = places;
+  const found = expandAliases(addresses, { domain, aliases });
+  return found.flatMap((one) => addressed(one, domain) ?? []);
 }
 
 /** In wire form; with this host's name where it has none. Undefined when it is no address. */

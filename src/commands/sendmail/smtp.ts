@@ -5,7 +5,7 @@ import { PICKUP_RECIPIENTS_MAX, pickupName } from "../../mail/pickup.ts";
 import type { CliDeps } from "../deps.ts";
 import { createCollector } from "./collected.ts";
 import { findPlaces, type Places } from "./places.ts";
-import { addressed, fail, readMessage, submit } from "./sendmail.ts";
+import { addressed, expanded, fail, readMessage, submit } from "./sendmail.ts";
 import { sysexits } from "./sysexits.ts";
 
 const LINE_BYTES_MAX = 4_096;
@@ -124,7 +124,13 @@ async function data(session: Session): Promise<string> {
   if (read.kind === "refused") return `554 5.6.0 ${read.why}`;
   try {
     if (input.isCut()) return "451 4.4.2 The message has no end";
-    const code = await submit(deps, places, name, { from: sender, to }, read.message);
+    const code = await submit(
+      deps,
+      places,
+      name,
+      { from: sender, to: expanded(to, places) },
+      read.message,
+    );
     if (code === sysexits.ok) return "250 2.0.0 Taken";
     return code === sysexits.dataError
       ? "554 5.6.0 The message is refused"
