@@ -101,8 +101,8 @@ export async function openDoor(deps: {
   const web = createWeb(config, deps.order, deps.log);
   const webhooks = openWebhooks({ ...deps, web, version });
   const refuse = refuseOf(deps.meter);
-  const doorOf = ({ hostname, ...next }: Config): Door =>
-    createDoor({
+  const doorOf = ({ hostname, ...next }: Config): Door => {
+    return createDoor({
       accept,
       ask: deps.ask,
       feed: deps.feed,
@@ -132,6 +132,7 @@ export async function openDoor(deps: {
       version,
       log: deps.log,
     });
+  };
   // A reload makes another one; requests that are under way end in theirs.
   const guarded = (next: Config): Door => guardDoor(doorOf(next), clientRules(next), refuse);
   let current = guarded(config);
@@ -170,8 +171,8 @@ export async function openDoor(deps: {
         }
         config = next;
         memory.limit(next.memoryLimitBytes);
-        book.configure(keySettings(next, apiKey));
         web.configure(next);
+        book.configure(keySettings(next, apiKey));
         current = guarded(next);
         return undefined;
       },
@@ -180,9 +181,9 @@ export async function openDoor(deps: {
         memory.stop();
         deps.feed.close();
         await smtp.close();
-        await book.close();
         await webhooks.close();
         web.close();
+        await book.close();
         await endAll([opened, ...listeners]);
       },
     };
