@@ -35,6 +35,8 @@ export interface EndpointDeps {
   /** False: no request more may leave now. It is given back by `free`. */
   seize(inFlight: number): boolean;
   free(): void;
+  /** The last event of all, as far as is known. */
+  end(): number;
   /** There may be something to do: a place, a page. */
   woken(): void;
 }
@@ -147,9 +149,10 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     }
   }
 
-  /** A receiver that is down is asked now and then besides: the next attempt of what waits may be a day away. */
+  /** While events are held back, one that is down is asked now and then besides: the next attempt of what waits may be a day away. */
   function orElse(): "fresh" | "earliest" | "none" {
     if (!isDown() || window.parked() === 0) return "fresh";
+    if (window.fresh() === 0 && window.readTo() >= deps.end()) return "none";
     return clock.monotonicMs() - probedAtMs >= PROBE_MS ? "earliest" : "none";
   }
 

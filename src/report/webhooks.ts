@@ -27,6 +27,8 @@ export interface WebhookDeps {
   readonly order: Order;
   readonly ask: (query: Query) => Promise<Answer>;
   post(ask: WebPost): Promise<WebReply>;
+  /** How often it looks; shorter than any wait that is promised. */
+  readonly tickMs?: number;
 }
 
 export interface Webhooks {
@@ -55,7 +57,7 @@ interface Followed {
 }
 
 export function createWebhooks(deps: WebhookDeps): Webhooks {
-  const { clock } = deps;
+  const { clock, tickMs = TICK_MS } = deps;
   const pending = deps.meter.gauge("postrider_webhook_pending_events");
   let records: readonly WebhookRecord[] = [];
   const followed = new Map<number, Followed>();
@@ -97,6 +99,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
           borrowed--;
           shared--;
         },
+        end: () => end,
         woken: wake,
       },
       record,
@@ -144,7 +147,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   }
 
   function tick(): void {
-    timer = clock.after(TICK_MS, tick);
+    timer = clock.after(tickMs, tick);
     if (records.some(({ enabled }) => enabled)) void look();
     writing ??= write().finally(() => (writing = undefined));
     measure();
