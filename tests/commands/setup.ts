@@ -72,6 +72,8 @@ export interface Seen {
   readonly body: string;
   readonly type: string | null;
   readonly authorization: string | null;
+  /** Of idempotency. */
+  readonly key: string | null;
 }
 
 export interface FakeDaemon extends AsyncDisposable {
@@ -94,6 +96,7 @@ export function fakeDaemon(handle: Handler): FakeDaemon {
       body: await request.text(),
       type: request.headers.get("content-type"),
       authorization: request.headers.get("authorization"),
+      key: request.headers.get("idempotency-key"),
     };
     seen.push(one);
     const { status = 200, body } = handle(one);
