@@ -315,8 +315,11 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       expect(site);
     },
     // The resolver's answer may have come too late for it.
-    place: (turn, candidate, found) =>
-      hasLived(turn, candidate) ? expire(turn, candidate) : place(turn, candidate, found),
+    place(turn, candidate, found) {
+      if (suppressing.isNeeded() && bar(turn, candidate)) return;
+      if (hasLived(turn, candidate)) expire(turn, candidate);
+      else place(turn, candidate, found);
+    },
     giveBack: (turn, candidate) => putBack(turn, candidate, turn.now.due, candidate.from),
   };
 }

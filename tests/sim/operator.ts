@@ -87,6 +87,11 @@ export function createOperator(deps: OperatorDeps): Operator {
       { do: "queue.pause", span },
       { do: "queue.resume", span },
       { do: "queue.reschedule", message, dueAt: clock.now() + roll() * HOUR_MS },
+      {
+        do: "suppress.add",
+        entries: [{ address: `R${Math.floor(roll() * 5)}@${name}`, reason: "" }],
+      },
+      { do: "suppress.remove", which: [0, 1, 2, 3, 4].map((i) => `r${i}@${name}`) },
     ]);
   };
 

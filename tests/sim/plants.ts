@@ -11,6 +11,7 @@ export const plants = [
   "early-answer",
   "pause-unheard",
   "cancel-forgotten",
+  "list-forgotten",
   "key-apart",
   "key-in-memory",
 ] as const;
@@ -42,6 +43,11 @@ export function storeWithoutCancel(store: QueueStore): QueueStore {
     ...store,
     settle: (settlement) => settlement.next.at === "canceled" || store.settle(settlement),
   };
+}
+
+/** As if nobody looked at the list of addresses that get no mail. */
+export function storeWithoutList(store: QueueStore): QueueStore {
+  return { ...store, suppression: () => undefined };
 }
 
 /** As if an idempotency key were noted in a transaction of its own, behind that of its message. */

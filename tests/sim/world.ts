@@ -23,6 +23,7 @@ import {
   storeWithKeysInMemory,
   storeWithoutCancel,
   storeWithoutEvents,
+  storeWithoutList,
   verdictUnchecked,
   verdictUnpaused,
 } from "./plants.ts";
@@ -133,10 +134,12 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
         if (!watch.committed.has(job.message))
           violation(`${job.message} is sent before its commit`);
         const rows = current.recipients(job.message);
-        for (const { n, claim } of job.recipients) {
+        for (const { n, claim, address } of job.recipients) {
           const state = rows[n]?.state;
           if (state?.at !== "sending" || state.claim !== claim)
             violation(`${job.message} ${n} is sent while it is ${state?.at ?? "unknown"}`);
+          if (opened.suppression(address) !== undefined)
+            violation(`${job.message} ${n} is sent although ${address} gets no mail`);
         }
         trace.add(`send ${job.message} to ${job.recipients.length} at ${route.site}`);
       },
@@ -290,6 +293,7 @@ function planted(store: QueueStore, plant: Plant | undefined, roll: () => number
   if (plant === "key-apart") return storeWithKeysApart(store);
   if (plant === "key-in-memory") return storeWithKeysInMemory(store);
   if (plant === "cancel-forgotten") return storeWithoutCancel(store);
+  if (plant === "list-forgotten") return storeWithoutList(store);
   return plant === "verdict-without-event" ? storeWithoutEvents(store, roll) : store;
 }
 
