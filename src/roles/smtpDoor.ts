@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { type Endpoint, showEndpoint } from "../config/kinds.ts";
 import { serverLimits, serverTimeouts } from "../smtp/server/phases.ts";
 import type { Gate } from "../submit/auth.ts";
+import { isHeard } from "../submit/clients.ts";
 import type { Health } from "../submit/door.ts";
 import { createDesk, type DeskDeps } from "../submit/smtp/desk.ts";
 import {
@@ -18,7 +19,7 @@ import {
   type SmtpListener,
   smtpListenerLimits,
 } from "../submit/smtp/listener.ts";
-import { doorLimits, returnPaths } from "./settings.ts";
+import { clientRules, doorLimits, returnPaths } from "./settings.ts";
 
 export interface SmtpDoorDeps extends Pick<DeskDeps, "accept" | "ids" | "tag" | "spool"> {
   readonly config: Config;
@@ -55,11 +56,13 @@ export async function openSmtpDoor(deps: SmtpDoorDeps): Promise<SmtpDoor | strin
   if (typeof first === "string") return first;
   let certificate = first;
   let desk = deskOf(deps, config);
+  let rules = clientRules(config);
 
   const serve = (client: SmtpClient): Served => ({
     desk: createDesk(desk, client.address),
     timeouts: serverTimeouts,
     secureContext: certificate,
+    heard: isHeard(rules, client.address),
     refused: (reason) => deps.meter.counter("postrider_rejected_total", { reason }).add(),
     failed: (error) => {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -123,6 +126,7 @@ export async function openSmtpDoor(deps: SmtpDoorDeps): Promise<SmtpDoor | strin
       [certificate, desk, config] = [made, deskOf(deps, next), next];
       const refused = await apply(next, old);
       if (refused !== undefined) [certificate, desk, config] = [oldCertificate, oldDesk, old];
+      rules = clientRules(config);
       return refused;
     },
     drain: () => drained([...open.values()]),

@@ -19,18 +19,24 @@ export interface DeskDeps extends MessageDeps {
 
 export function createDesk(deps: DeskDeps, address: string): Desk {
   let caller: Caller | undefined;
+  let password = "";
   const known = (): Caller => {
     if (caller === undefined) throw new Error("a session that is not logged in sends no mail");
     return caller;
   };
+  const enter = (token: string): Problem | undefined => {
+    const found = deps.gate.checkToken(token, () => address);
+    if (found.kind === "problem") return found.problem;
+    if (!found.value.scopes.has("send")) return lacking;
+    [caller, password] = [found.value, token];
+    return undefined;
+  };
   return {
     login(token) {
-      const found = deps.gate.checkToken(token, () => address);
-      if (found.kind === "problem") return wrongKey(found.problem);
-      if (!found.value.scopes.has("send"))
-        return { got: "no", said: said(535, "5.7.8", "This API key may not send", lacking) };
-      caller = found.value;
-      return { got: "yes", value: "" };
+      const wrong = enter(token);
+      if (wrong === undefined) return { got: "yes", value: "" };
+      if (wrong !== lacking) return wrongKey(wrong);
+      return { got: "no", said: said(535, "5.7.8", lacking.detail, lacking.name) };
     },
     sender(text) {
       const health = deps.health();
@@ -38,6 +44,9 @@ export function createDesk(deps: DeskDeps, address: string): Desk {
       const from: Parsed<Address | ""> =
         text === "" ? { kind: "ok", value: "" } : parseAddress(text);
       if (from.kind === "refused") return { got: "no", said: said(553, "5.1.7", from.why) };
+      // A session may outlive its key, or what the key may do.
+      const wrong = enter(password);
+      if (wrong !== undefined) return no(wrong);
       const foreign = admitSender(known(), [from.value]);
       if (foreign !== undefined) return no(foreign);
       const yes: Decision = { got: "yes", value: from.value };
@@ -55,7 +64,7 @@ export function createDesk(deps: DeskDeps, address: string): Desk {
   };
 }
 
-const lacking = "restricted_api_key";
+const lacking: Problem = { name: "restricted_api_key", detail: "This API key may not send" };
 
 function no(problem: Problem): Decision {
   return { got: "no", said: saidOf(problem) };

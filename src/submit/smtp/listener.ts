@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../../base/clock.ts";
-import { last, lineOf } from "../../smtp/server/said.ts";
+import { lineOf, type Said, said } from "../../smtp/server/said.ts";
 import { type Connection, type ConnectionDeps, createConnection, type Wire } from "./connection.ts";
 
 export interface SmtpListenerDeps {
@@ -25,6 +25,8 @@ export interface SmtpClient {
 export interface Served extends Pick<ConnectionDeps, "desk" | "timeouts" | "refused" | "failed"> {
   readonly options: Omit<ConnectionDeps["options"], "secure" | "offersTls" | "clearLogin">;
   readonly secureContext: SecureContext | null;
+  /** False: this address is told to go. */
+  readonly heard: boolean;
 }
 
 export interface SmtpListenerLimits {
@@ -111,13 +113,12 @@ function admit(socket: Socket, deps: SmtpListenerDeps, open: Set<Open>): void {
   const others = count.byAddress.get(address) ?? 0;
   const client: SmtpClient = { address, isLocal: /^(?:127\.|::1$)/.test(address) };
   const served = deps.serve(client);
-  if (count.all >= limits.connections || others >= limits.connectionsPerAddress) {
-    served.refused("smtp_connections");
-    const text = "Too many connections, try again later";
+  const refusal = refusalOf(served, count, others, limits);
+  if (refusal !== undefined) {
+    served.refused(refusal.reason ?? "");
     // By implicit TLS nothing can be said in clear.
-    return void (deps.implicitTls
-      ? socket.destroy()
-      : socket.end(lineOf(last(421, "4.7.0", text)), () => socket.destroy()));
+    if (deps.implicitTls) return void socket.destroy();
+    return void socket.end(lineOf(refusal), () => socket.destroy());
   }
   count.all++;
   count.byAddress.set(address, others + 1);
@@ -134,6 +135,18 @@ function admit(socket: Socket, deps: SmtpListenerDeps, open: Set<Open>): void {
     open.delete(entry);
     entry.connection.closed();
   });
+}
+
+/** RFC 5321 3.1: instead of the greeting. */
+function refusalOf(
+  { heard }: Served,
+  { all }: SmtpCount,
+  others: number,
+  { connections, connectionsPerAddress }: SmtpListenerLimits,
+): Said | undefined {
+  if (!heard) return said(554, "5.7.1", "This address may not ask here", "client_not_allowed");
+  if (all < connections && others < connectionsPerAddress) return undefined;
+  return said(421, "4.7.0", "Too many connections, try again later", "smtp_connections");
 }
 
 function connect(plain: Socket, client: SmtpClient, served: Served, deps: SmtpListenerDeps): Open {
