@@ -129,15 +129,24 @@ CREATE INDEX fading ON dead (until);
 ALTER TABLE pending ADD COLUMN kept INTEGER NOT NULL DEFAULT 0 CHECK (kept >= 0);
 `;
 
-/** `seq` grows with the rows' bytes (sqlite-once.ts). */
+/** `seq` grows with the rows' bytes; the keys' places are in the runs (sqlite-once.ts). */
 const once = `
 CREATE TABLE once (
   seq INTEGER PRIMARY KEY,
-  key TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL,
   request TEXT NOT NULL,
   answer TEXT NOT NULL,
   suppressed TEXT,
   at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE once_run (
+  number INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  filter BLOB NOT NULL
+) STRICT;
+CREATE TABLE once_part (
+  id INTEGER PRIMARY KEY,
+  bytes BLOB NOT NULL
 ) STRICT;
 `;
 

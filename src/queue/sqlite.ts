@@ -48,6 +48,8 @@ export interface SqliteOptions {
   readonly ringBytes?: number;
   /** Messages of one commit from which on the ring is used. */
   readonly ringFewest?: number;
+  /** Tests: so many idempotency keys make a run. */
+  readonly onceRunKeys?: number;
   /** Tests: the database refuses to grow beyond so many pages, as on a full disk. */
   readonly maxPages?: number;
 }
@@ -80,7 +82,9 @@ export function openSqliteStore(options: SqliteOptions): OpenResult {
     emptyRing(file, ring, ballast);
     const facts = readFacts(file, random);
     const walFile = join(dataDir, "postrider.db-wal");
-    return { kind: "opened", store: createStore({ file, facts, ballast, ring, walFile }) };
+    const { onceRunKeys } = options;
+    const parts = { file, facts, ballast, ring, walFile, onceRunKeys };
+    return { kind: "opened", store: createStore(parts) };
   } catch (error) {
     ring?.close();
     file.close();
@@ -96,6 +100,7 @@ interface StoreParts {
   readonly ballast: Ballast;
   readonly ring: Ring;
   readonly walFile: string;
+  readonly onceRunKeys: number | undefined;
 }
 
 function createStore({
@@ -104,12 +109,14 @@ function createStore({
   ballast,
   ring,
   walFile,
+  onceRunKeys,
 }: StoreParts): QueueStore & KeyStore & WebhookStore {
   const { db, prepare } = file;
   const books = createBooks(prepare);
   const leases = createHeldLeases();
   const graves = createGraves(prepare, books);
   const sites = createSites(prepare);
+  const { undoOnces, keepOnces, ...onces } = createOnces(prepare, onceRunKeys);
   const { undoSuppressions, ...suppressions } = createSuppressions(prepare, books);
   const tidying = createTidy(file, walFile);
   let claims = facts.claimBase;
@@ -129,6 +136,7 @@ function createStore({
     books.undo();
     ring.undo();
     sites.undo();
+    undoOnces();
     undoSuppressions();
   };
 
@@ -164,6 +172,7 @@ function createStore({
     books.stand();
     ring.keep();
     sites.keep();
+    keepOnces();
     if (++commits % WAL_LOOK_COMMITS === 0 && tidying.walBytes() > WAL_BYTES_MAX) {
       tidying.truncateWal();
     }
@@ -187,7 +196,7 @@ function createStore({
       for (const { key, answer, expiresAt } of rows) putAnswer.run(key, answer, expiresAt);
     },
     forget: createForget(prepare, books, graves),
-    ...createOnces(prepare),
+    ...onces,
     ...createKeys(prepare),
     ...createWebhooks(prepare),
     ...suppressions,

@@ -33,6 +33,7 @@ export function sqliteHome({ ringFewest }: { readonly ringFewest: number }): Sto
         ballastBytes: 0,
         ringBytes: 40_000,
         ringFewest,
+        onceRunKeys: 2,
       });
       if (opened.kind === "refused") throw new Error(opened.text);
       store = opened.store;
