@@ -2,8 +2,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { Resend } from "resend";
+import { freePort } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
 import { binaryPath, cleanEnvironment, startDaemon, type Daemon } from "../fixtures/daemon.ts";
 
@@ -116,6 +118,65 @@ test(
     daemon = await start();
     const view = JSON.parse((await run("key", "list", "--json")).text) as { used_today: number }[];
     expect(view[0]?.used_today).toBe(4);
+  },
+  TEST_MS,
+);
+
+/** An SMTP session that is logged in; what is said is answered with the reply's first line. */
+async function smtp(port: number, token: string): Promise<(line: string) => Promise<string>> {
+  const socket = connect(port, "127.0.0.1");
+  const replies: string[] = [];
+  let text = "";
+  let wake = (): void => {};
+  socket.on("data", (chunk) => {
+    text += chunk.toString();
+    for (let end; (end = text.indexOf("\r\n")) >= 0; text = text.slice(end + 2))
+      if (text[3] !== "-") replies.push(text.slice(0, end));
+    wake();
+  });
+  socket.on("close", () => {
+    replies.push("closed");
+    wake();
+  });
+  const next = async (): Promise<string> => {
+    while (replies.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return replies.shift() ?? "";
+  };
+  const say = (line: string): Promise<string> => {
+    socket.write(`${line}\r\n`);
+    return next();
+  };
+  await next();
+  await say("EHLO client.test");
+  const login = Buffer.from(`\0any\0${token}`).toString("base64");
+  expect(await say(`AUTH PLAIN ${login}`)).toStartWith("235");
+  return say;
+}
+
+test(
+  "by SMTP the same key has the same limits, and a revoked one sends nothing more in an open session",
+  async () => {
+    await daemon.stop();
+    const port = await freePort();
+    daemon = await start("--smtp-listen", `127.0.0.1:${port}`);
+    const { token } = await create("mailer", "--domain", "shop.test", "--daily-quota", "2");
+    const say = await smtp(port, token);
+    const mail = async (from: string): Promise<string> => {
+      const first = await say(`MAIL FROM:<${from}>`);
+      if (!first.startsWith("250")) return first;
+      await say("RCPT TO:<delivered@postrider.test>");
+      await say("DATA");
+      const last = await say(`From: a@shop.test\r\nSubject: s\r\n\r\nHello\r\n.`);
+      if (!last.startsWith("250")) await say("RSET");
+      return last;
+    };
+    expect(await mail("a@shop.test")).toStartWith("250");
+    expect(await mail("a@other.test")).toStartWith("550 5.7.1");
+    expect(await mail("a@shop.test")).toStartWith("250");
+    expect(await mail("a@shop.test")).toStartWith("450 4.7.1");
+    await run("key", "revoke", "mailer");
+    expect(await mail("a@shop.test")).toStartWith("535 5.7.8");
+    await say("QUIT");
   },
   TEST_MS,
 );
