@@ -135,12 +135,8 @@ function composed(
   const id = deps.ids(now);
   const uuid = uuidOf(id, deps.tag);
   const draft = draftOf(fields, parts, uuid, deps.hostname, now);
-  const warnings = warningsOf({
-    aligned: deps.signs?.(domainOf(draft.from.address)) ?? true,
-    priority: fields.priority ?? 1,
-    lacksText: parts.lacksText,
-    headers: draft.headers,
-  });
+  const aligned = deps.signs?.(domainOf(draft.from.address)) ?? true;
+  const warnings = warningsOf(aligned, fields.priority, parts.lacksText, draft.headers);
   const facts = factsOf(fields, draft.messageId, warnings);
   const own = envelopeOf(deps, fields, draft, { id, uuid, facts }, now);
   const envelope = { ...own, ...markOf(caller) };

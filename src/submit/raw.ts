@@ -328,10 +328,8 @@ function readOptions(
   }
   if (priority === undefined) add("invalid_header", "X-Postrider-Priority must be p0, p1 or p2.");
   if (faults.length > 0 || recipients.kind === "refused") return problem(problemOf(faults));
-  const warnings = rawWarningsOf(beginning, {
-    aligned: deps.signs?.(domainOf(header.from[0].address)) ?? true,
-    priority: priority ?? 1,
-  });
+  const aligned = deps.signs?.(domainOf(header.from[0].address)) ?? true;
+  const warnings = rawWarningsOf(beginning, aligned, priority ?? 1);
   const facts = JSON.stringify({
     ...factsOf(header, envelope, tags, reference),
     warnings: warnings.length === 0 ? undefined : warnings,
