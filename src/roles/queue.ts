@@ -24,12 +24,12 @@ import { explainHandlers } from "./handlers/explain.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import { webhookHandlers } from "./handlers/webhooks.ts";
-import { createListening } from "./listening.ts";
+import { createListening, type Listening } from "./listening.ts";
 import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
 import { watchKeys } from "./keyWatch.ts";
 import { warnOfStrangers } from "./ownAddresses.ts";
 import { createRouting } from "./routing.ts";
-import { createSenderPorts } from "./senderPorts.ts";
+import { createSenderPorts, type SenderPorts } from "./senderPorts.ts";
 import { queuePolicy, sourceSettings } from "./settings.ts";
 import { createThread, type Thread } from "./thread.ts";
 import { unpack, unpackOnces } from "./wire.ts";
@@ -67,9 +67,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const senders = createSenderPorts(clock);
   const sources = createSources({
     settings: sourceSettings(config),
-    log,
-    roll: systemRandom.roll,
-    recall: store.recallOne,
+    ...{ log, roll: systemRandom.roll, recall: store.recallOne },
   });
   warnOfStrangers(config.sources, log);
   const listening = createListening(store, () => thread.say({ say: "moved" }));
@@ -77,21 +75,13 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const keyed = watchKeys({ store, clock, fatal, tell });
   const queue = createQueue({
     ...{ store: keyed.depths.store, depths: keyed.depths },
-    clock,
-    random: systemRandom,
-    routeFor: routing.routeFor,
-    ownRelays: routing.ownRelays,
-    sources,
+    ...{ clock, random: systemRandom, sources, meter, log, fatal },
+    ...{ routeFor: routing.routeFor, ownRelays: routing.ownRelays, signs: routing.signs },
+    ...{ send: senders.send, recall: senders.recall },
     workers: start.workers,
-    send: senders.send,
-    recall: senders.recall,
     policy: queuePolicy(config),
-    meter,
-    log,
-    signs: routing.signs,
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
     onCommit: listening.committed,
-    fatal,
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
   senders.onVerdicts(queue.settle);
@@ -99,9 +89,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   store.keep(keepingOf(config));
   let reserveBytes = config.diskReserveBytes;
   const upkeep = createUpkeep({
-    store,
-    clock,
-    log,
+    ...{ store, clock, log },
     limits: historyLimits(config),
     isCramped: () => freeBytes(config.dataDir) < CRAMPED_SHARE * reserveBytes,
   });
@@ -132,6 +120,32 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...keyed.handlers,
     ...webhookHandlers({ ...{ store, fatal, clock }, tell: thread.say }),
   };
+  const stop = (): void => {
+    disk.stop();
+    upkeep.stop();
+    queue.stop();
+    keyed.stop();
+    routing.close();
+    store.close();
+    thread.stopped();
+  };
+  hearDoor(thread, { queue, senders, listening, handlers, stop });
+  queue.start();
+  const { tag, lastId } = store.facts;
+  const books = { keys: store.keys(), webhooks: store.webhooks() };
+  thread.say({ say: "ready", tag, lastId, health: queue.health(), ...books });
+}
+
+interface Heard {
+  readonly queue: Queue;
+  readonly senders: SenderPorts;
+  readonly listening: Listening;
+  readonly handlers: Handlers<Command | Configure>;
+  readonly stop: () => void;
+}
+
+function hearDoor(thread: QueueThread, parts: Heard): void {
+  const { queue, senders, listening, handlers } = parts;
   thread.hear((message) => {
     switch (message.say) {
       case "accept":
@@ -153,23 +167,11 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
         queue.drain();
         return senders.noMoreJobs();
       case "stop":
-        return senders.whenAllSaidBye(BYE_TIMEOUT_MS, () => {
-          disk.stop();
-          upkeep.stop();
-          queue.stop();
-          keyed.stop();
-          routing.close();
-          store.close();
-          thread.stopped();
-        });
+        return senders.whenAllSaidBye(BYE_TIMEOUT_MS, parts.stop);
       default:
         return unreachable(message);
     }
   });
-  queue.start();
-  const { tag, lastId } = store.facts;
-  const books = { keys: store.keys(), webhooks: store.webhooks() };
-  thread.say({ say: "ready", tag, lastId, health: queue.health(), ...books });
 }
 
 function keepingOf({ deadLetterDays, keepBodies }: Config): Keeping {
