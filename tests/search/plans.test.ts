@@ -8,6 +8,7 @@ import { listSql } from "../../src/search/list.ts";
 import { queueSql } from "../../src/search/queue-view.ts";
 import { storedSql } from "../../src/search/stored.ts";
 import { suppressionSql } from "../../src/search/suppressions.ts";
+import { webhookSql } from "../../src/search/webhooks.ts";
 import { createStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -40,6 +41,7 @@ const cases: readonly (readonly [string, () => Database, Record<string, string>]
   ["queue", () => store, queueStatements],
   ["feed", () => store, feedSql],
   ["suppressions", () => store, suppressionSql],
+  ["webhooks", () => store, webhookSql],
   ["list", () => index, listSql],
   ["follow", () => index, followSql],
   ["queue", () => index, { open }],
