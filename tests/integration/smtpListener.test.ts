@@ -1,8 +1,10 @@
 // The SMTP listener of the real daemon, with clients that do what good ones do not, and a process that is killed.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { startDaemon } from "../fixtures/daemon.ts";
+import { freePort, listens } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
 import { plainOf, type RawClient, rawClient, type SmtpRig, startSmtpRig } from "./smtpRig.ts";
 
@@ -159,6 +161,19 @@ describe("keys:", () => {
     client.socket.destroy();
   });
 
+  test("one that is revoked sends no more, though its session goes on", async () => {
+    const client = await loggedIn(await makeKey({ scopes: ["send"] }));
+    await client.ask(MAIL, 6);
+    await client.ask(`${HEADER}\r\nHello\r\n.\r\n`, 7);
+    const list = (await (await rig.daemon.request("/api-keys")).json()) as {
+      data: { id: string }[];
+    };
+    await rig.daemon.request(`/api-keys/${list.data[0]?.id}`, { method: "DELETE" });
+    await client.ask("MAIL FROM:<ann@shop.example>\r\n", 8);
+    expect(client.told()).toMatch(/^535 5\.7\.8 /m);
+    client.socket.destroy();
+  });
+
   test("who guesses is told to go, and the others are not", async () => {
     for (let i = 0; i < 8; i++) {
       const client = await rawClient(rig.smtpPort());
@@ -184,4 +199,32 @@ test("what is taken and refused is counted by its reason", async () => {
   });
   expect(page).toContain('postrider_rejected_total{reason="validation_error"} 1');
   client.socket.destroy();
+});
+
+test("a reload opens and closes the listener, also with other limits, and keeps it when a setting is wrong", async () => {
+  const config = join(rig.root, "postrider.toml");
+  const settings = (port: number, more = ""): void =>
+    writeFileSync(config, `smtp_listen = "127.0.0.1:${port}"\nmax_message_bytes = "2MB"\n${more}`);
+  const [first, second] = [await freePort(), await freePort()];
+  settings(first);
+  const dataDir = mkdtempSync(join(rig.root, "other-"));
+  const daemon = await startDaemon({ dataDir, flags: ["--config", config, "--capture", "true"] });
+  const reload = (): Promise<Response> => daemon.request("/reload", { method: "POST" });
+  try {
+    const idle = await rawClient(first);
+    expect(await idle.ask("EHLO me\r\n", 2)).toContain("250-SIZE 2000000");
+    settings(second);
+    expect((await reload()).status).toBe(200);
+    await until("the idle one is told to go", () => idle.told().includes("421 4.3.2"));
+    expect(await listens(first)).toBe(false);
+    (await rawClient(second)).socket.destroy();
+    settings(daemon.port);
+    expect((await reload()).status).toBe(409);
+    (await rawClient(second)).socket.destroy();
+    writeFileSync(config, "");
+    expect((await reload()).status).toBe(200);
+    expect(await listens(second)).toBe(false);
+  } finally {
+    expect(await daemon.stop()).toBe(0);
+  }
 });
