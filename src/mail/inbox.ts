@@ -29,3 +29,17 @@ export function isInboxId(text: string): boolean {
 export function packInboxFacts(facts: InboxFacts): string {
   return `${JSON.stringify(facts)}\n`;
 }
+
+/** Undefined for what `packInboxFacts` did not write: the files are not synced, so a power cut may leave anything. */
+export function unpackInboxFacts(line: string): InboxFacts | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { from, to, received_at } = value as Readonly<Record<string, unknown>>;
+  const isWhole = typeof from === "string" && typeof received_at === "string" && Array.isArray(to);
+  return isWhole ? (value as InboxFacts) : undefined;
+}

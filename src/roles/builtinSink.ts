@@ -39,11 +39,14 @@ export function createBuiltinSink(deps: {
 /** Messages of one connection that have begun; which of them are taken is known behind their dots. */
 function createDrafts(inbox: Pick<InboxWriter, "draft">) {
   let open: InboxDraft[] = [];
+  /** Since the last settling. */
+  let begun = false;
   const dropAll = (drafts: readonly InboxDraft[]): void => drafts.forEach((one) => one.drop());
   return {
     open(envelope: InboxEnvelope): InboxDraft {
       const draft = inbox.draft(envelope);
       open.push(draft);
+      begun = true;
       return draft;
     },
     settle(actions: readonly SinkAction[]): void {
@@ -54,9 +57,11 @@ function createDrafts(inbox: Pick<InboxWriter, "draft">) {
         taken?.keep();
         open = open.filter((one) => one !== taken);
       }
-      // All but the last have had their dot, and were refused.
-      dropAll(open.slice(0, -1));
-      open = open.slice(-1);
+      // Within a content nothing is said: one that has had its dot by now was refused, and only one that has just begun goes on.
+      const ended = actions.length === 0 || begun ? open.slice(0, -1) : open;
+      begun = false;
+      dropAll(ended);
+      open = open.filter((one) => !ended.includes(one));
     },
     close(): void {
       dropAll(open);

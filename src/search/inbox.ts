@@ -9,6 +9,7 @@ import {
   inboxFile,
   inboxId,
   isInboxId,
+  unpackInboxFacts,
 } from "../mail/inbox.ts";
 import type { Answer, InboxFilter, InboxItem, InboxView } from "../mail/query.ts";
 
@@ -105,7 +106,7 @@ interface InboxFile {
   readonly sizeBytes: number;
 }
 
-/** Undefined: it is gone, or none of ours. */
+/** Undefined: it is gone, or a power cut has left nothing of it. */
 function readFile(path: string, bytesMax: number): InboxFile | undefined {
   let handle: number;
   try {
@@ -121,7 +122,8 @@ function readFile(path: string, bytesMax: number): InboxFile | undefined {
     if (lineEnd < 0) lineEnd = read(handle, Math.min(size, INBOX_FACTS_BYTES_MAX)).indexOf(LF);
     if (lineEnd < 0) return undefined;
     const whole = read(handle, Math.min(size, lineEnd + 1 + bytesMax));
-    const facts = JSON.parse(Buffer.from(whole.subarray(0, lineEnd)).toString()) as InboxFacts;
+    const facts = unpackInboxFacts(Buffer.from(whole.subarray(0, lineEnd)).toString());
+    if (facts === undefined) return undefined;
     const sizeBytes = size - lineEnd - 1;
     return { facts, bytes: whole.subarray(lineEnd + 1), isWhole: sizeBytes <= bytesMax, sizeBytes };
   } finally {

@@ -39,7 +39,9 @@ export function createInboxFiles(folder: string): InboxFiles {
       if (file === undefined) return undefined;
       const start = await messageStart(file);
       const { size } = await file.stat();
-      return { sizeBytes: size - start, bytes: streamOf(file, start) };
+      if (start !== undefined) return { sizeBytes: size - start, bytes: streamOf(file, start) };
+      await file.close();
+      return undefined;
     },
     remove: (id) => (isInboxId(id) ? remove(inboxFile(id)) : Promise.resolve(false)),
     async clear() {
@@ -54,8 +56,8 @@ export function createInboxFiles(folder: string): InboxFiles {
   };
 }
 
-/** Behind the line of facts. */
-async function messageStart(file: FileHandle): Promise<number> {
+/** Behind the line of facts; undefined when a power cut has left none. */
+async function messageStart(file: FileHandle): Promise<number | undefined> {
   const piece = new Uint8Array(PIECE_BYTES);
   for (let at = 0; at <= INBOX_FACTS_BYTES_MAX;) {
     const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
@@ -64,7 +66,7 @@ async function messageStart(file: FileHandle): Promise<number> {
     if (bytesRead === 0) break;
     at += bytesRead;
   }
-  throw new Error("a message of the inbox has no line of facts");
+  return undefined;
 }
 
 function streamOf(file: FileHandle, from: number): ReadableStream<Uint8Array> {
