@@ -345,7 +345,7 @@ function addRest(app: Hono<Env>, refuse: Refuse, fail: Fail): void {
     const taken = methodsAt(app, path).join(", ");
     if (taken === "")
       return refuse(raw, { name: "not_found", detail: "There is nothing at this address." });
-    const detail = `${method} is not taken here; ${taken} is.`;
+    const detail = `${method} is not taken here. Taken: ${taken}.`;
     return refuse(raw, { name: "method_not_allowed", detail, allow: taken });
   });
   app.onError((error, context) => fail(context.req.raw, error));

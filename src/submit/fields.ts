@@ -1,7 +1,15 @@
 // Small bodies of commands: one JSON object of known fields. Messages have a reader of their own (body.ts, send.ts).
 import type { Clock } from "../base/clock.ts";
 import { readChunks } from "./chunks.ts";
-import { ok, type Problem, problem, type Result } from "./problem.ts";
+import {
+  FAULTS_MAX,
+  ok,
+  pointerOf,
+  type Problem,
+  problem,
+  problemOf,
+  type Result,
+} from "./problem.ts";
 
 const BODY_MAX_BYTES = 4096;
 /** How much of a wrong name is told back. */
@@ -26,9 +34,19 @@ export async function readFields(
   }
   if (typeof body !== "object" || body === null || Array.isArray(body))
     return problem(badField("", "The body must be an object."));
-  const unknown = Object.keys(body).find((field) => !known.includes(field));
-  if (unknown === undefined) return ok(body as Fields);
-  return problem(badField(unknown, `It is no known field; known: ${known.join(", ")}.`));
+  const unknown = Object.keys(body).filter((field) => !known.includes(field));
+  return unknown.length === 0 ? ok(body as Fields) : problem(unknownFields(unknown, known));
+}
+
+function unknownFields(unknown: readonly string[], known: readonly string[]): Problem {
+  const taken = known.length === 0 ? "None is taken here." : `Known: ${known.join(", ")}.`;
+  return problemOf(
+    unknown.slice(0, FAULTS_MAX).map((field) => {
+      const name = field.slice(0, SHOWN_MAX);
+      const detail = `${JSON.stringify(name)} is no known field. ${taken}`;
+      return { pointer: pointerOf([name]), code: "unknown_field", detail };
+    }),
+  );
 }
 
 async function readSmall(

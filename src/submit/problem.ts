@@ -106,7 +106,10 @@ export function problemOf(faults: readonly Fault[]): Problem {
 
 /** Some callers see the sentence alone, so it says which field it means: `to[1]`, as people write it. */
 function named({ pointer, detail }: Fault): string {
-  const [first = "", ...rest] = pointer.replace(/^[/?]/, "").split("/");
+  const [first = "", ...rest] = pointer
+    .replace(/^[/?]/, "")
+    .split("/")
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
   if (first === "") return detail;
   const steps = rest.map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
   const name = (/^\d+$/.test(first) ? `[${first}]` : first) + steps.join("");

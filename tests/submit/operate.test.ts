@@ -97,3 +97,11 @@ test.each(told)("the queue's answer %o is told as a problem", async (answer, sta
   expect(problem.name).toBe(name);
   if ("detail" in answer) expect(problem.detail).toContain(answer.detail);
 });
+
+test("every field that a command does not know is told, each with its place", async () => {
+  const response = await fixture.post("/queue/pause", { all: true, "a/b": 1, until: 2 });
+  expect((await problemOf(response)).errors).toMatchObject([
+    { pointer: "/a~1b", code: "unknown_field" },
+    { pointer: "/until", code: "unknown_field" },
+  ]);
+});
