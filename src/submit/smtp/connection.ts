@@ -12,6 +12,7 @@ import type {
   ServerOptions,
   ServerWant,
 } from "../../smtp/server/speech.ts";
+import { freeChunk } from "../chunks.ts";
 import { createDeadline } from "./deadline.ts";
 import { createIncoming } from "./incoming.ts";
 
@@ -76,7 +77,8 @@ export interface Connection {
 }
 
 /** Octets that wait for us while we wait for something else; beyond that the socket is not read. */
-const HELD_MAX_BYTES = 262_144;
+const HELD_MAX_BYTES = 65_536;
+const LARGE_CHUNK_BYTES = 16_384;
 
 type Mode = "line" | "tls" | "content" | "deciding" | "over";
 
@@ -265,6 +267,8 @@ export function createConnection(deps: ConnectionDeps): Connection {
         const took = incoming.read(chunk, from);
         consume(took.next);
         await took.written;
+        // Written or copied: of a large message thousands of these would wait for the collector.
+        if (took.next === chunk.length && chunk.length >= LARGE_CHUNK_BYTES) freeChunk(chunk);
         if (took.refusal !== undefined) {
           await taker.discard();
           return { got: "no", said: took.refusal };
