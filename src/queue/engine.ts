@@ -363,7 +363,8 @@ export function createQueue(given: QueueDeps): Queue {
       const call: Call = { messages, answer, once };
       const why = refusalAtOnce();
       if (why !== undefined) return refuse(call, { why }, deps);
-      const full = admission.refusalOf(messages);
+      // A question needs no room.
+      const full = messages.length > 0 ? admission.refusalOf(messages) : undefined;
       if (full !== undefined) return refuse(call, full, deps);
       inbox.calls.push(call);
       schedule();

@@ -221,10 +221,25 @@ export function hand(
   const submissions: Submission[] = all.map((one) => one.submission);
   return deps
     .accept(submissions, once === undefined ? undefined : { ...once, answer })
-    .then((said) => (said.kind === "accepted" ? said : discard(all).then(() => told(said))));
+    .then((said) => (said.kind === "accepted" ? said : notTaken(deps, all, said, once)));
 }
 
-function told(said: Exclude<AcceptAnswer, { kind: "accepted" }>): Handed {
+type NotTaken = Exclude<AcceptAnswer, { kind: "accepted" }>;
+
+async function notTaken(
+  deps: Pick<SendDeps, "accept">,
+  all: readonly Prepared[],
+  said: NotTaken,
+  once: Known | undefined,
+): Promise<Handed> {
+  await discard(all);
+  // What fills the queue or the quota may be the first copy of this request.
+  const before =
+    said.kind === "refused" && once !== undefined ? await askBefore(deps, once) : undefined;
+  return before ?? told(said);
+}
+
+function told(said: NotTaken): Handed {
   switch (said.kind) {
     case "replayed":
       return said;

@@ -102,11 +102,13 @@ test("a request that is refused does not use its key up: a full disk, a full que
   expect(bench.store.findOnce("l")).toBeUndefined();
 });
 
-test("a call without messages asks, and changes nothing", () => {
-  const bench = createBench();
+test("a call without messages asks, needs no room and changes nothing", () => {
+  const bench = createBench({ queueMessagesMax: 1 });
   const before = hand(bench, [], once("k"));
   bench.run();
   hand(bench, [letter()], once("k"));
+  bench.run();
+  bench.queue.pressure({ freeBytes: 0, walBytes: 0 });
   const after = hand(bench, [], once("k"));
   const other = hand(bench, [], once("k", "another request"));
   bench.run();

@@ -15,7 +15,8 @@ function createKeeping() {
   const stored: string[] = [];
   const state: { suppressed?: Suppressed; refusing: boolean } = { refusing: false };
   const accept: Accept = async (messages, once) => {
-    if (state.refusing) return { kind: "refused", why: "queue_full", retryAfterS: 1 };
+    if (state.refusing && messages.length > 0)
+      return { kind: "refused", why: "queue_full", retryAfterS: 1 };
     const before = once === undefined ? undefined : kept.get(once.key);
     if (before !== undefined && before.request !== once?.request) return { kind: "mismatch" };
     const { suppressed } = state;
@@ -80,6 +81,14 @@ describe("the same request again", () => {
     expect((await fixture.post("/send", soon)).status).toBe(422);
     const again = await fixture.post("/send", soon, key);
     expect([again.status, await idOf(again)]).toEqual([202, id]);
+  });
+
+  test("is answered although the queue is full by now", async () => {
+    const id = await idOf(await fixture.post("/send", message, key));
+    queue.state.refusing = true;
+    const again = await fixture.post("/send", message, key);
+    expect([again.status, await idOf(again)]).toEqual([202, id]);
+    expect((await fixture.post("/send", message)).status).toBe(503);
   });
 
   test("shows the recipients that were suppressed the first time", async () => {
