@@ -1,11 +1,12 @@
 // Suppressions, the event stream and reports through the compiled daemon: over kills and restarts, by HTTP and by the commands.
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Resend } from "resend";
 import { startSink } from "../../src/sink/server.ts";
 import { binaryPath, cleanEnvironment, type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { until } from "../fixtures/until.ts";
+import { peer } from "../peers.ts";
 import { type Ends, newFolder, reaches, send, timeline, within } from "./faultsRig.ts";
 import { hears, listen } from "./followRig.ts";
 
@@ -47,6 +48,7 @@ interface Running {
 function command(folder: string, ...args: readonly string[]): Running {
   const child = Bun.spawn([binaryPath, ...args, "--data-dir", folder], {
     env: cleanEnvironment() as Record<string, string>,
+    cwd: folder,
     ...({ stdout: "pipe", stderr: "pipe", stdin: "ignore" } as const),
   });
   let out = "";
@@ -289,6 +291,47 @@ test(
       expect(batch.data?.data).toHaveLength(1);
       expect((await resend.suppressions.remove(added.data?.id ?? "")).data?.deleted).toBe(true);
       expect((await resend.suppressions.get("ann@c.test")).error?.name).toBe("not_found");
+    }),
+  TEST_MS,
+);
+
+peer("curl").test(
+  "the README's lines do what they say",
+  () =>
+    within(async (ends) => {
+      const { folder, start } = await world(ends);
+      const daemon = await start();
+      ends.add(daemon.stop);
+      writeFileSync(join(folder, "bounces.csv"), "bob@example.com\n");
+      const readme = readFileSync(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+      const lines = readme.match(/^dist\/postrider (tail|suppress) .*$/gm) ?? [];
+      const words = lines.map((line) => {
+        const found = line.match(/"[^"]*"|\S+/g) ?? [];
+        return found.slice(1).map((word) => word.replaceAll('"', ""));
+      });
+      const [following = [], ...others] = words;
+      expect(others.length).toBe(4);
+      const tail = command(folder, ...following, "--after", "0");
+      ends.add(tail.kill);
+      for (const args of others) {
+        const ran = await command(folder, ...args).ended;
+        expect([args, ran.code, ran.err]).toEqual([args, 0, ""]);
+      }
+      const id = await send(daemon, "bob@example.com");
+      await until("the tail tells it", () => tail.out().includes(`suppressed       ${id}`));
+      const text = bounceOf(`bounces+${id}@sender.test`, "bob@example.com");
+      const line = /^curl \S+\/reports.*$/m.exec(readme)?.[0] ?? "";
+      const shell = Bun.spawn(
+        ["/bin/sh", "-c", line.replace("http://127.0.0.1:8250", daemon.url)],
+        {
+          env: { PATH: process.env["PATH"] ?? "", KEY: daemon.key, RECIPIENT: "x@sender.test" },
+          stdin: new TextEncoder().encode(text),
+          stdout: "pipe",
+        },
+      );
+      expect(JSON.parse(await new Response(shell.stdout).text())).toMatchObject({
+        ...{ object: "report", kind: "dsn", results: [{ result: "unmatched" }] },
+      });
     }),
   TEST_MS,
 );
