@@ -64,6 +64,8 @@ export interface HookEndpoint {
 
 /** INTERFACE leaves it to us; Standard Webhooks says 15 to 30 s. */
 const TIMEOUT_MS = 15_000;
+/** The status decides; what follows it is only for the log. */
+const BODY_MS = 2_000;
 /** Requests at once: it begins with few, and each that is taken earns one more. */
 const IN_FLIGHT_FIRST = 2;
 const IN_FLIGHT_MAX = 16;
@@ -178,6 +180,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       body: Buffer.from(fit),
       timeoutMs: TIMEOUT_MS,
       keepBytes: REPLY_BYTES_KEPT,
+      bodyMs: BODY_MS,
       signal: aborting.signal,
     });
     if (closed) return;

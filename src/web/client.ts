@@ -2,6 +2,7 @@
 // DNS, each address is checked, the checked one is connected to, no redirect is followed, and time and bytes have an end.
 import type { Cidr } from "../base/cidr.ts";
 import { type Exchange, type Exchanged, requestOf, runExchange, type Sink } from "./exchange.ts";
+import type { Timer } from "../base/clock.ts";
 import { mayConnect } from "./guard.ts";
 import { createPool, type PoolLimits } from "./pool.ts";
 import type { ReplyHead } from "./reply.ts";
@@ -37,6 +38,8 @@ export interface WebPost extends WebAsk {
   readonly body: Uint8Array;
   /** As much of the reply's body is kept; the rest is not even read. */
   readonly keepBytes: number;
+  /** How long that much is waited for once the head is there, which has said all that matters. */
+  readonly bodyMs: number;
 }
 
 export interface WebGet extends WebAsk {
@@ -82,6 +85,8 @@ export interface WebClient {
   close(): void;
 }
 
+type How = Pick<Exchange, "sink" | "onHead">;
+
 /** Addresses of one name that are tried. */
 const ADDRESSES_MAX = 4;
 const REQUESTS_MAX = 256;
@@ -92,7 +97,7 @@ export function createWebClient(deps: WebClientDeps): WebClient {
   const closing = new AbortController();
   let requests = 0;
 
-  async function ask(what: WebAsk, body: Uint8Array | null, sink: Sink): Promise<WebReply> {
+  async function ask(what: WebAsk, body: Uint8Array | null, how: How): Promise<WebReply> {
     const parsed = parseTarget(what.url);
     if (parsed.kind === "refused") return failed("invalid", `The URL ${parsed.why}.`);
     if (requests >= requestsMax) return failed("busy", "Too many requests are under way.");
@@ -105,7 +110,7 @@ export function createWebClient(deps: WebClientDeps): WebClient {
     try {
       const method = body === null ? "GET" : "POST";
       const request = requestOf(target, method, what.headers ?? {}, body);
-      const result = await perform(target, { request, sink, signal });
+      const result = await perform(target, { request, signal, ...how });
       if (result.kind === "reply" || !signal.aborted) return result;
       if (outer.some(({ aborted }) => aborted)) return failed("aborted", "It was given up.");
       return failed("timeout", `No full reply within ${what.timeoutMs / 1000} s.`);
@@ -163,28 +168,37 @@ export function createWebClient(deps: WebClientDeps): WebClient {
   }
 
   return {
-    async post({ keepBytes, body, ...what }) {
+    async post({ keepBytes, bodyMs, body, ...what }) {
       const kept: Buffer[] = [];
       let left = keepBytes;
-      const reply = await ask(what, body, (piece) => {
+      const sink: Sink = (piece) => {
         // A copy: the piece is part of a larger buffer, which would live on with it.
         if (left > 0) kept.push(Buffer.from(piece.subarray(0, left)));
         left -= Math.min(left, piece.length);
         return left === 0;
-      });
+      };
+      const impatience = new AbortController();
+      let timer: Timer | undefined;
+      const onHead = (): AbortSignal => {
+        timer = clock.after(bodyMs, () => impatience.abort());
+        return impatience.signal;
+      };
+      const reply = await ask(what, body, { sink, onHead });
+      timer?.cancel();
       return reply.kind === "reply" ? { ...reply, body: Buffer.concat(kept) } : reply;
     },
     async get({ bytesMax, take, ...what }) {
       let seen = 0;
       let over = false;
-      const reply = await ask(what, null, async (piece, { status, headers }) => {
+      const sink: Sink = async (piece, { status, headers }) => {
         if (status !== 200) return true;
         seen += piece.length;
         // A length that was announced spares the bytes that would only be thrown away.
         over = Math.max(seen, Number(headers.get("content-length") ?? 0)) > bytesMax;
         if (!over) await take(piece);
         return over;
-      });
+      };
+      const reply = await ask(what, null, { sink });
       if (reply.kind === "failed" || !over) return reply;
       return failed("too_large", `The body is longer than ${bytesMax} bytes.`);
     },

@@ -10,6 +10,8 @@ export interface Exchange {
   readonly request: readonly Uint8Array[];
   readonly sink: Sink;
   readonly signal: AbortSignal;
+  /** Told once, when the head is there. What it returns ends the wait for the body: the reply is as long as it is by then. */
+  readonly onHead?: () => AbortSignal;
 }
 
 export type Exchanged =
@@ -40,7 +42,8 @@ export function requestOf(
 }
 
 /** Settles once the reply is complete, unwanted, broken, or given up. The wire is the caller's, before and after. */
-export function runExchange(wire: Wire, { request, sink, signal }: Exchange): Promise<Exchanged> {
+export function runExchange(wire: Wire, exchange: Exchange): Promise<Exchanged> {
+  const { request, sink, signal, onHead } = exchange;
   return new Promise((resolve) => {
     const pieces: Buffer[] = [];
     const reader = createReplyReader((piece) => void pieces.push(piece));
@@ -48,17 +51,24 @@ export function runExchange(wire: Wire, { request, sink, signal }: Exchange): Pr
     let settled = false;
     let pouring = false;
     let last: ReplyStep = { kind: "more" };
+    let impatience: AbortSignal | undefined;
 
     const settle = (result: Exchanged): void => {
       if (settled) return;
       settled = true;
       signal.removeEventListener("abort", giveUp);
+      impatience?.removeEventListener("abort", cutShort);
       wire.listen(null);
       resolve(result);
     };
     const fail = (why: "connect" | "protocol" | "timeout", text: string): void =>
       settle({ kind: "failed", why, text, silent });
     const giveUp = (): void => fail("timeout", "The reply did not come in time.");
+
+    const cutShort = (): void => {
+      const head = reader.head();
+      if (head !== undefined) settle({ kind: "reply", head, reusable: false });
+    };
 
     const conclude = (): void => {
       const head = reader.head();
@@ -88,6 +98,10 @@ export function runExchange(wire: Wire, { request, sink, signal }: Exchange): Pr
 
     const step = (next: ReplyStep): void => {
       last = next;
+      if (impatience === undefined && onHead !== undefined && reader.head() !== undefined) {
+        impatience = onHead();
+        impatience.addEventListener("abort", cutShort, { once: true });
+      }
       pour().catch((error: unknown) =>
         fail("protocol", `The body was not taken: ${String(error)}.`),
       );

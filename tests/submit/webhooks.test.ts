@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { parseCidrList } from "../../src/base/cidr.ts";
 import type { HookPending, WebhookRecord } from "../../src/mail/webhook.ts";
 import { digestOf } from "../../src/submit/auth.ts";
-import { owner } from "../../src/submit/caller.ts";
+import { owner, type Scope } from "../../src/submit/caller.ts";
 import { createFixture, type Fixture, KEY, network, tag } from "./doorFixture.ts";
 
 const record = (number: number): WebhookRecord => ({
@@ -27,7 +27,7 @@ beforeEach(() => {
   records = [record(1), record(2), record(3)];
   opened = "none";
   replays = [];
-  const reader = { number: 7, scopes: new Set(["read" as const]), domains: null, capture: false };
+  const reader = { key: 7, scopes: new Set<Scope>(["read"]), domains: null, capture: false };
   fixture = createFixture({
     keys: () => [
       { id: "first", digest: digestOf(KEY), caller: owner },

@@ -61,7 +61,7 @@ function clientFor({ opened = "127.0.0.0/8", names = {}, requestsMax = 10 }: Cha
 const at = (...addresses: string[]): Resolved => ({ kind: "found", addresses });
 const body = Buffer.from('{"a":1}');
 const post = (client: WebClient, url: string, timeoutMs = 5000) =>
-  client.post({ url, body, timeoutMs, keepBytes: 64 });
+  client.post({ url, body, timeoutMs, keepBytes: 64, bodyMs: 5000 });
 
 test("a body is posted, and as much of the answer kept as was wanted", async () => {
   const port = await serve((request, response) => {
@@ -75,7 +75,14 @@ test("a body is posted, and as much of the answer kept as was wanted", async () 
   const { client, asked } = clientFor();
   const url = `http://127.0.0.1:${port}/in?a=b`;
   const headers = { "X-Say": "hello" };
-  const reply = await client.post({ url, headers, body, timeoutMs: 5000, keepBytes: 20 });
+  const reply = await client.post({
+    url,
+    headers,
+    body,
+    timeoutMs: 5000,
+    keepBytes: 20,
+    bodyMs: 5000,
+  });
   if (reply.kind !== "reply") throw new Error(reply.text);
   expect(reply.status).toBe(201);
   expect(reply.headers.get("x-heard")).toBe("hello");
@@ -197,6 +204,19 @@ test("one that never answers, or drips without end, is given up in time", async 
   clients.push(never);
   const stuck = await post(never, "https://a.test/", 20);
   expect(stuck).toMatchObject({ kind: "failed", why: "timeout" });
+});
+
+test("once the status is there the rest of the reply is not waited for long", async () => {
+  const port = await raw((socket) => {
+    socket.on("error", () => {});
+    socket.write("HTTP/1.1 202 Accepted\r\nContent-Length: 40\r\n\r\nthat much");
+  });
+  const { client } = clientFor();
+  const url = `http://127.0.0.1:${port}/`;
+  const reply = await client.post({ url, body, timeoutMs: 30_000, keepBytes: 64, bodyMs: 20 });
+  if (reply.kind !== "reply") throw new Error(reply.text);
+  expect([reply.status, Buffer.from(reply.body).toString()]).toEqual([202, "that much"]);
+  expect(client.open()).toEqual({ requests: 0, idle: 0 });
 });
 
 test("a name without an address, a port without a server, and what is no HTTP fail each in its way", async () => {
