@@ -15,7 +15,7 @@ import { admitSender, type Caller, markOf } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
 import type { Known } from "./once.ts";
-import { plainText } from "./plainText.ts";
+import { createPlainText } from "./plainText.ts";
 import { type Result, ok, problem } from "./problem.ts";
 import { createFetching, type FetchAttachment, isRemote } from "./remote.ts";
 import type { Attachments, Fields, Given } from "./schema.ts";
@@ -64,6 +64,7 @@ type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
 export function createPreparer(deps: PrepareDeps): Preparer {
   const store = createStoring(deps);
   const fetching = createFetching(deps);
+  const plainText = createPlainText(deps.clock);
   const make = (
     fields: Fields,
     attachments: readonly Attachment[],

@@ -2,8 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { simpleParser } from "mailparser";
-import { plainText } from "../../src/submit/plainText.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { createPlainText } from "../../src/submit/plainText.ts";
 import { createFixture, type Fixture, message } from "./doorFixture.ts";
+
+const plainText = createPlainText(systemClock);
 
 let fixture: Fixture;
 beforeEach(() => void (fixture = createFixture()));
@@ -39,6 +42,25 @@ test("headings, paragraphs, links, lists and pictures as text", async () => {
       "",
     ].join("\n"),
   );
+});
+
+test("rows are lines and cells are words of them, whatever tables are within tables", async () => {
+  const row = (...cells: readonly string[]) =>
+    `<tr>${cells.map((one) => `<td>${one}</td>`).join("")}</tr>`;
+  const inner = `<table>${row("Price", "5 EUR")}${row("Sum", "7 EUR")}</table>`;
+  const html = `<style>p{}</style><table>${row("<p>Good day</p>", "")}${row(inner)}</table><title>T</title>`;
+  expect(await plainText(html)).toBe("Good day\n\nPrice 5 EUR\nSum 7 EUR\n");
+});
+
+test("much html lets others have their turn in between", async () => {
+  await plainText("<p>loads the reader</p>");
+  const html = `<p>${"a ".repeat(40_000)}</p>`;
+  const texts = Array.from({ length: 5 }, () => plainText(html));
+  expect(texts.map((one) => one instanceof Promise)).toEqual([false, true, true, true, true]);
+  const order: string[] = [];
+  setImmediate(() => order.push("another"));
+  await Promise.all(texts.map(async (one, i) => order.push(`${i} ${(await one)?.length}`)));
+  expect(order.indexOf("another")).toBeLessThan(order.length - 1);
 });
 
 test("a message with html alone gets both parts", async () => {
