@@ -46,7 +46,7 @@ export interface KeyRecord extends NewKey {
   readonly dayUsed: number;
 }
 
-/** Each key is compared with a token that is new to the door. */
+/** All of them are told to the door whenever one changes. */
 export const KEYS_MAX = 1000;
 
 /** What a key was used for, told now and then. */

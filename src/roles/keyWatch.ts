@@ -1,5 +1,6 @@
 // The API keys in the queue thread: their commands, and how much those of them owe that have a limit for it.
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { KeyRecord } from "../mail/apiKey.ts";
 import { createKeyDepths, type KeyDepths } from "../queue/depths.ts";
 import type { KeyStore } from "../queue/keys.ts";
@@ -19,10 +20,11 @@ const COUNT_EVERY_MS = 20;
 export function watchKeys(deps: {
   readonly store: QueueStore & KeyStore;
   readonly clock: Pick<Clock, "after">;
+  readonly log: Log;
   tell(keys: readonly KeyRecord[]): void;
   fatal(text: string): void;
 }): KeyWatch {
-  const { store, clock, fatal } = deps;
+  const { store, clock, log, fatal } = deps;
   const depths = createKeyDepths(store);
   let timer: Timer | undefined;
   const count = (): void => {
@@ -40,7 +42,7 @@ export function watchKeys(deps: {
   limit(store.keys());
   return {
     depths,
-    handlers: keyHandlers({ store, fatal, tell }),
+    handlers: keyHandlers({ store, log, fatal, tell }),
     stop: () => timer?.cancel(),
   };
 }

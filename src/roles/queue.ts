@@ -72,7 +72,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   warnOfStrangers(config.sources, log);
   const listening = createListening(store, () => thread.say({ say: "moved" }));
   const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
-  const keyed = watchKeys({ store, clock, fatal, tell });
+  const keyed = watchKeys({ store, clock, log, fatal, tell });
   const queue = createQueue({
     ...{ store: keyed.depths.store, depths: keyed.depths },
     ...{ clock, random: systemRandom, sources, meter, log, fatal },

@@ -16,12 +16,10 @@ export interface ApiKey {
   readonly use?: { recent: boolean };
 }
 
-export function digestOf(token: string): Uint8Array {
+export function digestOf(token: string): Buffer {
   return hash("sha256", token, "buffer");
 }
 
-/** Tokens that were right lately, so that the hot path hashes none and compares with one. */
-const TOKENS_MAX = 1024;
 const TOKEN_LENGTH_MAX = 512;
 
 /** Wrong keys from one client address within the window before it is told to wait. */
@@ -38,27 +36,25 @@ export interface Gate {
 }
 
 export function createGate(deps: {
-  /** The same list as long as nothing has changed: another one makes the gate forget what it knew. */
+  /** The same list as long as nothing has changed. */
   readonly keys: () => readonly ApiKey[];
   readonly clock: Pick<Clock, "monotonicMs" | "now">;
 }): Gate {
   let known: readonly ApiKey[] = [];
-  const recent = new Map<string, ApiKey>();
+  let index = indexOf(known);
   const failures = createFailures(deps.clock);
 
   const find = (token: string): ApiKey | undefined => {
     const keys = deps.keys();
     if (keys !== known) {
       known = keys;
-      recent.clear();
+      index = indexOf(keys);
     }
-    const seen = recent.get(token);
-    if (seen !== undefined) return seen;
-    const found = compareAll(keys, digestOf(token));
-    if (found === undefined) return undefined;
-    if (recent.size >= TOKENS_MAX) recent.clear();
-    recent.set(token, found);
-    return found;
+    const digest = digestOf(token);
+    let found: ApiKey | undefined;
+    for (const key of index.get(shelfOf(digest)) ?? nobody)
+      if (timingSafeEqual(key.digest, digest)) found = key;
+    return found === nobody[0] ? undefined : found;
   };
 
   const checkToken = (token: string, addressOf: () => string | null): Result<Caller> => {
@@ -85,12 +81,32 @@ export function createGate(deps: {
   };
 }
 
-/** Every key is compared to its end, so that the time taken does not tell which one was near. */
-function compareAll(keys: readonly ApiKey[], digest: Uint8Array): ApiKey | undefined {
-  let found: ApiKey | undefined;
-  for (const key of keys) if (timingSafeEqual(key.digest, digest)) found = key;
-  return found;
+/**
+ * Keys by a few bytes of their digests. Tokens are hashed at each request and kept nowhere: 0.2 us, and what time a look-up takes tells
+ * of digests only, from which nobody gets to a token. Who meets no key is compared with nobody's, so that a miss does the same work.
+ */
+function indexOf(keys: readonly ApiKey[]): ReadonlyMap<number, readonly ApiKey[]> {
+  const index = new Map<number, ApiKey[]>();
+  for (const key of keys) {
+    const shelf = shelfOf(key.digest);
+    index.set(shelf, [...(index.get(shelf) ?? []), key]);
+  }
+  return index;
 }
+
+function shelfOf(digest: Uint8Array): number {
+  const [a = 0, b = 0, c = 0] = digest;
+  return (a << 16) | (b << 8) | c;
+}
+
+const DIGEST_BYTES = 32;
+const nobody: readonly [ApiKey] = [
+  {
+    id: "",
+    digest: new Uint8Array(DIGEST_BYTES),
+    caller: { key: -1, scopes: new Set(), domains: [], capture: true },
+  },
+];
 
 function bearerOf(authorization: string): string | undefined {
   if (authorization.length < 8 || authorization.length > TOKEN_LENGTH_MAX) return undefined;

@@ -25,6 +25,7 @@ import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addInbox } from "./inbox.ts";
 import type { InboxFiles } from "./inboxFiles.ts";
+import { endWithKey } from "./lasting.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
@@ -167,10 +168,14 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
     (handler: Handler, scope?: Scope) =>
     (context: Context<Env>): Response | Promise<Response> => {
       const request = context.req.raw;
-      const caller = admit(request, context.env, scope ?? scopeOf(request.method));
+      const admitNow = () => admit(request, context.env, scope ?? scopeOf(request.method));
+      const caller = admitNow();
       if (caller.kind === "problem") return refuse(request, caller.problem);
       const { allowance } = caller.value;
-      const go = () => run(request, () => handler(request, context, caller.value));
+      const go = async (): Promise<Response> => {
+        const response = await run(request, () => handler(request, context, caller.value));
+        return endWithKey(response, () => admitNow().kind === "ok");
+      };
       return allowance === undefined ? go() : counted(allowance, request, go);
     };
 

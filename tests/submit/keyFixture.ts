@@ -17,6 +17,7 @@ export const START = Date.UTC(2026, 10, 23, 12);
 export interface KeyStage {
   readonly clock: ReturnType<typeof createSimClock>;
   readonly accepted: Submission[];
+  readonly logged: string[];
   /** What the queue answers. */
   said: AcceptAnswer;
   fixture: Fixture;
@@ -34,6 +35,7 @@ export interface KeyStage {
 export function createKeyStage(): KeyStage {
   const folder = mkdtempSync(join(tmpdir(), "postrider-keys-"));
   const clock = createSimClock(START);
+  const logged: string[] = [];
   let settings: KeySettings = { firstKey: KEY, rate: null, burst: 100, waitMs: 100 };
 
   let owner = 0;
@@ -45,6 +47,7 @@ export function createKeyStage(): KeyStage {
     const { store } = opened;
     const handlers = keyHandlers({
       store,
+      log: (_, event) => void logged.push(event),
       tell: (keys) => book.heard(keys),
       fatal: (text) => {
         throw new Error(text);
@@ -62,6 +65,7 @@ export function createKeyStage(): KeyStage {
   };
   const stage: KeyStage = {
     clock,
+    logged,
     accepted: [],
     said: { kind: "accepted" },
     fixture: undefined as never,

@@ -182,6 +182,7 @@ test("a revoked key stops at once; of two for a rotation the other goes on", asy
   expect(await status("POST", "/send", message, old.token)).toBe(202);
   const gone = await stage.ask("DELETE", `/api-keys/${old.id}`);
   expect(await gone.json()).toEqual({ object: "api_key", id: old.id, deleted: true });
+  expect(stage.logged).toEqual(["key.created", "key.created", "key.revoked"]);
   expect(await status("POST", "/send", message, old.token)).toBe(403);
   expect(await status("POST", "/send", message, next.token)).toBe(202);
   expect(await status("DELETE", `/api-keys/${old.id}`)).toBe(404);
@@ -252,4 +253,19 @@ test("keys are listed newest first, in pages", async () => {
   expect(await list(`?limit=1&before=${ids[2]}`)).toEqual([true, ids.slice(1, 2)]);
   expect(await status("GET", "/api-keys?limit=0")).toBe(422);
   expect(await status("GET", "/api-keys?after=nothing")).toBe(422);
+});
+
+test("a stream ends with the key that opened it, before it says another word", async () => {
+  const { id, token } = await stage.create({ scopes: ["read"] });
+  const response = await stage.ask("GET", "/trace?domain=shop.example", undefined, token);
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  const reader = response.body?.getReader();
+  expect((await reader?.read())?.done).toBe(false);
+  const [trace] = stage.fixture.traces;
+  const open = reader?.read();
+  await stage.ask("DELETE", `/api-keys/${id}`);
+  stage.pass(60_000);
+  trace?.hear([{ at: 0, text: "a secret" } as never], 0);
+  expect((await open)?.done).toBe(true);
+  expect(trace?.closed).toBe(true);
 });
