@@ -26,6 +26,11 @@ const key = {
   }),
 };
 const once = z.object(key);
+const replayed = z.object({
+  "idempotent-replayed": z.literal("true").optional().meta({
+    description: "The request came before, and this is its first answer again.",
+  }),
+});
 const sending = z.object({
   ...key,
   prefer: z
@@ -63,7 +68,7 @@ function addSending(registry: Registry, { security, json, problems }: Shapes, me
     request: { query: envelope, headers: sending, body: { required: true, content } },
     responses: {
       200: json("With `Prefer: wait`: all recipients are final.", settled),
-      202: json("Taken.", accepted),
+      202: { ...json("Taken.", accepted), headers: replayed },
       ...problems,
     },
   });
