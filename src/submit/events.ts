@@ -7,6 +7,8 @@ import type { Feed, FeedEvent, FeedPage } from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
 import type { FeedQuery } from "../mail/query.ts";
 import { answer } from "./answer.ts";
+import type { ApiKey } from "./auth.ts";
+import type { Caller } from "./caller.ts";
 import { wireDomain } from "./operate.ts";
 import { type Problem, ok, problem, type Result } from "./problem.ts";
 import type { Ask } from "./read.ts";
@@ -14,11 +16,12 @@ import type { Ask } from "./read.ts";
 export interface EventDeps {
   readonly ask: Ask;
   readonly feed: Feed;
+  readonly keys: () => readonly ApiKey[];
   readonly clock: Clock;
 }
 
 type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
+  handler: (request: Request, context: Context<E>, caller: Caller) => Promise<Result<Response>>,
 ) => (context: Context<E>) => Response | Promise<Response>;
 
 const LIMIT_DEFAULT = 20;
@@ -45,7 +48,7 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
   );
   app.get(
     "/events/stream",
-    keyed(async (request) => {
+    keyed(async (request, _, caller) => {
       const wish = streamWish(request);
       if (wish.kind === "problem") return wish;
       if (streams >= STREAMS_MAX) return problem(busy(`${STREAMS_MAX} streams are open already.`));
@@ -57,6 +60,7 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
         // An id from before a backup was brought back means nothing any more.
         after: after === null || after > end ? end : after,
         wants,
+        mayRead: () => mayStillRead(caller, deps),
         gone: request.signal,
         ended: () => void streams--,
       });
@@ -67,6 +71,16 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
       };
       return ok(new Response(stream, { headers }));
     }),
+  );
+}
+
+/** A stream lives longer than the check at its beginning: a key that is revoked or has expired ends it. */
+function mayStillRead({ key }: Caller, { keys, clock }: EventDeps): boolean {
+  if (key === 0) return true;
+  const now = clock.now();
+  return keys().some(
+    ({ caller, expiresAt }) =>
+      caller.key === key && caller.scopes.has("read") && (expiresAt == null || now < expiresAt),
   );
 }
 
@@ -183,6 +197,7 @@ function bad(name: string, detail: string): Problem {
 interface Opening {
   readonly after: number;
   readonly wants: (event: FeedEvent) => boolean;
+  readonly mayRead: () => boolean;
   /** The client has left, perhaps before it took anything. */
   readonly gone: AbortSignal;
   readonly ended: () => void;
@@ -229,7 +244,7 @@ function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint
     begun = true;
     while (words === "" && !leaving.signal.aborted) {
       const page = await wait();
-      if (page === null) {
+      if (page === null || !opening.mayRead()) {
         end();
         return controller.close();
       }

@@ -326,6 +326,7 @@ peer("curl").test(
         {
           env: { PATH: process.env["PATH"] ?? "", KEY: daemon.key, RECIPIENT: "x@sender.test" },
           stdin: new TextEncoder().encode(text),
+        stderr: "ignore",
           stdout: "pipe",
         },
       );

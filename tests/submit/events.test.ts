@@ -4,6 +4,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { createMeter } from "../../src/base/meter.ts";
 import type { Feed, FeedEvent, FeedPage } from "../../src/mail/eventView.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
+import { type ApiKey, digestOf } from "../../src/submit/auth.ts";
 import { createFixture, type Fixture } from "./doorFixture.ts";
 
 const event = (id: number, more: Partial<FeedEvent> = {}): FeedEvent => ({
@@ -133,6 +134,28 @@ test("a client that takes nothing for a minute is cut, and its place is free aga
   await expect(reader.read()).rejects.toThrow("takes nothing");
   expect(timers).toEqual([]);
   own.close();
+});
+
+test("a stream ends with its key: revoked, expired, or bound to less", async () => {
+  const caller = { key: 7, scopes: new Set(["read"] as const), domains: null, capture: false };
+  const live = { id: "k", digest: digestOf("pr_reader"), caller, expiresAt: null };
+  const narrow = { ...live, caller: { ...caller, scopes: new Set(["send"] as const) } };
+  for (const later of [[], [{ ...live, expiresAt: 1 }], [narrow], [{ ...live }]]) {
+    let keys: readonly ApiKey[] = [live];
+    const own = createFixture({ feed, keys: () => keys });
+    pages = [page([event(3)], 3)];
+    const headers = { authorization: "Bearer pr_reader" };
+    const response = await own.get("/events/stream?after=1", headers);
+    const reader = response.body!.getReader();
+    await reader.read();
+    keys = later;
+    pages = [page([event(5)], 5)];
+    const { done, value } = await reader.read();
+    const stays = later.length === 1 && later[0]?.expiresAt === null && later[0] !== narrow;
+    expect([done, new TextDecoder().decode(value).includes("id: 5")]).toEqual([!stays, stays]);
+    await reader.cancel();
+    own.close();
+  }
 });
 
 test("a client that left before its answer was there holds no place", async () => {
