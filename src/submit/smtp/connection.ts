@@ -126,7 +126,18 @@ export function createConnection(deps: ConnectionDeps): Connection {
     deadline.set(timeouts.reading, () => wire.destroy());
   };
 
+  /** A bug of ours costs this client its connection, and nobody else theirs. */
   const run = (heard: ServerHeard): void => {
+    try {
+      advance(heard);
+    } catch (error) {
+      deps.failed(error);
+      finish();
+      wire.destroy();
+    }
+  };
+
+  const advance = (heard: ServerHeard): void => {
     for (let next: ServerHeard | undefined = heard; next !== undefined && mode !== "over";) {
       const step = session.next(next);
       if (step.done === true) {
@@ -278,7 +289,7 @@ export function createConnection(deps: ConnectionDeps): Connection {
       deadline.stop();
       return await taker.end();
     } catch (error) {
-      await taker.discard();
+      await taker.discard().catch(deps.failed);
       return failure(error);
     }
   };

@@ -231,6 +231,27 @@ test("on every path, what is said follows from what was allowed", () => {
   expect(paths).toBe(lines.length ** 5);
 });
 
+test("whatever is decided, a message is taken only if all of it was allowed", () => {
+  const no = said(550, "5.7.1", "No", "no");
+  const paths = everyPath((choose) => {
+    const answers: string[] = [];
+    const lines = [...hello, ...message, "RSET", ...message, "QUIT"];
+    const { codes, taken, text } = walk(lines, {}, (want) => {
+      const verdict = choose(["yes", "no", "end"] as const);
+      answers.push(`${want.want} ${verdict}`);
+      if (verdict === "yes") return decide(want);
+      return { got: "no", said: verdict === "no" ? no : { ...no, close: true } };
+    });
+    const wanted = answers.filter((one) => one === "content yes").length;
+    expect(taken.length).toBe(wanted);
+    expect(text.match(/queued as/g)?.length ?? 0).toBe(wanted);
+    if (!answers.includes("login yes")) expect(codes).not.toContain(354);
+    if (answers.some((one) => one.endsWith(" end"))) expect(answers.at(-1)).toEndWith(" end");
+    else expect(codes.at(-1)).toBe(221);
+  });
+  expect(paths).toBe(33);
+});
+
 test("a message that is refused at its end is not said to be queued", () => {
   const answers = [said(550, "5.6.0", "bad"), last(421, "4.3.2", "ending")];
   for (const answer of answers) {

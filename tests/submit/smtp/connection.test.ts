@@ -307,6 +307,20 @@ test("a disk that fails is our trouble, not the client's", async () => {
   expect(client.came[0]?.discarded).toBe(true);
 });
 
+test("a bug of ours costs one client its connection", async () => {
+  const bug = new Error("bug");
+  const client = createClient({
+    desk: {
+      recipient() {
+        throw bug;
+      },
+    },
+  });
+  await client.send(`${LOGIN}${MAIL}`);
+  expect(client.failures).toEqual([bug]);
+  expect(client.state()).toBe("destroyed");
+});
+
 test("a client that sends more than we can take is not read meanwhile", async () => {
   let go: () => void = () => {};
   const client = createClient({ write: () => new Promise((resolve) => (go = resolve)) });
