@@ -1,9 +1,12 @@
 // Addresses that get no mail: how they come onto the list, and that nobody on it is ever tried.
 import { expect, test } from "bun:test";
 import type { QueueVerb } from "../../src/mail/command.ts";
+import type { AcceptAnswer } from "../../src/mail/submission.ts";
 import { troubleClasses, type Verdict } from "../../src/mail/verdict.ts";
 import { suppresses } from "../../src/queue/suppress.ts";
 import { createBench, type Bench, DAY, routeTo } from "./bench.ts";
+import { hand, letter, once } from "./onceCalls.ts";
+import { sqliteHome } from "./store.homes.ts";
 
 const noMailbox: Partial<Verdict> = { kind: "failed", class: "mailbox", suppress: true };
 
@@ -189,4 +192,29 @@ test("after a kill the list is there, and so is what it did", () => {
   bench.run();
   expect(bench.recipient(message).state.at).toBe("suppressed");
   expect(bench.sent).toHaveLength(1);
+});
+
+test("a request that is repeated is told again who was suppressed the first time", () => {
+  for (const home of [undefined, sqliteHome({ ringFewest: 8 })]) {
+    const bench = createBench({}, 1, undefined, home === undefined ? {} : { home });
+    add(bench, "b@example.com");
+    const answers: (AcceptAnswer | undefined)[] = [];
+    const accept = (): void => {
+      const told = hand(bench, [letter(["a@example.com", "b@example.com"])], once("k"));
+      bench.run();
+      answers.push(told.answer);
+    };
+    accept();
+    bench.order({ do: "suppress.remove", which: ["b@example.com"] });
+    bench.run();
+    accept();
+    const suppressed = [{ message: 0, n: 1 }];
+    expect(answers).toEqual([
+      { kind: "accepted", suppressed },
+      { kind: "replayed", answer: "first of k", suppressed },
+    ]);
+    expect(bench.sent).toHaveLength(1);
+    bench.store.close();
+    home?.remove();
+  }
 });
