@@ -110,6 +110,7 @@ function canonicalContent(content: unknown, files: FileHashes): string {
 
 /** A form's large files lie on the disk. */
 function storedIn(body: unknown): readonly StoredContent[] {
+  if (Array.isArray(body)) return body.flatMap(storedIn);
   if (typeof body !== "object" || body === null || !("attachments" in body)) return [];
   const { attachments } = body;
   if (!Array.isArray(attachments)) return [];

@@ -3,10 +3,13 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { encode } from "cbor-x";
 import { systemClock } from "../../src/base/clock.ts";
+import { seededRandom } from "../../src/base/random.ts";
 import type { Accept, Once, Suppressed } from "../../src/mail/submission.ts";
 import { decodeCbor } from "../../src/submit/cbor.ts";
 import { owner } from "../../src/submit/caller.ts";
+import { storedContent } from "../../src/submit/content.ts";
 import { readIdempotencyKey, requestHash } from "../../src/submit/once.ts";
+import { createSpool } from "../../src/submit/spool.ts";
 import { createFixture, type Fixture, message, problemOf } from "./doorFixture.ts";
 
 /** A queue that keeps keys, as the store does. */
@@ -40,6 +43,20 @@ afterEach(() => fixture.close());
 const key = { "idempotency-key": "order-17" };
 const idOf = async (response: Response) => ((await response.json()) as { id: string }).id;
 
+async function sendForm(
+  fields: Readonly<Record<string, string>>,
+  file: Uint8Array,
+  headers: Record<string, string>,
+): Promise<Response> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append("attachments", new Blob([new Uint8Array(file)]), "a.bin");
+  const request = new Request("http://door.test/", { method: "POST", body: form });
+  const type = request.headers.get("content-type") ?? "";
+  const body = await request.bytes();
+  return fixture.post("/send", body, { ...headers, "content-type": type });
+}
+
 describe("the same request again", () => {
   test("is answered as the first time and stored once", async () => {
     const first = await fixture.post("/send", message, key);
@@ -62,6 +79,22 @@ describe("the same request again", () => {
     const said = decodeCbor(new Uint8Array(await second.arrayBuffer()));
     expect(said).toMatchObject({ kind: "ok", value: { id: await idOf(first), status: "queued" } });
     expect(queue.stored).toHaveLength(1);
+  });
+
+  test("may come as a form, whose files are the attachments of JSON, in memory and on the disk", async () => {
+    for (const [i, size] of [1000, 900_000].entries()) {
+      const bytes = Buffer.alloc(size, `file ${i} `);
+      const headers = { "idempotency-key": `form-${i}` };
+      const { to, ...rest } = message;
+      const attachment = { filename: "a.bin", content: bytes.toString("base64") };
+      const json = { ...rest, to: to[0], attachments: [attachment] };
+      const id = await idOf(await fixture.post("/send", json, headers));
+      const again = await sendForm({ ...rest, to: to[0] ?? "" }, bytes, headers);
+      expect([again.headers.get("idempotent-replayed"), await idOf(again)]).toEqual(["true", id]);
+      bytes[size - 1] = 1;
+      const other = await sendForm({ ...rest, to: to[0] ?? "" }, bytes, headers);
+      expect((await problemOf(other)).name).toBe("invalid_idempotent_request");
+    }
   });
 
   test("may come by Resend's route, and is answered in its words", async () => {
@@ -211,6 +244,21 @@ describe("a key", () => {
 });
 
 describe("the hash of a request", () => {
+  test("reads what lies on the disk, in a message and in a list of them", async () => {
+    const scratch = await createSpool(fixture.spoolFolder, seededRandom(5)).scratch();
+    const bytes = Buffer.alloc(100_000, "abc");
+    await scratch.write(bytes);
+    await scratch.write(Buffer.alloc(100_000, "abd"));
+    const stored = (at: number) => storedContent(scratch, at, at + 100_000);
+    const hashOf = (content: unknown) => requestHash({ attachments: [{ content }] });
+    const listHashOf = (content: unknown) => requestHash([{ attachments: [{ content }] }]);
+    for (const hash of [hashOf, listHashOf]) {
+      expect(await hash(stored(0))).toBe(await hash(bytes));
+      expect(await hash(stored(100_000))).not.toBe(await hash(bytes));
+    }
+    await scratch.close();
+  });
+
   test("says an attachment by its bytes, however they are written", async () => {
     for (const bytes of [Buffer.from("%PDF-1.4\n"), Buffer.alloc(200_000, "0123456789")]) {
       const spellings = [
