@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { SettledView } from "../mail/query.ts";
 import { type Dialect, dressed, type Taken, takenResponse } from "./accepted.ts";
+import type { Health } from "./door.ts";
 import type { Ask } from "./read.ts";
 
 /** Longer than this nobody waits; the listener's own limit for a silent connection lies above it. */
@@ -31,9 +32,11 @@ interface Waiter {
 export function createWaiting({
   ask,
   clock,
+  health,
 }: {
   readonly ask: Ask;
   readonly clock: Pick<Clock, "after" | "monotonicMs">;
+  readonly health: () => Health;
 }): Waiting {
   const waiters = new Set<Waiter>();
   let timer: Timer | undefined;
@@ -52,7 +55,10 @@ export function createWaiting({
     const settled = await settledOf(ask, [...byId.keys()]);
     for (const one of settled) for (const waiter of byId.get(one.id) ?? []) leave(waiter, one);
     const nowMs = clock.monotonicMs();
-    for (const waiter of [...waiters]) if (waiter.untilMs <= nowMs) leave(waiter, null);
+    // A daemon that ends breaks off what is still open soon: the message is stored, and its sender should hear so.
+    const now = health();
+    const ends = now.kind === "refusing" && now.why === "draining";
+    for (const waiter of [...waiters]) if (ends || waiter.untilMs <= nowMs) leave(waiter, null);
     asking = false;
     expect(nowMs);
   };

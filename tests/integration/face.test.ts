@@ -7,6 +7,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { accepted, email, settled } from "../../src/submit/openapiMessages.ts";
 import { event } from "../../src/submit/openapiEventShapes.ts";
 import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
+import { until } from "../fixtures/until.ts";
 
 const TEST_MS = 60_000;
 
@@ -93,4 +94,24 @@ test("a From without a key is warned of until there is one, also later", async (
     type: "email.sent",
     data: { postrider: { warnings: ["from_not_aligned"] } },
   });
+});
+
+test("whoever waits when the daemon ends hears that the message is stored", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "postrider-face-end-"));
+  const ending = await startDaemon({
+    dataDir,
+    flags: ["--workers", "1", "--hostname", "one.test"],
+  });
+  const waiting = ending.request("/send", {
+    method: "POST",
+    headers: { "content-type": "application/json", prefer: "wait=60" },
+    body: JSON.stringify({ ...letter, scheduled_at: "in 1 hour" }),
+  });
+  await until("the message is there", async () => {
+    const list = (await (await ending.request("/emails")).json()) as { data: readonly unknown[] };
+    return list.data.length === 1;
+  });
+  const [response] = await Promise.all([waiting, ending.stop()]);
+  expect([response.status, await response.json()]).toMatchObject([202, { status: "scheduled" }]);
+  rmSync(dataDir, { recursive: true, force: true });
 });

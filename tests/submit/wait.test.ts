@@ -146,6 +146,14 @@ test("a reader that is busy makes nobody give up", async () => {
   late.close();
 });
 
+test("a daemon that ends lets nobody wait: the message is stored, and that is said", async () => {
+  const answer = post();
+  await pass(20);
+  fixture.health = { kind: "refusing", why: "draining", retryAfterS: 10 };
+  await pass(20);
+  expect((await answer).status).toBe(202);
+});
+
 test("Resend's dialect waits too and keeps its shape", async () => {
   const answer = post("/emails");
   await pass(20);
