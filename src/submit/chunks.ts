@@ -48,7 +48,7 @@ export function declaredLength(request: Request): number | undefined {
   if (header !== null) {
     // Said twice, the two stand in one text.
     const length = Number(header);
-    return Number.isSafeInteger(length) ? length : undefined;
+    return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
   }
   return request.headers.get("transfer-encoding") === null && request.body === null ? 0 : undefined;
 }

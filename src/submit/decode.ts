@@ -29,11 +29,18 @@ export function readBody(reader: BodyReader, request: Request): Promise<Result<H
   }
 }
 
+/** How much of a caller's text is said back. */
+const SHOWN_MAX = 60;
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
+}
+
 /** A body of 40 MB may unpack to 40 GB, and mail hardly shrinks: nothing is worth that. */
 function codingRefused(coding: string): Problem {
   return {
     name: "unsupported_media_type",
-    detail: `The Content-Encoding ${JSON.stringify(coding)} is not taken. Send the body as it is.`,
+    detail: `The Content-Encoding ${quoted(coding)} is not taken. Send the body as it is.`,
     close: true,
   };
 }
@@ -79,7 +86,7 @@ function unsupportedType(type: string): Problem {
   return {
     name: "unsupported_media_type",
     detail:
-      `The content type ${JSON.stringify(type)} is not taken. ` +
+      `The content type ${quoted(type)} is not taken. ` +
       `Send ${JSON_TYPE}, ${CBOR_TYPE}, ${FORM_TYPE} or ${RAW_TYPE}.`,
   };
 }

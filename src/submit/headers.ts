@@ -66,7 +66,7 @@ export function readHeaders(record: Readonly<Record<string, string>>): ReadHeade
   }
   for (const [key, given] of entries) {
     const name = readName(key);
-    const value = parseHeaderText(`The header ${JSON.stringify(key)}`, given);
+    const value = parseHeaderText(`The header ${shown(key)}`, given);
     const fault = name.kind === "refused" ? name : value;
     if (name.kind === "refused" || value.kind === "refused") {
       if (fault.kind === "refused") faults.push({ key, why: fault.why });
@@ -79,10 +79,16 @@ export function readHeaders(record: Readonly<Record<string, string>>): ReadHeade
   return { fields, faults, ...own };
 }
 
+const SHOWN_MAX = 60;
+
+function shown(key: string): string {
+  return JSON.stringify(key.length > SHOWN_MAX ? `${key.slice(0, SHOWN_MAX)}…` : key);
+}
+
 function readName(key: string): Parsed<HeaderName> {
   const lower = key.toLowerCase();
   if (forbidden.has(lower) || lower.startsWith("content-"))
-    return refused(`${JSON.stringify(key)} may not be set here. Remove it.`);
+    return refused(`${shown(key)} may not be set here. Remove it.`);
   return parseHeaderName(key);
 }
 

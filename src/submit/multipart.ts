@@ -28,6 +28,7 @@ const BOUNDARY_MAX = 70;
 const CRLF = Buffer.from("\r\n");
 const BLANK_LINE = Buffer.from("\r\n\r\n");
 const CLOSE = Buffer.from("--");
+const BLANKS = new Set(Buffer.from("\r\n\t "));
 
 type Place = "preamble" | "delimiter" | "header" | "body" | "epilogue";
 
@@ -50,17 +51,33 @@ export function createFormParser(boundary: string): FormParser {
   /** Behind everything that can be no part of a delimiter. */
   const safeEnd = (from: number): number => Math.max(from, length - delimiter.length + 1);
 
-  function skipPreamble(from: number): number {
+  /** Nothing may stand there: a boundary that occurs within a part would make of half of the form what nobody reads. */
+  const isBlank = (from: number, to: number): boolean => {
+    for (let i = from; i < to; i++) if (!BLANKS.has(work[i] as number)) return false;
+    return true;
+  };
+
+  function skipPreamble(from: number): number | FormFault {
     const at = find(delimiter, from);
-    if (at < 0) return safeEnd(from);
+    const end = at < 0 ? safeEnd(from) : at;
+    if (!isBlank(from, end)) return refused("Something stands before its first boundary.");
+    if (at < 0) return end;
     place = "delimiter";
     return at + delimiter.length;
   }
 
+  function skipEpilogue(from: number): number | FormFault {
+    if (isBlank(from, length)) return length;
+    return refused("Something stands behind its closing boundary.");
+  }
+
   function passDelimiter(from: number): number | FormFault {
     if (length - from < CRLF.length) return from;
-    if (startsAt(CLOSE, from)) place = "epilogue";
-    else if (startsAt(CRLF, from)) place = "header";
+    if (startsAt(CLOSE, from)) {
+      place = "epilogue";
+      return from + CLOSE.length;
+    }
+    if (startsAt(CRLF, from)) place = "header";
     else return refused("Behind a boundary stands neither a line end nor the closing dashes.");
     // The line end stays: a header that is empty is the blank line alone.
     return from;
@@ -99,7 +116,7 @@ export function createFormParser(boundary: string): FormParser {
       else if (place === "delimiter") next = passDelimiter(from);
       else if (place === "header") next = yield* passHeader(from);
       else if (place === "body") next = yield* passBody(from);
-      else return length;
+      else next = skipEpilogue(from);
       if (typeof next !== "number" || place === before) return next;
       from = next;
     }

@@ -112,7 +112,7 @@ function named({ pointer, detail }: Fault): string {
     .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
   if (first === "") return detail;
   const steps = rest.map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`));
-  const name = (/^\d+$/.test(first) ? `[${first}]` : first) + steps.join("");
+  const name = ((/^\d+$/.test(first) ? `[${first}]` : first) + steps.join("")).slice(0, STEP_MAX);
   return detail.includes(name) ? detail : `${name}: ${detail}`;
 }
 
@@ -172,9 +172,16 @@ export function problem(problem: Problem): {
   return { kind: "problem", problem };
 }
 
-/** One step of a JSON pointer, escaped (RFC 6901 3). */
+/** How much of a name is said back: a hostile body may hold many that are a megabyte long. */
+const STEP_MAX = 100;
+
+function stepOf(step: PropertyKey): string {
+  const text = String(step);
+  const shown = text.length > STEP_MAX ? `${text.slice(0, STEP_MAX)}…` : text;
+  return `/${shown.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** A JSON pointer, escaped (RFC 6901 3). */
 export function pointerOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`)
-    .join("");
+  return path.map(stepOf).join("");
 }

@@ -51,9 +51,9 @@ describe("a form", () => {
     ]);
   });
 
-  test("may have empty parts, text before it and behind it, and parts that look like boundaries", () => {
+  test("may have empty parts, blanks before it and behind it, and parts that look like boundaries", () => {
     const near = "\r\n--\r\n--a\r\n-b--b\r--b\n--b";
-    const text = `before\r\n${field("a", "")}${field("b", near)}--b--\r\nbehind\r\n--b\r\n`;
+    const text = `\r\n${field("a", "")}${field("b", near)}--b--\r\n\r\n`;
     expect(whole(text)).toMatchObject([
       { name: "a", body: Buffer.alloc(0) },
       { body: Buffer.from(near) },
@@ -95,7 +95,9 @@ describe("a form", () => {
 
   test.each([
     ["", "boundary never comes"],
-    ["--c\r\n", "boundary never comes"],
+    ["--c\r\n", "before its first boundary"],
+    [`x\r\n${field("a", "x")}--b--`, "before its first boundary"],
+    [`${field("a", "x\r\n--b--")}${field("b", "y")}--b--`, "behind its closing boundary"],
     ["--b\r\n", "closing boundary"],
     [field("a", "x"), "closing boundary"],
     ["--b\r\n\r\nx\r\n--b--", "no Content-Disposition"],
