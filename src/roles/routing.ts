@@ -69,6 +69,10 @@ export function createRouting(deps: {
     },
   });
   const keeper = createKeeper(clock, store, deps.log);
+  let isOpen = true;
+  /** Questions that are out at the end are answered by it, when the store is closed already. */
+  const recall = (key: string): KeptAnswer | undefined =>
+    isOpen ? store.recallOne(key) : undefined;
   const resolver = createResolver({
     clock,
     random,
@@ -76,7 +80,7 @@ export function createRouting(deps: {
     hosts: hosts(),
     entriesMax: config.dnsCacheEntries,
     keep: keeper.keep,
-    recall: store.recallOne,
+    recall,
     isSilent: upstream.isSilent,
     onLookup: (level, result) => meter.counter("dns_cache_lookups_total", { level, result }).add(),
   });
@@ -95,7 +99,7 @@ export function createRouting(deps: {
     }),
     log: deps.log,
     keep: keeper.keep,
-    recall: store.recallOne,
+    recall,
     changed: (domain) => router.renew(domain),
     entriesMax: settings.entriesMax,
   });
@@ -149,6 +153,7 @@ export function createRouting(deps: {
       router.configure(settings);
     },
     close() {
+      isOpen = false;
       ahead.stop();
       around.cancel();
       keeper.write();
