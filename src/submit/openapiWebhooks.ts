@@ -17,7 +17,7 @@ const endpoint = z.url().meta({ description: "https://, or http:// within `webho
 const status = z.enum(["enabled", "disabled"]);
 const secret = z.string().meta({ description: "whsec_ and base64, as Standard Webhooks has it." });
 const warnings = z
-  .array(z.object({ code: z.string(), field: z.string(), message: z.string() }))
+  .array(z.object({ code: z.literal("event_never_emitted"), detail: z.string() }))
   .optional();
 
 const view = z

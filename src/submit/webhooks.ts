@@ -265,8 +265,8 @@ function readEvents(value: unknown): { readonly types: readonly string[] | null 
 function warned({ events }: WebhookTerms): { readonly warnings?: readonly object[] } {
   const silent = (events ?? []).filter((type) => silentTypes.includes(type));
   if (silent.length === 0) return {};
-  const message = `Nothing here makes these events, so they will never come: ${silent.join(", ")}.`;
-  return { warnings: [{ code: "event_never_emitted", field: "events", message }] };
+  const detail = `Nothing here makes these events, so they will never come: ${silent.join(", ")}.`;
+  return { warnings: [{ code: "event_never_emitted", detail }] };
 }
 
 function newSecret(random: Random): string {

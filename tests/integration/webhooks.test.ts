@@ -1,8 +1,11 @@
 // Webhooks out of the compiled daemon, to receivers of every kind, over kills; verified by packages that we did not write.
 import { expect, test } from "bun:test";
 import { Resend } from "resend";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { until } from "../fixtures/until.ts";
+import { peer } from "../peers.ts";
 import { type Ends, newFolder, send, within } from "./faultsRig.ts";
 import {
   api,
@@ -89,6 +92,27 @@ test(
       await until("it was sent again", () => failing.taken.length > before);
       const metrics = await (await daemon.request("/metrics")).text();
       expect(metrics).toMatch(/^postrider_webhook_pending_events [1-9]/m);
+    }),
+  TEST_MS,
+);
+
+peer("curl").test(
+  "the README's line subscribes, as it is pasted",
+  () =>
+    within(async (ends) => {
+      const { daemon } = await started(ends);
+      const readme = readFileSync(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+      const line = /^curl \S+\/webhooks .*$/m.exec(readme)?.[0] ?? "";
+      const shell = Bun.spawn(
+        ["/bin/sh", "-c", line.replace("http://127.0.0.1:8250", daemon.url)],
+        {
+          env: { PATH: process.env["PATH"] ?? "", KEY: daemon.key },
+          ...({ stdin: "ignore", stderr: "ignore", stdout: "pipe" } as const),
+        },
+      );
+      expect(JSON.parse(await new Response(shell.stdout).text())).toMatchObject({
+        ...{ object: "webhook", signing_secret: expect.stringMatching(/^whsec_/) },
+      });
     }),
   TEST_MS,
 );
