@@ -179,3 +179,44 @@ test("over any time a key gets no more than its burst and its rate", () => {
     { numRuns: 200 },
   );
 });
+
+test("a quota is never counted too low, and by a share too high for each kill at most", () => {
+  const step = fc.record({
+    what: fc.constantFrom("send", "send", "send", "refused", "kill", "stop"),
+    recipients: fc.integer({ min: 1, max: 60 }),
+  });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3000 }), fc.array(step), (dailyQuota, steps) => {
+      const clock = createSimClock(START);
+      const limits: RateLimits = { ...{ rate: null, burst: 1, waitMs: 0 }, dailyQuota };
+      let disk = { day: 0, dayUsed: 0 };
+      const open = () =>
+        createRates({
+          ...{ clock, limits, used: disk },
+          save: async (use) => {
+            disk = { ...use };
+            return true;
+          },
+        });
+      let rates = open();
+      let [sent, kills] = [0, 0];
+      for (const { what, recipients } of steps) {
+        if (what === "kill" || what === "stop") {
+          if (what === "stop") disk = rates.use(true);
+          else kills++;
+          rates = open();
+        } else if (rates.spend(recipients) === undefined) {
+          if (what === "send") sent += recipients;
+          else rates.refund(recipients);
+        }
+        const { dayUsed } = rates.use(true);
+        // What was refused just before a kill stays counted as well.
+        const slack = kills * (Math.floor(dailyQuota / 50) + 60);
+        expect(dayUsed).toBeGreaterThanOrEqual(sent);
+        expect(dayUsed).toBeLessThanOrEqual(sent + slack);
+        expect(sent).toBeLessThanOrEqual(dailyQuota);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
