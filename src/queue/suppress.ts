@@ -80,6 +80,13 @@ export function createSuppressing(
   };
 }
 
+export function isSuppressed(
+  store: Pick<QueueStore, "suppression" | "anySuppressed">,
+  address: string,
+): boolean {
+  return store.anySuppressed() && store.suppression(suppressionKey(address)) !== undefined;
+}
+
 function whyOf({ origin, reason, at }: Suppression): string {
   const since = new Date(at).toISOString();
   const words = reason === "" ? "" : `: ${reason}`;

@@ -11,6 +11,7 @@ import type { QueuePolicy } from "./policy.ts";
 import { note } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { QueueStore, RecipientRow } from "./store.ts";
+import { isSuppressed } from "./suppress.ts";
 import { suppressTask } from "./suppressVerbs.ts";
 import { noteDue } from "./window.ts";
 import { refused, type Stage, type Task } from "./task.ts";
@@ -148,10 +149,16 @@ function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
   const touched: RecipientRow[] = [];
   let reopened = 0;
   let waiting = 0;
+  const barred: string[] = [];
   for (const row of rows) {
     if (row.state.at === "queued" || row.state.at === "deferred") waiting++;
     if (hasten(store, turn, row)) touched.push(row);
     if (row.state.at !== "bounced" && row.state.at !== "expired") continue;
+    // It would end at once as suppressed, and its bytes with it.
+    if (isSuppressed(store, row.address)) {
+      barred.push(row.address);
+      continue;
+    }
     const expiresAt = wall + policy.retry[row.priority].lifetimeMs;
     const step = note(wall, "requeued", BY_OPERATOR);
     const reopening = { message, n: row.n, dueAt: due, expiresAt, step, at: wall };
@@ -165,7 +172,10 @@ function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
     return refused({
       kind: "conflict",
       name: "not_retryable",
-      detail: `It is ${states}. What waits can be tried at once, and what gave up while its bytes are kept.`,
+      detail:
+        barred.length > 0
+          ? `${barred[0]} gets no mail: take it off the list first (postrider suppress remove).`
+          : `It is ${states}. What waits can be tried at once, and what gave up while its bytes are kept.`,
     });
   return {
     committed() {

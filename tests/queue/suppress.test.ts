@@ -155,6 +155,27 @@ test("an address that is taken off the list gets mail again, by its name or by i
   expect(bench.sent).toHaveLength(1);
 });
 
+test("what bounced is not tried again before its address is off the list, and keeps its bytes", () => {
+  const bench = createBench();
+  bench.store.keep({ deadMs: DAY, all: false });
+  const message = bench.submit({ to: ["gone@example.com"] });
+  bench.run();
+  bench.settle(lastSent(bench), noMailbox);
+  bench.run();
+  const refusal = bench.order({ do: "queue.retry", message });
+  bench.run();
+  expect(refusal.answer).toMatchObject({
+    name: "not_retryable",
+    detail: expect.stringContaining("gone@example.com gets no mail"),
+  });
+  expect(bench.store.body(message)).not.toBeNull();
+  bench.order({ do: "suppress.remove", which: ["gone@example.com"] });
+  const again = bench.order({ do: "queue.retry", message });
+  bench.run();
+  expect(again.answer).toMatchObject({ value: { requeued: 1 } });
+  expect(bench.sent).toHaveLength(2);
+});
+
 test("a report is told once, moves no state, and may put its recipient on the list", () => {
   const bench = createBench();
   const message = bench.submit({ to: ["a@example.com"] });
