@@ -1,6 +1,7 @@
 // Suppressions, the event stream and reports through the compiled daemon: over kills and restarts, by HTTP and by the commands.
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { Resend } from "resend";
 import { startSink } from "../../src/sink/server.ts";
@@ -326,13 +327,62 @@ peer("curl").test(
         {
           env: { PATH: process.env["PATH"] ?? "", KEY: daemon.key, RECIPIENT: "x@sender.test" },
           stdin: new TextEncoder().encode(text),
-        stderr: "ignore",
+          stderr: "ignore",
           stdout: "pipe",
         },
       );
       expect(JSON.parse(await new Response(shell.stdout).text())).toMatchObject({
         ...{ object: "report", kind: "dsn", results: [{ result: "unmatched" }] },
       });
+    }),
+  TEST_MS,
+);
+
+test(
+  "a client that does not read holds up nobody, and is told everything once it does",
+  () =>
+    within(async (ends) => {
+      const { start } = await world(ends);
+      const daemon = await start();
+      ends.add(daemon.stop);
+      const slow = connect(daemon.port, "127.0.0.1");
+      ends.add(() => slow.destroy());
+      slow.pause();
+      const head = `GET /events/stream?after=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${daemon.key}\r\n\r\n`;
+      slow.write(head);
+      const stream = listen(daemon, 0);
+      ends.add(stream.close);
+      // More than the sockets between hold.
+      const tag = { tags: [{ name: "t", value: "x".repeat(250) }], subject: "s".repeat(900) };
+      const messages = Array.from({ length: 500 }, (_, i) => ({
+        ...{ from: "a@sender.test", to: `ok+${i}@b.test`, text: "t", ...tag },
+      }));
+      let sent = 0;
+      for (let i = 0; i < 4; i++) {
+        const answer = await daemon.request("/send/batch", {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(messages),
+        });
+        expect(answer.status).toBe(202);
+        sent += messages.length;
+      }
+      const delivered = (): number =>
+        stream.heard.filter(({ type }) => type === "email.delivered").length;
+      await until("the other hears all of it", () => delivered() === sent);
+      const ids: number[] = [];
+      let rest = "";
+      slow.on("data", (chunk) => {
+        const lines = (rest + chunk.toString("latin1")).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines)
+          if (line.startsWith("id: ")) ids.push(Number(line.slice("id: ".length)));
+      });
+      slow.resume();
+      const wanted = stream.heard.map(({ id }) => id);
+      await until("it catches up", () => ids.includes(wanted.at(-1) ?? -1));
+      const known = new Set(wanted);
+      expect([...new Set(ids)].filter((id) => known.has(id))).toEqual(wanted);
     }),
   TEST_MS,
 );
