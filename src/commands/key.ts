@@ -153,10 +153,15 @@ function listText(keys: readonly KeyView[]): string {
     key.scopes.join(","),
     key.domains === null ? "any domain" : key.domains.join(","),
     limitsText(key),
-    key.last_used_at === null ? "never used" : `used ${key.last_used_at.slice(0, 13)}h`,
+    key.last_used_at === null ? "never used" : `used ${hourOf(key.last_used_at)}`,
     key.expired ? "EXPIRED" : key.expires_at === null ? "" : `until ${key.expires_at}`,
   ]);
   return table(rows.map((row) => row.map(printable)));
+}
+
+/** The daemon knows no more than the hour. */
+function hourOf(at: string): string {
+  return `${at.slice(0, 10)} ${at.slice(11, 13)}h UTC`;
 }
 
 function limitsText({ rate, daily_quota: quota, used_today: used, capture }: KeyView): string {
