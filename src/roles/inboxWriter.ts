@@ -48,6 +48,8 @@ const WAITING_BYTES_MAX = 16_000_000;
 /** So many files at a time, so often: a thousand a second, for some percent of a core. */
 const FILES_AT_ONCE = 10;
 const WRITE_EVERY_MS = 10;
+/** While more comes than is kept: what is written then is soon removed. */
+const FILES_UNDER_LOAD = 1;
 /** No message takes longer to come in. */
 const UNFINISHED_MS = 24 * 3_600_000;
 const COMPLAIN_EVERY_MS = 60_000;
@@ -81,6 +83,8 @@ export function createInboxWriter(deps: {
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let timer: Timer | undefined;
+  /** Some were left out since the last writing. */
+  let overflowed = false;
   /** What lies in the folder, the oldest first; undefined: it was not looked at yet. */
   let kept: Kept[] | undefined;
   let keptBytes = 0;
@@ -124,6 +128,11 @@ export function createInboxWriter(deps: {
     renameSync(`${path}.part`, path);
     enter(file, bytes.length);
   };
+  const portion = (): number => {
+    const isMuch = overflowed;
+    overflowed = false;
+    return isMuch ? FILES_UNDER_LOAD : FILES_AT_ONCE;
+  };
   const flush = (filesMax: number): void => {
     timer = undefined;
     const now = waiting.slice(0, filesMax);
@@ -132,7 +141,7 @@ export function createInboxWriter(deps: {
       waitingBytes -= one.sizeBytes;
       attempt(() => write(one));
     }
-    if (waiting.length > 0) timer = clock.after(WRITE_EVERY_MS, () => flush(FILES_AT_ONCE));
+    if (waiting.length > 0) timer = clock.after(WRITE_EVERY_MS, () => flush(portion()));
   };
   const add = (one: Waiting): void => {
     waiting.push(one);
@@ -141,8 +150,9 @@ export function createInboxWriter(deps: {
       const oldest = waiting.shift();
       if (oldest === undefined) break;
       waitingBytes -= oldest.sizeBytes;
+      overflowed = true;
     }
-    timer ??= clock.after(0, () => flush(FILES_AT_ONCE));
+    timer ??= clock.after(0, () => flush(portion()));
   };
 
   return {
