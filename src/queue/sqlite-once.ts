@@ -125,7 +125,8 @@ export function createOnces(prepare: Prepare, runKeys = RUN_KEYS) {
       load();
       const { gone, reached } = trim(wish, last - wish.bytesMax / UNIT_BYTES);
       if (gone > 0) forgetUpTo(reached);
-      else if (tail.size >= runKeys) seal();
+      // Also while requests are forgotten all the time: memory holds the youngest only.
+      if (tail.size >= runKeys) seal();
       return gone;
     },
     /** The transaction stands. */

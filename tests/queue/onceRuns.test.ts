@@ -1,8 +1,11 @@
 // Runs of keys: nothing that was put in is missed, hardly anything else is said to be there.
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { hash } from "node:crypto";
 import fc from "fast-check";
 import { buildRun, hashOf, mayHold, partOf, seqsIn } from "../../src/queue/once-runs.ts";
+import { createOnces } from "../../src/queue/sqlite-once.ts";
+import { migrate } from "../../src/queue/sqlite-open.ts";
 import { sqliteHome } from "./store.homes.ts";
 import { committed, NOW } from "./store.messages.ts";
 
@@ -33,6 +36,16 @@ test("a filter says of few other keys that they may be there", () => {
   expect(wrong).toBeLessThan(100);
   const sizes = run.parts.map((part) => part.length / 12);
   expect(Math.max(...sizes)).toBeLessThan(100);
+});
+
+test("a run is made also in a step that forgets, or memory would hold all keys of a busy day", () => {
+  const db = new Database(":memory:");
+  migrate(db, 0);
+  const onces = createOnces((sql) => db.prepare(sql), 2);
+  for (let i = 0; i < 4; i++) onces.noteOnce({ key: `k${i}`, request: "r", answer: "a" }, NOW + i);
+  expect(onces.trimOnces({ before: NOW + 1, now: NOW, bytesMax: 1e9, limit: 1 })).toBe(1);
+  expect(db.query("SELECT last FROM once_run").all()).toEqual([{ last: 3 }]);
+  expect([0, 1, 2, 3].filter((i) => onces.findOnce(`k${i}`) !== undefined)).toEqual([1, 2, 3]);
 });
 
 test("keys are known wherever they lie: in memory, in runs, after a kill, and not once they are forgotten", () => {
