@@ -49,7 +49,7 @@ export const PENDING_MAX = 500;
 /** Settled events of which the log of one endpoint tells. */
 export const LOG_EVENTS_MAX = 1000;
 /** Attempts of one event that are kept, the newest. */
-export const LOG_ATTEMPTS_MAX = 16;
+export const LOG_ATTEMPTS_MAX = 12;
 
 export const hookStatuses = ["pending", "success", "failed"] as const;
 export type HookStatus = (typeof hookStatuses)[number];

@@ -68,7 +68,7 @@ const TIMEOUT_MS = 15_000;
 const BODY_MS = 2_000;
 /** Requests at once: it begins with few, and each that is taken earns one more. */
 const IN_FLIGHT_FIRST = 2;
-const IN_FLIGHT_MAX = 16;
+export const IN_FLIGHT_MAX = 16;
 /** So many failures in a row, of whatever events: the endpoint is down, whatever its messages. */
 const DOWN_AFTER = 4;
 const PROBE_MS = 300_000;

@@ -31,7 +31,7 @@ function pauseOf(text: string, now: EpochMs): number {
 }
 
 /** Of the reply's body that much is kept in the log. */
-export const REPLY_BYTES_KEPT = 512;
+export const REPLY_BYTES_KEPT = 256;
 
 /** One line for the log: how the reply begins, or why there was none. */
 export function wordsOf(reply: WebReply): string {

@@ -35,6 +35,8 @@ export interface Webhooks {
   /** All of them, at first and after every change. */
   heard(records: readonly WebhookRecord[]): void;
   records(): readonly WebhookRecord[];
+  /** Events that one has still to take; those that are not read yet are counted by rows. */
+  pending(number: number): number;
   /** An event waits for an attempt again, and its row stands. */
   replay(number: number, pending: HookPending): void;
   /** What is under way may end within a short time, and is noted. */
@@ -171,13 +173,16 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     for (const one of all) followed.get(one.number)?.endpoint.untold(one);
   }
 
+  /** What is not read yet is counted by rows, of which each is two events at most. */
+  function pendingAt(endpoint: HookEndpoint): number {
+    const { waiting, readTo } = endpoint.standing();
+    return waiting + Math.max(0, Math.ceil((end - readTo) / 2));
+  }
+
   function measure(): void {
     let sum = 0;
-    for (const { endpoint } of followed.values()) {
-      const { waiting, readTo } = endpoint.standing();
-      // What is not read yet is counted by rows, of which each is two events at most.
-      if (endpoint.record().enabled) sum += waiting + Math.max(0, Math.ceil((end - readTo) / 2));
-    }
+    for (const { endpoint } of followed.values())
+      if (endpoint.record().enabled) sum += pendingAt(endpoint);
     pending.set(sum);
   }
 
@@ -201,6 +206,10 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       timer?.cancel();
       timer = undefined;
       measure();
+    },
+    pending(number) {
+      const one = followed.get(number);
+      return one === undefined ? 0 : pendingAt(one.endpoint);
     },
     replay(number, pendingEvent) {
       followed.get(number)?.endpoint.restore([pendingEvent]);

@@ -6,9 +6,11 @@ import type { Log } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import type { Order } from "../mail/command.ts";
 import type { DnsLookup } from "../mail/dns.ts";
+import { IN_FLIGHT_MAX } from "../report/webhookEndpoint.ts";
 import { PLACES_MAX } from "../report/webhooks.ts";
 import { createTrust } from "../route/trust.ts";
 import { createWebClient, type Resolve, type WebClient } from "../web/client.ts";
+import { poolDefaults } from "../web/pool.ts";
 import { authoritiesOf } from "./settings.ts";
 
 export interface Web {
@@ -28,7 +30,13 @@ export function createWeb(config: Config, order: Order, log: Log): Web {
   const resolve = resolveBy(order);
   let opened = openedBy(config);
   const deps = { clock: systemClock, context: trust.context, resolve };
-  const webhooks = createWebClient({ ...deps, opened: () => opened, requestsMax: PLACES_MAX });
+  const webhooks = createWebClient({
+    ...deps,
+    opened: () => opened,
+    requestsMax: PLACES_MAX,
+    // A busy receiver keeps all its connections.
+    pool: { ...poolDefaults, idleMax: PLACES_MAX, idlePerOriginMax: IN_FLIGHT_MAX },
+  });
   const attachments = createWebClient({ ...deps, opened: () => [], requestsMax: FETCHES_MAX });
   return {
     webhooks,

@@ -36,7 +36,7 @@ export function openWebhooks(deps: {
   deps.onWebhooks(webhooks.heard);
   webhooks.heard(ready.webhooks);
   return {
-    desk: { records: webhooks.records, replay: webhooks.replay, opened: web.opened },
+    desk: { ...webhooks, opened: web.opened },
     close: webhooks.close,
   };
 }

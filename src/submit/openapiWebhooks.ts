@@ -82,11 +82,12 @@ export function addWebhooks(registry: Registry, { security, json, problems }: Sh
     request: { query: page.extend({ before: z.uuid().optional() }) },
     responses: { 200: json("Found.", list(view)), ...problems },
   });
+  const whole = view.extend({ pending_events: z.int(), signing_secret: secret.optional() });
   registry.registerPath({
     ...{ method: "get", path: "/webhooks/{id}", security, request: { params: ofWebhook } },
     summary: "One webhook; with its secret for a key that may manage.",
     responses: {
-      200: json("Found.", view.extend({ signing_secret: secret.optional() })),
+      200: json("Found.", whole),
       ...problems,
     },
   });

@@ -27,6 +27,8 @@ import type { Spool } from "./spool.ts";
 
 export interface WebhookDesk {
   records(): readonly WebhookRecord[];
+  /** Events that it has still to take. */
+  pending(number: number): number;
   /** An event waits for an attempt again, and its row stands. */
   replay(number: number, pending: HookPending): void;
   /** Ranges that are open besides public ones. */
@@ -91,7 +93,8 @@ export function addWebhooks<E extends object>(
       const [current] = found.secrets;
       // Whoever has it can speak as we do: it is shown to those who could make another one anyway.
       const secret = caller.scopes.has("manage") ? { signing_secret: current?.secret } : {};
-      return ok(answer(request, 200, { ...viewOf(found), ...secret }));
+      const pending_events = webhooks.pending(found.number);
+      return ok(answer(request, 200, { ...viewOf(found), pending_events, ...secret }));
     }),
   );
   app.patch(

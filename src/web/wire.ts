@@ -86,10 +86,11 @@ function secure(
   { host, isLiteral }: Target,
   signal: AbortSignal,
 ): Promise<TLSSocket | string> {
+  const bare = host.replace(/\.$/, "");
   const socket = connectTls({
     socket: raw,
-    // A literal address is no server name (RFC 6066 3).
-    ...(isLiteral ? {} : { servername: host }),
+    // A literal address is no server name, and a last dot is no part of one (RFC 6066 3).
+    ...(isLiteral ? {} : { servername: bare }),
     secureContext: deps.context(),
     // Judged below, where it can also be told why.
     rejectUnauthorized: false,
@@ -110,7 +111,7 @@ function secure(
     const giveUp = (): void => settle(`${host} does not finish the handshake`);
     if (signal.aborted) return giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
-    socket.once("secureConnect", () => settle(distrust(socket, host, isLiteral) ?? socket));
+    socket.once("secureConnect", () => settle(distrust(socket, bare, isLiteral) ?? socket));
     socket.once("error", (error) => settle(`${host}: ${error.message}`));
     socket.once("close", () => settle(`${host} broke off the handshake`));
   });
@@ -123,7 +124,7 @@ function distrust(socket: TLSSocket, host: string, isLiteral: boolean): string |
   const certificate = socket.getPeerX509Certificate();
   const named = isLiteral
     ? certificate?.checkIP(host)
-    : certificate?.checkHost(host.replace(/\.$/, ""), { subject: "never" });
+    : certificate?.checkHost(host, { subject: "never" });
   return named === undefined ? `the certificate does not name ${host}` : undefined;
 }
 

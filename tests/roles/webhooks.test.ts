@@ -176,14 +176,14 @@ test("the log shows what was sent, newest first, with the last attempts of each"
   await progress(5, [entry(5, { status: "failed", tries: 10, attempts })]);
   await progress(5, [entry(-now, { type: "webhook.endpoint_disabled", email: "", attempts: [] })]);
   expect(log().map(({ id, status, attempts: tried }) => [id, status, tried])).toEqual([
-    [`evt_5_${TAG}`, "failed", 16],
+    [`evt_5_${TAG}`, "failed", 12],
     [`note_${now}`, "success", 0],
     [`evt_3_${TAG}`, "success", 1],
   ]);
   const tries = views().attempts(1, 5);
   if (tries.kind !== "found") throw new Error(tries.kind);
   const { data } = tries.view as { data: HookAttemptView[] };
-  expect(data).toHaveLength(16);
+  expect(data).toHaveLength(12);
   expect(data[0]).toMatchObject({ http_status_code: 500, response: 'try "19", and so on' });
   expect(views().one(1, 3)).toMatchObject({ view: { object: "webhook_event", payload: { a: 1 } } });
   expect(views().one(1, 4)).toEqual({ kind: "missing" });

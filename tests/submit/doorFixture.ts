@@ -96,7 +96,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       },
       feed: { end: async () => null, next: async () => null },
       domains: noDomains,
-      webhooks: { records: () => [], replay: () => {}, opened: () => [] },
+      webhooks: { records: () => [], pending: () => 0, replay: () => {}, opened: () => [] },
       ids,
       tag,
       hostname: "mail.example.com",

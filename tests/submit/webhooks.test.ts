@@ -35,6 +35,7 @@ beforeEach(() => {
     ],
     webhooks: {
       records: () => records,
+      pending: (number) => number * 10,
       replay: (number, pending) => void replays.push([number, pending]),
       opened() {
         const parsed = parseCidrList(opened);
@@ -143,6 +144,7 @@ test("the secret is shown only to a key that could make another", async () => {
   expect(one.body).toMatchObject({
     ...{ object: "webhook", id: record(2).id, status: "enabled", signing_secret: "whsec_2" },
     ...{ endpoint: "https://2.example.com/", events: null, disabled_reason: null },
+    pending_events: 20,
     ...{ created_at: "1970-01-01T00:00:00.000Z", failing_since: "1970-01-01T00:00:00.000Z" },
   });
   const seen = await json(ask("GET", path(2), undefined, "reader"));

@@ -121,9 +121,8 @@ test("a closed address is not connected to, whatever name leads to it", async ()
   expect(connections).toBe(0);
 });
 
-test("a name that leads elsewhere the second time is asked once, and the address that was checked is used", async () => {
+test("the address that was checked is the one that is used, however the name moves", async () => {
   const port = await serve((_, response) => void response.end("ok"));
-  const answers = [at("127.0.0.1"), at("10.0.0.1")];
   const ranges = parseCidrList("127.0.0.1");
   if (ranges.kind !== "parsed") throw new Error("no ranges");
   let asked = 0;
@@ -131,12 +130,18 @@ test("a name that leads elsewhere the second time is asked once, and the address
     clock: systemClock,
     context: () => createSecureContext({}),
     opened: () => ranges.value,
-    resolve: () => Promise.resolve(answers[asked++] ?? at("10.0.0.1")),
+    resolve: () => Promise.resolve(asked++ === 0 ? at("127.0.0.1") : at("127.0.0.2")),
   });
   clients.push(client);
-  const first = await post(client, `http://rebind.test:${port}/`);
-  expect(first).toMatchObject({ status: 200, address: "127.0.0.1" });
+  const url = `http://rebind.test:${port}/`;
+  expect(await post(client, url)).toMatchObject({ status: 200, address: "127.0.0.1" });
   expect(asked).toBe(1);
+  // As long as the connection lasts nobody asks; then the new address is judged anew.
+  expect(await post(client, url)).toMatchObject({ status: 200, address: "127.0.0.1" });
+  expect(asked).toBe(1);
+  for (const socket of sockets) socket.destroy();
+  expect(await post(client, url)).toMatchObject({ kind: "failed", why: "forbidden" });
+  expect(asked).toBe(2);
 });
 
 test("the next address is tried when one does not answer, and a closed one among them is left out", async () => {
