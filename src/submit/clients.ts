@@ -21,7 +21,7 @@ export function clientOf(
   socketAddress: string | null,
   headers: Pick<Headers, "get">,
 ): string | null {
-  if (socketAddress === null || !inRanges(rules.trusted, socketAddress)) return socketAddress;
+  if (socketAddress === null || !isAmong(rules.trusted, socketAddress)) return socketAddress;
   const plain = headers.get("x-forwarded-for");
   const standard = headers.get("forwarded");
   const ways = [
@@ -43,7 +43,7 @@ function lastUntrusted(
   for (const hop of hops.slice(-HOPS_MAX).reverse()) {
     if (hop === null) return null;
     client = hop;
-    if (!inRanges(trusted, hop)) break;
+    if (!isAmong(trusted, hop)) break;
   }
   return client;
 }
@@ -76,7 +76,19 @@ function addressIn(text: string): string | null {
 
 export function isHeard({ allow, deny }: ClientRules, address: string | null): boolean {
   if (address === null) return allow === null && deny.length === 0;
-  return !inRanges(deny, address) && (allow === null || inRanges(allow, address));
+  // What is forbidden is so in every form of its address, what is allowed only as itself.
+  return !inRanges(deny, address) && (allow === null || isAmong(allow, address));
+}
+
+/**
+ * Not by an IPv4 address inside of it, which an IPv6 address may claim (NAT64, 6to4, Teredo): only `::ffff:` is the same host, in the
+ * words of a socket that hears both.
+ */
+function isAmong(ranges: readonly Cidr[], address: string): boolean {
+  const plain = address.replace(/^::ffff:(?=[\d.]+$)/i, "");
+  const ofFamily = (bytes: number): readonly Cidr[] =>
+    ranges.filter((range) => range.bytes.length === bytes);
+  return inRanges(ofFamily(plain.includes(":") ? 16 : 4), plain);
 }
 
 /** Verdicts on addresses that were asked for lately. */
@@ -137,5 +149,5 @@ const FORWARDING =
 export function isLocal(peer: Peer, request: Request): boolean {
   if (FORWARDING.some((name) => request.headers.get(name) !== null)) return false;
   const address = peer.addressOf(request);
-  return address !== null && inRanges(loopbackRanges, address);
+  return address !== null && isAmong(loopbackRanges, address);
 }

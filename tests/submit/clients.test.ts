@@ -119,6 +119,27 @@ describe("a door with rules", () => {
     expect((await door.send(post(), owned)).status).toBe(202);
   });
 
+  test("allows no address for what another one claims inside of it, and denies it for that", async () => {
+    const inside = ["64:ff9b::192.0.2.1", "2002:c000:201::1", "::192.0.2.1"];
+    const allow = guardDoor(fixture.door, { ...none, allow: ranges("192.0.2.0/24") }, refuse);
+    const deny = guardDoor(fixture.door, { ...none, deny: ranges("192.0.2.0/24") }, refuse);
+    for (const address of inside) {
+      expect([address, (await allow.send(post(), at(address))).status]).toEqual([address, 403]);
+      expect([address, (await deny.send(post(), at(address))).status]).toEqual([address, 403]);
+      expect(
+        clientOf({ trusted: ranges("192.0.2.0/24") }, address, new Headers(plain("::1"))),
+      ).toBe(address);
+    }
+    expect((await allow.send(post(), at("::ffff:192.0.2.1"))).status).toBe(202);
+    for (const address of ["::127.0.0.1", "64:ff9b::7f00:1", "::2"]) {
+      const metrics = await fixture.door.fetch(
+        new Request("http://door.test/metrics"),
+        at(address),
+      );
+      expect([address, metrics.status]).toEqual([address, 401]);
+    }
+  });
+
   test("the loopback exemption never holds behind a proxy, trusted or not", async () => {
     const door = guardDoor(fixture.door, { ...none, trusted: ranges("127.0.0.1") }, refuse);
     const metrics = async (headers: Record<string, string>) =>
