@@ -41,7 +41,7 @@ export function createLulls(
 ): Lulls {
   let spans = cutAt(read(store, KEY), now);
   // The clock has come back from one that ends ahead of it.
-  let leaps = read(store, LEAPS_KEY).filter(([, end]) => end <= now);
+  let leaps: readonly Span[] = read(store, LEAPS_KEY).filter(([, end]) => end <= now);
   let changed = false;
   const change = (next: readonly Span[]): void => {
     spans = next;

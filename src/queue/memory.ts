@@ -375,7 +375,7 @@ function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: numb
     site: row.site,
     priority: head.priority,
     from: head.from,
-    acceptedAt: acceptedAtOf(head.id),
+    acceptedAt: Math.max(acceptedAtOf(head.id), head.dueAt),
     expiresAt: head.expiresAt,
     sizeBytes: head.sizeBytes,
     sha256: head.sha256,

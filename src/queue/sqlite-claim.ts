@@ -13,7 +13,7 @@ const WAITING = "state IN (0, 1, 4)";
 
 const READ_READY = `SELECT r.message, r.n, r.address, r.state, r.attempts, r.steps, m.sender, m.expires, m.size,
     m.sha256, m.flags, m.recipients, m.spool, m.dsn, m.capture,
-    m.require_tls
+    m.require_tls, m.due
   FROM recipient r INDEXED BY ready CROSS JOIN message m ON m.id = r.message
   WHERE ${WAITING} AND r.site = ?1 AND r.priority = ?2 AND r.due <= ?3
   ORDER BY r.due, r.message, r.n LIMIT ?4`;
@@ -34,6 +34,7 @@ type Ready = [
   dsn: string | null,
   capture: number,
   requireTls: number,
+  scheduledAt: EpochMs,
 ];
 
 const LEASE = `UPDATE recipient SET state = ${stateNumber.sending}, due = ?3, claim = ?4
@@ -60,15 +61,9 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
     for (const row of rows) {
       if (bytes >= bytesMax) break;
       const [message, n, address, state, attempts, steps, from, expiresAt, sizeBytes] = row;
-      const [sha256, flags, recipients, spool, dsn, capture, requireTls] = row.slice(9) as [
-        string,
-        number,
-        number,
-        string | null,
-        string | null,
-        number,
-        number,
-      ];
+      const [sha256, flags, recipients, spool, dsn, capture, requireTls, scheduledAt] = row.slice(
+        9,
+      ) as [string, number, number, string | null, string | null, number, number, EpochMs];
       const line = parked?.get(domainOf(address));
       if (line !== undefined && line !== site) {
         move.run(message, n, line);
@@ -99,7 +94,7 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
         site,
         priority,
         from,
-        acceptedAt: acceptedAtOf(message),
+        acceptedAt: Math.max(acceptedAtOf(message), scheduledAt),
         expiresAt,
         sizeBytes,
         sha256,

@@ -68,6 +68,7 @@ export interface Claimed {
   readonly site: SiteId;
   readonly priority: Priority;
   readonly from: string;
+  /** When its lifetime began: of scheduled mail at its release. */
   readonly acceptedAt: EpochMs;
   /** What the sender of the message asked for; null: the lifetime of the priority. */
   readonly expiresAt: EpochMs | null;

@@ -220,6 +220,12 @@ function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: numbe
       name: "not_cancelable",
       detail: `It is ${states.join(", ")}, and not scheduled any more.`,
     });
+  const expiresAt = store.expiresAt(message);
+  if (expiresAt !== null && dueAt >= expiresAt) {
+    const limit = new Date(expiresAt).toISOString();
+    const detail = `It would be released behind its own limit, which is ${limit}.`;
+    return refused({ kind: "invalid", field: "scheduled_at", detail });
+  }
   const { wall, due } = turn.now;
   // A named instant is carried over to due time, which may run ahead of the wall (duetime.ts).
   const next: RecipientState = { at: "scheduled", dueAt: Math.max(due, dueAt + due - wall) };
