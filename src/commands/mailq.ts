@@ -31,12 +31,12 @@ export async function mailq(options: Options, deps: CliDeps): Promise<number> {
   return exitCodes.done;
 }
 
-/** `sendmail -q`: everything that waits is tried now. */
-export async function flush(deps: CliDeps): Promise<number> {
+/** `sendmail -bp`, and `sendmail -q`: everything that waits is tried now. */
+export async function asSendmail(what: "list" | "flush", deps: CliDeps): Promise<number> {
   try {
-    bodyOf(
-      await clientFor({}, deps).ask({ method: "POST", path: "/queue/flush", json: { all: true } }),
-    );
+    if (what === "list") return await mailq({}, deps);
+    const all = { all: true };
+    bodyOf(await clientFor({}, deps).ask({ method: "POST", path: "/queue/flush", json: all }));
     return exitCodes.done;
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;

@@ -40,7 +40,7 @@ export interface InboxWriter {
 }
 
 /** All files together; the oldest go first. */
-const INBOX_BYTES_MAX = 512_000_000;
+const INBOX_BYTES_MAX = 256_000_000;
 /** A message that is larger does not wait in memory. */
 const SMALL_BYTES_MAX = 262_144;
 /** Messages that wait to be written. */

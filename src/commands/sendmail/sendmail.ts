@@ -30,9 +30,8 @@ export async function runSendmail(args: readonly string[], deps: CliDeps): Promi
     case "nothing":
       return sysexits.ok;
     case "list":
-      return (await import("../mailq.ts")).mailq({}, deps);
     case "flush":
-      return (await import("../mailq.ts")).flush(deps);
+      return (await import("../mailq.ts")).asSendmail(options.mode, deps);
     case "smtp":
       return (await import("./smtp.ts")).runSmtp(deps);
     case "deliver":
