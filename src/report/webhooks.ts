@@ -66,6 +66,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   let shared = 0;
   let timer: Timer | undefined;
   let waking = false;
+  let looking: Promise<void> | undefined;
   let writing: Promise<void> | undefined;
   let closing = false;
   /** The last event of all, as it was told last. */
@@ -150,7 +151,8 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
 
   function tick(): void {
     timer = clock.after(tickMs, tick);
-    if (records.some(({ enabled }) => enabled)) void look();
+    if (records.some(({ enabled }) => enabled))
+      looking ??= look().finally(() => (looking = undefined));
     writing ??= write().finally(() => (writing = undefined));
     measure();
   }

@@ -1,5 +1,6 @@
 // Receivers of webhooks as others write them, on loopback: they verify by packages that we did not write, and misbehave as a test says.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttps } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { Webhook } from "standardwebhooks";
 import type { Daemon } from "../fixtures/daemon.ts";
@@ -41,9 +42,19 @@ export const drip: Answer = (response) => {
   response.on("close", () => clearInterval(timer));
 };
 
-export async function startReceiver(ends: Ends, answer: Answer): Promise<Receiver> {
+export interface Identity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** By `https://localhost` with an identity, else in clear. */
+export async function startReceiver(
+  ends: Ends,
+  answer: Answer,
+  identity?: Identity,
+): Promise<Receiver> {
   const taken: Taken[] = [];
-  const server = createServer((request, response) => {
+  const hear = (request: IncomingMessage, response: ServerResponse): void => {
     void read(request).then((body) => {
       const {
         id: event,
@@ -62,9 +73,10 @@ export async function startReceiver(ends: Ends, answer: Answer): Promise<Receive
       taken.push(one);
       receiver.answer(response, one);
     });
-  });
+  };
+  const server = identity === undefined ? createServer(hear) : createHttps(identity, hear);
   const sockets = new Set<Socket>();
-  server.on("connection", (socket) => {
+  server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
@@ -74,7 +86,8 @@ export async function startReceiver(ends: Ends, answer: Answer): Promise<Receive
     await new Promise((resolve) => server.close(resolve));
   });
   const { port } = server.address() as AddressInfo;
-  const receiver: Receiver = { url: `http://127.0.0.1:${port}/in`, port, taken, answer };
+  const url = identity === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
+  const receiver: Receiver = { url: `${url}/in`, port, taken, answer };
   return receiver;
 }
 

@@ -1,8 +1,9 @@
 // Webhooks out of the compiled daemon, to receivers of every kind, over kills; verified by packages that we did not write.
 import { expect, test } from "bun:test";
 import { Resend } from "resend";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeCertificate } from "../fixtures/certificates.ts";
 import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { until } from "../fixtures/until.ts";
 import { peer } from "../peers.ts";
@@ -92,6 +93,40 @@ test(
       await until("it was sent again", () => failing.taken.length > before);
       const metrics = await (await daemon.request("/metrics")).text();
       expect(metrics).toMatch(/^postrider_webhook_pending_events [1-9]/m);
+    }),
+  TEST_MS,
+);
+
+test(
+  "by https:// a receiver proves its name to an authority that the settings name, or hears nothing",
+  () =>
+    within(async (ends) => {
+      const folder = newFolder(ends);
+      const root = makeCertificate({ name: "Laboratory", isAuthority: true });
+      const authorities = join(folder, "authorities.pem");
+      writeFileSync(authorities, root.cert);
+      const names = ["localhost"];
+      const known = makeCertificate({ name: "receiver", names, issuer: root });
+      const daemon = await startDaemon({
+        dataDir: folder,
+        flags: [...FLAGS, "--tls-ca-file", authorities],
+      });
+      ends.add(daemon.stop);
+      const trusted = await startReceiver(ends, fine, known);
+      const stranger = await startReceiver(ends, fine, makeCertificate({ name: "x", names }));
+      const made = await subscribe(daemon, trusted.url);
+      const { id } = await subscribe(daemon, stranger.url);
+      await send(daemon, "delivered@postrider.test");
+      const told = await until("it is told", () => trusted.taken[0]);
+      verified(made.signing_secret, told);
+      const noted = await until("the other one's attempt is noted", async () => {
+        const [event] = (await logOf(daemon, id)).filter(({ attempts }) => attempts > 0);
+        const path = `/webhooks/${id}/events/${event?.id}/attempts`;
+        if (event === undefined) return undefined;
+        return (await api<{ data: { response: string }[] }>(daemon, "GET", path)).data[0];
+      });
+      expect(noted.response).toContain("the certificate proves nothing");
+      expect(stranger.taken).toEqual([]);
     }),
   TEST_MS,
 );
