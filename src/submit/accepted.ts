@@ -2,6 +2,7 @@
 // dialect dresses it as its callers expect.
 import type { StateName } from "../mail/state.ts";
 import type { Suppressed } from "../mail/submission.ts";
+import { type WarningCode, warningView } from "../mail/warning.ts";
 import { CBOR_TYPE, JSON_TYPE, wantsCbor } from "./answer.ts";
 import { encodeCbor } from "./cbor.ts";
 import type { Prepared } from "./draft.ts";
@@ -57,14 +58,35 @@ export interface BatchError {
   readonly message: string;
 }
 
-/** The answer to a batch as JSON; errors only where the caller asked to be told one by one. */
+/**
+ * The answer to a batch as JSON: errors only where the caller asked to be told one by one, and each warning once, with the places in
+ * `data` of those that it concerns.
+ */
 export function batchText(
   prepared: readonly Prepared[],
   errors: readonly BatchError[] | undefined,
 ): string {
   const data = prepared.map(({ uuid }) => ({ id: uuid }));
-  return JSON.stringify(errors === undefined ? { data } : { data, errors });
+  const warned = warningsOfAll(prepared);
+  return JSON.stringify({
+    data,
+    ...(errors === undefined ? {} : { errors }),
+    ...(warned.length === 0 ? {} : { warnings: warned }),
+  });
 }
+
+function warningsOfAll(prepared: readonly Prepared[]) {
+  const indexes = new Map<WarningCode, number[]>();
+  for (const [index, { warnings }] of prepared.entries())
+    for (const code of warnings ?? none) {
+      const found = indexes.get(code);
+      if (found === undefined) indexes.set(code, [index]);
+      else found.push(index);
+    }
+  return [...indexes].map(([code, found]) => ({ ...warningView(code), indexes: found }));
+}
+
+const none: readonly WarningCode[] = [];
 
 export function batchResponse(request: Request, dialect: Dialect, text: string): Response {
   return dressed(request, dialect === "emails" ? 200 : 202, text, {});

@@ -152,6 +152,10 @@ const batch = z.object({
     .array(z.object({ index: z.int(), message: z.string() }))
     .optional()
     .meta({ description: "Only when the validation is permissive." }),
+  warnings: z
+    .array(warning.extend({ indexes: z.array(z.int()) }))
+    .optional()
+    .meta({ description: "Each warning once, with the places in `data` that it concerns." }),
 });
 
 const addresses = z.array(z.string());

@@ -60,6 +60,23 @@ test("all of them at once", async () => {
   ]);
 });
 
+test("a batch tells each warning once, with the messages that earned it", async () => {
+  const other = { ...message, from: "a@other.example" };
+  const response = await fixture.post(
+    "/send/batch",
+    [{ ...message, to: "nobody" }, message, other, { ...other, priority: "p2" }],
+    { "x-batch-validation": "permissive" },
+  );
+  const body = (await response.json()) as { data: unknown[]; warnings: unknown[] };
+  expect(body.data).toHaveLength(3);
+  expect(body.warnings).toEqual([
+    { code: "from_not_aligned", detail: warnings.from_not_aligned, indexes: [1, 2] },
+    { code: "no_one_click_unsubscribe", detail: warnings.no_one_click_unsubscribe, indexes: [2] },
+  ]);
+  const quiet = await fixture.post("/send/batch", [message]);
+  expect(Object.keys((await quiet.json()) as object)).toEqual(["data"]);
+});
+
 test("a message that lies in the spool is judged alike", async () => {
   const text = "a line that is long\n".repeat(20_000);
   expect(await codesOf({ from: "a@other.example", text })).toEqual(["from_not_aligned"]);
