@@ -40,6 +40,8 @@ type Guard<E extends object> = (
 const TOKEN_BYTES = 20;
 const TOKEN_PREFIX = "pr_";
 const NAME_SHOWN_MAX = 60;
+/** A hundred domains of the longest kind fit. */
+const BODY_MAX_BYTES = 32_768;
 
 export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: Guard<E>): void {
   const on = (handler: Handler<E>) => keyed(handler, "manage");
@@ -93,7 +95,7 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
 
 async function create(deps: KeysDeps, request: Request, caller: Caller): Promise<Result<Response>> {
   const { clock, random } = deps;
-  const fields = await readFields(request, clock, keyFields);
+  const fields = await readFields(request, clock, keyFields, BODY_MAX_BYTES);
   if (fields.kind === "problem") return fields;
   const now = clock.now();
   const read = readTerms(fields.value, usualTerms, deps, now);
@@ -117,7 +119,7 @@ async function update(
   caller: Caller,
   key: KeyRecord,
 ): Promise<Result<Response>> {
-  const fields = await readFields(request, deps.clock, keyFields);
+  const fields = await readFields(request, deps.clock, keyFields, BODY_MAX_BYTES);
   if (fields.kind === "problem") return fields;
   const read = readTerms(fields.value, key, deps, deps.clock.now());
   if (read.kind === "problem") return read;

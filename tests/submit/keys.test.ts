@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import fc from "fast-check";
+import { keyFields } from "../../src/submit/keyTerms.ts";
 import { until } from "../fixtures/until.ts";
 import { message, problemOf } from "./doorFixture.ts";
 import { createKeyStage, type KeyStage, START } from "./keyFixture.ts";
@@ -268,4 +270,26 @@ test("a stream ends with the key that opened it, before it says another word", a
   trace?.hear([{ at: 0, text: "a secret" } as never], 0);
   expect((await open)?.done).toBe(true);
   expect(trace?.closed).toBe(true);
+});
+
+test("a hundred domains are taken, and no more", async () => {
+  const domains = Array.from({ length: 100 }, (_, i) => `${"a".repeat(60)}${i}.example`);
+  expect(await status("POST", "/api-keys", { name: "many", domains })).toBe(201);
+  domains.push("one.example");
+  expect(await status("POST", "/api-keys", { name: "more", domains })).toBe(422);
+});
+
+test("whatever stands in a field is taken or refused, and what was taken can be read again", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...keyFields), fc.jsonValue(), async (field, value) => {
+      const response = await stage.ask("POST", "/api-keys", { name: "a", [field]: value });
+      const { id } = (await response.json()) as { id?: string };
+      expect([201, 422]).toContain(response.status);
+      if (response.status === 201) {
+        expect(await status("PATCH", `/api-keys/${id}`, {})).toBe(200);
+        expect(await status("DELETE", `/api-keys/${id}`)).toBe(200);
+      }
+    }),
+    { numRuns: 150 },
+  );
 });
