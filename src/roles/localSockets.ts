@@ -15,17 +15,44 @@ import { createPickup } from "./pickup.ts";
 
 const GROUP = "postrider";
 
+export interface LocalDoors extends Pick<Listener, "stop" | "stopNow"> {
+  /** Other folders from now on; what cannot be opened there is told and left out. */
+  configure(next: Config): Promise<void>;
+}
+
 /** Throws where the owner's socket cannot be opened, whose path `opening` was told. */
 export async function openLocal(
   door: Door,
-  config: Config,
+  atStart: Config,
   log: Log,
   opening: (path: string) => void,
-): Promise<Listener[]> {
-  const own = ownSocket(config);
-  opening(own.path);
-  const first = serveLocal(door, own);
-  return [first, ...(await openRuntimeSockets(door, config, log)), openPickup(door, config, log)];
+): Promise<LocalDoors> {
+  const socket = ownSocket(atStart);
+  opening(socket.path);
+  const own = serveLocal(door, socket);
+  let config = atStart;
+  let runtime = await openRuntimeSockets(door, config, log);
+  let pickup = openPickup(door, config, log);
+  const all = () => [own, ...runtime, pickup];
+  return {
+    async configure(next) {
+      const before = config;
+      config = next;
+      if (next.runtimeDir !== before.runtimeDir) {
+        await Promise.all(runtime.map((one) => one.stopNow()));
+        runtime = await openRuntimeSockets(door, next, log);
+      }
+      if (next.pickupDir === before.pickupDir) return;
+      await pickup.stop();
+      pickup = openPickup(door, next, log);
+    },
+    stop: () => ended(all().map((one) => one.stop())),
+    stopNow: () => ended(all().map((one) => one.stopNow())),
+  };
+}
+
+async function ended(all: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(all);
 }
 
 export function ownSocket({ dataDir }: Pick<Config, "dataDir">): LocalSocket {
@@ -65,18 +92,18 @@ export async function openRuntimeSockets(
   return opened;
 }
 
-/** The pickup folders, as one more way in that is closed like the others. */
+/** One more way in, which is closed like the others. */
 function openPickup(
   door: Door,
   { dataDir, pickupDir }: Pick<Config, "dataDir" | "pickupDir">,
   log: Log,
-): Listener {
+): Pick<Listener, "stop" | "stopNow"> {
   const own = { path: join(dataDir, PICKUP_FOLDER), caller: owner };
   const others = pickupDir === null || pickupDir === own.path ? [] : [pickupDir];
   const folders = [own, ...others.map((path) => ({ path, caller: localUser }))];
   const pickup = createPickup({ folders, door, clock: systemClock, log });
   void pickup.start();
-  return { url: own.path, port: 0, stop: pickup.stop, stopNow: pickup.stop };
+  return { stop: pickup.stop, stopNow: pickup.stop };
 }
 
 async function openOne(door: Door, socket: LocalSocket, log: Log): Promise<Listener | undefined> {

@@ -140,7 +140,7 @@ export async function openDoor(deps: {
     fetch: (request, peer) => current.fetch(request, peer),
     send: (request, peer) => current.send(request, peer),
   };
-  const listeners: Listener[] = [];
+  const listeners: Pick<Listener, "stop" | "stopNow">[] = [];
   // What is being opened, for the sentence that says that it failed.
   let what = "";
   const fail = (text: string): OpenedDoor => {
@@ -153,7 +153,8 @@ export async function openDoor(deps: {
     const opened = openHttpDoor({ door, config, refuse, log: deps.log });
     if (typeof opened === "string") return fail(opened);
     http = opened;
-    listeners.push(...(await openLocal(door, config, deps.log, (path) => (what = path))));
+    const local = await openLocal(door, config, deps.log, (path) => (what = path));
+    listeners.push(local);
     const gate = createGate({ keys: book.keys, clock: systemClock });
     const { tag } = ready;
     const smtp = await openSmtpDoor({ ...deps, config, accept, ids, tag, spool, gate, health });
@@ -169,6 +170,7 @@ export async function openDoor(deps: {
           await smtp.configure(config);
           return kept;
         }
+        await local.configure(next);
         config = next;
         memory.limit(next.memoryLimitBytes);
         web.configure(next);

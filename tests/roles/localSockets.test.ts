@@ -1,11 +1,21 @@
 // The sockets of the runtime folder: who may do what by them, and whose files are left alone.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../src/base/clock.ts";
 import type { Log } from "../../src/base/log.ts";
-import { groupNumber, openRuntimeSockets, ownSocket } from "../../src/roles/localSockets.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import type { Config } from "../../src/config.ts";
+import { packEnvelope, pickupName } from "../../src/mail/pickup.ts";
+import {
+  groupNumber,
+  openLocal,
+  openRuntimeSockets,
+  ownSocket,
+} from "../../src/roles/localSockets.ts";
 import type { Listener } from "../../src/submit/serve.ts";
+import { until } from "../fixtures/until.ts";
 import { createFixture, type Fixture, message } from "../submit/doorFixture.ts";
 
 let folder: string;
@@ -88,4 +98,28 @@ test("the socket of the data folder is its owner's", () => {
     path: "/data/control.sock",
     mode: 0o600,
   });
+});
+
+test("other folders are taken by a reload, and nothing is left behind at the end", async () => {
+  const path = (name: string): string => join(folder, name);
+  for (const name of ["data", "one", "two", "drop"]) mkdirSync(path(name));
+  const config = (runtimeDir: string, pickupDir: string | null): Config =>
+    ({ dataDir: path("data"), runtimeDir, pickupDir }) as Config;
+  const opened: string[] = [];
+  const doors = await openLocal(fixture.door, config(path("one"), null), log, (one) =>
+    opened.push(one),
+  );
+  expect(opened).toEqual([path("data/control.sock")]);
+  expect(readdirSync(path("one"))).toEqual(["control.sock", "submit.sock"]);
+  const name = pickupName(systemClock.now(), systemRandom.bytes);
+  const envelope = packEnvelope({ from: "", to: ["a@b.example"] });
+  writeFileSync(path(`drop/${name}`), `${envelope}From: a@b.example\r\n\r\nx`);
+  await doors.configure(config(path("two"), path("drop")));
+  expect(readdirSync(path("one"))).toEqual([]);
+  expect((await ask("two/submit.sock", "/send", post)).status).toBe(202);
+  await until("the other pickup folder is looked at", () => readdirSync(path("drop")).length === 0);
+  expect(fixture.taken.map(({ head }) => head.key)).toEqual([-1, -1]);
+  await doors.stop();
+  await doors.stopNow();
+  expect([readdirSync(path("data")), readdirSync(path("two"))]).toEqual([[], []]);
 });

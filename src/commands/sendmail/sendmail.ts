@@ -216,7 +216,9 @@ function codeOf({ status }: Answered): number {
 }
 
 export function fail({ output }: CliDeps, code: number, why: string): number {
-  output.err(`sendmail: ${printable(why)}`);
+  // Callers log one line; a lone fault is the whole problem and would stand there twice.
+  const lines = new Set(why.split("\n").map((line) => printable(line.trim())));
+  output.err(`sendmail: ${[...lines].join("; ")}`);
   return code;
 }
 
