@@ -115,8 +115,8 @@ async function prepareAll(
     const checked = check(deps, item, now, [...base, index]);
     if (checked.kind === "fields") valid.push({ index, fields: checked.fields });
     else {
-      const { detail: message } = problemOf(checked.faults);
-      errors.push({ index, message, errors: checked.faults });
+      const { detail: message, faults: told = [] } = problemOf(checked.faults);
+      errors.push({ index, message, errors: told });
       if (faults.length < FAULTS_MAX) faults.push(...checked.faults);
     }
   }

@@ -101,7 +101,14 @@ export function problemOf(faults: readonly Fault[]): Problem {
       ? (first.code as ErrorName)
       : "validation_error";
   const more = faults.length === 1 ? "" : ` (and ${faults.length - 1} more)`;
-  return { name, detail: `${named(first)}${more}`, faults: faults.slice(0, FAULTS_MAX) };
+  const told = faults.slice(0, FAULTS_MAX).map(wellFormed);
+  // A name that is cut may end in half of a pair, too.
+  return { name, detail: `${named(told[0] as Fault).toWellFormed()}${more}`, faults: told };
+}
+
+/** Half of a surrogate pair may stand in what a fault names, and CBOR has no such text. */
+function wellFormed({ pointer, code, detail }: Fault): Fault {
+  return { pointer: pointer.toWellFormed(), code, detail: detail.toWellFormed() };
 }
 
 /** Some callers see the sentence alone, so it says which field it means: `to[1]`, as people write it. */

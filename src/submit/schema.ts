@@ -62,8 +62,11 @@ function mailboxes(max: number) {
 
 const text = z.string().transform((value, context) => {
   // Half a surrogate pair has no UTF-8: sending it on would silently change the message.
-  if (value.isWellFormed()) return value;
-  return fault(context, "invalid_value", "The text holds half of a surrogate pair.");
+  if (!value.isWellFormed())
+    return fault(context, "invalid_value", "The text holds half of a surrogate pair.");
+  // RFC 5322 3.5 has no NUL in a message, and programs end a text there.
+  if (value.includes("\0")) return fault(context, "invalid_value", "The text holds a NUL.");
+  return value;
 });
 
 // Records keep their keys unchecked here: the transform sees the pairs together and names the one that is wrong.
@@ -84,8 +87,9 @@ const metadata = z.record(z.string(), z.string()).transform((record, context) =>
   for (const [key, value] of entries.slice(0, METADATA_MAX)) {
     if (key.length > METADATA_KEY_MAX || value.length > METADATA_VALUE_MAX)
       fault(context, "too_long", METADATA_LONG, [key]);
-    if (!key.isWellFormed() || !value.isWellFormed())
-      fault(context, "invalid_value", "The text holds half of a surrogate pair.", [key]);
+    // As in a header: what is kept beside a message ends in logs, in webhooks and in other people's programs.
+    take(context, parseHeaderText("The key", key), "invalid_value", [key]);
+    take(context, parseHeaderText("The value", value), "invalid_value", [key]);
   }
   return record;
 });

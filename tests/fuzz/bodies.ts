@@ -124,7 +124,9 @@ function form(draw: Draw): Case {
   }
   const files = Array.from({ length: draw.int(3) }, () => file(draw));
   parts.push(...files.map((one) => one.part));
-  if (files.length > 0) meant["attachments"] = files.map((one) => one.meant);
+  // A file without a name and an octet is what browsers send when nobody chose one.
+  const chosen = files.filter(({ meant: one, size }) => one["filename"] !== "" || size > 0);
+  if (chosen.length > 0) meant["attachments"] = chosen.map((one) => one.meant);
   const whole = Buffer.concat([...parts, Buffer.from("--b--\r\n")]);
   const isDamaged = draw.once(3);
   return {
@@ -148,7 +150,11 @@ function safely(text: string | undefined): unknown {
 
 const hostileBoundary = (draw: Draw): string => headerValue(hostileText(draw));
 
-function file(draw: Draw): { readonly part: Buffer; readonly meant: Message } {
+function file(draw: Draw): {
+  readonly part: Buffer;
+  readonly meant: Message;
+  readonly size: number;
+} {
   const made = attachment(draw);
   const filename = String(made["filename"] ?? "a.bin").toWellFormed();
   const id = made["content_id"];
@@ -159,6 +165,7 @@ function file(draw: Draw): { readonly part: Buffer; readonly meant: Message } {
   return {
     part: part(name, filename, typeText, content),
     meant: { filename, content, ...(typeof id === "string" ? { content_id: id } : {}) },
+    size: content.length,
   };
 }
 

@@ -95,7 +95,9 @@ export function attachmentPart(attachment: Attachment, inline: boolean): Part {
   const type = mediaTypeFor(attachment);
   const typeWords: string[] = [type.essence];
   for (const [name, value] of type.parameters) typeWords.push(...parameterWords(name, value));
-  const placeWords: string[] = [inline ? "inline" : "attachment"];
+  // Readers put a text that is inline below the text of the message itself (RFC 2183 2.1), whoever refers to it.
+  const isShown = inline && !type.essence.startsWith("text/");
+  const placeWords: string[] = [isShown ? "inline" : "attachment"];
   if (attachment.filename !== "") {
     typeWords.push(...legacyNameWords(attachment.filename));
     placeWords.push(...parameterWords("filename", attachment.filename));

@@ -23,7 +23,8 @@ type RawFaultCode =
   | "missing_from"
   | "duplicate_from"
   | "bad_from"
-  | "line_too_long";
+  | "line_too_long"
+  | "nul_octet";
 
 export interface RawFault {
   readonly kind: "fault";

@@ -88,7 +88,7 @@ export function createRawIntake(options: RawOptions): RawIntake {
       return header;
     },
     write(chunk) {
-      const pieces = failed ?? pass(lines.push(chunk));
+      const pieces = failed ?? nulFault(chunk) ?? pass(lines.push(chunk));
       if (!("kind" in pieces)) return { kind: "bytes", bytes: pieces };
       failed = pieces;
       return pieces;
@@ -106,6 +106,12 @@ export function createRawIntake(options: RawOptions): RawIntake {
       return { kind: "taken", bytes: last, header, sizeBytes, sha256, eightBit: lines.eightBit };
     },
   };
+}
+
+/** RFC 5322 3.5 and RFC 2045 2.8 have none, programs end a text there, and servers refuse it or take it out. */
+function nulFault(chunk: Uint8Array): RawFault | null {
+  if (Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).indexOf(0) < 0) return null;
+  return fault("nul_octet", "The message holds a NUL octet. Encode its content (RFC 2045 6).");
 }
 
 /** Never sent on: recipients that nobody may see, and what only the last server of all may write (RFC 5321 4.4). */
