@@ -108,6 +108,9 @@ export interface FeedPage {
 export interface Feed {
   /** The id of the last event; null: it cannot be told now. */
   end(): Promise<number | null>;
-  /** What came after an id, as soon as there is something. Null: nothing more comes, or the signal was given. */
-  next(after: number, signal: AbortSignal): Promise<FeedPage | null>;
+  /**
+   * What came after an id, as soon as there is something; a page that goes no further when nothing came within the time. Null: nothing
+   * more comes, or the signal was given.
+   */
+  next(after: number, signal: AbortSignal, withinMs: number): Promise<FeedPage | null>;
 }

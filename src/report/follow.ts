@@ -8,7 +8,7 @@ export interface FollowDeps {
   readonly ask: (query: Query) => Promise<Answer>;
   /** The queue is to say so (`moved`) once there is a row of the event table behind this one. */
   readonly listen: (afterRow: number) => void;
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Pick<Clock, "after" | "monotonicMs">;
 }
 
 export interface Follower extends Feed {
@@ -83,12 +83,15 @@ export function createFollower({ ask, listen, clock }: FollowDeps): Follower {
       const answer = await ask({ ask: "feed", feed: { limit: 0 } });
       return answer.kind === "found" ? (answer.view as FeedPage).next : null;
     },
-    async next(after, signal) {
+    async next(after, signal, withinMs) {
+      const untilMs = clock.monotonicMs() + withinMs;
       while (!closed && !signal.aborted) {
         const found = await shared(after);
         if (found !== null && (found.next > after || found.more)) return found;
         if (closed || signal.aborted) return null;
-        const slept = sleep(found === null ? BUSY_MS : LOOK_MS, signal);
+        const leftMs = untilMs - clock.monotonicMs();
+        if (leftMs <= 0) return { events: [], next: after, more: false, forgotten: 0 };
+        const slept = sleep(Math.min(leftMs, found === null ? BUSY_MS : LOOK_MS), signal);
         if (found !== null) listen(Math.max(0, Math.floor((after - 1) / 2)));
         await slept;
       }

@@ -207,9 +207,9 @@ function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint
   const text = new TextEncoder();
   const leaving = new AbortController();
   let { after } = opening;
-  let waiting: Promise<FeedPage | null> | undefined;
   let stalled: Timer | undefined;
   let begun = false;
+  let saidAtMs = clock.monotonicMs();
   const end = (): void => {
     if (leaving.signal.aborted) return;
     leaving.abort();
@@ -219,17 +219,6 @@ function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint
 
   opening.gone.addEventListener("abort", end, { once: true });
   if (opening.gone.aborted) end();
-
-  /** Undefined: only time has passed. */
-  const wait = async (): Promise<FeedPage | null | undefined> => {
-    waiting ??= feed.next(after, leaving.signal);
-    const quiet = Promise.withResolvers<undefined>();
-    const timer = clock.after(KEEP_ALIVE_MS, () => quiet.resolve(undefined));
-    const found = await Promise.race([waiting, quiet.promise]);
-    timer.cancel();
-    if (found !== undefined) waiting = undefined;
-    return found;
-  };
 
   const written = (page: FeedPage): string => {
     const lost = page.forgotten > after ? `: events up to ${page.forgotten} are gone\n\n` : "";
@@ -243,14 +232,17 @@ function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint
     let words = begun ? "" : `retry: ${COME_AGAIN_MS}\n: from ${after} on\n\n`;
     begun = true;
     while (words === "" && !leaving.signal.aborted) {
-      const page = await wait();
+      const page = await feed.next(after, leaving.signal, KEEP_ALIVE_MS);
       if (page === null || !opening.mayRead()) {
         end();
         return controller.close();
       }
+      words = written(page);
       // What is not told moves on as well: a client that comes again need not be looked through everything once more.
-      words = page === undefined ? `: still here\nid: ${after}\n\n` : written(page);
+      const isQuiet = clock.monotonicMs() - saidAtMs >= KEEP_ALIVE_MS;
+      if (words === "" && isQuiet) words = `: still here\nid: ${after}\n\n`;
     }
+    saidAtMs = clock.monotonicMs();
     if (leaving.signal.aborted) return;
     controller.enqueue(text.encode(words));
     stalled = clock.after(STALLED_MS, () => {

@@ -41,7 +41,9 @@ const page = (found: readonly FeedEvent[], next: number): FeedPage => ({
   ...{ events: found, next, more: false, forgotten: 0 },
 });
 
+const HOUR_MS = 3_600_000;
 const forever = new AbortController().signal;
+const next = (after: number) => follower.next(after, forever, HOUR_MS);
 
 /** Promises settle between the steps of simulated time. */
 async function run(forMs: number): Promise<void> {
@@ -56,13 +58,13 @@ async function settled(promise: Promise<FeedPage | null>): Promise<FeedPage | nu
 
 test("what is there already is told at once", async () => {
   events = [event(3), event(5)];
-  const found = await follower.next(3, forever);
+  const found = await next(3);
   expect(found).toMatchObject({ events: [{ id: 5 }], next: 5 });
   expect(listened).toEqual([]);
 });
 
 test("a hundred who wait at the same place are one question, and one word of the queue wakes them", async () => {
-  const waiting = Array.from({ length: 100 }, () => follower.next(5, forever));
+  const waiting = Array.from({ length: 100 }, () => next(5));
   expect(await settled(waiting[0]!)).toBe("waits");
   expect(asked).toHaveLength(1);
   expect(new Set(listened)).toEqual(new Set([2]));
@@ -77,14 +79,14 @@ test("a hundred who wait at the same place are one question, and one word of the
 
 test("while nobody listens nobody is asked, whatever the queue says", async () => {
   events = [event(3)];
-  await follower.next(0, forever);
+  await next(0);
   follower.moved();
   await run(60_000);
   expect(asked).toHaveLength(1);
 });
 
 test("a word that got lost costs a second, and no event", async () => {
-  const waiting = follower.next(1, forever);
+  const waiting = next(1);
   expect(await settled(waiting)).toBe("waits");
   events = [event(3)];
   await run(1000);
@@ -93,7 +95,7 @@ test("a word that got lost costs a second, and no event", async () => {
 
 test("a reader that does not answer is asked again, and does not answer for nothing", async () => {
   busy = true;
-  const waiting = follower.next(1, forever);
+  const waiting = next(1);
   expect(await follower.end()).toBeNull();
   await run(450);
   expect(await settled(waiting)).toBe("waits");
@@ -106,14 +108,14 @@ test("a reader that does not answer is asked again, and does not answer for noth
 
 test("who leaves, and everybody at the end, is told that nothing more comes", async () => {
   const leaving = new AbortController();
-  const [first, second] = [follower.next(1, leaving.signal), follower.next(1, forever)];
+  const [first, second] = [follower.next(1, leaving.signal, HOUR_MS), next(1)];
   await run(0);
   leaving.abort();
   expect(await settled(first)).toBeNull();
   expect(await settled(second)).toBe("waits");
   follower.close();
   expect(await settled(second)).toBeNull();
-  expect(await settled(follower.next(1, forever))).toBeNull();
+  expect(await settled(next(1))).toBeNull();
   const before = asked.length;
   await run(60_000);
   expect(asked).toHaveLength(before);
@@ -124,5 +126,15 @@ test("a place behind which only forgotten events lie moves on", async () => {
     ...{ clock, listen: () => {} },
     ask: async () => ({ kind: "found", view: page([], 41) }),
   });
-  expect((await gone.next(5, forever))?.next).toBe(41);
+  expect((await gone.next(5, forever, HOUR_MS))?.next).toBe(41);
+});
+
+test("whoever waits in vain is told so when the time is up, busy reader or not", async () => {
+  for (busy of [false, true]) {
+    const waiting = follower.next(7, forever, 5000);
+    await run(4900);
+    expect(await settled(waiting)).toBe("waits");
+    await run(200);
+    expect(await waiting).toEqual(page([], 7));
+  }
 });

@@ -170,14 +170,15 @@ test("a client that left before its answer was there holds no place", async () =
   }
 });
 
-test("a silent stream says that it lives, and where it is", async () => {
-  const clock = {
-    ...systemClock,
-    after: (ms: number, run: () => void) => systemClock.after(ms === 5000 ? 0 : ms, run),
-  };
+test("a silent stream, or one that tells nothing of what comes, says that it lives and where it is", async () => {
+  let nowMs = 0;
+  const clock = { ...systemClock, monotonicMs: () => (nowMs += 2000) };
   const own = createFixture({ feed, clock });
-  const text = await read(await own.get("/events/stream?after=7"), "still");
-  expect(text).toEndWith(": still here\nid: 7\n\n");
+  for (const told of [[], [event(9)]]) {
+    pages = Array.from({ length: 20 }, () => page(told, told.length === 0 ? 7 : 9));
+    const text = await read(await own.get("/events/stream?after=7&type=bounced"), "still here");
+    expect(text).toEndWith(`: still here\nid: ${told.length === 0 ? 7 : 9}\n\n`);
+  }
   own.close();
 });
 
