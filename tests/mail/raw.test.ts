@@ -288,7 +288,7 @@ test("no octets make the intake throw, and what it takes has clean lines and no 
 
 test("the idempotency key may have Resend's name, and goes no further by either", () => {
   const result = taken(
-    latin1("From: a@b.example\r\nTo: c@d.example\r\nResend-Idempotency-Key: k-2\r\n\r\nx\r\n"),
+    "From: a@b.example\r\nTo: c@d.example\r\nResend-Idempotency-Key: k-2\r\n\r\nx\r\n",
   );
   expect(result.header.idempotencyKey).toBe("k-2");
   expect(result.text.toLowerCase()).not.toContain("idempotency");
