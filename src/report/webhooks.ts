@@ -34,7 +34,6 @@ export interface WebhookDeps {
 export interface Webhooks {
   /** All of them, at first and after every change. */
   heard(records: readonly WebhookRecord[]): void;
-  records(): readonly WebhookRecord[];
   /** Events that one has still to take; those that are not read yet are counted by rows. */
   pending(number: number): number;
   /** An event waits for an attempt again, and its row stands. */
@@ -189,7 +188,6 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
   }
 
   return {
-    records: () => records,
     heard(next) {
       records = next;
       const there = new Set(next.map(({ number }) => number));

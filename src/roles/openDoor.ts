@@ -145,6 +145,7 @@ export async function openDoor(deps: {
   let what = "";
   const fail = (text: string): OpenedDoor => {
     memory.stop();
+    web.close();
     void http?.stopNow();
     for (const one of listeners) void one.stopNow();
     return { kind: "failed", text };
@@ -159,6 +160,7 @@ export async function openDoor(deps: {
     const { tag } = ready;
     const smtp = await openSmtpDoor({ ...deps, config, accept, ids, tag, spool, gate, health });
     if (typeof smtp === "string") return fail(smtp);
+    webhooks.start();
     return {
       kind: "open",
       url: opened.url,

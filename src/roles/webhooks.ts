@@ -13,6 +13,8 @@ import type { Web } from "./web.ts";
 
 export interface OpenedWebhooks {
   readonly desk: WebhookDesk;
+  /** Once the daemon serves: one that cannot must not tell what the next one owes. */
+  start(): void;
   close(): Promise<void>;
 }
 
@@ -33,10 +35,19 @@ export function openWebhooks(deps: {
     userAgent: `postrider/${deps.version}`,
     post: web.webhooks.post,
   });
-  deps.onWebhooks(webhooks.heard);
-  webhooks.heard(ready.webhooks);
+  let records = ready.webhooks;
+  let isStarted = false;
+  deps.onWebhooks((next) => {
+    records = next;
+    if (isStarted) webhooks.heard(next);
+  });
+  const { pending, replay } = webhooks;
   return {
-    desk: { ...webhooks, opened: web.opened },
+    desk: { records: () => records, pending, replay, opened: web.opened },
+    start() {
+      isStarted = true;
+      webhooks.heard(records);
+    },
     close: webhooks.close,
   };
 }

@@ -85,3 +85,28 @@ test("what could be read in two ways, or has no end, is refused", () => {
   for (const [text, why] of faults) expect(read(text)).toEqual({ why });
   expect(read(`${OK}Content-Length: 9\r\n\r\nshort`, [], true).why).toBe("the reply was cut off");
 });
+
+test("whatever a server says, nothing is thrown and nothing is invented", () => {
+  const word = fc.constantFrom(
+    ...["HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0 404 \r\n", "\r\n", "\n"],
+    ...[
+      "Content-Length: 3\r\n",
+      "content-length:0\r\n",
+      "Transfer-Encoding: chunked\r\n",
+      "a: b\r\n",
+    ],
+    ...["3\r\nabc\r\n", "0\r\n\r\n", "ffffffffffff\r\n", "abc", ":", "Connection: close\r\n", "\0"],
+  );
+  const said = fc.array(fc.oneof(word, fc.string({ maxLength: 8 })), { maxLength: 16 });
+  fc.assert(
+    fc.property(said, fc.array(fc.nat(200), { maxLength: 6 }), (words, cuts) => {
+      const text = words.join("");
+      const { body, why, status } = read(text, cuts, true);
+      expect((body ?? "").length).toBeLessThanOrEqual(Buffer.byteLength(text));
+      expect(why === undefined).toBe(status !== undefined);
+      // In one piece it is the same.
+      expect(read(text, [], true)).toEqual(read(text, cuts, true));
+    }),
+    { numRuns: 500 },
+  );
+});
