@@ -1,7 +1,16 @@
 // The pickup folders from the daemon's side: what `sendmail` left there while nobody took mail goes through the same door as all other
 // mail, under an idempotency key that its name gives it. So a kill between the commit and the removal of the file sends nothing twice.
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -32,6 +41,7 @@ const RESTING_MAX = 10_000;
 const UNFINISHED_MS = 24 * 3_600_000;
 const FAILED_FOLDER = "failed";
 const PIECE_BYTES = 65_536;
+const STICKY = 0o1000;
 
 interface State {
   readonly folders: readonly PickupFolder[];
@@ -40,6 +50,8 @@ interface State {
   readonly log: Log;
   /** Not before these instants, by path. */
   readonly resting: Map<string, number>;
+  /** Folders of which it was said that they are not ours. */
+  readonly told: Set<string>;
   stopped: boolean;
 }
 
@@ -49,7 +61,7 @@ export function createPickup(deps: {
   readonly clock: Clock;
   readonly log: Log;
 }): Pickup {
-  const state: State = { ...deps, resting: new Map(), stopped: false };
+  const state: State = { ...deps, resting: new Map(), told: new Set(), stopped: false };
   let timer: Timer | undefined;
   let looking: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
@@ -95,6 +107,7 @@ async function lookInto(state: State, folder: PickupFolder): Promise<boolean> {
 async function namesIn(state: State, folder: string): Promise<readonly string[]> {
   let names: string[];
   try {
+    if (!(await isOurs(folder))) return refuseFolder(state, folder);
     names = await readdir(folder);
   } catch (error) {
     if (codeOf(error) !== "ENOENT" && codeOf(error) !== "EACCES")
@@ -104,6 +117,27 @@ async function namesIn(state: State, folder: string): Promise<readonly string[]>
   for (const name of names.filter((one) => one.startsWith(".")).slice(0, FILES_AT_ONCE))
     await sweep(state, join(folder, name));
   return names.filter(isPickupName).sort();
+}
+
+/** Whether files of others can be removed there: what stays would be sent again once its key is forgotten. */
+async function isOurs(folder: string): Promise<boolean> {
+  const { mode, uid } = await stat(folder);
+  const euid = process.geteuid?.() ?? 0;
+  const isSticky = (mode & STICKY) !== 0;
+  if (isSticky && euid !== 0 && uid !== euid) return false;
+  return access(folder, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+function refuseFolder({ log, told }: State, folder: string): readonly string[] {
+  if (!told.has(folder)) {
+    const text = "it must belong to the user of the daemon: nothing is taken from it";
+    log("error", "pickup.not_ours", { folder, text });
+  }
+  told.add(folder);
+  return [];
 }
 
 /** What a writer that was killed has left: nobody was told that it is taken. */

@@ -1,6 +1,7 @@
 // The pickup folder from the daemon's side: each file once through the door, whatever else lies there.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -160,4 +161,18 @@ test("a folder that is not there holds nothing", async () => {
   rmSync(folder, { recursive: true });
   await look();
   expect([asked, logged]).toEqual([[], []]);
+});
+
+test("nothing is taken from a folder whose files could not be removed", async () => {
+  put();
+  chmodSync(folder, 0o1777);
+  const euid = process.geteuid ?? (() => 0);
+  try {
+    process.geteuid = () => 4_000_000;
+    await look();
+  } finally {
+    process.geteuid = euid;
+  }
+  expect([asked, logged]).toEqual([[], ["pickup.not_ours"]]);
+  expect(readdirSync(folder)).toHaveLength(1);
 });
