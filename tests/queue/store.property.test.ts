@@ -2,6 +2,7 @@
 // the same and hold the same.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Suppression } from "../../src/mail/suppression.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import type { QueueStore, Settlement } from "../../src/queue/store.ts";
 import type { StoreHome } from "./store.conformance.ts";
@@ -103,6 +104,17 @@ const action = fc.oneof(
     do: fc.constant("trim" as const),
     before: fc.integer({ min: NOW, max: NOW + 2 }),
     limit: fc.integer({ min: 1, max: 3 }),
+  }),
+  fc.record({
+    do: fc.constantFrom("suppress" as const, "unsuppress" as const),
+    address: fc.constantFrom("a@x", "b@x", "c@x"),
+    origin: fc.constantFrom("bounce" as const, "manual" as const),
+  }),
+  fc.record({
+    do: fc.constant("annotate" as const),
+    which,
+    n: fc.integer({ min: 0, max: 2 }),
+    event: fc.constantFrom("email.bounced" as const, "email.complained" as const),
   }),
   fc.record({ do: fc.constant("site" as const), name: fc.constantFrom("a", "b", "c") }),
 );
@@ -228,11 +240,26 @@ function perform(store: QueueStore, one: Action): unknown {
     }
     case "trim":
       return store.trimOnces({ before: one.before, now: NOW, bytesMax: 1e9, limit: one.limit });
+    case "suppress": {
+      const { address, origin } = one;
+      return listed(store.suppress({ address, origin, source: null, reason: "r", at: NOW }));
+    }
+    case "unsuppress":
+      return listed(store.unsuppress(one.address));
+    case "annotate": {
+      const { which, n, event } = one;
+      return store.annotate({ message: allIds[which] ?? 0, n, step: '["r"]', event, at: NOW });
+    }
     case "forget":
       return store.forget(one.before, one.limit);
     default:
       return store.siteId(one.name);
   }
+}
+
+/** Numbers of the list only grow; which they are is each store's own. */
+function listed(entry: Suppression | undefined): unknown {
+  return entry === undefined ? undefined : { ...entry, id: 0 };
 }
 
 function withClaim(store: QueueStore, next: RecipientState): RecipientState {
@@ -258,6 +285,9 @@ function contents(store: QueueStore): unknown {
     kept: store.size().keptBytes,
     pauses: store.pauses(),
     onces: ["k", "l", "m"].map(store.findOnce),
+    suppressed: ["a@x", "b@x", "c@x"].map((one) => listed(store.suppression(one))),
+    anySuppressed: store.anySuppressed(),
+    lastEvent: store.lastEvent(),
     waiting: store.walk("waiting", { after: null, limit: 99 }),
     held: store.walk("held", { after: null, limit: 99 }).map(({ message, n }) => [message, n]),
     spooled: [...store.spooled()],
