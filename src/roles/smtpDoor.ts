@@ -21,7 +21,7 @@ import {
 } from "../submit/smtp/listener.ts";
 import { clientRules, doorLimits, returnPaths } from "./settings.ts";
 
-export interface SmtpDoorDeps extends Pick<DeskDeps, "accept" | "ids" | "tag" | "spool"> {
+export interface SmtpDoorDeps extends Pick<DeskDeps, "accept" | "ids" | "tag" | "spool" | "signs"> {
   readonly config: Config;
   readonly gate: Gate;
   readonly health: () => Health;

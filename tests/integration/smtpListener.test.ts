@@ -186,6 +186,19 @@ describe("keys:", () => {
   });
 });
 
+test("a message that is taken is warned of like any other", async () => {
+  const client = await loggedIn();
+  await client.ask(MAIL, 6);
+  await client.ask(`${HEADER}\r\nHello\r\n.\r\n`, 7);
+  const id = /queued as ([-0-9a-f]{36})/.exec(client.told())?.[1];
+  const events = await until("its event tells", async () => {
+    const text = await (await rig.daemon.request(`/emails/${id}/events`)).text();
+    return text.includes("email.sent") && text;
+  });
+  expect(events).toContain("from_not_aligned");
+  client.socket.destroy();
+});
+
 test("what is taken and refused is counted by its reason", async () => {
   const client = await loggedIn();
   await client.ask(MAIL, 6);
