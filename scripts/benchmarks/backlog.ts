@@ -48,7 +48,9 @@ interface Started {
 async function start(sinkPort: number): Promise<Started> {
   const port = await freePort();
   const relay = `smtp://127.0.0.1:${sinkPort}?tls=off`;
-  const args = ["serve", "--data-dir", dataDir, "--listen", `127.0.0.1:${port}`, "--relay", relay];
+  const at = ["--data-dir", dataDir, "--listen", `127.0.0.1:${port}`];
+  // A twentieth of the queue is kept for p0.
+  const args = ["serve", ...at, "--relay", relay, "--queue-max-messages", "100000000"];
   const options = { env: cleanEnvironment(), cwd: folder };
   const startedAtMs = performance.now();
   const running = startProcess(binaryPath, [...args, "--hostname", "bench.test"], options);

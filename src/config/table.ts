@@ -216,7 +216,7 @@ export const settings = {
     name: "queue_max_messages",
     kind: integer({ min: 1, max: 100_000_000 }),
     default: 1_000_000,
-    help: "Recipients owed: a message counts as many as it has; beyond it requests are answered 503",
+    help: "Recipients owed: a message counts as many as it has; beyond it requests are answered 503. The last fifth is kept from p2, the last twentieth from p1",
   }),
   queueMaxBytes: setting({
     name: "queue_max_bytes",
