@@ -12,6 +12,8 @@ import type { Stored } from "./stored.ts";
 const ROWS_MAX = 2000;
 /** Rows that are read in one go, so that a page of few events reads few rows. */
 const ROWS_STEP = 250;
+/** A page that holds more ends, so that events with much metadata are not held by the thousand. */
+const PAGE_BYTES = 500_000;
 
 export const feedSql = {
   before:
@@ -65,6 +67,7 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
     const tell = createTeller(types);
     const { first } = stored.eventBounds();
     const events: FeedEvent[] = [];
+    let bytes = 0;
     let seq = rowBefore(after);
     const forgotten = first > seq + 1 ? lastIdOf(first - 1) : 0;
     let next = after;
@@ -73,8 +76,10 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
       for (const row of rows) {
         for (const event of tell(row)) {
           if (event.id <= after) continue;
-          if (events.length === limit) return { events, next, more: true, forgotten };
+          if (events.length === limit || bytes > PAGE_BYTES)
+            return { events, next, more: true, forgotten };
           events.push(event);
+          bytes += event.body.length;
           next = event.id;
         }
         seq = row.seq;

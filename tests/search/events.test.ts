@@ -135,6 +135,21 @@ test("pages of any size tell everything once, in order, from any place on", asyn
   }
 });
 
+test("a page of large events is a short one, and the next goes on behind it", async () => {
+  const own = createStage();
+  const large = { metadata: { note: "x".repeat(100_000) } };
+  for (let i = 0; i < 20; i++) own.accept({ facts: large });
+  const sizes: number[] = [];
+  for (let after = 0, more = true; more;) {
+    const page: FeedPage = await view(own.reader.ask({ ask: "feed", feed: { after, limit: 200 } }));
+    sizes.push(page.events.length);
+    ({ next: after, more } = page);
+  }
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(20);
+  expect(Math.max(...sizes)).toBeLessThan(8);
+  own.remove();
+});
+
 test("the last ones, and those before an id, come in the same order", async () => {
   const all = (await feed({ after: 0, limit: 1000 })).events.map(({ id }) => id);
   const last = await feed({ limit: 3 });
