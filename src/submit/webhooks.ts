@@ -11,7 +11,7 @@ import {
   hookEventId,
   hookEventOf,
   type HookPending,
-  silentTypes,
+  neverComes,
   type WebhookRecord,
   type WebhookTerms,
 } from "../mail/webhook.ts";
@@ -254,11 +254,11 @@ function refusedEndpoint(endpoint: unknown, opened: readonly Cidr[]): string | u
 
 function readEvents(value: unknown): { readonly types: readonly string[] | null } | string {
   if (value === null) return { types: null };
-  const known: readonly string[] = [...eventTypes, ...silentTypes];
+  const known: readonly string[] = eventTypes;
   if (!Array.isArray(value) || value.length === 0 || value.length > TYPES_MAX)
     return "It must be a list of event types, or null for all of them.";
   const unknown = (value as unknown[]).find(
-    (type) => typeof type !== "string" || !known.includes(type),
+    (type) => typeof type !== "string" || !(known.includes(type) || neverComes(type)),
   );
   if (unknown !== undefined)
     return `${JSON.stringify(unknown).slice(0, 60)} is no event type; types: ${eventTypes.join(", ")}.`;
@@ -266,7 +266,7 @@ function readEvents(value: unknown): { readonly types: readonly string[] | null 
 }
 
 function warned({ events }: WebhookTerms): { readonly warnings?: readonly object[] } {
-  const silent = (events ?? []).filter((type) => silentTypes.includes(type));
+  const silent = (events ?? []).filter(neverComes);
   if (silent.length === 0) return {};
   const detail = `Nothing here makes these events, so they will never come: ${silent.join(", ")}.`;
   return { warnings: [{ code: "event_never_emitted", detail }] };

@@ -1,5 +1,7 @@
 // /webhooks at the door: what is asked of the queue and of the reader, and what may be an endpoint.
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseCidrList } from "../../src/base/cidr.ts";
 import type { HookPending, WebhookRecord } from "../../src/mail/webhook.ts";
 import { digestOf } from "../../src/submit/auth.ts";
@@ -121,6 +123,16 @@ test("events are types that there are, in a list", async () => {
   }
   const nowhere = await json(ask("POST", "/webhooks", { events: null }));
   expect(nowhere.body["name"]).toBe("missing_required_field");
+});
+
+test("every type that the resend package knows is taken", async () => {
+  const types = join(import.meta.dir, "..", "..", "node_modules", "resend", "dist", "index.d.mts");
+  const union = /^type WebhookEvent = (.*);$/m.exec(readFileSync(types, "utf8"))?.[1] ?? "";
+  const events = union.split(" | ").map((one) => one.slice(1, -1));
+  expect(events.length).toBeGreaterThan(30);
+  const made = await json(ask("POST", "/webhooks", { endpoint: "https://a.example/", events }));
+  expect(made.status).toBe(201);
+  expect(JSON.stringify(made.body["warnings"])).not.toContain("email.bounced");
 });
 
 test("they are listed newest first, without their secrets, by pages", async () => {
