@@ -7,9 +7,10 @@ import { ok } from "../problem.ts";
 
 /** Fields that are new whenever a message is composed. */
 const NEW_EACH_TIME = /^(?:date|message-id)[ \t]*:/i;
-const BOUNDARY = /\bboundary=(?:"[^"]*"|[^\s;]+)/gi;
-/** A line between parts: two hyphens and a word of some length (RFC 2046 5.1.1); the `-- ` above a signature is none. */
-const BETWEEN_PARTS = /^--\S{8,}$/;
+const BOUNDARY = /\bboundary=(?:"([^"]*)"|([^\s;]+))/gi;
+const CONTENT_TYPE = /^content-type[ \t]*:/i;
+/** Parts of parts have boundaries of their own. */
+const BOUNDARIES_MAX = 100;
 
 export function createMailDigest(): RawDigest {
   /** What came before the header was whole. */
@@ -51,15 +52,41 @@ function createLines(): Lines {
   const sum: Hash = createHash("sha256");
   let rest = "";
   let inHeader = true;
+  let isWholeHeader = true;
   let skipping = false;
+  let isContentType = false;
+  /** Those that a Content-Type has named so far: a line of text that merely looks like one says something. */
+  const boundaries = new Set<string>();
+  const unnamed = (line: string): string =>
+    line.replace(BOUNDARY, (all: string, quoted: string | undefined, bare: string | undefined) => {
+      if (boundaries.size >= BOUNDARIES_MAX) return all;
+      boundaries.add(quoted ?? bare ?? "");
+      return "boundary=";
+    });
+  /** RFC 2046 5.1.1: white space may follow. */
+  const isBetweenParts = (line: string): boolean => {
+    if (boundaries.size === 0 || !line.startsWith("--")) return false;
+    const word = line.slice(2).trimEnd();
+    return boundaries.has(word) || (word.endsWith("--") && boundaries.has(word.slice(0, -2)));
+  };
   const take = (line: string): void => {
+    if (isBetweenParts(line)) {
+      // What follows is the header of a part.
+      [inHeader, isWholeHeader] = [true, false];
+      sum.update("--\n");
+      return;
+    }
+    let same = line;
     if (inHeader) {
       const folded = line.startsWith(" ") || line.startsWith("\t");
-      if (!folded) skipping = NEW_EACH_TIME.test(line);
+      if (!folded) {
+        skipping = isWholeHeader && NEW_EACH_TIME.test(line);
+        isContentType = CONTENT_TYPE.test(line);
+      }
       inHeader = line !== "";
       if (skipping && inHeader) return;
+      if (isContentType) same = unnamed(line);
     }
-    const same = BETWEEN_PARTS.test(line) ? "--" : line.replace(BOUNDARY, "boundary=");
     sum.update(`${same}\n`, "latin1");
   };
   return {

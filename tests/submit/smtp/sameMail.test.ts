@@ -74,6 +74,20 @@ describe("another message is another one:", () => {
     ));
 });
 
+test("a line of text that looks like a boundary is text", () => {
+  const of = (body: string): string | undefined => comparedBy(message({}, body));
+  expect(of("Your code:\r\n--12345678\r\n")).not.toBe(of("Your code:\r\n--87654321\r\n"));
+  expect(of("x?boundary=12345678\r\n")).not.toBe(of("x?boundary=87654321\r\n"));
+  const parts = (boundary: string, text: string): string | undefined => {
+    const inner = `--${boundary}\r\nContent-Type: text/plain\r\n\r\n${text}\r\n--${boundary}--\r\n`;
+    const type = `multipart/mixed;\r\n boundary="${boundary}"`;
+    return comparedBy(message({ "Content-Type": type }, inner));
+  };
+  expect(parts("a-12345678", "x")).toBe(parts("b-87654321", "x") as string);
+  expect(parts("a-12345678", "--12345678")).not.toBe(parts("a-12345678", "--87654321"));
+  expect(parts("a-12345678", "Date: 1")).not.toBe(parts("a-12345678", "Date: 2"));
+});
+
 test("what nodemailer composes anew from the same fields is the same message", async () => {
   const transport = createTransport({ streamTransport: true, buffer: true, newline: "windows" });
   const compose = async (text: string): Promise<string> => {
