@@ -31,7 +31,8 @@ export type Suppressed = readonly { readonly message: number; readonly n: number
  */
 export type AcceptAnswer =
   | { readonly kind: "accepted"; readonly suppressed?: Suppressed }
-  | { readonly kind: "refused";
+  | {
+      readonly kind: "refused";
       readonly why: Refusal;
       readonly retryAfterS: number;
       /** The limit that was reached, where `why` alone does not say it. */

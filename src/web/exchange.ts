@@ -78,18 +78,22 @@ export function runExchange(wire: Wire, exchange: Exchange): Promise<Exchanged> 
         settle({ kind: "reply", head, reusable: last.reusable });
     };
 
+    /** Nothing more is read until the sink is ready. */
+    const unhurried = async (enough: Promise<boolean>): Promise<boolean> => {
+      wire.pause();
+      const said = await enough;
+      wire.resume();
+      return said;
+    };
+
     const pour = async (): Promise<void> => {
       if (pouring) return;
       pouring = true;
       for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
         const head = reader.head();
         if (settled || head === undefined) return;
-        let enough = sink(piece, head);
-        if (typeof enough !== "boolean") {
-          wire.pause();
-          enough = await enough;
-          wire.resume();
-        }
+        const said = sink(piece, head);
+        const enough: boolean = typeof said === "boolean" ? said : await unhurried(said);
         if (enough) return settle({ kind: "reply", head, reusable: false });
       }
       pouring = false;

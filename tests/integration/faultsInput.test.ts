@@ -56,7 +56,9 @@ describe("a body", () => {
   test("of a type that is not taken is 415 and says which are", async () => {
     const problem = await refusal(await post(daemon, letter("x@postrider.test"), "text/xml"));
     expect(problem).toMatchObject({ status: 415, name: "unsupported_media_type" });
-    expect(problem.detail).toContain("application/json, application/cbor or message/rfc822");
+    expect(problem.detail).toContain(
+      "application/json, application/cbor, multipart/form-data or message/rfc822",
+    );
   });
 
   test("with wrong types, an unknown field and a bad address is told all of it at once", async () => {

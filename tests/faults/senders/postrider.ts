@@ -92,6 +92,7 @@ hostname = "sender.test"
 max_recipients = 1000
 log_format = "text"
 disk_reserve = "0"
+suppress_bounces = false
 [retry]
 p1 = ["2s", "4s", "8s"]
 [timeouts]
