@@ -131,6 +131,45 @@ test(
   TEST_MS,
 );
 
+test(
+  "a range is opened and closed by a reload, and a connection that is kept does not outlive it",
+  () =>
+    within(async (ends) => {
+      const folder = newFolder(ends);
+      const file = join(folder, "postrider.toml");
+      const write = (allow: string): void =>
+        writeFileSync(file, `hostname = "sender.test"\nworkers = 1\nwebhook_allow = "${allow}"\n`);
+      write("none");
+      const daemon = await startDaemon({ dataDir: folder, flags: ["--config", file] });
+      ends.add(daemon.stop);
+      const receiver = await startReceiver(ends, fine);
+      const tried = () => subscribe(daemon, receiver.url, ["email.sent"]);
+      expect(await tried().catch(String)).toContain("webhook_allow");
+      const byName = receiver.url.replace("127.0.0.1", "localhost").replace("http:", "https:");
+      const named = await subscribe(daemon, byName);
+      write("127.0.0.0/8, ::1");
+      await api(daemon, "POST", "/reload");
+      const { id } = await tried();
+      await send(daemon, "delivered@postrider.test");
+      await until("it is told", () => receiver.taken.length === 1);
+      write("none");
+      await api(daemon, "POST", "/reload");
+      await send(daemon, "delivered@postrider.test");
+      for (const webhook of [id, named.id]) {
+        const event = await until("it was kept from its receiver", async () =>
+          (await logOf(daemon, webhook)).find(
+            (one) => one.status === "pending" && one.attempts > 0,
+          ),
+        );
+        const path = `/webhooks/${webhook}/events/${event.id}/attempts`;
+        const { data } = await api<{ data: { response: string }[] }>(daemon, "GET", path);
+        expect(data.at(-1)?.response).toContain("closed");
+      }
+      expect(receiver.taken).toHaveLength(1);
+    }),
+  TEST_MS,
+);
+
 peer("curl").test(
   "the README's line subscribes, as it is pasted",
   () =>
