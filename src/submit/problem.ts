@@ -103,7 +103,7 @@ export function problemOf(faults: readonly Fault[]): Problem {
   const more = faults.length === 1 ? "" : ` (and ${faults.length - 1} more)`;
   const told = faults.slice(0, FAULTS_MAX).map(wellFormed);
   // A name that is cut may end in half of a pair, too.
-  return { name, detail: `${named(told[0] as Fault).toWellFormed()}${more}`, faults: told };
+  return { name, detail: `${named(first).toWellFormed()}${more}`, faults: told };
 }
 
 /** Half of a surrogate pair may stand in what a fault names, and CBOR has no such text. */

@@ -64,6 +64,12 @@ test.each(["template", "topic_id"])("%s is refused as not supported", async (nam
   expect(problem.errors?.[0]?.pointer).toBe(`/${name}`);
 });
 
+test("beside what a template would have brought, the sentence is about the template", async () => {
+  const { from, to } = message;
+  const response = await fixture.post("/emails", { from, to, template: { id: "welcome" } });
+  expect((await problemOf(response)).detail).toContain('"template" is not supported');
+});
+
 test("our own dialect takes no null and no other spelling", async () => {
   const response = await fixture.post("/send", { ...message, cc: null });
   expect(response.status).toBe(422);
