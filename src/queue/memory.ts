@@ -2,6 +2,7 @@
 // verbs and the same answers in the same order; its disk outlives it, as a file outlives a process.
 import type { EpochMs } from "../base/clock.ts";
 import { type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import { redated } from "../mail/compose/redate.ts";
 import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { isFinal } from "../mail/state.ts";
@@ -309,7 +310,11 @@ function createSession(
     reopen,
     reschedule(message, dueAt) {
       const entry = image.messages.get(message);
-      if (entry !== undefined) put(message, { ...entry, head: { ...entry.head, dueAt } });
+      if (entry === undefined) return;
+      const { body, head } = entry;
+      const dated = body === null ? null : redated(body, head.dueAt, dueAt);
+      const { bytes, sha256 } = dated ?? { bytes: body, sha256: head.sha256 };
+      put(message, { ...entry, body: bytes, head: { ...head, dueAt, sha256 } });
     },
     fade,
     pause: (pause) => setPause(keyOfPause(pause), pause),

@@ -1,5 +1,6 @@
 // What an operator's verbs read and what they leave for the next start: walks over what waits, and the pauses.
 import type { EpochMs } from "../base/clock.ts";
+import { redated } from "../mail/compose/redate.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { Priority } from "../mail/message.ts";
 import { recipientStates, type StateNumber } from "../mail/state.ts";
@@ -41,6 +42,11 @@ export function createWalk(prepare: Prepare) {
   const remove = prepare("DELETE FROM pause WHERE kind = ?1 AND name = ?2");
   const read = prepare("SELECT kind, name, at FROM pause ORDER BY kind, name");
   const postpone = prepare("UPDATE message SET due = ?2 WHERE id = ?1");
+  const readBody = prepare(
+    "SELECT m.due, b.bytes FROM message m JOIN body b ON b.message = m.id WHERE m.id = ?1",
+  );
+  const putBody = prepare("UPDATE body SET bytes = ?2 WHERE message = ?1");
+  const putSum = prepare("UPDATE message SET sha256 = ?2 WHERE id = ?1");
   return {
     walk(
       which: "waiting" | "held",
@@ -61,7 +67,15 @@ export function createWalk(prepare: Prepare) {
         name,
         at,
       })),
-    reschedule: (message: MessageId, dueAt: EpochMs) => void postpone.run(message, dueAt),
+    reschedule(message: MessageId, dueAt: EpochMs): void {
+      const [old, source] = (readBody.values(message)[0] ?? []) as [EpochMs?, Uint8Array?];
+      const dated = old === undefined || source === undefined ? null : redated(source, old, dueAt);
+      if (dated !== null) {
+        putBody.run(message, dated.bytes);
+        putSum.run(message, dated.sha256);
+      }
+      postpone.run(message, dueAt);
+    },
   };
 }
 

@@ -239,7 +239,10 @@ export interface QueueStore {
   siteId(name: string): SiteId;
   /** False when its bytes are gone, or it is neither bounced nor expired: nothing has changed. */
   reopen(reopening: Reopening): boolean;
-  /** A scheduled message gets another time, which its recipients' states must be given too. */
+  /**
+   * A scheduled message gets another time, which its recipients' states must be given too. The Date that was written for the old time
+   * becomes that of the new one, unless the bytes lie in a file.
+   */
   reschedule(message: MessageId, dueAt: EpochMs): void;
   pause(pause: Pause): void;
   resume(pause: Pick<Pause, "kind" | "name">): void;

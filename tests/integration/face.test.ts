@@ -72,6 +72,18 @@ test("an answer whose time is up is the usual one", async () => {
   expect(accepted.safeParse(body).error).toBeUndefined();
 });
 
+test("the Date of mail that is moved is the time of its release", async () => {
+  const { body } = await send({ scheduled_at: "in 2 hours" });
+  const at = new Date(Math.floor(Date.now() / 1000) * 1000 + 18_000_000);
+  const moved = await daemon.request(`/emails/${body.id}`, {
+    method: "PATCH",
+    body: JSON.stringify({ scheduled_at: at.toISOString() }),
+  });
+  expect(moved.status).toBe(200);
+  const source = await (await daemon.request(`/emails/${body.id}/raw`)).text();
+  expect(new Date(/^Date: (.*)$/m.exec(source)?.[1] ?? "")).toEqual(at);
+});
+
 test("a From without a key is warned of until there is one, also later", async () => {
   const first = await send({ html: "<p>Good day</p>", text: undefined }, { prefer: "wait=30" });
   expect(first.body.warnings.map(({ code }) => code)).toEqual(["from_not_aligned"]);

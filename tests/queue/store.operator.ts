@@ -225,6 +225,27 @@ export function operatorConformance(name: string, makeHome: () => StoreHome): vo
       expect(store.nextDue(0, 1)).toBe(NOW + 99);
     });
 
+    test("the Date that was written for the old time is that of the new one, its sum too", () => {
+      const source = (at: number, own = ""): Uint8Array =>
+        Buffer.from(`${own}Date: ${new Date(at).toUTCString().slice(0, -3)}+0000\r\nX: y\r\n\r\nz`);
+      const accept = (id: number, body: Uint8Array): void => {
+        const dueAt = NOW + DAY_MS;
+        const made = message({ id, body, states: [{ at: "scheduled", dueAt }] });
+        act(() => store.accept({ ...made, head: { ...made.head, dueAt } }));
+      };
+      accept(id, source(NOW + DAY_MS));
+      // The caller's own, and words of a text.
+      const own = [source(NOW + 5000), source(NOW + DAY_MS, "X: y\r\n\r\n")] as const;
+      own.forEach((body, i) => accept(id + 1 + i, body));
+      act(() => {
+        for (let i = 0; i < 3; i++) store.reschedule(id + i, NOW + 3 * DAY_MS);
+      });
+      expect(Buffer.from(store.body(id) ?? [])).toEqual(Buffer.from(source(NOW + 3 * DAY_MS)));
+      own.forEach((body, i) =>
+        expect(Buffer.from(store.body(id + 1 + i) ?? [])).toEqual(Buffer.from(body)),
+      );
+    });
+
     test("a verb that is undone, or killed before its commit, leaves nothing", () => {
       acceptAndBounce();
       const undone = new Error("undone");
