@@ -55,6 +55,7 @@ export interface TcpListener extends Listener {
 /** Throws what the system says, such as EADDRINUSE. */
 export function serveTcp(door: Door, at: TcpAddress): TcpListener {
   let { tls = null } = at;
+  if (tls !== null && at.port !== 0) refuseTaken(at);
   let server = openServer(door, at);
   const port = server.port ?? at.port;
   const ended: Promise<void>[] = [];
@@ -63,7 +64,14 @@ export function serveTcp(door: Door, at: TcpAddress): TcpListener {
     port,
     open: () => server.pendingRequests,
     renew(next) {
-      // The runtime's own reload keeps the old certificate. Nobody else takes the port within one turn of the event loop.
+      // The runtime's own reload keeps the old certificate. The new listener is there before the old one goes.
+      if (tls !== null && next !== null) {
+        const old = server;
+        server = openServer(door, { ...at, port, tls: next });
+        ended.push(old.stop(false));
+        tls = next;
+        return;
+      }
       ended.push(server.stop(false));
       try {
         server = openServer(door, { ...at, port, tls: next });
@@ -78,13 +86,19 @@ export function serveTcp(door: Door, at: TcpAddress): TcpListener {
   };
 }
 
+/** Where ports may be shared, a listener of somebody else shows only to one that does not share. */
+function refuseTaken({ hostname, port }: TcpAddress): void {
+  void Bun.serve({ hostname, port, reusePort: false, fetch: () => new Response() }).stop(true);
+}
+
 function openServer(door: Door, { hostname, port, tls, crowd }: TcpAddress) {
   const server: ReturnType<typeof Bun.serve> = Bun.serve({
     hostname,
     port,
     ...(tls == null ? {} : { tls }),
-    // Else the runtime shares the port with whoever asks for it too: two daemons would take turns at the requests.
-    reusePort: false,
+    // A shared port is shared with whoever asks for it too, and two daemons would take turns at the requests: only what may have to be
+    // opened a second time is, with another certificate.
+    reusePort: tls != null,
     idleTimeout: IDLE_TIMEOUT_S,
     maxRequestBodySize: BODY_MAX_BYTES,
     development: false,

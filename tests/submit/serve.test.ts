@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { AcceptAnswer } from "../../src/mail/submission.ts";
 import { owner as everything } from "../../src/submit/caller.ts";
 import { type Listener, serveLocal, serveTcp } from "../../src/submit/serve.ts";
+import { makeCertificate } from "../fixtures/certificates.ts";
 import { type Fixture, KEY, createFixture, message } from "./doorFixture.ts";
 
 let fixture: Fixture;
@@ -216,4 +217,17 @@ test("what is wrong at the address of the hot road is refused as elsewhere", asy
   const denied = await fetch(`${listener.url}/send`, { method: "POST", body: "{}" });
   const { name } = (await denied.json()) as { name: string };
   expect([denied.status, name]).toEqual([401, "missing_api_key"]);
+});
+
+test("a port that another listener has is taken, with HTTPS as without", async () => {
+  const tls = makeCertificate({ name: "one.test" });
+  const at = { hostname: "127.0.0.1", port: 0 };
+  const secure = serveTcp(fixture.door, { ...at, tls });
+  try {
+    for (const { port } of [listener, secure])
+      for (const again of [{}, { tls }])
+        expect(() => serveTcp(fixture.door, { ...at, port, ...again })).toThrow("in use");
+  } finally {
+    await secure.stopNow();
+  }
 });
