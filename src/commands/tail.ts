@@ -54,6 +54,7 @@ async function tail(options: Options, deps: CliDeps): Promise<void> {
   let last = options.after;
   let shown = 0;
   let reached = false;
+  let missed = false;
   const hear = (id: string, data: string): void => {
     if (stopped || shown >= count) return;
     last = id;
@@ -62,14 +63,23 @@ async function tail(options: Options, deps: CliDeps): Promise<void> {
     output.out(options.json === true ? data : eventLine(JSON.parse(data) as EventView));
     if (shown >= count) enough.resolve();
   };
+  const begun = (): void => {
+    if (missed) output.err("the daemon is back");
+    reached = true;
+    missed = false;
+  };
+  const lost = (upTo: string): void =>
+    output.err(`events up to ${upTo} are no longer kept: some of them were not told here`);
   while (!stopped) {
-    const read = createEventReader(hear, () => void (reached = true));
+    const read = createEventReader({ hear, begun, lost });
     const ended = await client.follow(`/events/stream${queryOf(options, last)}`, read, stop);
     if (stopped) return;
     if (ended !== undefined) {
       // A daemon that was there once is waited for; one that refuses what is asked is not.
       const away = ended.kind === "unreachable" || (ended.kind === "answer" && ended.status >= 500);
       if (!away || !reached) answered(ended);
+      if (!missed) output.err("the daemon is away: waiting for it");
+      missed = true;
     }
     await Promise.race([stop, new Promise<void>((go) => clock.after(AGAIN_MS, () => go()))]);
   }
@@ -83,11 +93,16 @@ function queryOf(options: Options, after: string | undefined): string {
   return query.size === 0 ? "" : `?${query.toString()}`;
 }
 
+export interface EventEars {
+  readonly hear: (id: string, data: string) => void;
+  /** The daemon answers. */
+  readonly begun: () => void;
+  /** Events up to this id were not told, since they are no longer kept. */
+  readonly lost: (upTo: string) => void;
+}
+
 /** Server-sent events as they come, in pieces of any size. A place without data is an event that was not asked for. */
-export function createEventReader(
-  hear: (id: string, data: string) => void,
-  begun: () => void,
-): (text: string) => void {
+export function createEventReader({ hear, begun, lost }: EventEars): (text: string) => void {
   let rest = "";
   return (text) => {
     begun();
@@ -97,7 +112,9 @@ export function createEventReader(
     for (const event of events) {
       const id = /^id: (\d+)$/m.exec(event)?.[1];
       const from = /^: from (\d+) on$/m.exec(event)?.[1];
+      const gone = /^: events up to (\d+) are gone$/m.exec(event)?.[1];
       if (from !== undefined) hear(from, "");
+      if (gone !== undefined) lost(gone);
       if (id !== undefined) hear(id, /^data: (.*)$/m.exec(event)?.[1] ?? "");
     }
   };

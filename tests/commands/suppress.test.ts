@@ -38,17 +38,19 @@ test("a file without line breaks is held to a bound", async () => {
 });
 
 test("events are heard once, whatever pieces they come in, and a place without event too", () => {
-  const stream = 'retry: 1\n: from 7 on\n\nid: 9\ndata: {"a":"b"}\n\n: still here\nid: 11\n\n';
+  const stream =
+    'retry: 1\n: from 7 on\n\n: events up to 8 are gone\n\nid: 9\ndata: {"a":"b"}\n\n: still here\nid: 11\n\n';
   fc.assert(
     fc.property(fc.array(fc.nat(stream.length), { maxLength: 8 }), (cuts) => {
       const heard: string[] = [];
-      const hear = createEventReader(
-        (id, data) => void heard.push(`${id} ${data}`),
-        () => {},
-      );
+      const hear = createEventReader({
+        hear: (id, data) => void heard.push(`${id} ${data}`),
+        begun: () => {},
+        lost: (upTo) => void heard.push(`lost ${upTo}`),
+      });
       const places = [0, ...cuts.sort((a, b) => a - b), stream.length];
       for (let i = 1; i < places.length; i++) hear(stream.slice(places[i - 1], places[i]));
-      expect(heard).toEqual(["7 ", '9 {"a":"b"}', "11 "]);
+      expect(heard).toEqual(["7 ", "lost 8", '9 {"a":"b"}', "11 "]);
     }),
     { numRuns: 200 },
   );
