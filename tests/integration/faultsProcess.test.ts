@@ -186,6 +186,8 @@ describe("a limit", () => {
       await refusal(await post(daemon, letter("x3@far.test")), "queue_full");
       gate.open();
       for (const id of ids) await reaches(daemon, id, "delivered");
+      // The door is told of the queue's room a moment later.
+      await until("there is room", async () => (await daemon.request("/readyz")).ok);
       await reaches(daemon, await send(daemon, "x4@far.test"), "delivered");
       expect(await counts(daemon)).toEqual({ delivered: 4 });
       expect(await daemon.stop()).toBe(0);
