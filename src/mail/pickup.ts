@@ -64,6 +64,14 @@ export interface PickupPart {
   readonly idempotencyKey: string;
 }
 
+const PART_KEY = /^sendmail-[0-9a-f]{12}-[0-9a-f]{32}-(\d{1,3})$/;
+
+/** Which part of its message a key of `partsOf` is for; undefined for other keys. */
+export function partOfKey(idempotencyKey: string): number | undefined {
+  const found = PART_KEY.exec(idempotencyKey)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
 /** A request may name only so many recipients, so a message to more of them is several submissions. */
 export function partsOf(name: string, envelope: PickupEnvelope): readonly PickupPart[] {
   const parts: PickupPart[] = [];

@@ -12,6 +12,7 @@ import {
   type MessageHead,
   type Priority,
 } from "../mail/message.ts";
+import { partOfKey } from "../mail/pickup.ts";
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
@@ -24,6 +25,7 @@ import { faultsOf } from "./faults.ts";
 import { createRawDigest, type RawDigest, readIdempotencyKey } from "./once.ts";
 import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
 import { REFERENCE_MAX, TAGS_MAX, dsnField, lanes } from "./schema.ts";
+import { createSendmailDigest } from "./smtp/sameMail.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
 import type { Turns } from "./turns.ts";
 import { rawWarningsOf } from "./warnings.ts";
@@ -61,7 +63,11 @@ export async function prepareRaw(
   const given = request.headers.get("idempotency-key");
   const key = given === null ? undefined : readIdempotencyKey(given, caller);
   if (key?.kind === "problem") return key;
-  const digest = createRawDigest(key?.value);
+  const part = given === null ? undefined : partOfKey(given);
+  const digest =
+    key === undefined || part === undefined
+      ? createRawDigest(key?.value)
+      : createSendmailDigest(key.value, part);
   const length = declaredLength(request) ?? 0;
   if (length > deps.messageBytesMax) return problem(tooLarge(deps.messageBytesMax, length, true));
   // The trace line on top names the id, so it is given out before the body has come.

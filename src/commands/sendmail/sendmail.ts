@@ -206,8 +206,10 @@ type Answered = Extract<Answer, { kind: "answer" }>;
 /** The message is no good, or its sender: waiting mends nothing. Everything else may be better later. */
 function refusalOf(answer: Answer): Answered | undefined {
   if (answer.kind !== "answer") return undefined;
-  const { status } = answer;
-  const isFinal = status >= 400 && status < 500 && status !== 429 && status !== 409;
+  const { status, body } = answer;
+  const { name } = (body ?? {}) as { readonly name?: string };
+  const isLater = status === 429 || (status === 409 && name !== "invalid_idempotent_request");
+  const isFinal = status >= 400 && status < 500 && !isLater;
   return isFinal ? answer : undefined;
 }
 

@@ -2,7 +2,7 @@
 // are new each time, and the message is not. So those are left out of what an idempotency key is compared by.
 import { createHash, type Hash } from "node:crypto";
 import type { RawHeader } from "../../mail/raw/readHeader.ts";
-import { type RawDigest, readIdempotencyKey, shortHash } from "../once.ts";
+import { createRawDigest, type RawDigest, readIdempotencyKey, shortHash } from "../once.ts";
 import { ok } from "../problem.ts";
 
 /** Fields that are new whenever a message is composed. */
@@ -12,7 +12,8 @@ const CONTENT_TYPE = /^content-type[ \t]*:/i;
 /** Parts of parts have boundaries of their own. */
 const BOUNDARIES_MAX = 100;
 
-export function createMailDigest(): RawDigest {
+/** `part`: of a message to so many recipients that it is several submissions, each with a key of its own. */
+export function createMailDigest(part = 0): RawDigest {
   /** What came before the header was whole. */
   let held: Uint8Array[] = [];
   let lines: Lines | undefined;
@@ -37,8 +38,24 @@ export function createMailDigest(): RawDigest {
       lines ??= createLines();
       for (const one of held) lines.add(one);
       const request = shortHash(`${lines.end()} ${JSON.stringify(envelope)}`);
-      return ok({ key: key.value, request });
+      return ok({ key: part === 0 ? key.value : shortHash(`${key.value} ${part}`), request });
     },
+  };
+}
+
+/**
+ * `sendmail` gives each message a key, known as `given`, so that what waits in the pickup folder is sent once. A key that the message
+ * itself carries says more: its program may run `sendmail` again.
+ */
+export function createSendmailDigest(given: string, part: number): RawDigest {
+  const [whole, mail] = [createRawDigest(given), createMailDigest(part)];
+  return {
+    add(piece, header) {
+      whole.add(piece, header);
+      mail.add(piece, header);
+    },
+    known: (header, envelope, caller) =>
+      (header.idempotencyKey === null ? whole : mail).known(header, envelope, caller),
   };
 }
 
