@@ -17,6 +17,8 @@ export interface Ended {
 export interface Host {
   readonly dataDir: string;
   readonly dropDir: string;
+  /** Holds the binary, and its other names. */
+  readonly binDir: string;
   /** Starts the daemon, with these flags besides. */
   start(flags?: readonly string[]): Promise<Daemon>;
   /** A program of the host; `who` is `stranger` for a user who may not open the data folder. */
@@ -59,6 +61,7 @@ export function createHost(): Host {
   return {
     dataDir,
     dropDir,
+    binDir: bin,
     start: (flags = []) =>
       startDaemon({
         dataDir,
