@@ -62,6 +62,8 @@ const strange: readonly string[] = [
   ],
   ...[
     "a@ex\u00adample.org",
+    "a@ex\ufeffample.org",
+    "a@ex\ufe0fample.org",
     "ünï@example.org",
     "a@[127.0.0.1]",
     "a@[IPv6:::1]",

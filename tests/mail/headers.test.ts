@@ -119,6 +119,15 @@ describe("folding", () => {
     expect(mailboxField("Cc", [])).toBe("Cc: undisclosed-recipients:;\r\n");
   });
 
+  test("a caller's blanks stay as they are, unless no line could be broken there", () => {
+    expect(callerField("X-A", headerText("two  blanks\tand a tab"))).toBe(
+      "X-A: two  blanks\tand a tab\r\n",
+    );
+    const far = callerField("X-A", headerText(`a${" ".repeat(2000)}b`));
+    for (const line of far.split("\r\n")) expect(line.length).toBeLessThan(79);
+    expect(far).toContain("=?UTF-8?");
+  });
+
   test("a caller's structured field keeps its words", () => {
     const ids = Array.from({ length: 8 }, (_, i) => `<message-${i}@a-rather-long-host.example>`);
     const field = callerField("References", headerText(ids.join(" ")));

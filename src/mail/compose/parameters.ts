@@ -11,10 +11,14 @@ export function isToken(text: string): boolean {
   return /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+$/.test(text);
 }
 
+/** Readers decode what looks like an encoded word, also where RFC 2047 5 allows none: such a value must not stand as it is. */
+function isShortPlain(value: string): boolean {
+  return value.length <= PIECE_MAX && /^[\x20-\x7e]*$/.test(value) && !value.includes("=?");
+}
+
 /** `name=value`, quoted if it must be, or continued and percent-encoded. Each element is one unbreakable word. */
 export function parameterWords(name: string, value: string): string[] {
-  if (value.length <= PIECE_MAX && /^[\x20-\x7e]*$/.test(value))
-    return [`${name}=${isToken(value) ? value : quote(value)}`];
+  if (isShortPlain(value)) return [`${name}=${isToken(value) ? value : quote(value)}`];
   const pieces = percentPieces(value);
   if (pieces.length === 1) return [`${name}*=${pieces[0]}`];
   return pieces.map((piece, i) => `${name}*${i}*=${piece}`);
@@ -25,8 +29,7 @@ export function parameterWords(name: string, value: string): string[] {
  * stands only in Content-Type's `name`, which the others pass over in favour of Content-Disposition's `filename`.
  */
 export function legacyNameWords(value: string): string[] {
-  if (value.length <= PIECE_MAX && /^[\x20-\x7e]*$/.test(value))
-    return [`name=${isToken(value) ? value : quote(value)}`];
+  if (isShortPlain(value)) return [`name=${isToken(value) ? value : quote(value)}`];
   const words = encodeWords(value, "phrase", ENCODED_WORD_MAX - ' name="";'.length);
   return `name="${words.join(" ")}"`.split(" ");
 }
