@@ -50,6 +50,8 @@ export function webhook(number: number, change: Partial<WebhookRecord> = {}): We
   };
 }
 
+const READ_MS = 5;
+
 /** `tickMs`: days are walked through in longer steps. */
 export function createRig(receive: Receive, records: readonly WebhookRecord[], tickMs = 250) {
   const clock = createSimClock(START);
@@ -68,8 +70,12 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
   let inFlight = 0;
   const peak = { inFlight: 0 };
 
-  const ask = async (query: Query): Promise<Answer> => {
+  /** The reader takes its time, so that what is asked twice is answered twice. */
+  const ask = (query: Query): Promise<Answer> => {
     reads++;
+    return new Promise((resolve) => void clock.of(life).after(READ_MS, () => resolve(told(query))));
+  };
+  const told = (query: Query): Answer => {
     if (query.ask === "webhookPending") {
       const all = [...(rows.get(query.webhook)?.values() ?? [])];
       const view: HookPending[] = all

@@ -225,6 +225,22 @@ test("a secret, an address and a filter hold from the next request on; a removed
   expect(rig.sent).toHaveLength(2);
 });
 
+test("what waits for its time is not sent before it because a daemon was killed", async () => {
+  const rig = createRig(
+    ({ email }) => ({ status: email === "b" ? 500 : 200, afterMs: email === "a" ? 10 * S : 5 }),
+    [webhook(1)],
+  );
+  const [slow, waits] = [rig.happen("a"), rig.happen("b")];
+  await rig.run(2 * S);
+  const tries = () => rig.sent.filter(({ event }) => event === waits).length;
+  expect([rig.book.get(1)?.cursor, tries()]).toEqual([slow - 1, 1]);
+  rig.crash();
+  await rig.run(2 * S);
+  expect(tries()).toBe(1);
+  await rig.run(60 * S);
+  expect([tries(), taken(rig)]).toEqual([2, [slow]]);
+});
+
 test("an event is sent again when it is asked for, also one that waits", async () => {
   let well = true;
   const rig = createRig(() => ({ status: well ? 200 : 500, afterMs: 5 }), [webhook(1)]);
