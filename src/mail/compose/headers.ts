@@ -41,15 +41,12 @@ export function textField(name: string, text: HeaderText): string {
   return foldWords(name, encodedWords(name, text, "text"));
 }
 
-const BLANKS = / {64}/;
-
 /** A field that the caller wrote, perhaps structured: only folded, and encoded only when it could not stand otherwise. */
 export function callerField(name: string, text: HeaderText): string {
   if (name.length + 2 + text.length <= LINE_SHOULD && isPlain(text)) return `${name}: ${text}\r\n`;
-  // Two blanks stay two: in a field that is free text they may mean something.
-  const words = text.trim().split(" ");
-  // Within many blanks no line can be broken: what follows would be a line of blanks alone.
-  if (isAscii(text) && words.every((word) => word.length <= WORD_MAX) && !BLANKS.test(text))
+  // Two blanks stay two, since in a field that is free text they may mean something; a line begins with a word, so that none is blank.
+  const words = text.trim().split(/ (?=[^ \t])/);
+  if (isAscii(text) && words.every((word) => word.length <= WORD_MAX))
     return foldWords(name, words);
   return foldWords(name, encodedWords(name, text, "text"));
 }
