@@ -101,10 +101,12 @@ async function sendKeyed(
   const startMs = deps.clock.monotonicMs();
   let once: Known;
   let made: Result<Prepared>;
+  let isList = false;
   try {
     const body = held.value.decode();
     if (body.kind === "problem") return body;
     const given = dialect === "emails" ? fromResend(body.value) : body.value;
+    isList = Array.isArray(given);
     await whenReady(given);
     once = { key: key.value, request: await requestHash(given) };
     made = await prepareDecoded(deps, caller, given);
@@ -112,7 +114,8 @@ async function sendKeyed(
     held.value.release();
   }
   if (made.kind === "ok") return own(deps, request, { ...made.value, once }, startMs, dialect);
-  const said = await askBefore(deps, once);
+  // What a list was answered is a batch's answer, in which no message is named.
+  const said = isList ? undefined : await askBefore(deps, once);
   return said === undefined ? made : again(deps, request, dialect, said);
 }
 

@@ -146,6 +146,12 @@ describe("the same request again", () => {
     expect(queue.stored).toHaveLength(4);
   });
 
+  test("a batch is no answer to a list at the door for one message", async () => {
+    expect((await fixture.post("/send/batch", [message], key)).status).toBe(202);
+    for (const path of ["/send", "/emails"])
+      expect((await problemOf(await fixture.post(path, [message], key))).status).toBe(422);
+  });
+
   test("raw mail: the key stands in the request or in the message, which is sent without it", async () => {
     const raw = (field: string) =>
       `From: a@example.com\r\nTo: b@example.org\r\n${field}Subject: Hi\r\n\r\nText.\r\n`;
