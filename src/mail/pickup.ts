@@ -17,6 +17,8 @@ export const ENVELOPE_BYTES_MAX = 1_000_000;
 export const PICKUP_RECIPIENTS_MAX = 3_000;
 /** Recipients of one submission: as many as `to` may have unless `max_recipients` says otherwise. */
 export const RECIPIENTS_AT_ONCE = 50;
+/** Of the recipients in a request's first line, which servers bound. */
+const QUERY_OCTETS_MAX = 8_000;
 
 const RANDOM_BYTES = 16;
 const NAME = /^[0-9a-f]{12}-[0-9a-f]{32}\.mail$/;
@@ -72,19 +74,34 @@ export function partOfKey(idempotencyKey: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** A request may name only so many recipients, so a message to more of them is several submissions. */
+/** A request may name only so many recipients, in so long a line, so a message to more of them is several submissions. */
 export function partsOf(name: string, envelope: PickupEnvelope): readonly PickupPart[] {
-  const parts: PickupPart[] = [];
-  for (let at = 0; at < envelope.to.length; at += RECIPIENTS_AT_ONCE) {
+  const stem = name.replace(/\.mail$/, "");
+  return groupsOf(envelope.to).map((group, i) => {
     const query = new URLSearchParams({ from: envelope.from });
-    for (const address of envelope.to.slice(at, at + RECIPIENTS_AT_ONCE))
-      query.append("to", address);
+    for (const address of group) query.append("to", address);
     for (const word of ["notify", "ret", "envid"] as const) {
       const value = envelope[word];
       if (value !== undefined) query.set(word, value);
     }
-    const idempotencyKey = `sendmail-${name.replace(/\.mail$/, "")}-${parts.length}`;
-    parts.push({ query: query.toString(), idempotencyKey });
+    return { query: query.toString(), idempotencyKey: `sendmail-${stem}-${i}` };
+  });
+}
+
+function groupsOf(addresses: readonly string[]): string[][] {
+  const groups: string[][] = [];
+  let room = 0;
+  for (const address of addresses) {
+    // With `&to=`; encoded, an octet takes three at most.
+    const octets = encodeURIComponent(address.toWellFormed()).length + 4;
+    const last = groups.at(-1);
+    if (last === undefined || last.length >= RECIPIENTS_AT_ONCE || octets > room) {
+      groups.push([address]);
+      room = QUERY_OCTETS_MAX - octets;
+    } else {
+      last.push(address);
+      room -= octets;
+    }
   }
-  return parts;
+  return groups;
 }

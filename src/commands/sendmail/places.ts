@@ -2,7 +2,7 @@
 // user may not read are as if they were not there, and a `.env` of the folder it happens to be in says nothing.
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Config, loadConfig } from "../../config.ts";
+import { type Config, loadConfig, problemLine } from "../../config.ts";
 import type { CliDeps } from "../deps.ts";
 import { type Aliases, ALIASES_FILE, parseAliases } from "./aliases.ts";
 
@@ -15,8 +15,8 @@ export interface Places {
   readonly aliases: Aliases;
 }
 
-/** Undefined when the settings are wrong. */
-export function findPlaces({ surroundings }: CliDeps): Places | undefined {
+/** A text says what is wrong with the settings. */
+export function findPlaces({ surroundings }: CliDeps): Places | string {
   const elsewhere = { ...surroundings, cwd: "/", flags: {} };
   const tolerant = {
     ...elsewhere,
@@ -29,7 +29,7 @@ export function findPlaces({ surroundings }: CliDeps): Places | undefined {
     },
   };
   const loaded = loadConfig(tolerant);
-  if (loaded.kind === "bad") return undefined;
+  if (loaded.kind === "bad") return loaded.problems.map(problemLine).join("\n");
   return placesOf(loaded.config, parseAliases(tolerant.readFile(ALIASES_FILE) ?? ""));
 }
 

@@ -45,7 +45,7 @@ async function deliver(options: SendmailOptions, deps: CliDeps): Promise<number>
   if (!options.fromHeader && options.recipients.length === 0)
     return fail(deps, sysexits.usage, "name the recipients as arguments, or with -t in the header");
   const places = findPlaces(deps);
-  if (places === undefined) return fail(deps, sysexits.config, "the settings cannot be read");
+  if (typeof places === "string") return fail(deps, sysexits.config, places);
   const author: Author = {
     address: `${deps.user()}@${places.hostname}`,
     name: options.fullName ?? "",

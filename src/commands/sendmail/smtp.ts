@@ -22,7 +22,7 @@ interface Session {
 /** Resolves with the exit code. */
 export async function runSmtp(deps: CliDeps): Promise<number> {
   const places = findPlaces(deps);
-  if (places === undefined) return fail(deps, sysexits.config, "the settings cannot be read");
+  if (typeof places === "string") return fail(deps, sysexits.config, places);
   const session: Session = {
     deps,
     places,

@@ -144,6 +144,15 @@ describe("without a daemon that takes it", () => {
         expect(keys).toEqual([partsOf(name, envelope)[0]?.idempotencyKey ?? ""]);
     });
 
+  test("settings that are wrong are named", async () => {
+    const env = { POSTRIDER_WORKERS: "none", POSTRIDER_DATA_DIR: root };
+    for (const mode of [["-i", "a@b.example"], ["-bs"]]) {
+      const ran = await createBox(env).run(["sendmail", ...mode], input(MESSAGE));
+      expect(ran.code).toBe(78);
+      expect(ran.err).toStartWith("sendmail: workers (");
+    }
+  });
+
   test("with nowhere to put it, the caller is told so", async () => {
     const ran = await run("-i a@b.example", MESSAGE);
     expect(ran.code).toBe(69);
