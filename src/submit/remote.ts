@@ -49,7 +49,8 @@ export function parseRemote(rule: AttachmentUrls, text: string): Parsed<RemoteCo
       "Attachments by path are switched off here (attachment_urls). Send the content.",
     );
   const url = text.length > URL_MAX ? null : URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol) || /[\s\p{Cc}]/u.test(text))
+  // What comes in clear can be changed on its way.
+  if (url?.protocol !== "https:" || /[\s\p{Cc}]/u.test(text))
     return refused(`The path must be a URL with https:// of at most ${URL_MAX} characters.`);
   if (rule !== "on" && !rule.some((host) => covers(host, url.hostname)))
     return refused(`Attachments from ${url.hostname} are not allowed here (attachment_urls).`);
