@@ -108,7 +108,7 @@ export interface RawCame {
 export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Result<Prepared> {
   const { id, uuid, now, envelope, caller, digest, holder } = came;
   const { sizeBytes, sha256, eightBit, header } = taken;
-  const read = readOptions(deps, header, envelope, holder.beginning());
+  const read = readOptions(deps, header, envelope, holder.beginning(), eightBit);
   if (read.kind === "problem") return read;
   const once = digest.known(header, envelope, caller);
   if (once.kind === "problem") return once;
@@ -310,6 +310,7 @@ function readOptions(
   header: RawHeader,
   envelope: Envelope,
   beginning: Uint8Array,
+  eightBit: boolean,
 ): Result<Read> {
   const faults: Fault[] = [];
   const add = (code: Fault["code"], detail: string): void =>
@@ -335,7 +336,7 @@ function readOptions(
   if (priority === undefined) add("invalid_header", "X-Postrider-Priority must be p0, p1 or p2.");
   if (faults.length > 0 || recipients.kind === "refused") return problem(problemOf(faults));
   const aligned = deps.signs?.(domainOf(header.from[0].address)) ?? true;
-  const warnings = rawWarningsOf(beginning, aligned, priority ?? 1);
+  const warnings = rawWarningsOf(beginning, eightBit, aligned, priority ?? 1);
   const facts = JSON.stringify({
     ...factsOf(header, envelope, tags, reference),
     warnings: warnings.length === 0 ? undefined : warnings,

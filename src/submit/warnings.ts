@@ -7,6 +7,7 @@ type Headers = readonly { readonly name: string; readonly value: string }[];
 
 const none: readonly WarningCode[] = [];
 const unaligned: readonly WarningCode[] = ["from_not_aligned"];
+const unalignedJson = JSON.stringify(unaligned.map(warningView));
 
 /**
  * `aligned`: a DKIM key here covers the domain of From. `lacksText`: there is html and no text beside it, though nobody wanted it so.
@@ -29,10 +30,11 @@ export function warningsOf(
 /** Of a message that its sender composed: `beginning` is what is looked at. */
 export function rawWarningsOf(
   beginning: Uint8Array,
+  eightBit: boolean,
   aligned: boolean,
   priority: Priority,
 ): readonly WarningCode[] {
-  const { codes, field } = judgeRaw(beginning);
+  const { codes, field } = judgeRaw(beginning, eightBit);
   const headers = ["List-Unsubscribe", "List-Unsubscribe-Post"].flatMap((name) => {
     const value = field(name.toLowerCase());
     return value === undefined ? [] : [{ name, value }];
@@ -56,6 +58,8 @@ const texts = new Map<WarningCode, string>();
 /** As JSON, from texts that are made once. */
 export function warningsJson(codes: readonly WarningCode[] | undefined): string {
   if (codes === undefined || codes.length === 0) return "[]";
+  // As a host without keys says for every message.
+  if (codes === unaligned) return unalignedJson;
   return `[${codes.map(textOf).join(",")}]`;
 }
 

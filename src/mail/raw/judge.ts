@@ -14,25 +14,26 @@ export interface Judgement {
   readonly field: (name: string) => string | undefined;
 }
 
-/** `source` is the whole message or its beginning, with CRLF line ends. */
-export function judgeRaw(source: Uint8Array): Judgement {
+/** `source` is the whole message or its beginning, with CRLF line ends; `eightBit`: it has octets above 127, or what follows has. */
+export function judgeRaw(source: Uint8Array, eightBit = true): Judgement {
   const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
   const codes = new Set<WarningCode>();
-  const budget = { parts: PARTS_MAX };
-  const { field } = judgeEntity(bytes, codes, budget, 0);
+  const { field } = judgeEntity(bytes, { codes, eightBit, partsLeft: PARTS_MAX }, 0);
   return { codes: [...codes], field };
+}
+
+interface Judging {
+  readonly codes: Set<WarningCode>;
+  readonly eightBit: boolean;
+  partsLeft: number;
 }
 
 interface Header {
   field(name: string): string | undefined;
 }
 
-function judgeEntity(
-  entity: Buffer,
-  codes: Set<WarningCode>,
-  budget: { parts: number },
-  depth: number,
-): Header {
+function judgeEntity(entity: Buffer, judging: Judging, depth: number): Header {
+  const { codes } = judging;
   const end = entity.indexOf("\r\n\r\n");
   // A part may begin with the empty line: it has no header.
   const bare = entity[0] === 0x0d && entity[1] === 0x0a;
@@ -49,11 +50,12 @@ function judgeEntity(
     if (boundary?.includes(" ") === true) codes.add("boundary_with_space");
     if (boundary !== undefined && boundary !== "" && depth < DEPTH_MAX)
       for (const part of partsOf(body, boundary)) {
-        if (budget.parts-- <= 0) break;
-        judgeEntity(part, codes, budget, depth + 1);
+        if (judging.partsLeft-- <= 0) break;
+        judgeEntity(part, judging, depth + 1);
       }
     return header;
   }
+  if (!judging.eightBit) return header;
   const encoding = header.field("content-transfer-encoding")?.trim().toLowerCase();
   if (encoding === "base64" || encoding === "quoted-printable" || !isEightBit(body)) return header;
   // Content that says 7bit and is not says as little as one that says nothing.
