@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import {
   access,
   type FileHandle,
+  lstat,
   mkdir,
   open,
   readdir,
@@ -263,6 +264,10 @@ async function setAside(
   const aside = join(folder, FAILED_FOLDER);
   try {
     await mkdir(aside, { recursive: true, mode: 0o700 });
+    // Others may have made it first, as a link to where they want our files, or to read what others wrote.
+    const made = await lstat(aside);
+    if (!made.isDirectory() || made.uid !== process.geteuid?.())
+      throw new Error(`${aside} is not a folder of this daemon's own`);
     await rename(join(folder, name), join(aside, name));
   } catch (error) {
     log("error", "pickup.stuck", { path: join(folder, name), why, text: wordsOf(error) });

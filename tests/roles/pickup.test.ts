@@ -135,6 +135,20 @@ test("what is damaged or refused is set aside and said, never removed", async ()
   expect(asked).toHaveLength(1);
 });
 
+test("nothing is set aside into a folder that somebody else put there", async () => {
+  const elsewhere = mkdtempSync(join(tmpdir(), "postrider-elsewhere-"));
+  try {
+    symlinkSync(elsewhere, join(folder, "failed"));
+    const name = put("no envelope\n");
+    await look();
+    expect(readdirSync(elsewhere)).toEqual([]);
+    expect(existsSync(join(folder, name))).toBe(true);
+    expect(logged).toEqual(["pickup.stuck"]);
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+});
+
 test("links and folders of others are not followed, and files of other names not touched", async () => {
   const secret = join(folder, "secret");
   writeFileSync(secret, `${packEnvelope(envelope)}secret`);
