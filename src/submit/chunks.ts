@@ -1,6 +1,6 @@
 // A body as it comes: counted, timed, and in turns with others. The one place that reads a socket piece by piece.
 import type { Clock } from "../base/clock.ts";
-import type { Problem } from "./problem.ts";
+import { ok, type Problem, problem, type Result } from "./problem.ts";
 import type { Turn, Turns } from "./turns.ts";
 
 /** A body must come at least this fast, counted from its first byte: a slow one would hold its place for ever. */
@@ -106,6 +106,22 @@ export async function* readChunks(
     turn?.leave();
     // Also when the consumer stops early. Whoever sends does not matter any more.
     void reader.cancel().catch(() => {});
+  }
+}
+
+/** A small body in one piece. */
+export async function readWhole(
+  request: Request,
+  limitBytes: number,
+  clock: Clock,
+): Promise<Result<Buffer>> {
+  const chunks = readChunks(request, limitBytes, clock);
+  const pieces: Uint8Array[] = [];
+  for (;;) {
+    const step = await chunks.next();
+    if (!step.done) pieces.push(step.value);
+    else if (step.value === undefined) return ok(Buffer.concat(pieces));
+    else return problem(step.value);
   }
 }
 

@@ -1,18 +1,15 @@
 // /domains: whose mail is signed here, the records that go with it, and whether they are there. Reads and changes go to the desk that
 // roles hand in; here are only the shapes of HTTP.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { DomainAnswer, Domains } from "../mail/domain.ts";
 import { answer } from "./answer.ts";
 import { badField, readFields } from "./fields.ts";
+import type { Guard } from "./guard.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 type Handler = (request: Request, id: string) => Promise<Result<Response>>;
-/** Checks the key and turns problems into answers. */
-export type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
-) => (context: Context<E>) => Response | Promise<Response>;
 
 const FIELDS = ["name", "selector"];
 

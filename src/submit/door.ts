@@ -25,6 +25,7 @@ import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addInbox } from "./inbox.ts";
 import type { InboxFiles } from "./inboxFiles.ts";
+import type { Handler } from "./guard.ts";
 import { endWithKey } from "./lasting.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
@@ -118,11 +119,6 @@ export interface Door {
 
 /** Hono hands its bindings on as they are: the listener's one object, so that a request makes none. */
 type Env = { Bindings: Peer };
-type Handler = (
-  request: Request,
-  context: Context<Env>,
-  caller: Caller,
-) => Result<Response> | Promise<Result<Response>>;
 type OpenHandler = (request: Request) => Result<Response> | Promise<Result<Response>>;
 
 /** `routes` tells what there is, as `GET /emails/:id`. */
@@ -165,7 +161,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
     return response;
   };
   const keyed =
-    (handler: Handler, scope?: Scope) =>
+    (handler: Handler<Env>, scope?: Scope) =>
     (context: Context<Env>): Response | Promise<Response> => {
       const request = context.req.raw;
       const admitNow = () => admit(request, context.env, scope ?? scopeOf(request.method));
@@ -234,7 +230,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
 
 type Answering = (context: Context<Env>) => Response | Promise<Response>;
 /** The scope is that of the method unless it is named. */
-type Wrap = (handler: Handler, scope?: Scope) => Answering;
+type Wrap = (handler: Handler<Env>, scope?: Scope) => Answering;
 type OpenWrap = (handler: OpenHandler) => Answering;
 
 function scopeOf(method: string): Scope {

@@ -1,32 +1,25 @@
 // GET /events and /events/stream: what happened, in its order. A stream is pulled by its reader: whoever is slow is simply further back,
 // and whoever takes nothing at all for a while is cut, and goes on later from the last id that it saw.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Clock, Timer } from "../base/clock.ts";
 import { type EventType, eventTypes } from "../mail/event.ts";
 import type { Feed, FeedEvent, FeedPage } from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
 import type { FeedQuery } from "../mail/query.ts";
 import { answer } from "./answer.ts";
-import type { ApiKey } from "./auth.ts";
-import type { Caller } from "./caller.ts";
+import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
+import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, ok, problem, type Result } from "./problem.ts";
 import type { Ask } from "./read.ts";
 
 export interface EventDeps {
   readonly ask: Ask;
   readonly feed: Feed;
-  readonly keys: () => readonly ApiKey[];
   readonly clock: Clock;
 }
 
-type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>, caller: Caller) => Promise<Result<Response>>,
-) => (context: Context<E>) => Response | Promise<Response>;
-
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
-const PARAMETER_MAX = 1024;
+const MAY_REPEAT = ["type"];
 /** Streams that are open at one time. */
 const STREAMS_MAX = 100;
 /** Below the time after which a listener, or a proxy before it, closes a silent connection. */
@@ -48,7 +41,7 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
   );
   app.get(
     "/events/stream",
-    keyed(async (request, _, caller) => {
+    keyed(async (request) => {
       const wish = streamWish(request);
       if (wish.kind === "problem") return wish;
       if (streams >= STREAMS_MAX) return problem(busy(`${STREAMS_MAX} streams are open already.`));
@@ -60,7 +53,6 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
         // An id from before a backup was brought back means nothing any more.
         after: after === null || after > end ? end : after,
         wants,
-        mayRead: () => mayStillRead(caller, deps),
         gone: request.signal,
         ended: () => void streams--,
       });
@@ -71,16 +63,6 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
       };
       return ok(new Response(stream, { headers }));
     }),
-  );
-}
-
-/** A stream lives longer than the check at its beginning: a key that is revoked or has expired ends it. */
-function mayStillRead({ key }: Caller, { keys, clock }: EventDeps): boolean {
-  if (key === 0) return true;
-  const now = clock.now();
-  return keys().some(
-    ({ caller, expiresAt }) =>
-      caller.key === key && caller.scopes.has("read") && (expiresAt == null || now < expiresAt),
   );
 }
 
@@ -106,27 +88,31 @@ async function list(
 }
 
 function listWish(search: URLSearchParams): Result<ListWish> {
-  const unknown = strange(search, ["after", "before", "since", "type", "limit"]);
+  const unknown = strangeParameter(
+    search,
+    ["after", "before", "since", "type", "limit"],
+    MAY_REPEAT,
+  );
   if (unknown !== undefined) return problem(unknown);
   const types = typesOf(search);
   if (types.kind === "problem") return types;
-  const limit = search.has("limit") ? idOf(search.get("limit")) : LIMIT_DEFAULT;
-  if (limit === null || limit < 1 || limit > LIMIT_MAX)
-    return problem(bad("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
+  const limit = limitOf(search);
+  if (limit.kind === "problem") return limit;
   const places = ["after", "before", "since"].filter((name) => search.has(name));
   if (places.length > 1)
-    return problem(bad(places[1] ?? "", `It cannot be combined with ${places[0]}.`));
+    return problem(badParameter(places[1] ?? "", `It cannot be combined with ${places[0]}.`));
   const [place] = places;
-  const feed: FeedQuery = { limit, ...(types.value === null ? {} : { types: types.value }) };
+  const kinds = types.value === null ? {} : { types: types.value };
+  const feed: FeedQuery = { limit: limit.value, ...kinds };
   if (place === undefined) return ok({ feed, forward: false });
   if (place === "since") {
     const since = Date.parse(search.get("since") ?? "");
     return Number.isNaN(since)
-      ? problem(bad("since", "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."))
+      ? problem(badParameter("since", "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."))
       : ok({ feed: { ...feed, since }, forward: true });
   }
   const id = idOf(search.get(place));
-  if (id === null) return problem(bad(place, "It must be the id of an event."));
+  if (id === null) return problem(badParameter(place, "It must be the id of an event."));
   return ok({ feed: { ...feed, [place]: id }, forward: place === "after" });
 }
 
@@ -139,7 +125,11 @@ interface StreamWish {
 /** The header is what a browser sends when it comes again, so it goes before the address that it was first given. */
 function streamWish(request: Request): Result<StreamWish> {
   const search = new URL(request.url).searchParams;
-  const unknown = strange(search, ["after", "type", "email_id", "domain", "to"]);
+  const unknown = strangeParameter(
+    search,
+    ["after", "type", "email_id", "domain", "to"],
+    MAY_REPEAT,
+  );
   if (unknown !== undefined) return problem(unknown);
   const types = typesOf(search);
   if (types.kind === "problem") return types;
@@ -147,27 +137,20 @@ function streamWish(request: Request): Result<StreamWish> {
   const from = header ?? search.get("after");
   const after = from === null ? null : idOf(from);
   if (from !== null && after === null)
-    return problem(bad(header === null ? "after" : "Last-Event-ID", "It is no id of an event."));
+    return problem(
+      badParameter(header === null ? "after" : "Last-Event-ID", "It is no id of an event."),
+    );
   const wanted = types.value === null ? null : new Set(types.value);
   const email = search.get("email_id")?.toLowerCase();
   const to = search.get("to")?.toLowerCase();
   const domain = search.has("domain") ? wireDomain(search.get("domain") ?? "") : undefined;
-  if (domain === "") return problem(bad("domain", "It is no domain name."));
+  if (domain === "") return problem(badParameter("domain", "It is no domain name."));
   const wants = (event: FeedEvent): boolean =>
     (wanted === null || wanted.has(event.type)) &&
     (email === undefined || event.email_id === email) &&
     (to === undefined || event.to.some((one) => one.toLowerCase() === to)) &&
     (domain === undefined || event.to.some((one) => domainOf(one).toLowerCase() === domain));
   return ok({ after, wants });
-}
-
-/** A parameter that is not known is refused: it would silently tell more than was meant. */
-function strange(search: URLSearchParams, known: readonly string[]): Problem | undefined {
-  for (const [name, value] of search) {
-    if (!known.includes(name)) return bad(name, `It is not known; known: ${known.join(", ")}.`);
-    if (value.length > PARAMETER_MAX) return bad(name, "It is too long.");
-  }
-  return undefined;
 }
 
 /** `?type=delivered,bounced`, also several times, with or without `email.`. */
@@ -178,7 +161,8 @@ function typesOf(search: URLSearchParams): Result<readonly EventType[] | null> {
   for (const name of named) {
     const full = name.trim().startsWith("email.") ? name.trim() : `email.${name.trim()}`;
     const type = eventTypes.find((one) => one === full);
-    if (type === undefined) return problem(bad("type", `It must be of ${eventTypes.join(", ")}.`));
+    if (type === undefined)
+      return problem(badParameter("type", `It must be of ${eventTypes.join(", ")}.`));
     types.push(type);
   }
   return ok(types);
@@ -189,15 +173,9 @@ function idOf(text: string | null): number | null {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
-function bad(name: string, detail: string): Problem {
-  const shown = JSON.stringify(name.slice(0, 60));
-  return { name: "validation_error", detail: `The parameter ${shown} is not valid. ${detail}` };
-}
-
 interface Opening {
   readonly after: number;
   readonly wants: (event: FeedEvent) => boolean;
-  readonly mayRead: () => boolean;
   /** The client has left, perhaps before it took anything. */
   readonly gone: AbortSignal;
   readonly ended: () => void;
@@ -233,7 +211,7 @@ function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint
     begun = true;
     while (words === "" && !leaving.signal.aborted) {
       const page = await feed.next(after, leaving.signal, KEEP_ALIVE_MS);
-      if (page === null || !opening.mayRead()) {
+      if (page === null) {
         end();
         return controller.close();
       }

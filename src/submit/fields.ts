@@ -1,6 +1,6 @@
 // Small bodies of commands: one JSON object of known fields. Messages have a reader of their own (body.ts, send.ts).
 import type { Clock } from "../base/clock.ts";
-import { readChunks } from "./chunks.ts";
+import { readWhole } from "./chunks.ts";
 import {
   FAULTS_MAX,
   ok,
@@ -54,18 +54,10 @@ async function readSmall(
   clock: Clock,
   bytesMax: number,
 ): Promise<Result<Buffer>> {
-  const chunks = readChunks(request, bytesMax, clock);
-  const pieces: Uint8Array[] = [];
-  for (;;) {
-    const step = await chunks.next();
-    if (!step.done) pieces.push(step.value);
-    else if (step.value === undefined) return ok(Buffer.concat(pieces));
-    else if (step.value.name !== "message_too_large") return problem(step.value);
-    else {
-      const detail = `A command needs no more than ${bytesMax} bytes.`;
-      return problem({ ...step.value, detail });
-    }
-  }
+  const read = await readWhole(request, bytesMax, clock);
+  if (read.kind === "ok" || read.problem.name !== "message_too_large") return read;
+  const detail = `A command needs no more than ${bytesMax} bytes.`;
+  return problem({ ...read.problem, detail });
 }
 
 export function badField(field: string, detail: string): Problem {

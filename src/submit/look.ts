@@ -1,10 +1,12 @@
 // What an operator looks at: why mail to a domain is slow, what the DNS says and how it was learned.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
 import { type DnsType, dnsTypes } from "../mail/dns.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
+import type { Guard } from "./guard.ts";
 import { answered, carryOut, wireDomain } from "./operate.ts";
+import { badParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 export interface LookDeps {
@@ -12,10 +14,6 @@ export interface LookDeps {
   readonly explain: (domain: string) => Promise<CommandAnswer>;
   readonly clock: Clock;
 }
-
-type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
-) => (context: Context<E>) => Response | Promise<Response>;
 
 const NAME_MAX = 255;
 /** Domains of one warm-up; a longer list comes in pieces. */
@@ -68,9 +66,10 @@ function isName(value: unknown): value is string {
 function questionOf(search: URLSearchParams): Result<{ type: DnsType; name: string }> {
   const name = search.get("name");
   const type = (search.get("type") ?? "MX").toUpperCase();
-  if (!isName(name)) return problem(badField("name", "Say which name is meant: ?name=example.com"));
+  if (!isName(name))
+    return problem(badParameter("name", "Say which name is meant: ?name=example.com"));
   if (!(dnsTypes as readonly string[]).includes(type))
-    return problem(badField("type", `It must be one of ${dnsTypes.join(", ")}.`));
+    return problem(badParameter("type", `It must be one of ${dnsTypes.join(", ")}.`));
   return ok({ type: type as DnsType, name: wireDomain(name) || name });
 }
 

@@ -1,13 +1,14 @@
 // What an operator does by HTTP: one message is canceled, retried or moved in time; a message, a domain, a site or everything is paused,
 // resumed, flushed, held or released. The queue does it; here are the shapes.
 import { domainToASCII } from "node:url";
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Command, CommandAnswer, Order, Span, Which } from "../mail/command.ts";
 import { type HostTag, idOf, type MessageId } from "../mail/id.ts";
 import { answer } from "./answer.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
+import type { Guard } from "./guard.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
 import { readWhen, whenReady } from "./schedule.ts";
 
@@ -18,15 +19,6 @@ export interface OperateDeps {
   readonly tag: HostTag;
   readonly clock: Clock;
 }
-
-type Handler<E extends object> = (
-  request: Request,
-  context: Context<E>,
-) => Promise<Result<Response>>;
-/** Checks the key and turns problems into answers. */
-type Guard<E extends object> = (
-  handler: Handler<E>,
-) => (context: Context<E>) => Response | Promise<Response>;
 
 const BUSY_RETRY_S = 5;
 

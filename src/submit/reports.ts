@@ -1,14 +1,15 @@
 // POST /reports: a bounce or a complaint that came back by mail, as a script at the bounce address hands it on. The reader takes it apart
 // and finds its message; only what was found becomes an event. All of them are counted.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Order } from "../mail/command.ts";
 import { type Finding, REPORT_MAX_BYTES, type ReportView } from "../mail/report.ts";
-import { answer, RAW_TYPE } from "./answer.ts";
-import { readChunks } from "./chunks.ts";
-import { badField } from "./fields.ts";
+import { answer, essenceOf, RAW_TYPE } from "./answer.ts";
+import { readWhole } from "./chunks.ts";
+import type { Guard } from "./guard.ts";
 import { answered } from "./operate.ts";
+import { badParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 import type { Ask } from "./read.ts";
 
@@ -18,10 +19,6 @@ export interface ReportDeps {
   readonly clock: Clock;
   readonly meter: Pick<Meter, "counter">;
 }
-
-type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
-) => (context: Context<E>) => Response | Promise<Response>;
 
 const BUSY_RETRY_S = 5;
 const ADDRESSES_MAX = 10;
@@ -45,16 +42,17 @@ export function addReports<E extends object>(
     keyed(async (request) => {
       const to = new URL(request.url).searchParams.getAll("to");
       if (to.length > ADDRESSES_MAX || to.some((one) => one.length > ADDRESS_MAX))
-        return problem(badField("to", `It may stand ${ADDRESSES_MAX} times, and be an address.`));
-      const type = (request.headers.get("content-type") ?? "").split(";", 1)[0]?.trim();
-      if (type?.toLowerCase() !== RAW_TYPE)
+        return problem(
+          badParameter("to", `It may stand ${ADDRESSES_MAX} times, and be an address.`),
+        );
+      if (essenceOf(request.headers.get("content-type")) !== RAW_TYPE)
         return problem({
           name: "unsupported_media_type",
           detail: `A report is sent as ${RAW_TYPE}, as it came by mail.`,
         });
-      const bytes = await readAll(request, deps.clock);
+      const bytes = await readWhole(request, REPORT_MAX_BYTES, deps.clock);
       if (bytes.kind === "problem") return bytes;
-      const said = await deps.ask({ ask: "report", bytes: bytes.value, to });
+      const said = await deps.ask({ ask: "report", bytes: new Uint8Array(bytes.value), to });
       if (said.kind !== "found")
         return problem({
           name: "busy",
@@ -64,17 +62,6 @@ export function addReports<E extends object>(
       return record(request, deps, said.view as ReportView);
     }),
   );
-}
-
-async function readAll(request: Request, clock: Clock): Promise<Result<Uint8Array>> {
-  const chunks = readChunks(request, REPORT_MAX_BYTES, clock);
-  const pieces: Uint8Array[] = [];
-  for (;;) {
-    const step = await chunks.next();
-    if (!step.done) pieces.push(step.value.slice());
-    else if (step.value === undefined) return ok(new Uint8Array(Buffer.concat(pieces)));
-    else return problem(step.value);
-  }
 }
 
 async function record(

@@ -11,7 +11,9 @@ import {
 } from "../mail/suppression.ts";
 import { answer } from "./answer.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
+import type { Guard } from "./guard.ts";
 import { answered } from "./operate.ts";
+import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
 import { type Fault, ok, type Problem, problem, problemOf, type Result } from "./problem.ts";
 import { type Ask, answerQuery } from "./read.ts";
 import type { Spool } from "./spool.ts";
@@ -23,16 +25,6 @@ export interface SuppressionDeps {
   readonly clock: Clock;
 }
 
-type Handler<E extends object> = (
-  request: Request,
-  context: Context<E>,
-) => Promise<Result<Response>>;
-type Guard<E extends object> = (
-  handler: Handler<E>,
-) => (context: Context<E>) => Response | Promise<Response>;
-
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
 /** Addresses of one batch: what one transaction does without keeping mail waiting. */
 export const SUPPRESS_BATCH_MAX = 1000;
 const BATCH_BODY_BYTES = SUPPRESS_BATCH_MAX * 400;
@@ -195,20 +187,16 @@ function listOf(field: string, value: unknown): Result<readonly string[]> {
 }
 
 function filterOf(search: URLSearchParams): Result<SuppressionFilter> {
-  const known = ["origin", "limit", "after", "before"];
-  const unknown = [...search.keys()].find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    return problem(badField(unknown, `It is not known; known: ${known.join(", ")}.`));
+  const strange = strangeParameter(search, ["origin", "limit", "after", "before"]);
+  if (strange !== undefined) return problem(strange);
   const origin = suppressionOrigins.find((one) => one === search.get("origin"));
   if (search.has("origin") && origin === undefined)
-    return problem(badField("origin", `It must be one of ${suppressionOrigins.join(", ")}.`));
-  const text = search.get("limit") ?? String(LIMIT_DEFAULT);
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > LIMIT_MAX)
-    return problem(badField("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
+    return problem(badParameter("origin", `It must be one of ${suppressionOrigins.join(", ")}.`));
+  const limit = limitOf(search);
+  if (limit.kind === "problem") return limit;
   const [after, before] = [search.get("after"), search.get("before")];
   return ok({
-    limit,
+    limit: limit.value,
     ...(origin === undefined ? {} : { origin }),
     ...(after === null ? {} : { after }),
     ...(before === null ? {} : { before }),

@@ -1,11 +1,12 @@
 // GET /trace: dialogues as they happen, as server-sent events. Whoever reads too slowly is told how many lines it missed; nothing is kept
 // for it beyond a bound, and nothing runs on when it has gone.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Clock, Timer } from "../base/clock.ts";
 import { type HostTag, idOf } from "../mail/id.ts";
 import type { TraceLine, TraceWish } from "../mail/trace.ts";
-import { badField } from "./fields.ts";
+import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
+import { badParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 export interface TraceDeps {
@@ -17,10 +18,6 @@ export interface TraceDeps {
   readonly tag: HostTag;
   readonly clock: Clock;
 }
-
-type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
-) => (context: Context<E>) => Response | Promise<Response>;
 
 /** Events that may wait for a slow reader. */
 const WAITING_MAX = 1000;
@@ -52,11 +49,11 @@ export function addTracing<E extends object>(app: Hono<E>, deps: TraceDeps, keye
 function wishOf(search: URLSearchParams, tag: HostTag): Result<TraceWish> {
   const [id, domain] = [search.get("id"), search.get("domain")];
   if ((id === null) === (domain === null))
-    return problem(badField("", "Say one of ?id=MESSAGE and ?domain=example.com"));
+    return problem(badParameter("id", "Say one of ?id=MESSAGE and ?domain=example.com"));
   if (id === null) {
     const name = wireDomain(domain ?? "");
     return name === ""
-      ? problem(badField("domain", "It is no domain name."))
+      ? problem(badParameter("domain", "It is no domain name."))
       : ok({ by: "domain", name });
   }
   const message = idOf(id, tag);

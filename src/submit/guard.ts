@@ -1,0 +1,16 @@
+// What stands between a route and its handler: the door looks at the key before, and makes answers of problems behind.
+import type { Context } from "hono";
+import type { Caller, Scope } from "./caller.ts";
+import type { Result } from "./problem.ts";
+
+export type Handler<E extends object> = (
+  request: Request,
+  context: Context<E>,
+  caller: Caller,
+) => Result<Response> | Promise<Result<Response>>;
+
+/** Without a scope the method says which one is needed. */
+export type Guard<E extends object> = (
+  handler: Handler<E>,
+  scope?: Scope,
+) => (context: Context<E>) => Response | Promise<Response>;
