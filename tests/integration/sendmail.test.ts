@@ -104,7 +104,8 @@ describe("without a daemon", () => {
     const none = await host.run("sendmail", ["-t", "-i"], { input });
     // Nobody has started a daemon here: the data folder has no place for it yet, but there is one for all.
     expect(none.code).toBe(0);
-    await withDaemon(async () => {}, capture);
+    const isTaken = (): boolean => !readdirSync(host.dropDir).some(isPickupName);
+    await withDaemon(async () => void (await until("it is taken", isTaken)), capture);
     expect((await host.run("sendmail", ["-t", "-i"], { input })).code).toBe(0);
     expect((await host.run("sendmail", ["-t", "-i"], { ...stranger, input })).code).toBe(0);
     const own = readdirSync(join(host.dataDir, "pickup")).filter(isPickupName);
