@@ -152,7 +152,7 @@ test("a list holds what a plain search through everything would", async () => {
         }
       },
     ),
-    { numRuns: 12 },
+    { numRuns: 6 },
   );
 });
 
