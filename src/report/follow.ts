@@ -1,6 +1,7 @@
 // Follows the event table for all who want to know at once what happens. The reader is asked only while somebody listens, when the queue
 // says that there is something new; those who stand at the same place share one answer, and nothing is kept for whoever is slow.
 import type { Clock, Timer } from "../base/clock.ts";
+import { rowBefore } from "../mail/event.ts";
 import type { Feed, FeedPage } from "../mail/eventView.ts";
 import type { Answer, Query } from "../mail/query.ts";
 
@@ -92,7 +93,7 @@ export function createFollower({ ask, listen, clock }: FollowDeps): Follower {
         const leftMs = untilMs - clock.monotonicMs();
         if (leftMs <= 0) return { events: [], next: after, more: false, forgotten: 0 };
         const slept = sleep(Math.min(leftMs, found === null ? BUSY_MS : LOOK_MS), signal);
-        if (found !== null) listen(Math.max(0, Math.floor((after - 1) / 2)));
+        if (found !== null) listen(rowBefore(after));
         await slept;
       }
       return null;

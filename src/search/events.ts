@@ -1,7 +1,12 @@
-// A row of the event table, told as the API tells it. One row of an attempt is two events outside: the attempt, and what came
-// of it; so an event's id is twice the row's number, and one more for the outcome.
+// A row of the event table, told as the API tells it.
 import { unreachable } from "../base/unreachable.ts";
-import { type EventRow, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import {
+  attemptIdOf,
+  type EventRow,
+  type EventType,
+  outcomeIdOf,
+  WHOLE_MESSAGE,
+} from "../mail/event.ts";
 import type { BounceView, EventDetail, EventView, TlsView } from "../mail/eventView.ts";
 import { acceptedAtOf, type HostTag, uuidOf } from "../mail/id.ts";
 import type { StateName } from "../mail/state.ts";
@@ -18,10 +23,14 @@ export interface Told {
 export function expandEvent(row: EventRow, told: Told): EventView[] {
   const recipient = told.recipients.find((one) => one.n === row.n);
   const step = row.step < 0 ? undefined : recipient?.steps[row.step];
-  const outcome = viewOf({ id: row.seq * 2 + 1, type: row.type, row, told, recipient, step });
+  const outcome = viewOf({ id: outcomeIdOf(row.seq), type: row.type, row, told, recipient, step });
   if (step?.kind !== "attempt" || row.type === "email.attempted") return [outcome];
   return [
-    viewOf({ ...{ row, told, recipient, step }, id: row.seq * 2, type: "email.attempted" }),
+    viewOf({
+      ...{ row, told, recipient, step },
+      id: attemptIdOf(row.seq),
+      type: "email.attempted",
+    }),
     outcome,
   ];
 }

@@ -1,6 +1,13 @@
 // What happened, in the order in which it happened: a page of events from any place on. Each event's JSON is made here, once, whoever
 // and how many it is for.
-import { type EventRow, type EventType, eventTypes } from "../mail/event.ts";
+import {
+  attemptIdOf,
+  type EventRow,
+  type EventType,
+  eventTypes,
+  outcomeIdOf,
+  rowBefore,
+} from "../mail/event.ts";
 import type { FeedEvent, FeedPage } from "../mail/eventView.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { FeedQuery } from "../mail/query.ts";
@@ -20,11 +27,6 @@ export const feedSql = {
     "SELECT seq, message, n, type, at, step FROM event WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
   at: "SELECT seq, at FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1",
 } as const;
-
-/** A row's two events outside (events.ts): behind the first comes the second. */
-export const lastIdOf = (seq: number): number => seq * 2 + 1;
-/** The last row of which an event with this id, or one before it, has been told to its end. */
-export const rowBefore = (id: number): number => Math.max(0, Math.floor((id - 1) / 2));
 
 export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag) {
   const before = prepare(feedSql.before);
@@ -66,24 +68,22 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
   ): FeedPage => {
     const tell = createTeller(types);
     const { first } = stored.eventBounds();
-    const events: FeedEvent[] = [];
-    let bytes = 0;
+    const page = createPage(limit);
+    const { events } = page;
     let seq = rowBefore(after);
-    const forgotten = first > seq + 1 ? lastIdOf(first - 1) : 0;
+    const forgotten = first > seq + 1 ? outcomeIdOf(first - 1) : 0;
     let next = after;
     for (let looked = 0; looked < ROWS_MAX;) {
       const rows = stored.eventsAfter(seq, ROWS_STEP);
       for (const row of rows) {
         for (const event of tell(row)) {
           if (event.id <= after) continue;
-          if (events.length === limit || bytes > PAGE_BYTES)
-            return { events, next, more: true, forgotten };
-          events.push(event);
-          bytes += event.body.length;
+          if (page.isFull()) return { events, next, more: true, forgotten };
+          page.add(event);
           next = event.id;
         }
         seq = row.seq;
-        next = lastIdOf(seq);
+        next = outcomeIdOf(seq);
       }
       if (rows.length < ROWS_STEP) return { events, next, more: false, forgotten };
       looked += rows.length;
@@ -98,7 +98,10 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
     types: ReadonlySet<EventType> | null,
   ): FeedPage => {
     const tell = createTeller(types);
-    const events: FeedEvent[] = [];
+    const page = createPage(limit);
+    const ended = (more: boolean): FeedPage => {
+      return { events: page.events.reverse(), next, more, forgotten: 0 };
+    };
     let next = below;
     let seq = Math.floor(below / 2) + 1;
     for (let looked = 0; looked < ROWS_MAX;) {
@@ -106,19 +109,17 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
       for (const row of rows) {
         for (const event of tell(row).reverse()) {
           if (event.id >= below) continue;
-          if (events.length === limit)
-            return { events: events.reverse(), next, more: true, forgotten: 0 };
-          events.push(event);
+          if (page.isFull()) return ended(true);
+          page.add(event);
           next = event.id;
         }
         seq = row.seq;
-        next = Math.min(next, seq * 2);
+        next = Math.min(next, attemptIdOf(seq));
       }
-      if (rows.length < ROWS_STEP)
-        return { events: events.reverse(), next, more: false, forgotten: 0 };
+      if (rows.length < ROWS_STEP) return ended(false);
       looked += rows.length;
     }
-    return { events: events.reverse(), next, more: true, forgotten: 0 };
+    return ended(true);
   };
 
   /** Where the events of an instant begin. Times grow with numbers, but for a clock that was set. */
@@ -131,16 +132,29 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
       if (row !== undefined && row[1] < since) low = Math.max(middle + 1, row[0] + 1);
       else high = middle;
     }
-    return lastIdOf(Math.max(0, low - 1));
+    return outcomeIdOf(Math.max(0, low - 1));
   };
 
   return function feed({ after, before: below, since, types, limit }: FeedQuery): FeedPage {
     const wanted = types === undefined ? null : new Set(types);
-    const end = lastIdOf(stored.eventBounds().last);
+    const end = outcomeIdOf(stored.eventBounds().last);
     if (after !== undefined) return forward(after, limit, wanted);
     if (since !== undefined) return forward(placeOf(since), limit, wanted);
     if (limit === 0) return { events: [], next: end, more: false, forgotten: 0 };
     return backward(Math.min(below ?? Infinity, end + 1), limit, wanted);
+  };
+}
+
+function createPage(limit: number) {
+  const events: FeedEvent[] = [];
+  let bytes = 0;
+  return {
+    events,
+    isFull: () => events.length === limit || bytes > PAGE_BYTES,
+    add(event: FeedEvent): void {
+      events.push(event);
+      bytes += event.body.length;
+    },
   };
 }
 
