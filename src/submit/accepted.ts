@@ -6,6 +6,7 @@ import { type WarningCode, warningView } from "../mail/warning.ts";
 import { CBOR_TYPE, JSON_TYPE, wantsCbor } from "./answer.ts";
 import { encodeCbor } from "./cbor.ts";
 import type { Prepared } from "./draft.ts";
+import type { Fault } from "./problem.ts";
 import { warningsJson } from "./warnings.ts";
 
 /** `send`: our own, 202 with all that is known. `emails`: Resend's, 200 with the id. */
@@ -53,9 +54,11 @@ export function takenResponse(request: Request, dialect: Dialect, { uuid, text }
   return dressed(request, 202, text, { location });
 }
 
+/** A message of a batch that was not taken. */
 export interface BatchError {
   readonly index: number;
   readonly message: string;
+  readonly errors: readonly Fault[];
 }
 
 /**

@@ -1,21 +1,22 @@
 // POST /send/batch: many messages in one call, stored whole or not at all, or each for itself as the caller asks.
-import { batchResponse, batchText, type Dialect } from "./accepted.ts";
+import { type BatchError, batchResponse, batchText, type Dialect } from "./accepted.ts";
 import type { Caller } from "./caller.ts";
 import { readBody } from "./decode.ts";
 import type { Prepared } from "./draft.ts";
 import { fromResend } from "./emails.ts";
 import { type Known, readIdempotencyKey, requestHash } from "./once.ts";
-import { FAULTS_MAX, type Fault, type Problem, type Result } from "./problem.ts";
-import { ok, problem, problemOf } from "./problem.ts";
+import {
+  FAULTS_MAX,
+  type Fault,
+  ok,
+  type Problem,
+  problem,
+  problemOf,
+  type Result,
+} from "./problem.ts";
 import { whenReady } from "./schedule.ts";
 import type { Fields } from "./schema.ts";
 import { askBefore, check, discard, hand, replayed, type SendDeps } from "./send.ts";
-
-interface BatchError {
-  readonly index: number;
-  readonly message: string;
-  readonly errors: readonly Fault[];
-}
 
 export async function sendBatch(
   deps: SendDeps,

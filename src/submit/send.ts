@@ -206,7 +206,7 @@ export function check(
   return { kind: "faults", faults: [...own, ...faults] };
 }
 
-export type Replayed = Extract<AcceptAnswer, { kind: "replayed" }>;
+type Replayed = Extract<AcceptAnswer, { kind: "replayed" }>;
 export type Handed =
   | { readonly kind: "accepted"; readonly suppressed?: Suppressed }
   | Replayed

@@ -26,7 +26,7 @@ export interface SuppressionDeps {
 }
 
 /** Addresses of one batch: what one transaction does without keeping mail waiting. */
-export const SUPPRESS_BATCH_MAX = 1000;
+const SUPPRESS_BATCH_MAX = 1000;
 const BATCH_BODY_BYTES = SUPPRESS_BATCH_MAX * 400;
 
 type Added = SuppressionView & { readonly added: boolean };

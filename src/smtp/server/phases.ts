@@ -2,7 +2,7 @@
 // never meets one of them.
 
 /** Whole waits, not from byte to byte: a line that comes octet by octet has no more time than one that comes at once. */
-export const serverPhases = {
+const serverPhases = {
   /** From the connection to the login, all commands and the handshake together. */
   stranger: { timeoutMs: 120_000 },
   /** Each line of the conversation (RFC 4954 4). */

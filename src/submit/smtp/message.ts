@@ -11,7 +11,6 @@ import { said } from "../../smtp/server/said.ts";
 import type { ServerEnvelope } from "../../smtp/server/speech.ts";
 import { takenBefore, takenOf } from "../accepted.ts";
 import type { Caller } from "../caller.ts";
-
 import type { Problem } from "../problem.ts";
 import { createHolder, type Envelope, headerText, prepareTaken, type RawDeps } from "../raw.ts";
 import { hand } from "../send.ts";
