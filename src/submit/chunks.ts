@@ -100,6 +100,7 @@ export async function* readChunks(
       if (step.done) return undefined;
       seen += step.value.length;
       if (seen > limitBytes) return tooLarge(limitBytes, seen, false);
+      turn?.came(step.value.length);
       yield step.value;
     }
   } finally {

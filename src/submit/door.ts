@@ -246,7 +246,7 @@ function lacking(scope: Scope): Problem {
 
 function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
   const { limits, clock } = deps;
-  const turns = createTurns(clock);
+  const turns = createTurns(clock, deps.relieve);
   const rawDeps = { ...deps, ...limits, messageBytesMax: limits.messageBytes, turns };
   const sending: SendDeps = {
     accept: deps.accept,

@@ -3,9 +3,11 @@
 import type { Clock } from "../base/clock.ts";
 
 /** Bodies that are read at a time: enough to keep a disk and a core busy. */
-export const READING_MAX = 3;
+export const READING_MAX = 2;
 /** Bodies that are there at a time, waiting ones included: each holds what the runtime has received of it. */
 export const CROWD_MAX = 100;
+/** Bytes of all of them that come between two runs of the collector. */
+const RELIEVE_BYTES = 32_000_000;
 /** How long one may keep others waiting. */
 const TURN_MS = 250;
 
@@ -18,13 +20,20 @@ export interface Turns {
 export interface Turn {
   /** Before each piece; undefined when it may be read at once. */
   take(): Promise<void> | undefined;
+  /** So many bytes of it have come. */
+  came(bytes: number): void;
   /** While the body does not come, others may. */
   give(): void;
   /** At the end, whatever came of it. */
   leave(): void;
 }
 
-export function createTurns(clock: Pick<Clock, "monotonicMs">): Turns {
+/** `relieve` has the collector run: what a body leaves behind are few objects, and it does not know how large they were. */
+export function createTurns(
+  clock: Pick<Clock, "monotonicMs">,
+  relieve: (() => void) | undefined = undefined,
+): Turns {
+  let cameBytes = 0;
   const waiting: (() => void)[] = [];
   let reading = 0;
   let crowd = 0;
@@ -66,6 +75,12 @@ export function createTurns(clock: Pick<Clock, "monotonicMs">): Turns {
               resolve();
             });
           });
+        },
+        came(bytes) {
+          cameBytes += bytes;
+          if (cameBytes < RELIEVE_BYTES) return;
+          cameBytes = 0;
+          relieve?.();
         },
         give,
         leave() {

@@ -23,7 +23,7 @@ test("a few read at once, the rest in order as others leave", async () => {
   await Promise.resolve();
   expect(order).toEqual([]);
   first[0]?.leave();
-  first[2]?.leave();
+  first[1]?.leave();
   await Promise.all(waits);
   expect(order).toEqual([0, 1]);
   for (const one of [...first, ...late]) one.leave();
@@ -54,4 +54,12 @@ test("beyond a bound nobody else comes in", () => {
   all[0]?.leave();
   expect(turns.enter()).toBeDefined();
   expect(turns.enter()).toBeUndefined();
+});
+
+test("the collector runs now and then while bodies come", () => {
+  let runs = 0;
+  const turns = createTurns({ monotonicMs: () => 0 }, () => void runs++);
+  const turn = turns.enter();
+  for (let i = 0; i < 100; i++) turn?.came(1_000_000);
+  expect(runs).toBe(3);
 });
