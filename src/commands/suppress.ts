@@ -2,6 +2,8 @@
 import type { Command } from "commander";
 import type { ListView } from "../mail/query.ts";
 import type { SuppressionView } from "../mail/suppression.ts";
+import { addressesIn } from "./addressList.ts";
+import { countOf } from "./counts.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { json, printable, table } from "./output.ts";
@@ -20,7 +22,6 @@ interface ListOptions extends Options {
 const BATCH = 1000;
 const PAGE = 100;
 const LIST_DEFAULT = 100;
-const LINE_MAX = 10_000;
 
 export function addSuppress(program: Command, deps: CliDeps): void {
   const group = program.command("suppress").description("addresses that get no mail");
@@ -61,12 +62,7 @@ function addList(group: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider suppress list --origin bounce")
     .action(async (options: ListOptions) => {
-      const limit = Number(options.limit ?? LIST_DEFAULT);
-      if (!(limit >= 1))
-        throw new CommandFailure(
-          exitCodes.usage,
-          `--limit: found ${options.limit}; allowed: 1 or more`,
-        );
+      const limit = countOf("--limit", options.limit, 1) ?? LIST_DEFAULT;
       const rows: SuppressionView[] = [];
       for (let after: string | undefined, more = true; more && rows.length < limit;) {
         const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - rows.length)) });
@@ -152,45 +148,6 @@ async function importPart(
     return { added, refused: emails.length - part.length };
   }
   return { added: 0, refused: emails.length };
-}
-
-/** One a line that is not empty and no comment; null: the line has none. Nothing but the present piece is held. */
-export async function* addressesIn(
-  pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<string | null, void, void> {
-  let column: number | undefined;
-  for await (const line of linesOf(pieces)) {
-    if (line === "" || line.startsWith("#")) continue;
-    const cells = cellsOf(line);
-    if (column === undefined) {
-      const head = cells.map((cell) => cell.toLowerCase());
-      const named = head.findIndex((cell) => ["email", "address", "recipient"].includes(cell));
-      column = Math.max(0, named);
-      if (named >= 0 || (cells.length > 1 && !head.some((cell) => cell.includes("@")))) continue;
-    }
-    const cell = cells[column] ?? "";
-    yield cell.includes("@") ? cell : null;
-  }
-}
-
-async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {
-  const text = new TextDecoder();
-  let rest = "";
-  for await (const piece of pieces) {
-    const lines = (rest + text.decode(piece, { stream: true })).split("\n");
-    // A file without line breaks is no list.
-    rest = (lines.pop() ?? "").slice(0, LINE_MAX);
-    for (const line of lines) yield line.trim();
-  }
-  yield (rest + text.decode()).trim();
-}
-
-/** RFC 4180, but for quoted line breaks, which no address holds. */
-function cellsOf(line: string): string[] {
-  const cells: string[] = [];
-  for (const [, quoted, plain] of line.matchAll(/(?:^|[,;\t])(?:"((?:[^"]|"")*)"|([^,;\t]*))/g))
-    cells.push((quoted?.replaceAll('""', '"') ?? plain ?? "").trim());
-  return cells;
 }
 
 async function inBatches<T>(

@@ -2,10 +2,10 @@
 import type { Command } from "commander";
 import type { EventView } from "../mail/eventView.ts";
 import { eventTypes } from "../mail/event.ts";
+import { countOf } from "./counts.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
 import { printable } from "./output.ts";
-import { answered, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { answered, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly json?: boolean;
@@ -39,12 +39,7 @@ export function addTail(program: Command, deps: CliDeps): void {
 }
 
 async function tail(options: Options, deps: CliDeps): Promise<void> {
-  const count = options.count === undefined ? Infinity : Number(options.count);
-  if (!(count >= 1))
-    throw new CommandFailure(
-      exitCodes.usage,
-      `--count: found ${options.count}; allowed: 1 or more`,
-    );
+  const count = countOf("--count", options.count, 1) ?? Infinity;
   const { clock, output } = deps;
   const client = clientFor(options, deps);
   const enough = Promise.withResolvers<void>();

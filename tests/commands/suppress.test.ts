@@ -1,7 +1,7 @@
 // Lists of addresses as other services give them out, and events as a stream brings them.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { addressesIn } from "../../src/commands/suppress.ts";
+import { addressesIn } from "../../src/commands/addressList.ts";
 import { createEventReader } from "../../src/commands/tail.ts";
 
 async function* pieces(text: string, size: number): AsyncGenerator<Uint8Array> {
