@@ -139,8 +139,11 @@ describe("without a daemon", () => {
     for (let kills = 0; kills < 4 && left() > 0; kills++) {
       const before = left();
       const daemon = await host.start(capture);
-      await until("some are taken", () => left() < before - kills || left() === 0);
-      await daemon.process.stop("SIGKILL");
+      try {
+        await until("some are taken", () => left() < before - kills || left() === 0);
+      } finally {
+        await daemon.process.stop("SIGKILL");
+      }
     }
     await withDaemon(async (daemon) => {
       await until("all are taken", () => left() === 0);
