@@ -42,7 +42,8 @@ export type Happening =
   | { readonly kind: "canceled"; readonly at: EpochMs }
   | { readonly kind: "suppressed"; readonly at: EpochMs }
   | { readonly kind: "held" }
-  | { readonly kind: "released"; readonly dueAt: EpochMs }
+  /** `early`: before its scheduled time, which it waits for. */
+  | { readonly kind: "released"; readonly dueAt: EpochMs; readonly early?: boolean }
   /** An operator's wish opens a new generation of a final state: attempts start anew. */
   | { readonly kind: "requeued"; readonly dueAt: EpochMs };
 
@@ -122,8 +123,11 @@ export function after(state: RecipientState, happening: Happening): RecipientSta
         dueAt: happening.dueAt,
         attempts: attempts + (happening.counted ? 1 : 0),
       };
-    case "returned":
     case "released":
+      if (happening.early === true && attempts === 0)
+        return { at: "scheduled", dueAt: happening.dueAt };
+      return { at: "queued", dueAt: happening.dueAt, attempts };
+    case "returned":
       return { at: "queued", dueAt: happening.dueAt, attempts };
     case "lost":
       return { at: "deferred", dueAt: happening.dueAt, attempts: attempts + 1 };

@@ -83,6 +83,7 @@ export function createReads(image: Image) {
         timeline: steps.join(","),
       }));
     },
+    scheduledAt: (id: MessageId) => image.messages.get(id)?.head.dueAt ?? 0,
     expiresAt: (id: MessageId) => image.messages.get(id)?.head.expiresAt ?? null,
     events: (after: number, limit: number) => {
       const first = image.events[0]?.seq ?? 1;

@@ -237,6 +237,7 @@ function createReads(prepare: Prepare, ring: Ring) {
     prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
     FROM recipient WHERE message = ?1 ORDER BY n`);
   const readExpiry = prepare("SELECT expires FROM message WHERE id = ?1");
+  const readSchedule = prepare("SELECT due FROM message WHERE id = ?1");
   const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
   const readAnswer = prepare("SELECT answer, expires FROM dns WHERE key = ?1");
   const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
@@ -252,6 +253,8 @@ function createReads(prepare: Prepare, ring: Ring) {
       (readRecipients.values(message) as StoredRecipient[]).map((row) => asRow(message, row)),
     expiresAt: (message: MessageId): EpochMs | null =>
       (readExpiry.values(message)[0] as [EpochMs | null] | undefined)?.[0] ?? null,
+    scheduledAt: (message: MessageId): EpochMs =>
+      (readSchedule.values(message)[0] as [EpochMs] | undefined)?.[0] ?? 0,
     events: (after: number, limit: number): EventRow[] =>
       (readEvents.values(after, limit) as [number, number, number, number, number, number][]).map(
         ([seq, message, n, type, at, step]) => ({

@@ -279,6 +279,8 @@ export interface QueueStore {
   recipients(message: MessageId): readonly RecipientRow[];
   /** The limit that the sender of a message asked for; null for none, and for a message that is not there. */
   expiresAt(message: MessageId): EpochMs | null;
+  /** Not before this instant, as its sender wanted it; of mail that was not scheduled when it was accepted, and 0 for none. */
+  scheduledAt(message: MessageId): EpochMs;
   /** Events after `after`, in order. */
   events(after: number, limit: number): readonly EventRow[];
   siteName(id: SiteId): string;

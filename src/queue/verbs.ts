@@ -2,7 +2,7 @@
 // whatever is told to senders or kept in memory follows the commit.
 import { unreachable } from "../base/unreachable.ts";
 import { type CommandAnswer, done, type QueueVerb, type Span } from "../mail/command.ts";
-import { type MessageId, uuidOf } from "../mail/id.ts";
+import { acceptedAtOf, type MessageId, uuidOf } from "../mail/id.ts";
 import type { Recall } from "../mail/recall.ts";
 import type { Turn } from "./launch.ts";
 import { after, type RecipientState } from "./lifecycle.ts";
@@ -255,7 +255,10 @@ const hold: Treat = (store, turn, { message, n, state }) =>
 
 const release: Treat = (store, turn, { message, n, state }) => {
   const { wall, due } = turn.now;
-  const next = after(state, { kind: "released", dueAt: due });
+  // The scheduled time is the sender's own: an operator who held what waits for it does not send it early.
+  const scheduledAt = store.scheduledAt(message);
+  const aheadMs = scheduledAt > acceptedAtOf(message) ? Math.max(0, scheduledAt - wall) : 0;
+  const next = after(state, { kind: "released", dueAt: due + aheadMs, early: aheadMs > 0 });
   if (next === null) return false;
   const step = note(wall, "released", BY_OPERATOR);
   return store.settle({ message, n, claim: null, next, step, event: null, at: wall });

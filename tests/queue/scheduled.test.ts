@@ -1,5 +1,6 @@
 // Mail for later: its life begins at its release, whatever became of that, and never ends before it.
 import { afterEach, describe, expect, test } from "bun:test";
+import type { Which } from "../../src/mail/command.ts";
 import { type Bench, createBench, DAY, HOUR, MINUTE } from "./bench.ts";
 import type { StoreHome } from "./store.conformance.ts";
 import { memoryHome, sqliteHome } from "./store.homes.ts";
@@ -71,4 +72,31 @@ for (const [name, makeHome] of Object.entries(homes))
       bench.run(2 * HOUR - MINUTE / 2);
       expect(stateOf(bench, id)).toBe("sending");
     });
+
+    for (const by of ["message", "all"] as const)
+      test(`held and released (${by}) it waits for its time again, over a restart too`, () => {
+        const bench = create();
+        const which = (message: number): Which => (by === "all" ? { by } : { by, message });
+        const dueAt = bench.clock.now() + DAY;
+        const id = bench.submit({ dueAt });
+        bench.run();
+        for (const verb of ["queue.hold", "queue.release"] as const) {
+          bench.order({ do: verb, which: which(id) });
+          bench.run();
+          expect(bench.sent).toEqual([]);
+        }
+        expect(bench.recipient(id).state).toEqual({ at: "scheduled", dueAt });
+        bench.restart();
+        bench.run(DAY - HOUR);
+        expect(bench.sent).toEqual([]);
+        bench.run(HOUR);
+        expect(bench.sent).toHaveLength(1);
+        // Behind its time it goes at once.
+        const late = bench.submit({ dueAt: bench.clock.now() + 1000 });
+        bench.order({ do: "queue.hold", which: which(late) });
+        bench.run(2000);
+        bench.order({ do: "queue.release", which: which(late) });
+        bench.run();
+        expect(bench.sent).toHaveLength(2);
+      });
   });
