@@ -3,10 +3,12 @@
 import { systemRandom } from "../../base/random.ts";
 import { PICKUP_RECIPIENTS_MAX, pickupName } from "../../mail/pickup.ts";
 import type { CliDeps } from "../deps.ts";
+import { addressed, expanded } from "./addresses.ts";
 import { createCollector } from "./collected.ts";
+import { handOver } from "./handOver.ts";
 import { findPlaces, type Places } from "./places.ts";
-import { addressed, expanded, fail, readMessage, submit } from "./sendmail.ts";
-import { sysexits } from "./sysexits.ts";
+import { type Read, readMessage } from "./message.ts";
+import { fail, sysexits, wordsOf } from "./sysexits.ts";
 
 const LINE_BYTES_MAX = 4_096;
 const LF = 0x0a;
@@ -112,31 +114,50 @@ async function data(session: Session): Promise<string> {
   if (sender === undefined || to.length === 0) return "503 5.5.1 RCPT first";
   say(session, "354 End with CR LF . CR LF");
   const name = pickupName(deps.clock.now(), systemRandom.bytes);
+  const content = input.content();
+  reset(session);
+  const read = await readContent(session, { name, sender, content });
+  // The rest of a message that is not taken is none of our commands.
+  for await (const piece of content) void piece;
+  if (read === undefined) return notNow;
+  if (read.kind === "refused") return `554 5.6.0 ${read.why}`;
+  try {
+    if (input.isCut()) return "451 4.4.2 The message has no end";
+    const envelope = { from: sender, to: expanded(to, places) };
+    const code = await handOver(deps, places, name, envelope, read.message);
+    if (code === sysexits.ok) return "250 2.0.0 Taken";
+    return code === sysexits.dataError ? "554 5.6.0 The message is refused" : notNow;
+  } finally {
+    read.message.close();
+  }
+}
+
+const notNow = "451 4.3.0 The message could not be stored now";
+
+interface Arriving {
+  readonly name: string;
+  readonly sender: string;
+  readonly content: AsyncGenerator<Uint8Array>;
+}
+
+/** Undefined: there is no room for it. What it does not read stays in `content`. */
+async function readContent(
+  { deps, places }: Session,
+  { name, sender, content }: Arriving,
+): Promise<Read | undefined> {
   const author = {
     address: sender === "" ? `${deps.user()}@${places.hostname}` : sender,
     name: "",
     domain: places.hostname,
   };
-  reset(session);
-  const read = await readMessage(input.content(), { author, dotEnds: false }, () =>
-    createCollector(places.tempDir, name),
-  );
-  if (read.kind === "refused") return `554 5.6.0 ${read.why}`;
+  // Without `return`, by which a reader that stops would end what it reads from.
+  const pieces = { [Symbol.asyncIterator]: () => ({ next: () => content.next() }) };
+  const open = () => createCollector(places.tempDir, name);
   try {
-    if (input.isCut()) return "451 4.4.2 The message has no end";
-    const code = await submit(
-      deps,
-      places,
-      name,
-      { from: sender, to: expanded(to, places) },
-      read.message,
-    );
-    if (code === sysexits.ok) return "250 2.0.0 Taken";
-    return code === sysexits.dataError
-      ? "554 5.6.0 The message is refused"
-      : "451 4.3.0 The message could not be stored now";
-  } finally {
-    read.message.close();
+    return await readMessage(pieces, { author, dotEnds: false }, open);
+  } catch (error) {
+    fail(deps, sysexits.ioError, `the message could not be read: ${wordsOf(error)}`);
+    return undefined;
   }
 }
 

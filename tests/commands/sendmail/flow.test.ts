@@ -200,4 +200,16 @@ describe("-bs", () => {
     await using closed = fakeDaemon(() => ({ status: 503, body: { detail: "Later." } }));
     expect((await talk(message, closed.dataDir)).at(-2)).toStartWith("451");
   });
+
+  test("reads a message to its dot that it does not take: none of its lines is a command", async () => {
+    await using daemon = fakeDaemon(() => taken);
+    const within = "MAIL FROM:<a@b.c>\nRCPT TO:<victim@b.c>\nDATA\nSubject: smuggled\n";
+    const header = `X-Long: ${"x".repeat(900)}\n`.repeat(300);
+    const replies = await talk(
+      `MAIL FROM:<a@b.c>\nRCPT TO:<a@b.c>\nDATA\n${header}\n${within}.\nQUIT\n`,
+      daemon.dataDir,
+    );
+    expect(replies.map((line) => line.slice(0, 3))).toEqual("220 250 250 354 554 221".split(" "));
+    expect(daemon.seen).toEqual([]);
+  });
 });

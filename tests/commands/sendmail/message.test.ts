@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expandAliases, parseAliases } from "../../../src/commands/sendmail/aliases.ts";
 import { createCollector } from "../../../src/commands/sendmail/collected.ts";
 import { qualify } from "../../../src/commands/sendmail/header.ts";
-import { readMessage } from "../../../src/commands/sendmail/sendmail.ts";
+import { readMessage } from "../../../src/commands/sendmail/message.ts";
 
 const author = { address: "ada@host.example", name: "", domain: "host.example" };
 let count = 0;
