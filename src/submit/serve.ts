@@ -64,7 +64,8 @@ export function serveTcp(door: Door, at: TcpAddress): TcpListener {
     port,
     open: () => server.pendingRequests,
     renew(next) {
-      // The runtime's own reload keeps the old certificate. The new listener is there before the old one goes.
+      // The runtime's own reload keeps the old certificate. The new listener is there before the old one goes, which takes its idle
+      // connections along and answers what it has read.
       if (tls !== null && next !== null) {
         const old = server;
         server = openServer(door, { ...at, port, tls: next });
