@@ -11,7 +11,7 @@ import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
 import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, ok, problem, type Result } from "./problem.ts";
-import type { Ask } from "./read.ts";
+import { type Ask, readerBusy } from "./read.ts";
 
 export interface EventDeps {
   readonly ask: Ask;
@@ -44,9 +44,9 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
     keyed(async (request) => {
       const wish = streamWish(request);
       if (wish.kind === "problem") return wish;
-      if (streams >= STREAMS_MAX) return problem(busy(`${STREAMS_MAX} streams are open already.`));
+      if (streams >= STREAMS_MAX) return problem(tooManyStreams);
       const end = await deps.feed.end();
-      if (end === null) return problem(busy("The reader did not answer in time."));
+      if (end === null) return problem(readerBusy);
       const { after, wants } = wish.value;
       streams++;
       const stream = open(deps, {
@@ -66,7 +66,11 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
   );
 }
 
-const busy = (detail: string): Problem => ({ name: "busy", detail, retryAfterS: BUSY_RETRY_S });
+const tooManyStreams: Problem = {
+  name: "busy",
+  detail: `${STREAMS_MAX} streams are open already.`,
+  retryAfterS: BUSY_RETRY_S,
+};
 
 interface ListWish {
   readonly feed: FeedQuery;
@@ -79,7 +83,7 @@ async function list(
   { feed, forward }: ListWish,
 ): Promise<Result<Response>> {
   const said = await ask({ ask: "feed", feed });
-  if (said.kind !== "found") return problem(busy("The reader did not answer in time. Try again."));
+  if (said.kind !== "found") return problem(readerBusy);
   const { events, more, next, forgotten } = said.view as FeedPage;
   const data = events.map(({ body }) => JSON.parse(body) as unknown);
   const cursor = forward ? { next } : { previous: more ? next : null };

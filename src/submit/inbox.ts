@@ -1,12 +1,14 @@
 // The built-in inbox: what `capture` and `*@postrider.test` took, so that a test suite can send and read back without a mail server.
 // `Prefer: wait=10` makes a list wait until there is something in it.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import { type Clock, sleep } from "../base/clock.ts";
 import type { InboxFilter, InboxItem, ListView } from "../mail/query.ts";
-import { answer, RAW_TYPE } from "./answer.ts";
+import { answer } from "./answer.ts";
+import type { Guard } from "./guard.ts";
 import type { InboxFiles } from "./inboxFiles.ts";
+import { limitOf, strangeParameter } from "./parameters.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
-import { type Ask, answerQuery } from "./read.ts";
+import { type Ask, answerQuery, rawHeaders, readerBusy } from "./read.ts";
 import type { Spool } from "./spool.ts";
 import { preferredWait } from "./wait.ts";
 
@@ -17,13 +19,6 @@ export interface InboxDeps {
   readonly spool: Pick<Spool, "read">;
 }
 
-type Guard<E extends object> = (
-  handler: (request: Request, context: Context<E>) => Promise<Result<Response>>,
-) => (context: Context<E>) => Response | Promise<Response>;
-
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
-const PARAMETER_MAX = 1024;
 /** Requests that wait at a time; one more is answered at once, as if it had not asked. */
 const WAITING_MAX = 50;
 const LOOK_EVERY_MS = 100;
@@ -55,7 +50,7 @@ export function addInbox<E extends object>(app: Hono<E>, deps: InboxDeps, keyed:
       const id = context.req.param("id") ?? "";
       const said = await deps.ask({ ask: "inboxMessage", id });
       if (said.kind === "found") return ok(answer(request, 200, said.view));
-      return said.kind === "missing" ? problem(noSuchMessage) : problem(busy);
+      return said.kind === "missing" ? problem(noSuchMessage) : problem(readerBusy);
     }),
   );
   app.get(
@@ -103,46 +98,21 @@ async function filled(
 }
 
 const texts = ["to", "from", "subject", "after", "before"] as const;
-const known: ReadonlySet<string> = new Set([...texts, "limit"]);
 
 function readFilter(search: URLSearchParams): Result<InboxFilter> {
-  const filter: { -readonly [K in keyof InboxFilter]: InboxFilter[K] } = { limit: LIMIT_DEFAULT };
-  for (const [name, value] of search) {
-    if (!known.has(name)) return problem(badParameter(name, "It is not known."));
-    if (value.length > PARAMETER_MAX) return problem(badParameter(name, "It is too long."));
-  }
+  const strange = strangeParameter(search, [...texts, "limit"]);
+  if (strange !== undefined) return problem(strange);
+  const limit = limitOf(search);
+  if (limit.kind === "problem") return limit;
+  const filter: { -readonly [K in keyof InboxFilter]: InboxFilter[K] } = { limit: limit.value };
   for (const name of texts) {
     const value = search.get(name);
     if (value !== null) filter[name] = value;
   }
-  const limit = search.get("limit");
-  if (limit !== null) {
-    filter.limit = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
-    if (filter.limit < 1 || filter.limit > LIMIT_MAX)
-      return problem(badParameter("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
-  }
   return ok(filter);
 }
-
-function badParameter(name: string, detail: string): Problem {
-  return {
-    name: "validation_error",
-    detail: `The parameter ${JSON.stringify(name.slice(0, 60))} is not valid. ${detail}`,
-  };
-}
-
-const rawHeaders = {
-  "content-type": RAW_TYPE,
-  "content-disposition": "attachment",
-  "x-content-type-options": "nosniff",
-} as const;
 
 const noSuchMessage: Problem = {
   name: "not_found",
   detail: "There is no such message in the inbox: it never was, or it has been cleared.",
-};
-const busy: Problem = {
-  name: "busy",
-  detail: "The reader did not answer in time. Try again.",
-  retryAfterS: 2,
 };

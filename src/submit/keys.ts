@@ -11,10 +11,11 @@ import { answer } from "./answer.ts";
 import { digestOf } from "./auth.ts";
 import type { Caller } from "./caller.ts";
 import { readFields } from "./fields.ts";
+import type { Guard, Handler } from "./guard.ts";
 import { keyFields, mayGrant, readTerms, usualTerms } from "./keyTerms.ts";
 import { answered } from "./operate.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
-import { pageOf } from "./keyPage.ts";
+import { pageOf } from "./listPage.ts";
 import { dayOf } from "./rates.ts";
 
 export interface KeysDeps {
@@ -26,17 +27,6 @@ export interface KeysDeps {
   readonly random: Random;
 }
 
-type Handler<E extends object> = (
-  request: Request,
-  context: Context<E>,
-  caller: Caller,
-) => Promise<Result<Response>>;
-/** Checks the key and turns problems into answers; whoever sees or changes keys needs the scope `manage`. */
-type Guard<E extends object> = (
-  handler: Handler<E>,
-  scope: "manage",
-) => (context: Context<E>) => Response | Promise<Response>;
-
 const TOKEN_BYTES = 20;
 const TOKEN_PREFIX = "pr_";
 const NAME_SHOWN_MAX = 60;
@@ -44,6 +34,7 @@ const NAME_SHOWN_MAX = 60;
 const BODY_MAX_BYTES = 32_768;
 
 export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: Guard<E>): void {
+  // Whoever sees keys could use one that may do more.
   const on = (handler: Handler<E>) => keyed(handler, "manage");
   const find = (context: Context<E>): Result<KeyRecord> => {
     const id = context.req.param("id");
@@ -57,10 +48,12 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
   app.get(
     "/api-keys",
     on(async (request) => {
-      const page = pageOf(new URL(request.url).searchParams, deps.keyRecords());
+      const keys = deps.keyRecords();
+      // They are few: all of them, where nobody asks for fewer.
+      const page = pageOf(new URL(request.url).searchParams, keys, "API key", keys.length);
       if (page.kind === "problem") return page;
-      const { has_more, keys } = page.value;
-      const data = keys.map((key) => viewOf(key, deps.clock));
+      const { has_more, rows } = page.value;
+      const data = rows.map((key) => viewOf(key, deps.clock));
       return ok(answer(request, 200, { object: "list", has_more, data }));
     }),
   );

@@ -26,9 +26,9 @@ export function strangeParameter(
 }
 
 /** How many rows one page has. */
-export function limitOf(search: URLSearchParams): Result<number> {
+export function limitOf(search: URLSearchParams, usual = LIMIT_DEFAULT): Result<number> {
   const text = search.get("limit");
-  if (text === null) return ok(LIMIT_DEFAULT);
+  if (text === null) return ok(usual);
   // Digits only: Number() would also take "1e1", " 5 " and "0x10".
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= LIMIT_MAX) return ok(limit);

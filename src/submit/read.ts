@@ -4,13 +4,11 @@ import { unreachable } from "../base/unreachable.ts";
 import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
 import { RAW_TYPE, answer } from "./answer.ts";
+import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import { readInstant } from "./schedule.ts";
 import type { Spool } from "./spool.ts";
 
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
-const PARAMETER_MAX = 1024;
 const BUSY_RETRY_S = 2;
 
 /** Answers within its own time; what the reader cannot answer comes back as `busy`. */
@@ -38,7 +36,7 @@ export async function answerQuery(
     case "gone":
       return problem(gone);
     case "busy":
-      return problem(busy);
+      return problem(readerBusy);
     case "invalid":
       return problem(badParameter(said.field, said.detail));
     default:
@@ -46,7 +44,7 @@ export async function answerQuery(
   }
 }
 
-const rawHeaders = {
+export const rawHeaders = {
   "content-type": RAW_TYPE,
   // Foreign content: never shown as a page of ours.
   "content-disposition": "attachment",
@@ -64,18 +62,15 @@ const texts = [
   "before",
 ] as const;
 const times = ["since", "until"] as const;
-const known: ReadonlySet<string> = new Set([...texts, ...times, "status", "limit"]);
+const known = [...texts, ...times, "status", "limit"];
 
-/** The query of GET /emails. A parameter that is not known is refused: it would silently widen the list. */
+/** The query of GET /emails. */
 export function readFilter(search: URLSearchParams): Result<ListFilter> {
-  const filter: { -readonly [K in keyof ListFilter]: ListFilter[K] } = { limit: LIMIT_DEFAULT };
-  const seen = new Set<string>();
-  for (const [name, value] of search) {
-    if (!known.has(name)) return problem(badParameter(name, "It is not known."));
-    if (value.length > PARAMETER_MAX) return problem(badParameter(name, "It is too long."));
-    if (seen.has(name)) return problem(badParameter(name, "It is given more than once."));
-    seen.add(name);
-  }
+  const strange = strangeParameter(search, known);
+  if (strange !== undefined) return problem(strange);
+  const limit = limitOf(search);
+  if (limit.kind === "problem") return limit;
+  const filter: { -readonly [K in keyof ListFilter]: ListFilter[K] } = { limit: limit.value };
   for (const name of texts) {
     const value = search.get(name);
     if (value !== null) filter[name] = value;
@@ -94,23 +89,7 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
       return problem(badParameter("status", `It must be one of ${recipientStates.join(", ")}.`));
     filter.status = status as StateName | "dead";
   }
-  // Digits only: Number() would also take "1e1", " 5 " and "0x10".
-  const limit = search.get("limit");
-  if (limit !== null) {
-    filter.limit = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
-    if (filter.limit < 1 || filter.limit > LIMIT_MAX)
-      return problem(badParameter("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
-  }
   return ok(filter);
-}
-
-function badParameter(name: string, detail: string): Problem {
-  const shown = name.slice(0, 60);
-  return {
-    name: "validation_error",
-    detail: `The parameter ${JSON.stringify(shown)} is not valid. ${detail}`,
-    faults: [{ pointer: `?${shown}`, code: "invalid_value", detail }],
-  };
 }
 
 const noSuchEmail: Problem = {
@@ -123,7 +102,7 @@ const gone: Problem = {
     "The bytes of this message are no longer kept: they go with the last final state, those of " +
     "bounced and expired mail after dead_letter_days.",
 };
-const busy: Problem = {
+export const readerBusy: Problem = {
   name: "busy",
   detail: "The reader did not answer in time. Try again.",
   retryAfterS: BUSY_RETRY_S,

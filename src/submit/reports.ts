@@ -11,7 +11,7 @@ import type { Guard } from "./guard.ts";
 import { answered } from "./operate.ts";
 import { badParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
-import type { Ask } from "./read.ts";
+import { type Ask, readerBusy } from "./read.ts";
 
 export interface ReportDeps {
   readonly ask: Ask;
@@ -20,7 +20,6 @@ export interface ReportDeps {
   readonly meter: Pick<Meter, "counter">;
 }
 
-const BUSY_RETRY_S = 5;
 const ADDRESSES_MAX = 10;
 const ADDRESS_MAX = 320;
 
@@ -53,12 +52,7 @@ export function addReports<E extends object>(
       const bytes = await readWhole(request, REPORT_MAX_BYTES, deps.clock);
       if (bytes.kind === "problem") return bytes;
       const said = await deps.ask({ ask: "report", bytes: new Uint8Array(bytes.value), to });
-      if (said.kind !== "found")
-        return problem({
-          name: "busy",
-          detail: "The reader did not answer in time. Try again.",
-          retryAfterS: BUSY_RETRY_S,
-        });
+      if (said.kind !== "found") return problem(readerBusy);
       return record(request, deps, said.view as ReportView);
     }),
   );

@@ -1,6 +1,6 @@
 // /webhooks: who is told what happens, where, and how it went. Resend's shapes; the queue thread keeps the book, the dispatcher of the
 // report room does the telling.
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import type { Cidr } from "../base/cidr.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
@@ -20,9 +20,12 @@ import { parseTarget } from "../web/target.ts";
 import { answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
+import type { Guard } from "./guard.ts";
+import { pageOf } from "./listPage.ts";
 import { answered } from "./operate.ts";
+import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
-import { type Ask, answerQuery } from "./read.ts";
+import { type Ask, answerQuery, readerBusy } from "./read.ts";
 import type { Spool } from "./spool.ts";
 
 export interface WebhookDesk {
@@ -45,15 +48,6 @@ export interface WebhookDeps {
   readonly tag: string;
 }
 
-type Handler<E extends object> = (
-  request: Request,
-  context: Context<E>,
-  caller: Caller,
-) => Promise<Result<Response>>;
-type Guard<E extends object> = (
-  handler: Handler<E>,
-) => (context: Context<E>) => Response | Promise<Response>;
-
 /** A webhook that is there. */
 type Found = (
   webhook: WebhookRecord,
@@ -63,8 +57,6 @@ type Found = (
 
 const BODY_MAX_BYTES = 16_384;
 const SECRET_BYTES = 32;
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
 const TYPES_MAX = 100;
 
 export function addWebhooks<E extends object>(
@@ -122,12 +114,14 @@ export function addWebhooks<E extends object>(
     "/webhooks/:id/events",
     at(async ({ number }, request) => {
       const query = new URL(request.url).searchParams;
+      const strange = strangeParameter(query, ["limit", "after"]);
+      if (strange !== undefined) return problem(strange);
       const limit = limitOf(query);
       if (limit.kind === "problem") return limit;
       const place = query.get("after");
       const after = place === null ? undefined : hookEventOf(place);
       if (place !== null && after === undefined)
-        return problem(badField("after", "It must be an id of this list."));
+        return problem(badParameter("after", "It must be an id of this list."));
       const filter = { webhook: number, limit: limit.value };
       return answerQuery(request, deps, {
         ask: "webhookEvents",
@@ -169,8 +163,7 @@ async function replayed(
   if (event < 0) return problem(noSuchEvent);
   if (!enabled) return problem(isOff);
   const said = await ask({ ask: "feed", feed: { after: event - 1, limit: 1 } });
-  if (said.kind !== "found")
-    return problem({ name: "busy", detail: "The reader did not answer in time.", retryAfterS: 5 });
+  if (said.kind !== "found") return problem(readerBusy);
   const { events } = said.view as {
     events: readonly { id: number; type: string; email_id: string }[];
   };
@@ -276,30 +269,11 @@ function newSecret(random: Random): string {
   return `whsec_${Buffer.from(random.bytes(SECRET_BYTES)).toString("base64")}`;
 }
 
-/** Newest first, after or before one of them. */
 function list(request: Request, records: readonly WebhookRecord[]): Result<Response> {
-  const query = new URL(request.url).searchParams;
-  const limit = limitOf(query);
-  if (limit.kind === "problem") return limit;
-  const all = [...records].reverse();
-  const [after, before] = [query.get("after"), query.get("before")];
-  const place = after ?? before;
-  const found = place === null ? -1 : all.findIndex(({ id }) => id === place);
-  if (place !== null && found < 0)
-    return problem(badField(after === null ? "before" : "after", "There is no such webhook."));
-  const behind = before !== null && after === null;
-  const from = behind ? Math.max(0, found - limit.value) : found + 1;
-  const to = behind ? found : from + limit.value;
-  const has_more = behind ? from > 0 : to < all.length;
-  const data = all.slice(from, to).map(viewOf);
-  return ok(answer(request, 200, { object: "list", has_more, data }));
-}
-
-function limitOf(query: URLSearchParams): Result<number> {
-  const text = query.get("limit");
-  const limit = text === null ? LIMIT_DEFAULT : Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return ok(limit);
-  return problem(badField("limit", `It must be a whole number from 1 to ${LIMIT_MAX}.`));
+  const page = pageOf(new URL(request.url).searchParams, records, "webhook");
+  if (page.kind === "problem") return page;
+  const { has_more, rows } = page.value;
+  return ok(answer(request, 200, { object: "list", has_more, data: rows.map(viewOf) }));
 }
 
 function viewOf(record: WebhookRecord) {

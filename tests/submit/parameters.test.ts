@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createFixture, type Fixture } from "./doorFixture.ts";
 
-const LISTS = ["/events", "/suppressions"];
+const LISTS = ["/api-keys", "/emails", "/events", "/inbox", "/suppressions", "/webhooks"];
 
 let fixture: Fixture;
 beforeEach(() => {
