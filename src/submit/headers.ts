@@ -11,6 +11,8 @@ import {
   refused,
 } from "../mail/compose/headerText.ts";
 
+import { OWN_PREFIX } from "../mail/raw/readHeader.ts";
+
 /** Bytes of all fields together, as RFC 5322 servers commonly bound a header. */
 const HEADER_BLOCK_MAX_BYTES = 65_536;
 const FIELDS_MAX = 200;
@@ -27,7 +29,18 @@ const forbidden = new Set([
   "dkim-signature",
   "authentication-results",
   "mime-version",
+  // Never sent on from raw mail either: it would show recipients that nobody may see.
+  "resent-bcc",
 ]);
+
+/** What raw mail says in its header, a request says elsewhere. Here it would do nothing, and be sent on. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "idempotency-key": "Send it as a header of the request.",
+  "resend-idempotency-key": "Send Idempotency-Key as a header of the request.",
+  "x-postrider-priority": 'Use the field "priority".',
+  "x-postrider-tag": 'Use the field "tags".',
+  "x-postrider-reference": 'Use the field "reference".',
+};
 
 export interface ReadHeaders {
   readonly fields: readonly { readonly name: HeaderName; readonly value: HeaderText }[];
@@ -89,6 +102,9 @@ function readName(key: string): Parsed<HeaderName> {
   const lower = key.toLowerCase();
   if (forbidden.has(lower) || lower.startsWith("content-"))
     return refused(`${shown(key)} may not be set here. Remove it.`);
+  const elsewhere = Object.hasOwn(ELSEWHERE, lower) ? ELSEWHERE[lower] : undefined;
+  if (elsewhere !== undefined || lower.startsWith(OWN_PREFIX))
+    return refused(`${shown(key)} may not be set here. ${elsewhere ?? "Remove it."}`);
   return parseHeaderName(key);
 }
 

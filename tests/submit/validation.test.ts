@@ -148,6 +148,11 @@ describe("fields", () => {
 
   test.each([
     "From",
+    "Resent-Bcc",
+    "Idempotency-Key",
+    "resend-idempotency-key",
+    "X-Postrider-Priority",
+    "x-postrider-else",
     "bcc",
     "RECEIVED",
     "Return-Path",
