@@ -1,5 +1,5 @@
 // How a command talks to the daemon: HTTP over its local socket, where the file's permissions are the key, or to another host.
-// The only file of the product that sends HTTP requests.
+// The only file of the commands that sends HTTP requests.
 import { accessSync, constants } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 

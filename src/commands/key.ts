@@ -1,6 +1,8 @@
 // `postrider key create|list|update|revoke`: who may use the API, and for what.
 import type { Command } from "commander";
+import type { KeyView } from "../mail/apiKey.ts";
 import type { ListView } from "../mail/query.ts";
+import { countOf } from "./counts.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
@@ -22,21 +24,6 @@ interface TermOptions extends ShowOptions {
   readonly queueMax?: string;
   readonly expiresIn?: string;
   readonly capture?: boolean;
-}
-
-/** As the API shows it. */
-interface KeyView {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: readonly string[];
-  readonly domains: readonly string[] | null;
-  readonly rate: string | null;
-  readonly daily_quota: number | null;
-  readonly used_today: number | null;
-  readonly capture: boolean;
-  readonly expires_at: string | null;
-  readonly expired: boolean;
-  readonly last_used_at: string | null;
 }
 
 export function addKey(program: Command, deps: CliDeps): void {
@@ -116,12 +103,6 @@ function termsOf(options: TermOptions): Readonly<Record<string, unknown>> {
     capture,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-function countOf(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new CommandFailure(exitCodes.usage, `${option}: found ${text}; allowed: a whole number`);
 }
 
 async function listKeys(client: DaemonClient): Promise<readonly KeyView[]> {

@@ -76,3 +76,23 @@ export function showKeyRate({ count, perMs }: KeyRate): string {
   const unit = Object.keys(units).find((name) => units[name] === perMs);
   return `${count}/${unit ?? "?"}`;
 }
+
+/** As the API shows it. */
+export interface KeyView {
+  readonly object: "api_key";
+  readonly id: string;
+  readonly name: string;
+  readonly permission: "full_access" | "sending_access" | null;
+  readonly scopes: readonly string[];
+  readonly domains: readonly string[] | null;
+  readonly rate: string | null;
+  readonly burst: number | null;
+  readonly daily_quota: number | null;
+  readonly used_today: number | null;
+  readonly queue_max: number | null;
+  readonly capture: boolean;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly expired: boolean;
+  readonly last_used_at: string | null;
+}

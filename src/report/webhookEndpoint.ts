@@ -3,6 +3,7 @@
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
+import { unreachable } from "../base/unreachable.ts";
 import type { FeedPage } from "../mail/eventView.ts";
 import type { FeedQuery } from "../mail/query.ts";
 import {
@@ -204,6 +205,8 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
         return switchOff("The receiver answered 410: it is gone.");
       case "failed":
         return failed(item, attempt, outcome.retryAfterMs);
+      default:
+        return unreachable(outcome);
     }
   }
 

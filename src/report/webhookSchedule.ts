@@ -22,7 +22,7 @@ export const retryStepsMs: readonly number[] = [
 /** Never earlier than the step, so that it means what it says; spread, so that a receiver that comes back is not overrun. */
 const JITTER_SHARE = 0.1;
 /** A receiver may ask for a pause, but not for ever. */
-export const RETRY_AFTER_MAX_MS = 24 * H;
+const RETRY_AFTER_MAX_MS = 24 * H;
 
 /** An endpoint that took nothing for so long is switched off, once an event has been tried often enough for it. */
 const DISABLE_AFTER_MS = 72 * H;

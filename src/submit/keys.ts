@@ -3,7 +3,7 @@
 import type { Context, Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import { type KeyRecord, type KeyTerms, showKeyRate } from "../mail/apiKey.ts";
+import { type KeyRecord, type KeyTerms, type KeyView, showKeyRate } from "../mail/apiKey.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
 import type { Domains } from "../mail/domain.ts";
 import { hostTag, IDS_PER_MS, uuidOf } from "../mail/id.ts";
@@ -132,7 +132,7 @@ function changed(
 }
 
 /** RFC 4648 6 in lower case: 5 bits a character, and nothing in it that a shell, a URL or a reader could mistake. */
-export function base32(bytes: Uint8Array): string {
+function base32(bytes: Uint8Array): string {
   let text = "";
   let bits = 0;
   let value = 0;
@@ -145,25 +145,6 @@ export function base32(bytes: Uint8Array): string {
 }
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
-
-export interface KeyView {
-  readonly object: "api_key";
-  readonly id: string;
-  readonly name: string;
-  readonly permission: "full_access" | "sending_access" | null;
-  readonly scopes: readonly string[];
-  readonly domains: readonly string[] | null;
-  readonly rate: string | null;
-  readonly burst: number | null;
-  readonly daily_quota: number | null;
-  readonly used_today: number | null;
-  readonly queue_max: number | null;
-  readonly capture: boolean;
-  readonly created_at: string;
-  readonly expires_at: string | null;
-  readonly expired: boolean;
-  readonly last_used_at: string | null;
-}
 
 function viewOf(key: KeyRecord, clock: Pick<Clock, "now">): KeyView {
   const now = clock.now();

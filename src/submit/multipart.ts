@@ -22,7 +22,7 @@ export interface FormParser {
 
 /** Octets that are looked at in one piece. */
 const STEP_BYTES = 65_536;
-export const PART_HEADER_MAX_BYTES = 8192;
+const PART_HEADER_MAX_BYTES = 8192;
 /** RFC 2046 5.1.1. */
 const BOUNDARY_MAX = 70;
 const CRLF = Buffer.from("\r\n");

@@ -8,7 +8,7 @@ import type { Health } from "./door.ts";
 import type { Ask } from "./read.ts";
 
 /** Longer than this nobody waits; the listener's own limit for a silent connection lies above it. */
-export const WAIT_MAX_S = 60;
+const WAIT_MAX_S = 60;
 /** Requests that wait at a time; one more is answered at once, as if it had not asked. */
 const WAITING_MAX = 1000;
 /** How often the reader is asked: soon while somebody came just now, since most mail takes some hundredths of a second. */

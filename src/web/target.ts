@@ -20,7 +20,7 @@ export type ParsedTarget =
   | { readonly kind: "parsed"; readonly target: Target }
   | { readonly kind: "refused"; readonly why: string };
 
-export const URL_LENGTH_MAX = 2048;
+const URL_LENGTH_MAX = 2048;
 const PORTS: Readonly<Record<Scheme, number>> = { http: 80, https: 443 };
 
 export function parseTarget(text: string): ParsedTarget {
