@@ -8,17 +8,16 @@ import type { FeedPage } from "../mail/eventView.ts";
 import type { FeedQuery } from "../mail/query.ts";
 import {
   type HookAttempt,
-  type HookEntry,
   hookEventId,
   type HookPending,
   type HookProgress,
-  type HookStatus,
   PENDING_MAX,
   typesOf,
   type WebhookRecord,
 } from "../mail/webhook.ts";
 import type { WebPost, WebReply } from "../web/client.ts";
 import { fitBody } from "./webhookBody.ts";
+import { createHookNotes } from "./webhookNotes.ts";
 import { outcomeOf, REPLY_BYTES_KEPT, wordsOf } from "./webhookOutcome.ts";
 import { isHopeless, nextAttemptAt } from "./webhookSchedule.ts";
 import { signedHeaders } from "./webhookSigning.ts";
@@ -76,15 +75,11 @@ const PROBE_MS = 300_000;
 /** Events of one page, and how few of them are left when the next is read. */
 const PAGE_EVENTS = 128;
 const REFILL_BELOW = 64;
-/** Of what is taken at once, the log keeps so many between two writes: the rest is only counted by the cursor. */
-const LOGGED_MAX = 200;
-/** What is noted and not yet written; beyond that nothing is sent. */
-const NOTED_MAX = 2000;
-
 export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): HookEndpoint {
   const { clock, log } = deps;
   let record = first;
   const window = createHookWindow(first.cursor);
+  const notes = createHookNotes(first);
   const aborting = new AbortController();
   let inFlight = 0;
   let allowed = IN_FLIGHT_FIRST;
@@ -92,53 +87,22 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
   let { failingSince } = first;
   let restUntil: EpochMs = 0;
   let closed = false;
-  /** By event: what must be written. */
-  let owed = new Map<number, HookEntry>();
-  /** What would be good to have in the log. */
-  let told: HookEntry[] = [];
-  let toldCursor = first.cursor;
-  let toldFailing = first.failingSince;
-  /** We switched it off, and why, until that is told. */
+  /** We switched it off. */
   let off = false;
-  let disable: string | null = null;
   let probedAtMs = -Infinity;
 
   const isDown = (): boolean => failures >= DOWN_AFTER;
   const isOn = (): boolean => record.enabled && !closed && !off;
 
-  function note(item: HookItem, status: HookStatus, attempts: readonly HookAttempt[]): void {
-    const { event, type, email, tries, parked } = item;
-    const dueAt = status === "pending" ? item.dueAt : null;
-    const entry: HookEntry = { event, type, email, status, dueAt, tries, attempts };
-    if (!parked && status === "success") {
-      told.push(entry);
-      if (told.length > 2 * LOGGED_MAX) told = told.slice(-LOGGED_MAX);
-      return;
-    }
-    const before = owed.get(event);
-    owed.set(event, { ...entry, attempts: [...(before?.attempts ?? []), ...attempts] });
-  }
-
-  /** A fact about the endpoint itself, for its log. */
-  function remark(type: string, text: string): void {
-    const now = clock.now();
-    let event = -now;
-    while (owed.has(event)) event--;
-    const attempts = [{ at: now, status: 0, durationMs: 0, text }];
-    owed.set(event, {
-      ...{ event, type, email: "", status: "failed", dueAt: null, tries: 0, attempts },
-    });
-  }
-
   function switchOff(why: string): void {
     off = true;
-    disable = why;
-    remark("webhook.endpoint_disabled", why);
+    notes.disabled(why);
+    notes.remark("webhook.endpoint_disabled", why, clock.now());
     log("warn", "webhook.endpoint_disabled", { webhook: record.id, why });
   }
 
   function pump(): void {
-    while (isOn() && owed.size < NOTED_MAX && clock.now() >= restUntil) {
+    while (isOn() && !notes.isFull() && clock.now() >= restUntil) {
       if (inFlight >= (isDown() ? 1 : allowed) || !deps.seize(inFlight)) return;
       const item = window.next(clock.now(), orElse());
       if (item === undefined) return deps.free();
@@ -215,7 +179,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     failures = 0;
     failingSince = null;
     allowed = Math.min(IN_FLIGHT_MAX, allowed + 1);
-    note(item, "success", [attempt]);
+    notes.note(item, "success", [attempt]);
     window.settle(item);
     if (!wasDown) return;
     window.hurry(clock.now());
@@ -243,19 +207,19 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       return switchOff(`Nothing was taken since ${new Date(failingSince).toISOString()}.`);
     }
     if (dueAt !== undefined) return postpone(item, dueAt, [attempt]);
-    note(item, "failed", [attempt]);
+    notes.note(item, "failed", [attempt]);
     window.settle(item);
   }
 
   /** Also those of the same message behind it, which wait for it. */
   function postpone(item: HookItem, dueAt: EpochMs, attempts: readonly HookAttempt[]): void {
     const parked = window.park(item, dueAt);
-    note(item, "pending", attempts);
-    for (const one of parked) if (one !== item) note(one, "pending", []);
+    notes.note(item, "pending", attempts);
+    for (const one of parked) if (one !== item) notes.note(one, "pending", []);
   }
 
   function giveUp(item: HookItem, text: string): void {
-    note(item, "failed", [{ at: clock.now(), status: 0, durationMs: 0, text }]);
+    notes.note(item, "failed", [{ at: clock.now(), status: 0, durationMs: 0, text }]);
     window.settle(item);
   }
 
@@ -265,11 +229,10 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       if (next.enabled && !record.enabled) {
         failures = 0;
         failingSince = null;
-        toldFailing = null;
         restUntil = 0;
         allowed = IN_FLIGHT_FIRST;
         off = false;
-        disable = null;
+        notes.enabled();
         window.renew(0);
       }
       record = next;
@@ -287,33 +250,14 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       if (closed) return;
       if (forgotten > window.readTo()) {
         const text = `The events ${window.readTo() + 1} to ${forgotten} are no longer kept.`;
-        remark("webhook.events_skipped", text);
+        notes.remark("webhook.events_skipped", text, clock.now());
         log("warn", "webhook.events_skipped", { webhook: record.id, text });
       }
-      for (const item of window.add(events, Math.max(next, forgotten))) note(item, "pending", []);
+      for (const item of window.add(events, Math.max(next, forgotten)))
+        notes.note(item, "pending", []);
     },
-    progress() {
-      const cursor = window.cursor();
-      const changed = cursor !== toldCursor || failingSince !== toldFailing || disable !== null;
-      if (!changed && owed.size === 0 && told.length === 0) return null;
-      const entries = [...told.slice(-LOGGED_MAX), ...owed.values()];
-      const progress = { number: record.number, cursor, failingSince, entries, disable };
-      owed = new Map();
-      told = [];
-      disable = null;
-      toldCursor = cursor;
-      toldFailing = failingSince;
-      return progress;
-    },
-    untold({ entries, disable: why }) {
-      toldCursor = -1;
-      if (off) disable ??= why;
-      for (const entry of entries) {
-        const later = owed.get(entry.event);
-        if (later === undefined) owed.set(entry.event, entry);
-        else owed.set(entry.event, { ...later, attempts: [...entry.attempts, ...later.attempts] });
-      }
-    },
+    progress: () => notes.progress({ cursor: window.cursor(), failingSince }),
+    untold: (progress) => notes.untold(progress, off),
     inFlight: () => inFlight,
     standing: () => ({ waiting: window.fresh() + window.parked(), readTo: window.readTo() }),
     close() {
