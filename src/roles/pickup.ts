@@ -18,6 +18,7 @@ import type { Log } from "../base/log.ts";
 import { ENVELOPE_BYTES_MAX, isPickupName, partsOf, unpackEnvelope } from "../mail/pickup.ts";
 import type { Caller } from "../submit/caller.ts";
 import type { Door, Peer } from "../submit/door.ts";
+import { firstLine, streamOf } from "../submit/fileReading.ts";
 
 export interface PickupFolder {
   readonly path: string;
@@ -41,7 +42,6 @@ const RESTING_MAX = 10_000;
 /** A file under its hidden name belongs to a writer that is at work, until it is so old. */
 const UNFINISHED_MS = 24 * 3_600_000;
 const FAILED_FOLDER = "failed";
-const PIECE_BYTES = 65_536;
 const STICKY = 0o1000;
 
 interface State {
@@ -190,7 +190,7 @@ async function submit(
   name: string,
   file: FileHandle,
 ): Promise<Outcome> {
-  const line = await firstLine(file);
+  const line = await firstLine(file, ENVELOPE_BYTES_MAX);
   const envelope = line === undefined ? undefined : unpackEnvelope(line.toString());
   if (line === undefined || envelope === undefined)
     return setAside(state, folder, name, "its first line is no envelope");
@@ -199,7 +199,8 @@ async function submit(
     const request = new Request(`http://pickup/send?${query}`, {
       method: "POST",
       headers: { "content-type": "message/rfc822", "idempotency-key": idempotencyKey },
-      body: streamFrom(file, line.length + 1),
+      // The file is open for its other parts.
+      body: streamOf(file, line.length + 1, async () => {}),
     });
     const response = await state.door.send(request, peer);
     const problem = await wordsIn(response);
@@ -225,33 +226,6 @@ async function wordsIn(response: Response): Promise<ProblemWords> {
   };
   const faults = (errors ?? []).map((one) => one.detail ?? "");
   return { name: name ?? "", detail: [detail ?? "", ...faults].join(" ").trim() };
-}
-
-/** Without its LF; undefined when there is none within the bound. */
-async function firstLine(file: FileHandle): Promise<Buffer | undefined> {
-  let held: Buffer = Buffer.alloc(0);
-  while (held.length < ENVELOPE_BYTES_MAX) {
-    const piece = Buffer.alloc(PIECE_BYTES);
-    const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, held.length);
-    if (bytesRead === 0) return undefined;
-    held = Buffer.concat([held, piece.subarray(0, bytesRead)]);
-    const end = held.indexOf(0x0a);
-    if (end >= 0) return held.subarray(0, end);
-  }
-  return undefined;
-}
-
-function streamFrom(file: FileHandle, from: number): ReadableStream<Uint8Array> {
-  let at = from;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const piece = new Uint8Array(PIECE_BYTES);
-      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
-      at += bytesRead;
-      if (bytesRead === 0) controller.close();
-      else controller.enqueue(piece.subarray(0, bytesRead));
-    },
-  });
 }
 
 /** Nothing is lost: an operator finds it, and the log says why. */

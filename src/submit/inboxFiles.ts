@@ -1,7 +1,8 @@
 // The files of the built-in inbox, for whoever wants a message's source or is done with it.
-import { type FileHandle, open, readdir, unlink } from "node:fs/promises";
+import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { INBOX_FACTS_BYTES_MAX, inboxFile, inboxId, isInboxId } from "../mail/inbox.ts";
+import { firstLine, isMissing, openIfThere, streamOf } from "./fileReading.ts";
 
 export interface InboxSource {
   readonly sizeBytes: number;
@@ -17,9 +18,6 @@ export interface InboxFiles {
   clear(): Promise<number>;
 }
 
-const PIECE_BYTES = 65_536;
-const LF = 0x0a;
-
 export function createInboxFiles(folder: string): InboxFiles {
   const remove = (file: string): Promise<boolean> =>
     unlink(join(folder, file)).then(
@@ -32,14 +30,14 @@ export function createInboxFiles(folder: string): InboxFiles {
   return {
     async source(id) {
       if (!isInboxId(id)) return undefined;
-      const file = await open(join(folder, inboxFile(id)), "r").catch((error: unknown) => {
-        if (isMissing(error)) return undefined;
-        throw error;
-      });
+      const file = await openIfThere(join(folder, inboxFile(id)));
       if (file === undefined) return undefined;
-      const start = await messageStart(file);
+      const line = await firstLine(file, INBOX_FACTS_BYTES_MAX);
       const { size } = await file.stat();
-      if (start !== undefined) return { sizeBytes: size - start, bytes: streamOf(file, start) };
+      if (line !== undefined) {
+        const start = line.length + 1;
+        return { sizeBytes: size - start, bytes: streamOf(file, start) };
+      }
       await file.close();
       return undefined;
     },
@@ -57,33 +55,3 @@ export function createInboxFiles(folder: string): InboxFiles {
 }
 
 /** Behind the line of facts; undefined when a power cut has left none. */
-async function messageStart(file: FileHandle): Promise<number | undefined> {
-  const piece = new Uint8Array(PIECE_BYTES);
-  for (let at = 0; at <= INBOX_FACTS_BYTES_MAX;) {
-    const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
-    const end = piece.subarray(0, bytesRead).indexOf(LF);
-    if (end >= 0) return at + end + 1;
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return undefined;
-}
-
-function streamOf(file: FileHandle, from: number): ReadableStream<Uint8Array> {
-  let at = from;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const piece = new Uint8Array(PIECE_BYTES);
-      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
-      at += bytesRead;
-      if (bytesRead > 0) return controller.enqueue(piece.subarray(0, bytesRead));
-      await file.close();
-      controller.close();
-    },
-    cancel: () => file.close(),
-  });
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}

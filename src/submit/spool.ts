@@ -3,6 +3,7 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../base/random.ts";
+import { openIfThere, streamOf } from "./fileReading.ts";
 import { type Result, ok, problem } from "./problem.ts";
 
 export interface SpoolFile {
@@ -41,10 +42,7 @@ const PIECE_BYTES = 65_536;
 export function createSpool(folder: string, random: Random): Spool {
   return {
     async read(name) {
-      const file = await open(join(folder, name), "r").catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return undefined;
-        throw error;
-      });
+      const file = await openIfThere(join(folder, name));
       return file === undefined ? undefined : streamOf(file);
     },
     async create() {
@@ -121,19 +119,6 @@ function scratchOf(file: FileHandle): Scratch {
       await file.close();
     },
   };
-}
-
-function streamOf(file: FileHandle): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const piece = new Uint8Array(PIECE_BYTES);
-      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES);
-      if (bytesRead > 0) return controller.enqueue(piece.subarray(0, bytesRead));
-      await file.close();
-      controller.close();
-    },
-    cancel: () => file.close(),
-  });
 }
 
 async function syncFolder(folder: string): Promise<void> {
