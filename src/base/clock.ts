@@ -39,6 +39,11 @@ export const systemClock: Clock = {
   soon: (run) => void setImmediate(run),
 };
 
+/** As RFC 3339 has it, in UTC. */
+export function iso(at: EpochMs): string {
+  return new Date(at).toISOString();
+}
+
 /** Resolves after `delayMs`; rejects with the signal's reason when aborted first. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

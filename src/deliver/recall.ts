@@ -1,7 +1,6 @@
 // Giving back what the queue wants back: what waits for a connection at once, and a running session so long as the final dot of its
 // message has not been sent. A session is cut by closing its connection: there is no other way to leave a message unsent.
-import type { Late, Recall } from "../mail/recall.ts";
-import { isRecalled } from "../mail/recall.ts";
+import { isRecalled, type Late, type Recall } from "../mail/recall.ts";
 import type { Trial, Work } from "./attempt.ts";
 import type { Link } from "./open.ts";
 import type { Group } from "./site.ts";

@@ -1,6 +1,11 @@
 // API keys in SQLite.
-import { type KeyRecord, parseKeyRate, type Scope, showKeyRate } from "../mail/apiKey.ts";
-import type { KeyTerms } from "../mail/apiKey.ts";
+import {
+  type KeyRecord,
+  type KeyTerms,
+  parseKeyRate,
+  type Scope,
+  showKeyRate,
+} from "../mail/apiKey.ts";
 import type { KeyStore } from "./keys.ts";
 import type { Prepare } from "./sqlite-open.ts";
 

@@ -3,11 +3,12 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import PostalMime from "postal-mime";
+import { iso } from "../base/clock.ts";
 import type { EventType } from "../mail/event.ts";
 import { acceptedAtOf, type HostTag, idOf, uuidOf } from "../mail/id.ts";
 import type { EmailView, RecipientView, SettledView } from "../mail/query.ts";
 import { FIRST_FINAL, recipientStates, type StateName, stateNumber } from "../mail/state.ts";
-import { iso, lastWord } from "./events.ts";
+import { lastWord } from "./events.ts";
 import type { Stored, StoredMessage, StoredRecipient } from "./stored.ts";
 
 /** A larger message is shown without its text: parsing it would hold up every other question. */

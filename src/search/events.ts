@@ -1,4 +1,5 @@
 // A row of the event table, told as the API tells it.
+import { iso } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import {
   attemptIdOf,
@@ -297,8 +298,4 @@ export function lastWord(step: Step): string {
 
 function joined(words: readonly string[]): string {
   return words.filter((word) => word !== "").join(" ");
-}
-
-export function iso(at: number): string {
-  return new Date(at).toISOString();
 }

@@ -1,12 +1,11 @@
 // GET /queue: counts that the queue keeps anyway, and a bounded look at each site that waits.
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
-import type { Priority } from "../mail/message.ts";
-import { priorities } from "../mail/message.ts";
+import { priorities, type Priority } from "../mail/message.ts";
 import type { QueueView, SiteDepth } from "../mail/query.ts";
 import { FIRST_FINAL } from "../mail/state.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
-import { iso, lastWord } from "./events.ts";
+import { lastWord } from "./events.ts";
 import { type Connection, termKey } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
 

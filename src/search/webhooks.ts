@@ -1,6 +1,7 @@
 // The delivery log of a webhook, and what waits there for its next attempt.
+import { iso } from "../base/clock.ts";
 import type { HostTag } from "../mail/id.ts";
-import type { Answer, ListView } from "../mail/query.ts";
+import type { Answer, FeedQuery, ListView, WebhookFilter } from "../mail/query.ts";
 import {
   type HookAttempt,
   type HookAttemptView,
@@ -11,8 +12,6 @@ import {
   PENDING_MAX,
 } from "../mail/webhook.ts";
 import type { FeedPage } from "../mail/eventView.ts";
-import type { FeedQuery, WebhookFilter } from "../mail/query.ts";
-import { iso } from "./events.ts";
 import type { Connection } from "./index-file.ts";
 
 const COLUMNS = "SELECT event, type, email, status, due, tries, log, at FROM webhook_event";

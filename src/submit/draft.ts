@@ -3,8 +3,7 @@
 import { hash } from "node:crypto";
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Address } from "../mail/address.ts";
-import { composeMessage, draftNeedsUtf8 } from "../mail/compose/compose.ts";
-import type { Draft } from "../mail/compose/compose.ts";
+import { composeMessage, type Draft, draftNeedsUtf8 } from "../mail/compose/compose.ts";
 import { parseHeaderText } from "../mail/compose/headerText.ts";
 import type { Attachment } from "../mail/compose/part.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";

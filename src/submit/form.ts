@@ -7,8 +7,15 @@ import type { StoredContent } from "./content.ts";
 import { createFieldKeeper, createFileKeeper } from "./formParts.ts";
 import { type FormEvent, boundaryOf, createFormParser } from "./multipart.ts";
 import type { PartHeader } from "./partHeader.ts";
-import { type Fault, type Problem, type Result, ok, pointerOf, problem } from "./problem.ts";
-import { problemOf } from "./problem.ts";
+import {
+  type Fault,
+  ok,
+  pointerOf,
+  type Problem,
+  problem,
+  problemOf,
+  type Result,
+} from "./problem.ts";
 import { checkShape } from "./shape.ts";
 import { type Spool, diskProblem } from "./spool.ts";
 import type { Turns } from "./turns.ts";

@@ -86,14 +86,11 @@ async function filled(
   untilMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const gone = new Promise<void>((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true }),
-  );
   while (!signal.aborted && clock.monotonicMs() < untilMs) {
     const said = await ask({ ask: "inbox", filter: { ...filter, limit: 1 } });
     if (said.kind === "invalid") return;
     if (said.kind === "found" && (said.view as ListView<InboxItem>).data.length > 0) return;
-    await Promise.race([sleep(clock, LOOK_EVERY_MS, new AbortController().signal), gone]);
+    await sleep(clock, LOOK_EVERY_MS, signal).catch(() => {});
   }
 }
 

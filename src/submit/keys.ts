@@ -1,7 +1,7 @@
 // /api-keys: who may ask, and for what. Resend's words for what it knows (permission, domain_id), ours for the rest. A token is in one
 // answer and nowhere else.
 import type { Context, Hono } from "hono";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, iso } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { type KeyRecord, type KeyTerms, type KeyView, showKeyRate } from "../mail/apiKey.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
@@ -172,10 +172,6 @@ function viewOf(key: KeyRecord, clock: Pick<Clock, "now">): KeyView {
 function permissionOf({ scopes }: KeyTerms): KeyView["permission"] {
   if (scopes.length === 3) return "full_access";
   return scopes.length === 1 && scopes[0] === "send" ? "sending_access" : null;
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }
 
 const noSuchKey: Problem = { name: "not_found", detail: "There is no such API key." };

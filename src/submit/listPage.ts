@@ -20,6 +20,8 @@ export function pageOf<Row extends { readonly id: string }>(
   if (asked.kind === "problem") return asked;
   const all = [...oldestFirst].reverse();
   const [after, before] = [search.get("after"), search.get("before")];
+  if (after !== null && before !== null)
+    return problem(badParameter("before", "It cannot be combined with after."));
   const place = before ?? after;
   const found = place === null ? -1 : all.findIndex(({ id }) => id === place);
   if (place !== null && found < 0)

@@ -1,8 +1,7 @@
 // Composes large messages into spool files, a few at a time: side by side they would only hold more memory, since one processor
 // encodes them all.
 import { createHash } from "node:crypto";
-import { composeStream } from "../mail/compose/compose.ts";
-import type { Draft } from "../mail/compose/compose.ts";
+import { composeStream, type Draft } from "../mail/compose/compose.ts";
 import { createBudget } from "./budget.ts";
 import { freeChunk, tooLarge } from "./chunks.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";

@@ -2,7 +2,7 @@
 // report room does the telling.
 import type { Hono } from "hono";
 import type { Cidr } from "../base/cidr.ts";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, iso } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Order } from "../mail/command.ts";
 import { eventTypes } from "../mail/event.ts";
@@ -288,10 +288,6 @@ function viewOf(record: WebhookRecord) {
     failing_since: failingSince === null ? null : iso(failingSince),
     disabled_reason: disabledWhy,
   };
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
 }
 
 const noSuchWebhook: Problem = { name: "not_found", detail: "There is no such webhook." };

@@ -31,3 +31,8 @@ test.each(LISTS)("%s has pages of 1 to 100 rows, written in digits", async (list
     expect(await refusalOf(path)).toEqual([path, 422, "?limit"]);
   }
 });
+
+test.each(["/api-keys", "/events", "/webhooks"])("%s goes one way at a time", async (list) => {
+  const path = `${list}?after=1&before=2`;
+  expect(await refusalOf(path)).toEqual([path, 422, "?before"]);
+});

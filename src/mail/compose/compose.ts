@@ -5,8 +5,15 @@ import type { Mailbox } from "../address.ts";
 import { base64Lines, createBase64Stream } from "./base64.ts";
 import { callerField, formatDate, mailboxField, textField } from "./headers.ts";
 import type { HeaderName, HeaderText } from "./headerText.ts";
-import { attachmentPart, multipart, textPart } from "./part.ts";
-import type { Attachment, Content, Part, Segment } from "./part.ts";
+import {
+  type Attachment,
+  attachmentPart,
+  type Content,
+  multipart,
+  type Part,
+  type Segment,
+  textPart,
+} from "./part.ts";
 
 export interface Draft {
   readonly from: Mailbox;

@@ -1,7 +1,6 @@
 // The media type and the Content-ID that a caller gives for an attachment, read once at the door and written anew by us, so
 // that nothing of the caller's spelling reaches a header.
-import { refused } from "./headerText.ts";
-import type { Parsed } from "./headerText.ts";
+import { type Parsed, refused } from "./headerText.ts";
 import { isToken } from "./parameters.ts";
 
 declare const contentId: unique symbol;

@@ -1,10 +1,8 @@
 // Header fields as text: folding at 78 columns (RFC 5322 2.1.1), subjects, address lists, dates. Everything that comes from
 // outside arrives in a brand that holds no line break (headerText.ts), so the only CR and LF are those written here.
 import type { EpochMs } from "../../base/clock.ts";
-import { isAtextCode } from "../address.ts";
-import type { Mailbox } from "../address.ts";
-import { ENCODED_WORD_MAX, encodeWords } from "./encodedWord.ts";
-import type { WordPlace } from "./encodedWord.ts";
+import { isAtextCode, type Mailbox } from "../address.ts";
+import { ENCODED_WORD_MAX, encodeWords, type WordPlace } from "./encodedWord.ts";
 import type { HeaderText } from "./headerText.ts";
 
 /** Columns of a line without its CRLF: what it should keep to, and what no server need take more of. */

@@ -1,7 +1,6 @@
 // The parts of a message and how each is written: which encoding its content gets, which headers tell it, and how parts nest.
 // What comes out is a list of segments, so that small mail becomes one buffer and a large attachment is never held whole.
-import type { ContentId, MediaType } from "./contentType.ts";
-import { mediaTypeOf, octetStream } from "./contentType.ts";
+import { type ContentId, type MediaType, mediaTypeOf, octetStream } from "./contentType.ts";
 import { LINE_MUST, foldWords } from "./headers.ts";
 import type { HeaderText } from "./headerText.ts";
 import { legacyNameWords, parameterWords } from "./parameters.ts";

@@ -4,11 +4,9 @@ import { createHash } from "node:crypto";
 import type { EpochMs } from "../../base/clock.ts";
 import { LINE_MUST, callerField, formatDate } from "../compose/headers.ts";
 import type { HeaderText } from "../compose/headerText.ts";
-import { cutHeader, fault } from "./header.ts";
-import type { RawFault, RawField } from "./header.ts";
+import { cutHeader, fault, type RawFault, type RawField } from "./header.ts";
 import { createLineNormaliser } from "./lines.ts";
-import { OWN_PREFIX, readHeader } from "./readHeader.ts";
-import type { RawHeader } from "./readHeader.ts";
+import { OWN_PREFIX, type RawHeader, readHeader } from "./readHeader.ts";
 
 const HEADER_BYTES_MAX = 256 * 1024;
 

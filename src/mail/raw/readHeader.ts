@@ -1,11 +1,8 @@
 // What the header of a raw message says: who sends it to whom, and our own options. Read before they are taken out of it.
-import { parseMailboxes } from "../address.ts";
-import type { Address } from "../address.ts";
-import { refused } from "../compose/headerText.ts";
-import type { Parsed } from "../compose/headerText.ts";
+import { type Address, parseMailboxes } from "../address.ts";
+import { type Parsed, refused } from "../compose/headerText.ts";
 import { decodeWords } from "./decodeWords.ts";
-import { fault, valueOf } from "./header.ts";
-import type { RawFault, RawField } from "./header.ts";
+import { fault, type RawFault, type RawField, valueOf } from "./header.ts";
 
 export interface RawMailbox {
   /** Decoded, for showing; empty for none. */
