@@ -14,7 +14,7 @@ interface Options extends TargetOptions {
 
 const waiting = recipientStates.slice(0, FIRST_FINAL);
 const PAGE = 100;
-/** Messages that are listed; the rest is counted. */
+/** Messages that are listed. */
 const SHOWN_MAX = 1000;
 
 export function addMailq(program: Command, deps: CliDeps, end: (code: number) => void): void {
@@ -45,7 +45,7 @@ export async function asSendmail(what: "list" | "flush", deps: CliDeps): Promise
   }
 }
 
-/** Oldest first; a message whose recipients differ in their states is in several lists. */
+/** Oldest first, of many the youngest; a message whose recipients differ in their states is in several lists. */
 async function allWaiting(client: DaemonClient): Promise<readonly EmailView[]> {
   const byId = new Map<string, EmailView>();
   for (const status of waiting) {
@@ -75,7 +75,7 @@ function queueText(emails: readonly EmailView[], count: number): string {
     ];
     return lines.join("\n");
   });
-  const shown = count > emails.length ? ` (the oldest ${emails.length} of more)` : "";
+  const shown = count > emails.length ? ", and there are more" : "";
   const noun = emails.length === 1 ? "Request" : "Requests";
   const head = "-Queue ID-                             -Arrival Time-           -Sender/Recipient-";
   return [head, ...blocks, "", `-- ${emails.length} ${noun}${shown}.`].join("\n");

@@ -137,6 +137,19 @@ describe("mailq", () => {
     expect(out).toBe("Mail queue is empty\n");
   });
 
+  test("of a long queue prints a part, and says that there are more", async () => {
+    let n = 0;
+    await using daemon = fakeDaemon(() => {
+      const page = Array.from({ length: 100 }, () => ({
+        ...email(0, ["queued"]),
+        id: `id-${n++}`,
+      }));
+      return listOf(page, true);
+    });
+    const { out } = await createBox().run(["mailq", "--data-dir", daemon.dataDir]);
+    expect(out).toEndWith("-- 1000 Requests, and there are more.\n");
+  });
+
   test("ends with 69 where no daemon is, and `sendmail -q` flushes all", async () => {
     expect((await createBox().run(["mailq", "--data-dir", "/nowhere/at/all"])).code).toBe(69);
     await using daemon = fakeDaemon(() => ({ body: {} }));
