@@ -174,6 +174,19 @@ describe("keys:", () => {
     client.socket.destroy();
   });
 
+  test("one that is revoked while its message comes does not send it", async () => {
+    const client = await loggedIn(await makeKey({ scopes: ["send"] }));
+    await client.ask(MAIL, 6);
+    client.say(HEADER);
+    const list = (await (await rig.daemon.request("/api-keys")).json()) as {
+      data: { id: string }[];
+    };
+    await rig.daemon.request(`/api-keys/${list.data[0]?.id}`, { method: "DELETE" });
+    await client.ask("\r\nHello\r\n.\r\n", 7);
+    expect(client.told()).toMatch(/^535 5\.7\.8 /m);
+    client.socket.destroy();
+  });
+
   test("who guesses is told to go, and the others are not", async () => {
     for (let i = 0; i < 8; i++) {
       const client = await rawClient(rig.smtpPort());

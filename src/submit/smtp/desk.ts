@@ -60,7 +60,8 @@ export function createDesk(deps: DeskDeps, address: string): Desk {
       if (to.kind === "refused") return { got: "no", said: said(553, "5.1.3", to.why) };
       return { got: "yes", value: to.value };
     },
-    take: (envelope) => createTaker(deps, { caller: known(), address }, envelope),
+    take: (envelope) =>
+      createTaker(deps, { caller: known(), address, lacks: () => enter(password) }, envelope),
   };
 }
 

@@ -29,6 +29,8 @@ export interface MessageDeps extends RawDeps {
 export interface Client {
   readonly caller: Caller;
   readonly address: string;
+  /** Why it may not send any more: a message can take as long as its client likes. */
+  readonly lacks: () => Problem | undefined;
 }
 
 export function createTaker(deps: MessageDeps, client: Client, envelope: ServerEnvelope): Taker {
@@ -56,6 +58,14 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
   const fault = async (why: string): Promise<void> => {
     refusal = { got: "no", said: said(550, "5.6.0", why, "validation_error") };
     await holder.discard();
+  };
+
+  const mayStill = async (): Promise<boolean> => {
+    const lacking = client.lacks();
+    if (lacking === undefined) return true;
+    refusal = no(lacking);
+    await holder.discard();
+    return false;
   };
 
   /** Once the message is sealed. */
@@ -92,7 +102,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
       if (refusal === undefined) {
         const taken = intake.end();
         if (taken.kind === "fault") await fault(taken.why);
-        else {
+        else if (await mayStill()) {
           await onDisk(holder.add(taken.bytes).then(() => holder.seal()));
           if (refusal === undefined) {
             const decision = await own(taken);
