@@ -1,0 +1,76 @@
+// What was said in one attempt, line by line with its times: kept within bounds beside the timeline, shown by `message show` and
+// `?smtp=1`, and the stuff that the spans of a trace are made of. Packed like the timeline: one JSON array an attempt.
+import type { EpochMs } from "../base/clock.ts";
+
+/** A command and its reply; the greeting has no command, a handshake neither. */
+export interface Exchange {
+  /** As the table of phases names it (smtp/phases.ts), and `connect` for what came before it. */
+  readonly phase: string;
+  /** Since the conversation began. In a pipelined group all commands leave together. */
+  readonly sentMs: number;
+  /** Until the reply was whole, or was given up. */
+  readonly tookMs: number;
+  /** Without CRLF; secrets are masked. Of the message itself only its size is told. */
+  readonly sent: string;
+  /** 0: none came. */
+  readonly code: number;
+  /** The reply's text with its enhanced code, lines joined by " | "; or why none came. */
+  readonly reply: string;
+}
+
+/** One connection, as far as this attempt used it. */
+export interface Conversation {
+  /** Names the connection, as timelines and logs do. */
+  readonly session: string;
+  readonly host: string;
+  readonly address: string;
+  /** Our own address; empty when no connection was made. */
+  readonly source: string;
+  readonly at: EpochMs;
+  /** It had carried mail before, so its opening is told with the message that opened it. */
+  readonly reused: boolean;
+  readonly exchanges: readonly Exchange[];
+  /** Exchanges beyond the bound. */
+  readonly dropped: number;
+}
+
+type PackedExchange = readonly [string, number, number, string, number, string];
+type PackedConversation = readonly [
+  string,
+  string,
+  string,
+  string,
+  number,
+  0 | 1,
+  number,
+  readonly PackedExchange[],
+];
+
+/** The conversations of one attempt, in their order. */
+export function packConversations(conversations: readonly Conversation[]): string {
+  return JSON.stringify(
+    conversations.map((one): PackedConversation => [
+      one.session,
+      one.host,
+      one.address,
+      one.source,
+      one.at,
+      one.reused ? 1 : 0,
+      one.dropped,
+      one.exchanges.map((e) => [e.phase, e.sentMs, e.tookMs, e.sent, e.code, e.reply]),
+    ]),
+  );
+}
+
+/** The reverse; what was written by us is not checked again. */
+export function unpackConversations(packed: string): Conversation[] {
+  return (JSON.parse(packed) as PackedConversation[]).map((one) => {
+    const [session, host, address, source, at, reused, dropped, exchanges] = one;
+    return {
+      ...{ session, host, address, source, at, reused: reused === 1, dropped },
+      exchanges: exchanges.map(([phase, sentMs, tookMs, sent, code, reply]) => {
+        return { phase, sentMs, tookMs, sent, code, reply };
+      }),
+    };
+  });
+}
