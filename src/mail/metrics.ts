@@ -60,6 +60,18 @@ export const metricTable: readonly MetricRow[] = [
     help: "Attempts that ended between the final dot and its reply, and leases that ended without a verdict.",
   },
   {
+    name: "postrider_alerts_total",
+    kind: "counter",
+    labels: ["class"],
+    help: "Refusals that somebody on our side must mend, such as DKIM that fails, a missing PTR record or a listing, by class of trouble.",
+  },
+  {
+    name: "postrider_dkim_keys_unusable",
+    kind: "gauge",
+    labels: [],
+    help: "Keys for signing that could not be read: mail leaves without their signatures.",
+  },
+  {
     name: "postrider_accept_duration_seconds",
     kind: "histogram",
     labels: [],
@@ -101,6 +113,12 @@ export const metricTable: readonly MetricRow[] = [
     kind: "gauge",
     labels: [],
     help: "Free bytes on the data folder's volume.",
+  },
+  {
+    name: "postrider_disk_reserve_bytes",
+    kind: "gauge",
+    labels: [],
+    help: "Free bytes below which no mail is accepted and none is sent (`disk_reserve`).",
   },
   {
     name: "postrider_webhook_pending_events",
@@ -149,6 +167,12 @@ export const metricTable: readonly MetricRow[] = [
     kind: "gauge",
     labels: ["version", "runtime"],
     help: "Always 1.",
+  },
+  {
+    name: "postrider_tls_cert_expiry_timestamp_seconds",
+    kind: "gauge",
+    labels: [],
+    help: "When the certificate of `tls_cert` ends, since 1970; absent without one.",
   },
   {
     name: "postrider_config_last_reload_successful",

@@ -2,7 +2,7 @@
 import type { Meter } from "../base/meter.ts";
 import { priorities, type Priority } from "../mail/message.ts";
 import { isFinal } from "../mail/state.ts";
-import type { Verdict } from "../mail/verdict.ts";
+import { troubleClasses, type Verdict } from "../mail/verdict.ts";
 import type { QueueStore } from "./store.ts";
 
 /** So many sites have series of their own, the first that are met; the rest share `other`. */
@@ -34,6 +34,10 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
     canceled: results("canceled"),
     suppressed: results("suppressed"),
   };
+  // All of them from the start: the first refusal of a class must be a step that a rate can see.
+  const alerts = new Map(
+    troubleClasses.map((name) => [name, meter.counter("postrider_alerts_total", { class: name })]),
+  );
   const took = priorities.map((priority) =>
     meter.histogram("postrider_accept_to_delivered_seconds", { priority: `p${priority}` }),
   );
@@ -67,6 +71,7 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
       }
       counter.add();
       if (verdict.doubt) doubts.add();
+      if (verdict.alert !== undefined) alerts.get(verdict.class)?.add();
     },
     ended: (result) => ends[result].add(),
     delivered: (priority, tookMs) => took[priority]?.observe(Math.max(0, tookMs) / 1000),

@@ -148,7 +148,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     config,
     clock,
     random: systemRandom,
-    log,
+    ...{ log, meter },
     // Before the senders are started nobody need be told: they start with what there is.
     signWith: async (keys) => void (await askSenders({ do: "sender.keys", keys })),
   });

@@ -1,5 +1,7 @@
 // The addresses of the HTTP API: their sockets, their certificate, and what a reload changes of them.
+import { X509Certificate } from "node:crypto";
 import type { Log } from "../base/log.ts";
+import type { Gauge, Meter } from "../base/meter.ts";
 import type { Config } from "../config.ts";
 import { type Endpoint, showEndpoint } from "../config/kinds.ts";
 import type { Refuse } from "../submit/answer.ts";
@@ -24,6 +26,7 @@ export function openHttpDoor(deps: {
   readonly config: Config;
   readonly refuse: Refuse;
   readonly log: Log;
+  readonly meter: Meter;
 }): HttpDoor | string {
   const { door, refuse, log } = deps;
   let { config } = deps;
@@ -43,6 +46,8 @@ export function openHttpDoor(deps: {
     return opened;
   }
   let metrics = opened;
+  const tellExpiry = createExpiry(deps.meter);
+  tellExpiry(pair);
   const all = (): TcpListener[] => (metrics === null ? [api] : [api, metrics]);
 
   const moveMetrics = (next: Config): string | undefined => {
@@ -73,6 +78,7 @@ export function openHttpDoor(deps: {
       }
       if (renewed?.cert !== pair?.cert) log("info", "tls.renewed", { listen: api.url });
       pair = renewed;
+      tellExpiry(pair);
       config = next;
       return undefined;
     },
@@ -95,6 +101,16 @@ function openAt(setting: string, at: Endpoint, { door, ...rest }: Opening): TcpL
     const why = code === "EADDRINUSE" ? "the port is taken by another program" : message;
     return `${setting} ${showEndpoint(at)}: ${why}`;
   }
+}
+
+/** A certificate that a reload took away ends never; one that was never there is not told of. */
+function createExpiry(meter: Meter): (pair: TlsPair | null) => void {
+  let gauge: Gauge | undefined;
+  return (pair) => {
+    if (pair !== null) gauge ??= meter.gauge("postrider_tls_cert_expiry_timestamp_seconds");
+    const endsAt = pair === null ? Infinity : Date.parse(new X509Certificate(pair.cert).validTo);
+    gauge?.set(endsAt / 1000);
+  };
 }
 
 /** The address of `metrics_listen` answers nothing else. */

@@ -151,7 +151,7 @@ export async function openDoor(deps: {
     return { kind: "failed", text };
   };
   try {
-    const opened = openHttpDoor({ door, config, refuse, log: deps.log });
+    const opened = openHttpDoor({ door, config, refuse, log: deps.log, meter: deps.meter });
     if (typeof opened === "string") return fail(opened);
     http = opened;
     const local = await openLocal(door, config, deps.log, (path) => (what = path));

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { inRanges, ipFamily, parseCidrList } from "../base/cidr.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Config } from "../config.ts";
 import { createResolver } from "../dns/resolver.ts";
@@ -34,6 +35,7 @@ export async function openSigning(deps: {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly meter: Meter;
   /** Resolves once every sender signs with exactly these. */
   signWith(keys: readonly DkimKey[]): Promise<void>;
 }): Promise<Signing | string> {
@@ -44,12 +46,22 @@ export async function openSigning(deps: {
     return deps.signWith(keys);
   };
   let { config } = deps;
-  const load = (): readonly DkimKey[] =>
-    settingsKeys(config.dkim, (text) => log("error", "dkim.key_unusable", { text }));
+  let damaged = 0;
+  const unusable = deps.meter.gauge("postrider_dkim_keys_unusable");
+  const load = (): readonly DkimKey[] => {
+    let failed = 0;
+    const keys = settingsKeys(config.dkim, (text) => {
+      failed++;
+      log("error", "dkim.key_unusable", { text });
+    });
+    unusable.set(damaged + failed);
+    return keys;
+  };
+  const book = await openBook(join(config.dataDir, DKIM_FOLDER), (text) => {
+    damaged++;
+    log("error", "dkim.folder_damaged", { text });
+  }).catch((error: unknown) => String(error));
   let named = load();
-  const book = await openBook(join(config.dataDir, DKIM_FOLDER), (text) =>
-    log("error", "dkim.folder_damaged", { text }),
-  ).catch((error: unknown) => String(error));
   if (typeof book === "string") return `data_dir ${config.dataDir}: ${book}`;
   const desk = createDesk({
     book,

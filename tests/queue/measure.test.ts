@@ -32,6 +32,26 @@ test("sites beyond the bound share one label, and none of them shows a pause of 
   expect(paused).toMatchObject([{ labels: { site: "s1.example" }, value: 1 }]);
 });
 
+test("a refusal that is ours to mend is counted by its class, which was there before it", () => {
+  const meter = createMeter(boundsOf);
+  const measure = createMeasure(meter, createMemoryDisk("8000000000000000").open());
+  const alerts = (): Readonly<Record<string, number>> =>
+    Object.fromEntries(
+      meter
+        .drain()
+        .flatMap((one) =>
+          one.kind === "counter" && one.name === "postrider_alerts_total"
+            ? [[one.labels["class"] ?? "", one.delta]]
+            : [],
+        ),
+    );
+  expect(alerts()).toMatchObject({ authentication: 0, policy: 0 });
+  const refused = { ...verdict, kind: "deferred", class: "authentication" } as const;
+  measure.verdict("s.example", { ...refused, alert: "google.authentication" });
+  measure.verdict("s.example", refused);
+  expect(alerts()).toEqual({ authentication: 1 });
+});
+
 test("each lease that ended without a verdict is counted as a doubt, and no other", () => {
   const bench = createBench();
   const doubts = (): number =>
