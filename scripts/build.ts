@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildPage } from "./page.ts";
 
 const NAME = "postrider";
 const ENTRY = "src/main.ts";
@@ -55,7 +56,8 @@ function compile(outfile: string, extra: readonly string[]): void {
 }
 
 /** A new binary replaces the old one at once, also while the old one runs. */
-function compileHere(): void {
+async function compileHere(): Promise<void> {
+  await buildPage();
   mkdirSync("dist", { recursive: true });
   const folder = mkdtempSync("dist/.build-");
   try {
@@ -72,7 +74,8 @@ function digestOf(file: string): string {
 }
 
 /** Compiles once more, elsewhere, and compares: the same sources must give the same bytes. */
-function verifyHere(): boolean {
+async function verifyHere(): Promise<boolean> {
+  await buildPage();
   const folder = mkdtempSync(join(tmpdir(), "postrider-build-"));
   try {
     compile(join(folder, NAME), []);
@@ -127,7 +130,8 @@ function runtimeOf(runtime: string, version: string): string {
   return binary;
 }
 
-function compileAll(): void {
+async function compileAll(): Promise<void> {
+  await buildPage();
   const version = bunVersion();
   rmSync(RELEASE, { recursive: true, force: true });
   const sums = targets.map(({ target, bun, runtime }) => {
@@ -146,20 +150,20 @@ function compileAll(): void {
   writeFileSync(join(RELEASE, "SHA256SUMS"), sums.join(""));
 }
 
-function main(option: string | undefined): number {
+async function main(option: string | undefined): Promise<number> {
   switch (option) {
     case undefined:
-      compileHere();
+      await compileHere();
       return 0;
     case "--if-older":
-      if (isOlder()) compileHere();
+      if (isOlder()) await compileHere();
       return 0;
     case "--verify":
-      if (verifyHere()) return 0;
+      if (await verifyHere()) return 0;
       console.error(`dist/${NAME} is not what these sources give`);
       return 1;
     case "--all":
-      compileAll();
+      await compileAll();
       return 0;
     default:
       console.error(`unknown option ${option}\nusage: scripts/build [--all | --verify]`);
@@ -167,4 +171,4 @@ function main(option: string | undefined): number {
   }
 }
 
-if (import.meta.main) process.exitCode = main(process.argv[2]);
+if (import.meta.main) process.exitCode = await main(process.argv[2]);

@@ -17,6 +17,8 @@ const TEST_TIMEOUT_MS = 60_000;
 const checks: readonly (readonly [string, readonly string[]])[] = [
   ["format", ["bun", "fmt", "--check", "src", "tests", "scripts"]],
   ["types", ["bun", "check"]],
+  // A browser has other globals than the daemon.
+  ["types of the page", ["bun", "check", "--project", "src/ui"]],
   ["lint", ["bun", "run", "--bun", "biome", "lint", "--error-on-warnings", "--max-diagnostics=50"]],
   ["build", ["scripts/build"]],
   ["reproducible", ["bun", "scripts/build.ts", "--verify"]],

@@ -25,6 +25,8 @@ export const rooms: Readonly<
   dns: { may: ["base"] },
   web: { may: ["base"] },
   base: { may: [] },
+  // What runs in a browser knows of the daemon what the public API says: shapes, never code that only a server can run.
+  ui: { may: ["mail", "base"] },
 };
 
 interface Home {
@@ -116,6 +118,11 @@ export const homes: readonly Home[] = [
     reason: "mail is read back where it is shown; what is composed is our own",
   },
   {
+    modules: ["preact", "@preact/signals", "uplot"],
+    homes: ["src/ui/"],
+    reason: "they need a browser: the page alone has one",
+  },
+  {
     modules: ["node:worker_threads"],
     homes: ["src/main.ts", "src/roles/"],
     reason: "threads are few and fixed, and known to roles alone",
@@ -144,6 +151,8 @@ interface Ban {
 }
 
 const SRC = ["src/"];
+/** Time and requests as a browser has them: its timers have no `unref`, its requests go to where the page came from. */
+const BROWSER = "src/ui/browser.ts";
 
 /** Bun's own API: everything else must run under Node for the simulator. */
 export const bunFiles: readonly string[] = [
@@ -158,13 +167,13 @@ export const bans: readonly Ban[] = [
     what: /\b(?:Date\.now\(|new Date\(\)|performance\.now\(|process\.hrtime|Bun\.nanoseconds)/,
     reason: "only base/clock.ts reads the time: take `now` or a Clock",
     only: SRC,
-    except: ["src/base/clock.ts"],
+    except: ["src/base/clock.ts", BROWSER],
   },
   {
     what: /\b(?:setTimeout|setInterval|setImmediate|AbortSignal\.timeout|Bun\.sleep)\b/,
     reason: "only base/clock.ts waits: take a Clock, so that the simulator owns time",
     only: SRC,
-    except: ["src/base/clock.ts"],
+    except: ["src/base/clock.ts", BROWSER],
   },
   {
     what: /\b(?:Math\.random|randomBytes|randomUUID|randomInt|getRandomValues|randomFillSync)\b/,
@@ -182,7 +191,7 @@ export const bans: readonly Ban[] = [
     what: /(?:await|return|=>|void) (?:globalThis\.)?fetch\(/,
     reason: "HTTP requests leave through commands/daemonClient.ts or web/client.ts",
     only: SRC,
-    except: ["src/commands/daemonClient.ts"],
+    except: ["src/commands/daemonClient.ts", BROWSER],
   },
   {
     what: /\bprocess\.env\b/,
@@ -200,6 +209,11 @@ export const bans: readonly Ban[] = [
     what: /\beval\(|\bnew Function\(/,
     reason: "no text becomes code",
     only: SRC,
+  },
+  {
+    what: /\b(?:inner|outer)HTML\b|dangerouslySetInnerHTML|insertAdjacentHTML|document\.write/,
+    reason: "what the page shows was written by strangers: it becomes text nodes alone",
+    only: ["src/ui/"],
   },
   {
     what: /\bconsole\./,
@@ -239,7 +253,10 @@ export const bans: readonly Ban[] = [
 ];
 
 const BANNED_NAMES =
-  /(?:^|\/)(?:index|utils?|helpers?|common|types|interfaces|misc|shared)(?:\.ts$|\/)/i;
+  /(?:^|\/)(?:index|utils?|helpers?|common|types|interfaces|misc|shared)(?:\.tsx?$|\/)/i;
+
+/** What scripts/page.ts makes of src/ui. */
+const BUNDLED = "dist/ui/";
 
 const within = (path: string, places: readonly string[]): boolean =>
   places.some((place) => path === place || (place.endsWith("/") && path.startsWith(place)));
@@ -286,7 +303,8 @@ function importFaults(file: SourceFile): string[] {
   return importsOf(file).flatMap(({ line, from, dynamic }) => {
     const at = `${file.path}:${line}`;
     if (!from.startsWith(".")) return packageFaults(file.path, at, from);
-    if (!/\.(?:ts|json|html|css)$/.test(from)) return [`${at}: ${from}: imports name the file`];
+    if (!/\.(?:tsx?|json|html|css|js)$/.test(from))
+      return [`${at}: ${from}: imports name the file`];
     const target = posix.join(posix.dirname(file.path), from);
     return directionFaults(file.path, at, target, dynamic);
   });
@@ -297,7 +315,9 @@ function directionFaults(path: string, at: string, target: string, dynamic: bool
   const there = roomOf(target);
   if (here === undefined) return [];
   if (there === undefined)
-    return target === "package.json" ? [] : [`${at}: ${target} is outside src`];
+    return target === "package.json" || target.startsWith(BUNDLED)
+      ? []
+      : [`${at}: ${target} is outside src`];
   const room = rooms[here];
   if (room === undefined) return [`${at}: ${here} is no room of the house: add it to the table`];
   if (here === there || room.may.includes("*") || room.may.includes(there)) return [];

@@ -24,7 +24,7 @@ export const root = join(import.meta.dir, "..", "..");
 export function readSources(folders: readonly string[]): SourceFile[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+      .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
       .map((entry) => join(entry.parentPath, entry.name))
       .map((path) => ({ path: relative(root, path), text: readFileSync(path, "utf8") })),
   );
