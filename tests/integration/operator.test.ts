@@ -124,6 +124,9 @@ test(
     expect((await post("/queue/hold", { id })).body).toMatchObject({ held: 1 });
     expect(await stateOf(id)).toBe("held");
     expect((await post("/queue/release", { all: true })).body).toMatchObject({ recipients: 1 });
+    expect(await stateOf(id)).toBe("scheduled");
+    const body = JSON.stringify({ scheduled_at: new Date().toISOString() });
+    expect((await daemon.request(`/emails/${id}`, { method: "PATCH", body })).status).toBe(200);
     await becomes(id, "delivered");
     expect((await post("/queue/pause", {})).status).toBe(422);
     expect((await run("queue", "flush")).code).toBe(64);
