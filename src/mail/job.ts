@@ -25,6 +25,8 @@ export interface Job {
   readonly utf8: boolean;
   /** What the sender wants to be told of (RFC 3461); absent: nothing was asked for. */
   readonly dsn?: DsnRequest | undefined;
+  /** As in `MessageHead`. */
+  readonly trace?: string | undefined;
   /** Present when the bytes were read back from disk and must be checked; absent when they came straight from the door. */
   readonly sha256?: string;
   readonly expiresAt: EpochMs;

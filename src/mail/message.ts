@@ -39,6 +39,8 @@ export interface MessageHead {
   readonly capture?: true | undefined;
   /** Encrypted on its way to the next server, or not sent. */
   readonly requireTls?: true | undefined;
+  /** What its request carried of a trace to continue, packed (mail/traceContext.ts); absent: its own id is its trace's. */
+  readonly trace?: string | undefined;
   /** `MessageFacts` as JSON: opaque to the queue, read by search and by the API. */
   readonly facts: string;
   readonly body: BodyPlace;

@@ -56,6 +56,8 @@ export interface ListFilter {
   readonly tag?: string;
   readonly reference?: string;
   readonly message_id?: string;
+  /** 32 hex digits. */
+  readonly trace?: string;
   /** RFC 3339. */
   readonly since?: string;
   readonly until?: string;

@@ -192,6 +192,7 @@ function launchableOf({ head, body }: Submission, policy: QueuePolicy): Launchab
     eightBit: head.eightBit,
     utf8: head.utf8,
     dsn: head.dsn,
+    trace: head.trace,
     body: head.body,
     sha256: body === null ? head.sha256 : null,
     livesUntil: expiryOf(policy.retry, head),

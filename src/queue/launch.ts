@@ -73,6 +73,7 @@ export interface Launchable {
   readonly eightBit: boolean;
   readonly utf8: boolean;
   readonly dsn: DsnRequest | undefined;
+  readonly trace: string | undefined;
   readonly body: BodyPlace;
   /** Null: the bytes came straight from the door and need no check. */
   readonly sha256: string | null;
@@ -88,7 +89,7 @@ export function sameRoute(a: Route, b: Route): boolean {
 }
 
 export function jobOf(message: Launchable, site: string, recipients: JobRecipient[]): Job {
-  const { from, priority, sizeBytes, eightBit, utf8, dsn, body } = message;
+  const { from, priority, sizeBytes, eightBit, utf8, dsn, trace, body } = message;
   const job = {
     message: message.message,
     from,
@@ -99,6 +100,7 @@ export function jobOf(message: Launchable, site: string, recipients: JobRecipien
     eightBit,
     utf8,
     dsn,
+    trace,
     expiresAt: message.livesUntil,
     body,
   };

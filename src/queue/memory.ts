@@ -389,6 +389,7 @@ function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: numb
     dsn: head.dsn,
     capture: head.capture === true,
     requireTls: head.requireTls === true,
+    trace: head.trace,
     spool,
   };
 }

@@ -239,6 +239,8 @@ export const migrations: readonly Migration[] = [
   },
   // Whether it is sent encrypted or not at all.
   { version: 9, sql: "ALTER TABLE message ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0" },
+  // The trace that its request belongs to, packed (mail/traceContext.ts); null for nearly all mail.
+  { version: 12, sql: "ALTER TABLE message ADD COLUMN trace TEXT" },
 ];
 
 export const SCHEMA_VERSION = Math.max(...migrations.map((one) => one.version));

@@ -13,11 +13,12 @@ const WAITING = "state IN (0, 1, 4)";
 
 const READ_READY = `SELECT r.message, r.n, r.address, r.state, r.attempts, r.steps, m.sender, m.expires, m.size,
     m.sha256, m.flags, m.recipients, m.spool, m.dsn, m.capture,
-    m.require_tls, m.due
+    m.require_tls, m.due, m.trace
   FROM recipient r INDEXED BY ready CROSS JOIN message m ON m.id = r.message
   WHERE ${WAITING} AND r.site = ?1 AND r.priority = ?2 AND r.due <= ?3
   ORDER BY r.due, r.message, r.n LIMIT ?4`;
-type Ready = [
+type Ready = [...Head, ...Tail];
+type Head = [
   message: MessageId,
   n: number,
   address: string,
@@ -27,6 +28,8 @@ type Ready = [
   from: string,
   expiresAt: EpochMs | null,
   sizeBytes: number,
+];
+type Tail = [
   sha256: string,
   flags: number,
   recipients: number,
@@ -35,6 +38,7 @@ type Ready = [
   capture: number,
   requireTls: number,
   scheduledAt: EpochMs,
+  trace: string | null,
 ];
 
 const LEASE = `UPDATE recipient SET state = ${stateNumber.sending}, due = ?3, claim = ?4
@@ -61,9 +65,8 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
     for (const row of rows) {
       if (bytes >= bytesMax) break;
       const [message, n, address, state, attempts, steps, from, expiresAt, sizeBytes] = row;
-      const [sha256, flags, recipients, spool, dsn, capture, requireTls, scheduledAt] = row.slice(
-        9,
-      ) as [string, number, number, string | null, string | null, number, number, EpochMs];
+      const [sha256, flags, recipients, spool, dsn, capture, requireTls, scheduledAt, trace] =
+        row.slice(9) as Tail;
       const line = parked?.get(domainOf(address));
       if (line !== undefined && line !== site) {
         move.run(message, n, line);
@@ -103,6 +106,7 @@ export function createClaim({ prepare, books, leases, nextClaim }: ClaimDeps) {
         dsn: dsn === null ? undefined : (JSON.parse(dsn) as DsnRequest),
         capture: capture !== 0,
         requireTls: requireTls !== 0,
+        trace: trace ?? undefined,
         spool,
       });
     }

@@ -52,8 +52,8 @@ export function createHeldLeases(): HeldLeases {
 
 const INSERT_MESSAGE = `INSERT INTO message
   (id, sender, priority, due, expires, size, sha256, flags, recipients, facts, spool, ring, event,
-    dsn, key, capture, require_tls)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)`;
+    dsn, key, capture, require_tls, trace)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)`;
 export const INSERT_BODY = "INSERT INTO body (message, bytes) VALUES (?1, ?2)";
 const INSERT_RECIPIENT = `INSERT INTO recipient
   (message, n, address, state, priority, site, due, claim, attempts, steps, timeline, events)
@@ -156,6 +156,7 @@ export function createAccept({ prepare, books, leases, ring }: WriteDeps) {
       head.key ?? 0,
       head.capture === true ? 1 : 0,
       head.requireTls === true ? 1 : 0,
+      head.trace ?? null,
     );
     if (open) {
       books.owe(head.sizeBytes);

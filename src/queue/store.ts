@@ -80,6 +80,8 @@ export interface Claimed {
   /** Nothing of it leaves the host. */
   readonly capture: boolean;
   readonly requireTls: boolean;
+  /** As in `MessageHead`. */
+  readonly trace: string | undefined;
   /** The spool file's name, or null when the bytes are in the store. */
   readonly spool: string | null;
 }

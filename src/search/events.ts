@@ -12,6 +12,7 @@ import type { BounceView, EventDetail, EventView, TlsView } from "../mail/eventV
 import { acceptedAtOf, type HostTag, uuidOf } from "../mail/id.ts";
 import type { StateName } from "../mail/state.ts";
 import type { AttemptStep, Step, TlsFacts } from "../mail/timeline.ts";
+import { traceIdOf } from "../mail/traceContext.ts";
 import type { TroubleClass } from "../mail/verdict.ts";
 import type { StoredMessage, StoredRecipient } from "./stored.ts";
 
@@ -71,6 +72,7 @@ function viewOf(telling: Telling): EventView {
         state: stateAfter(telling),
         reference: facts.reference,
         metadata: facts.metadata,
+        trace_id: traceIdOf(message.id, tag, message.trace),
         // Its acceptance is told by one of these two.
         warnings:
           whole && (type === "email.sent" || type === "email.scheduled")

@@ -4,6 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import { type MessageId, uuidOf, type HostTag } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
+import { traceIdOf } from "../mail/traceContext.ts";
 import { type Connection, termKey, type TermKind } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
 
@@ -161,7 +162,7 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
 }
 
 function termsOf(
-  { id, facts }: NonNullable<ReturnType<Stored["message"]>>,
+  { id, facts, trace }: NonNullable<ReturnType<Stored["message"]>>,
   recipients: ReturnType<Stored["brief"]>,
   tag: HostTag,
 ): Term[] {
@@ -177,6 +178,8 @@ function termsOf(
     add("tag", `${name}=${value}`);
   }
   if (facts.reference !== null) add("reference", facts.reference);
+  // A trace id of our own is the message's UUID.
+  if (trace !== null) add("trace", traceIdOf(id, tag, trace));
   // The id that we made up ourselves holds the message's own UUID: it is found without a row.
   if (!facts.message_id.includes(uuidOf(id, tag))) add("message_id", facts.message_id);
   return terms;

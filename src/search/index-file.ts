@@ -6,7 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { HostTag } from "../mail/id.ts";
 
 /** Raised with every change of the tables or of what is put into them: an older file is wiped. */
-const INDEX_SCHEMA = 2;
+const INDEX_SCHEMA = 3;
 
 /** The kinds of a term. `open` is by priority, `state` by the state's number; the others by the text as it is asked for. */
 const termKind = {
@@ -18,6 +18,7 @@ const termKind = {
   message_id: 6,
   state: 7,
   open: 8,
+  trace: 9,
 } as const;
 export type TermKind = keyof typeof termKind;
 

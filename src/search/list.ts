@@ -4,6 +4,7 @@ import { idOf, IDS_PER_MS, type HostTag, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import type { Answer, EmailView, ListFilter, ListView } from "../mail/query.ts";
 import { type StateName, stateNumber } from "../mail/state.ts";
+import { traceIdOf, uuidOfTrace } from "../mail/traceContext.ts";
 import { emailView, noTexts } from "./email.ts";
 import { bareAddress } from "./follow.ts";
 import { type Prepare, termKey, type TermKind } from "./index-file.ts";
@@ -41,8 +42,9 @@ export function createList(prepare: Prepare, stored: Stored, tag: HostTag) {
     };
 
   const sourceOf = (filter: ListFilter): IdRange => {
-    const { message_id, reference, to, tag: label, from, domain, status } = filter;
+    const { message_id, reference, to, tag: label, from, domain, status, trace } = filter;
     if (message_id !== undefined) return byMessageId(message_id);
+    if (trace !== undefined) return byTrace(trace.toLowerCase());
     if (reference !== undefined) return byTerm("reference", reference);
     if (to !== undefined) return byTerm("to", bareAddress(to));
     if (label !== undefined) return byTerm("tag", label);
@@ -57,7 +59,14 @@ export function createList(prepare: Prepare, stored: Stored, tag: HostTag) {
     const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/i.exec(messageId)?.[0];
     const own = uuid === undefined ? undefined : idOf(uuid, tag);
     if (own === undefined || stored.stateBits(own) === 0) return byTerm("message_id", messageId);
-    return (above, below) => (own > above && own < below ? [own] : []);
+    return only(own);
+  };
+
+  /** Our own is the message's UUID and has no row; a caller's may be that of many messages. */
+  const byTrace = (traceId: string): IdRange => {
+    const uuid = uuidOfTrace(traceId);
+    const own = uuid === undefined ? undefined : idOf(uuid, tag);
+    return own === undefined ? byTerm("trace", traceId) : only(own);
   };
 
   /**
@@ -95,6 +104,7 @@ export function createList(prepare: Prepare, stored: Stored, tag: HostTag) {
         if (message === undefined) continue;
         const recipients = stored.recipients(id);
         if (!matches(filter, message, recipients, stored)) continue;
+        if (!isOfTrace(filter, message, tag)) continue;
         views.push(emailView(message, recipients, { tag, texts: noTexts }));
         if (views.length > filter.limit) break;
       }
@@ -109,6 +119,11 @@ export function createList(prepare: Prepare, stored: Stored, tag: HostTag) {
     return { kind: "found", view };
   };
 }
+
+const only =
+  (own: MessageId): IdRange =>
+  (above, below) =>
+    own > above && own < below ? [own] : [];
 
 function candidateStates(
   status: Exclude<NonNullable<ListFilter["status"]>, "sending">,
@@ -158,6 +173,10 @@ function spanOf(filter: ListFilter, tag: HostTag): Span | Answer {
 
 function invalid(field: string, detail: string): Answer {
   return { kind: "invalid", field, detail };
+}
+
+function isOfTrace({ trace }: ListFilter, message: StoredMessage, tag: HostTag): boolean {
+  return trace === undefined || traceIdOf(message.id, tag, message.trace) === trace.toLowerCase();
 }
 
 function matches(

@@ -18,6 +18,8 @@ export interface StoredMessage {
   readonly spool: string | null;
   /** Where the bytes were put while a sender has them: an offset in postrider.ring, where others may lie by now. */
   readonly ring: number | null;
+  /** What its request carried of a trace (mail/traceContext.ts); null: its own id is its trace's. */
+  readonly trace: string | null;
   readonly facts: MessageFacts;
 }
 
@@ -33,7 +35,7 @@ export interface StoredRecipient {
 
 /** Exported for the test that no statement walks through a whole table. */
 export const storedSql = {
-  message: `SELECT id, sender, priority, due, size, sha256, spool, ring, facts FROM message WHERE id = ?1`,
+  message: `SELECT id, sender, priority, due, size, sha256, spool, ring, trace, facts FROM message WHERE id = ?1`,
   recipients: `SELECT n, address, state, due, attempts, timeline FROM recipient WHERE message = ?1 ORDER BY n`,
   states: "SELECT state FROM recipient WHERE message = ?1",
   brief: "SELECT address, state FROM recipient WHERE message = ?1 ORDER BY n",
@@ -64,6 +66,7 @@ type MessageColumns = [
   sha256: string,
   spool: string | null,
   ring: number | null,
+  trace: string | null,
   facts: string,
 ];
 type EventColumns = [number, MessageId, number, number, EpochMs, number];
@@ -92,9 +95,9 @@ export function createStored({ prepare }: Connection) {
     message(id: MessageId): StoredMessage | undefined {
       const row = message.values(id)[0] as MessageColumns | undefined;
       if (row === undefined) return undefined;
-      const [, sender, priority, dueAt, sizeBytes, sha256, spool, ring] = row;
-      const facts = JSON.parse(row[8]) as MessageFacts;
-      return { id, sender, priority, dueAt, sizeBytes, sha256, spool, ring, facts };
+      const [, sender, priority, dueAt, sizeBytes, sha256, spool, ring, trace] = row;
+      const facts = JSON.parse(row[9]) as MessageFacts;
+      return { id, sender, priority, dueAt, sizeBytes, sha256, spool, ring, trace, facts };
     },
     recipients: (id: MessageId): StoredRecipient[] =>
       (recipients.values(id) as [number, string, number, EpochMs | null, number, string][]).map(

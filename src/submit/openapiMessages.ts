@@ -206,6 +206,7 @@ const filter = z.object({
   tag: z.string().optional().meta({ description: "`name`, or `name=value`." }),
   reference: z.string().optional(),
   message_id: z.string().optional(),
+  trace: z.string().optional().meta({ description: "A trace id, 32 hex digits." }),
   since: z.iso.datetime().optional(),
   until: z.iso.datetime().optional(),
   limit: z.int().min(1).max(100).default(20),

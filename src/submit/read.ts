@@ -58,6 +58,7 @@ const texts = [
   "tag",
   "reference",
   "message_id",
+  "trace",
   "after",
   "before",
 ] as const;

@@ -12,6 +12,7 @@ const senders = ["Shop <shop@s.example>", "shop@s.example", "News <news@s.exampl
 const names = ["spring", "order"] as const;
 const settled = ["delivered", "bounced", "expired", "canceled", "suppressed"] as const;
 const references = ["R-1", "R-2", null] as const;
+const traces = ["0af7651916cd43dd8448eb211c80319c", "4bf92f3577b34da6a3ce929d0e0e4736"] as const;
 const SPREAD_MS = 20;
 
 interface Letter {
@@ -20,6 +21,7 @@ interface Letter {
   readonly from: string;
   readonly tags: readonly { readonly name: string; readonly value: string }[];
   readonly reference: string | null;
+  readonly trace: string | null;
   readonly messageId: string | null;
   readonly states: readonly StateName[];
 }
@@ -34,6 +36,7 @@ const letter: fc.Arbitrary<Letter> = fc.record({
     maxLength: 2,
   }),
   reference: fc.constantFrom(...references),
+  trace: fc.constantFrom(null, null, ...traces),
   messageId: fc.option(fc.constantFrom("<1@own.example>", "<2@own.example>")),
   states: fc.array(state, { minLength: 3, maxLength: 3 }),
 });
@@ -52,6 +55,7 @@ const question = fc.record({
   domain: maybe(fc.constantFrom("a.example", "B.EXAMPLE", "c.example")),
   tag: maybe(fc.constantFrom("spring", "spring=1", "order=2", "none")),
   reference: maybe(fc.constantFrom("R-1", "R-2", "R-3")),
+  trace: maybe(fc.constantFrom(...traces, traces[0].toUpperCase(), "0".repeat(32))),
   message_id: maybe(fc.constantFrom("<1@own.example>", "<3@own.example>")),
   since: maybe(when),
   until: maybe(when),
@@ -82,6 +86,7 @@ const sketchOf = (one: Letter): Sketch => ({
   at: one.at,
   to: one.to,
   states: one.to.map((_, n) => stateOf(one.states[n] ?? "queued", one.at)),
+  ...(one.trace === null ? {} : { trace: `00-${one.trace}-b7ad6b7169203331-01` }),
   facts: {
     from: one.from,
     tags: one.tags,
@@ -94,7 +99,7 @@ const bare = (text: string): string => (/<(.*)>/.exec(text)?.[1] ?? text).toLowe
 
 function fits(one: Kept, filter: Omit<ListFilter, "limit">): boolean {
   const to = one.to.map((address) => address.toLowerCase());
-  const { status, domain, tag, reference, message_id, since, until } = filter;
+  const { status, domain, tag, reference, message_id, since, until, trace } = filter;
   return (
     (status === undefined || one.to.some((_, n) => one.states[n] === status)) &&
     (filter.to === undefined || to.includes(filter.to.toLowerCase())) &&
@@ -102,6 +107,7 @@ function fits(one: Kept, filter: Omit<ListFilter, "limit">): boolean {
     (filter.from === undefined || bare(one.from) === bare(filter.from)) &&
     (tag === undefined || one.tags.some((t) => t.name === tag || `${t.name}=${t.value}` === tag)) &&
     (reference === undefined || one.reference === reference) &&
+    (trace === undefined || one.trace === trace.toLowerCase()) &&
     (message_id === undefined || one.messageId === message_id) &&
     (since === undefined || one.at >= Date.parse(since)) &&
     (until === undefined || one.at < Date.parse(until))

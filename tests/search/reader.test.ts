@@ -175,6 +175,7 @@ test("each filter finds what it says and nothing else", async () => {
   }
   const made = `<${other.uuid}@mail.s.example>`;
   expect(await listed(stage, { message_id: made })).toEqual([other.uuid]);
+  expect(await listed(stage, { trace: other.uuid.replaceAll("-", "") })).toEqual([other.uuid]);
   expect(await listed(stage, { since: new Date(NOW + 1).toISOString() })).toEqual([other.uuid]);
   expect(await listed(stage, { to: "zoe@b.example", reference: "1" })).toEqual([]);
 });

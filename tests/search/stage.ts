@@ -28,6 +28,8 @@ export interface Sketch {
   readonly at?: number;
   readonly priority?: Priority;
   readonly dueAt?: number;
+  /** What its request carried of a trace, packed. */
+  readonly trace?: string;
 }
 
 export interface Accepted {
@@ -133,6 +135,7 @@ function acceptInto(store: QueueStore, id: number, sketch: Sketch): void {
       sha256: createHash("sha256").update(body).digest("base64url"),
       eightBit: false,
       utf8: false,
+      trace: sketch.trace,
       facts: JSON.stringify(factsOf(id, store.facts.tag, to, facts)),
       body: { kind: "inline", length: body.length },
     },
