@@ -194,9 +194,13 @@ export interface SiteFigure {
   readonly reason: string;
 }
 
-/** GET and POST /ui/session: who is logged in. */
-export interface UiSessionView {
+/** GET and POST /ui/session: who is logged in. Nobody is no error, since every visit begins so. */
+export type UiSessionView =
+  UiLoggedIn | { readonly object: "ui_session"; readonly logged_in: false };
+
+export interface UiLoggedIn {
   readonly object: "ui_session";
+  readonly logged_in: true;
   readonly key: { readonly id: string; readonly name: string };
   readonly scopes: readonly Scope[];
   /** To be said in the header `X-Postrider-CSRF` of every request that changes something. */

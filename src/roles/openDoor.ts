@@ -23,6 +23,7 @@ import { createKeyBook } from "../submit/keyBook.ts";
 import { type Listener, relieve } from "../submit/serve.ts";
 import { createInboxFiles } from "../submit/inboxFiles.ts";
 import { createSpool } from "../submit/spool.ts";
+import { createSessions } from "../submit/ui/sessions.ts";
 import { version } from "../commands/version.ts";
 import { INBOX_FOLDER, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
@@ -96,6 +97,7 @@ export async function openDoor(deps: {
     settings: keySettings(config, deps.apiKey),
   });
   deps.onKeys(book.heard);
+  const sessions = createSessions({ keys: book.keys, clock: systemClock, random: systemRandom });
   let http: HttpDoor | undefined;
   const accept = book.account(keepRoom(deps.accept, () => http?.open() ?? 0));
   const web = createWeb(config, deps.order, deps.log);
@@ -120,6 +122,7 @@ export async function openDoor(deps: {
       returnPathOf: returnPaths(next),
       keys: book.keys,
       keyRecords: book.records,
+      sessions,
       clock: systemClock,
       random: systemRandom,
       limits: doorLimits({ hostname, ...next }),

@@ -25,7 +25,7 @@ import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addInbox } from "./inbox.ts";
 import type { InboxFiles } from "./inboxFiles.ts";
-import type { Handler } from "./guard.ts";
+import type { Handler, Open, OpenHandler } from "./guard.ts";
 import { endWithKey } from "./lasting.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
@@ -41,6 +41,9 @@ import { createTurns } from "./turns.ts";
 import { addReports } from "./reports.ts";
 import { addSuppressions } from "./suppressions.ts";
 import { addTracing, type TraceDeps } from "./trace.ts";
+import { admitSession, mayBeSession, seal } from "./ui/cookie.ts";
+import type { Sessions } from "./ui/sessions.ts";
+import { addUi } from "./ui.ts";
 import { addWebhooks, type WebhookDesk } from "./webhooks.ts";
 import { createWaiting } from "./wait.ts";
 
@@ -94,6 +97,8 @@ export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyR
   /** Whether a DKIM key here covers this domain. */
   readonly signs?: (domain: string) => boolean;
   readonly keys: () => readonly ApiKey[];
+  /** Who is logged in to the dashboard. */
+  readonly sessions: Sessions;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: DoorLimits;
@@ -119,7 +124,6 @@ export interface Door {
 
 /** Hono hands its bindings on as they are: the listener's one object, so that a request makes none. */
 type Env = { Bindings: Peer };
-type OpenHandler = (request: Request) => Result<Response> | Promise<Result<Response>>;
 
 /** `routes` tells what there is, as `GET /emails/:id`. */
 export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[] } {
@@ -138,13 +142,15 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
     handle: () => Result<Response> | Promise<Result<Response>>,
   ): Promise<Response> => respond(request, await handle());
   const open = (handler: OpenHandler) => (context: Context<Env>) =>
-    run(context.req.raw, () => handler(context.req.raw));
+    run(context.req.raw, () => handler(context.req.raw, context.env));
   // The key comes first: without one a client learns nothing of what is here, and no body is read for it.
-  const admit = (request: Request, peer: Peer, scope: Scope): Result<Caller> => {
+  const admit = (request: Request, peer: Peer, scope: Scope, isUse = true): Result<Caller> => {
     if (peer.caller !== null)
       return peer.caller.scopes.has(scope) ? ok(peer.caller) : problem(lacking(scope));
     const header = request.headers.get("authorization");
-    const caller = gate.check(header, () => peer.addressOf(request));
+    const caller =
+      (header === null ? admitSession(deps.sessions, request, isUse) : undefined) ??
+      gate.check(header, () => peer.addressOf(request));
     if (caller.kind === "problem" || caller.value.scopes.has(scope)) return caller;
     return problem(lacking(scope));
   };
@@ -164,13 +170,16 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
     (handler: Handler<Env>, scope?: Scope) =>
     (context: Context<Env>): Response | Promise<Response> => {
       const request = context.req.raw;
-      const admitNow = () => admit(request, context.env, scope ?? scopeOf(request.method));
-      const caller = admitNow();
-      if (caller.kind === "problem") return refuse(request, caller.problem);
+      const bySession = context.env.caller === null && mayBeSession(request);
+      const told = (response: Response): Response => (bySession ? seal(response) : response);
+      const admitNow = (isUse: boolean) =>
+        admit(request, context.env, scope ?? scopeOf(request.method), isUse);
+      const caller = admitNow(true);
+      if (caller.kind === "problem") return told(refuse(request, caller.problem));
       const { allowance } = caller.value;
       const go = async (): Promise<Response> => {
         const response = await run(request, () => handler(request, context, caller.value));
-        return endWithKey(response, () => admitNow().kind === "ok");
+        return told(endWithKey(response, () => admitNow(false).kind === "ok"));
       };
       return allowance === undefined ? go() : counted(allowance, request, go);
     };
@@ -218,6 +227,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addReports(app, deps, keyed);
   addEvents(app, deps, keyed);
   const { version, limits } = deps;
+  addUi(app, { ...deps, gate }, open);
   addDocument(app, { message: schema, batchMax: limits.batchMessages, version }, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, fail);
@@ -231,7 +241,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
 type Answering = (context: Context<Env>) => Response | Promise<Response>;
 /** The scope is that of the method unless it is named. */
 type Wrap = (handler: Handler<Env>, scope?: Scope) => Answering;
-type OpenWrap = (handler: OpenHandler) => Answering;
+type OpenWrap = Open<Env>;
 
 function scopeOf(method: string): Scope {
   return method === "GET" || method === "HEAD" ? "read" : "manage";
@@ -321,7 +331,7 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: OpenWrap, keyed: Wrap):
       return ok(answer(request, 200, { status: "ready" }));
     }),
   );
-  const metrics: OpenHandler = (request) => {
+  const metrics = (request: Request): Result<Response> => {
     const page = deps.metrics(request.headers.get("accept") ?? "");
     return ok(new Response(page.text, { headers: { "content-type": page.type } }));
   };

@@ -1,6 +1,7 @@
 // What stands between a route and its handler: the door looks at the key before, and makes answers of problems behind.
 import type { Context } from "hono";
 import type { Caller, Scope } from "./caller.ts";
+import type { Peer } from "./door.ts";
 import type { Result } from "./problem.ts";
 
 export type Handler<E extends object> = (
@@ -13,4 +14,14 @@ export type Handler<E extends object> = (
 export type Guard<E extends object> = (
   handler: Handler<E>,
   scope?: Scope,
+) => (context: Context<E>) => Response | Promise<Response>;
+
+export type OpenHandler = (
+  request: Request,
+  peer: Peer,
+) => Result<Response> | Promise<Result<Response>>;
+
+/** For what is answered to everybody. */
+export type Open<E extends object> = (
+  handler: OpenHandler,
 ) => (context: Context<E>) => Response | Promise<Response>;

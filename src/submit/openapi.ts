@@ -8,6 +8,7 @@ import { addInbox } from "./openapiInbox.ts";
 import { addKeys } from "./openapiKeys.ts";
 import { addMessages } from "./openapiMessages.ts";
 import { addOperating, type Shapes } from "./openapiOperate.ts";
+import { addUi } from "./openapiUi.ts";
 import { addWebhooks } from "./openapiWebhooks.ts";
 import { errorNames, statusOf } from "./problem.ts";
 import type { MessageSchema } from "./schema.ts";
@@ -27,6 +28,7 @@ export function describeApi(options: {
   addKeys(registry, shapes);
   addWebhooks(registry, shapes);
   addInbox(registry, shapes);
+  addUi(registry, shapes);
   addEventShapes(registry);
   for (const [path, summary, type] of open)
     registry.registerPath({
@@ -102,4 +104,5 @@ const open = [
   ],
   ["/openapi.json", "This document.", "application/json"],
   ["/docs", "This document as a page.", "text/html"],
+  ["/", "The dashboard: a page that asks for a key and speaks to this API.", "text/html"],
 ] as const;

@@ -9,6 +9,8 @@ const errors = {
   invalid_json: { status: 400, title: "The body cannot be read" },
   missing_api_key: { status: 401, title: "No API key" },
   restricted_api_key: { status: 401, title: "The API key may not do this" },
+  session_ended: { status: 401, title: "Not logged in any more" },
+  cross_site_request: { status: 403, title: "Not asked by the dashboard" },
   invalid_api_key: { status: 403, title: "Unknown API key" },
   not_found: { status: 404, title: "Not found" },
   client_not_allowed: { status: 403, title: "Clients at this address are not heard" },

@@ -17,6 +17,7 @@ import type { DoorDeps, Health, Peer } from "../../src/submit/door.ts";
 import { createDoor, defaultLimits } from "../../src/submit/door.ts";
 import { createInboxFiles } from "../../src/submit/inboxFiles.ts";
 import { createSpool } from "../../src/submit/spool.ts";
+import { createSessions } from "../../src/submit/ui/sessions.ts";
 
 export const KEY = "pr_test_key";
 const first = { id: "first", digest: digestOf(KEY), caller: everything };
@@ -60,6 +61,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
   const random = seededRandom(1);
   const meter = createMeter(boundsOf);
   const ids = createIds(0);
+  const { keys = () => [first], clock = systemClock } = change;
   const fixture: Fixture = {
     taken: [],
     calls: [],
@@ -100,7 +102,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       ids,
       tag,
       hostname: "mail.example.com",
-      ...{ keys: () => [first], keyRecords: () => [] },
+      ...{ keys, keyRecords: () => [], sessions: createSessions({ keys, clock, random }) },
       clock: systemClock,
       random,
       limits: defaultLimits,
