@@ -3,7 +3,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Job, JobRecipient } from "../mail/job.ts";
-import { packStep } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import type { Dialogue } from "../smtp/dialogue.ts";
@@ -17,8 +16,10 @@ import type { Link } from "./open.ts";
 import { portionOf, type Load } from "./portion.ts";
 import { RECALLED } from "./recall.ts";
 import { signBody, type SignedBody, type SigningDeps } from "./signing.ts";
-import type { Tracer } from "./trace.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Recording } from "./record.ts";
 import * as trouble from "./trouble.ts";
+import { giveVerdicts, type Place, verdictOf } from "./verdicts.ts";
 import type { Patience } from "./waiting.ts";
 
 /** A job on its way through this sender. */
@@ -47,6 +48,8 @@ export interface Work extends Load {
   recalled?: boolean;
   /** Its site wants no mail for now: no further transaction of it is begun. */
   unwanted?: boolean;
+  /** What was said in this attempt on connections that it has left. */
+  said?: readonly Recording[] | undefined;
 }
 
 export interface AttemptDeps extends SigningDeps {
@@ -56,7 +59,7 @@ export interface AttemptDeps extends SigningDeps {
   /** Addresses that one attempt may try. */
   readonly addressesMax: number;
   readonly learned: Learned;
-  readonly tracer: Pick<Tracer, "job">;
+  readonly recorder: Recorder;
   verdict(verdict: Verdict): void;
 }
 
@@ -106,8 +109,7 @@ export function prepare(deps: AttemptDeps, link: Link, work: Work): Trial | null
     utf8,
     dsn,
   };
-  const { session, target } = link;
-  const dialogue = deps.tracer.job(session, target, work.job, transaction(envelope, offer));
+  const dialogue = transaction(envelope, offer);
   return { work, recipients, rest, offer, signed, dialogue };
 }
 
@@ -141,25 +143,31 @@ export function attempt(
   }
   const at = deps.clock.now();
   const startedAt = deps.clock.monotonicMs();
+  const recording = deps.recorder.begin(link, work, { at, beganAtMs: startedAt });
   const reused = link.served++ > 0;
   meter.transaction(link.talk.tls() !== null, reused);
   work.trying = trial.recipients;
   // RFC 9422 6.1: the server wants no further transaction on this connection.
   const last = link.served >= trial.offer.limits.mails;
+  const leave = (end: "stale" | "broken"): void => {
+    hearOut(work, recording);
+    return done({ end, clean: false });
+  };
   const concluded = (result: TransactionEnd): void => {
     const early = endedEarly(result, reused, link.target.host);
     if (early === "stale" && work.stale < STALE_MAX) {
       work.stale++;
-      return done({ end: "stale", clean: false });
+      return leave("stale");
     }
     const wiser = learn(deps, link, trial, result, reused);
     const again = mayMove(work, deps.addressesMax, wiser);
     if (again && (early !== undefined || wiser)) work.breaks++;
-    if (again && early !== undefined) return done({ end: "broken", clean: false });
+    if (again && early !== undefined) return leave("broken");
     const unfit = lacksUtf8(result) ? searchOn(work, link.target.host) : null;
-    if (unfit === "move") return done({ end: "broken", clean: false });
+    if (unfit === "move") return leave("broken");
     const durationMs = deps.clock.monotonicMs() - startedAt;
     const where = { ...place(link), at, durationMs, signed: trial.signed.by };
+    hearOut(work, recording);
     const outcome = { where, wiser: wiser && again, unsure: unfit === "unsure" };
     const left = settle(deps, trial, result, outcome);
     work.left = trial.rest.length === 0 ? left : [...left, ...trial.rest];
@@ -176,7 +184,12 @@ export function attempt(
     work.left.length === 1 && !last
       ? (): Dialogue<unknown> | null => options.ahead()?.dialogue ?? null
       : undefined;
-  link.talk.run(trial.dialogue, trial.signed.body, concluded, ahead);
+  link.talk.run(trial.dialogue, trial.signed.body, concluded, { recording, ahead });
+}
+
+function hearOut(work: Work, recording: Recording | null): void {
+  if (recording !== null)
+    work.said = work.said === undefined ? [recording] : [...work.said, recording];
 }
 
 /** True when this host is from now on spoken to in another way, so that the next try differs from this one. */
@@ -264,6 +277,7 @@ function settle(
   const again: JobRecipient[] = [];
   const someTaken = fates.some((fate) => fate.fate === "taken");
   const speaker = { host: where.host, alone: recipients.length === 1 };
+  const isPlain = fates.every((fate) => fate.fate === "taken");
   let acceptedBefore = 0;
   for (let i = 0; i < recipients.length; i++) {
     const recipient = recipients[i] as JobRecipient;
@@ -277,7 +291,8 @@ function settle(
     }
     const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate, speaker);
     const said = unsure ? { ...judged, kind: "deferred" as const } : judged;
-    deps.verdict(verdictOf(work, recipient, said, where));
+    const dialogue = deps.recorder.take(work, said, isPlain);
+    deps.verdict(verdictOf(work, recipient, said, { ...where, dialogue }));
   }
   const spoiled = fates.find((fate) => fate.fate === "spoiled");
   if (spoiled !== undefined)
@@ -290,69 +305,8 @@ function isUndecided(fate: Fate): boolean {
   return fate.fate === "lost" ? !fate.doubt : fate.fate === "refused" && classOf(fate.reply) < 4;
 }
 
-/** Where and when something was tried, for the timeline. */
-export interface Place {
-  readonly at: number;
-  readonly durationMs: number;
-  readonly host: string;
-  readonly address: string;
-  readonly source: string;
-  readonly session: string;
-  readonly tls: ReturnType<Link["talk"]["tls"]>;
-  /** Whose DKIM signatures were on it. */
-  readonly signed?: string;
-}
-
 function place(link: Link): Place {
   const { target, source, session, talk } = link;
   const { host, address } = target;
   return { at: 0, durationMs: 0, host, address, source, session, tls: talk.tls() };
-}
-
-/** The same for all recipients that are left. */
-export function giveVerdicts(
-  deps: Pick<AttemptDeps, "clock" | "verdict">,
-  work: Work,
-  where: Place,
-  judged: trouble.Judgement,
-): void {
-  const { left } = work;
-  const at = where.at === 0 ? deps.clock.now() : where.at;
-  work.left = [];
-  for (const recipient of left) deps.verdict(verdictOf(work, recipient, judged, { ...where, at }));
-}
-
-function verdictOf(
-  { job, route }: Work,
-  recipient: JobRecipient,
-  judged: trouble.Judgement,
-  where: Place,
-): Verdict {
-  const { kind, scope, doubt, phase, code, enhanced, text } = judged;
-  const step = packStep({
-    kind: "attempt",
-    at: where.at,
-    durationMs: Math.round(where.durationMs),
-    outcome: kind,
-    class: judged.class,
-    doubt,
-    via: route.via,
-    site: route.site,
-    host: where.host,
-    address: where.address,
-    source: where.source,
-    session: where.session,
-    phase,
-    code,
-    enhanced,
-    text,
-    tls: where.tls,
-    signed: where.signed ?? "",
-  });
-  const { message } = job;
-  const { n, claim } = recipient;
-  const base = { message, n, claim, kind, scope, class: judged.class, doubt, step };
-  return kind === "delivered"
-    ? base
-    : { ...base, ...trouble.wordsToQueue(judged, where.address, route.port) };
 }

@@ -19,18 +19,24 @@ import {
   type State,
   type TalkDeps,
 } from "./hear.ts";
+import { noteAsked, noteSecured, type Recording } from "./record.ts";
 import { sendBody, written } from "./say.ts";
+
+export interface RunOptions {
+  readonly recording: Recording | null;
+  readonly ahead?: (() => Dialogue<unknown> | null) | undefined;
+}
 
 export interface Talk {
   /**
    * One dialogue at a time. `done` may be called before `run` returns. `ahead` is asked, when a small body is about to leave, for
-   * the dialogue that will be run next: its first group of commands then leaves with the body.
+   * the dialogue that will be run next: its first group of commands then leaves with the body. What is said goes into `recording`.
    */
   run<T>(
     dialogue: Dialogue<T>,
     body: Body | null,
     done: (result: T) => void,
-    ahead?: () => Dialogue<unknown> | null,
+    options?: RunOptions,
   ): void;
   /** The last answer to a dot came within `ms`; false when there was none yet. */
   answersWithin(ms: number): boolean;
@@ -59,6 +65,9 @@ export function createTalk(deps: TalkDeps): Talk {
     group: false,
     awaited: -1,
     sentAt: deps.clock.monotonicMs(),
+    sending: null,
+    recording: null,
+    doing: null,
     pouring: null,
     resting: null,
     ahead: null,
@@ -72,8 +81,9 @@ export function createTalk(deps: TalkDeps): Talk {
     closed: (text) => lose(state, "closed", text),
   });
   return {
-    run: (dialogue, body, done, ahead) => {
-      state.ahead = ahead ?? null;
+    run: (dialogue, body, done, options) => {
+      state.ahead = options?.ahead ?? null;
+      state.recording = options?.recording ?? null;
       run(state, dialogue, body, done);
     },
     answersWithin: (ms) => state.dotMs <= ms,
@@ -96,6 +106,7 @@ function run<T>(
     for (;;) {
       if (step.done === true) {
         state.deadline.clear();
+        state.recording = null;
         return done(step.value);
       }
       const happened = perform(state, step.value, body);
@@ -108,6 +119,7 @@ function run<T>(
   state.begun = null;
   if (begun?.dialogue !== dialogue) return advance(dialogue.next());
   if (begun.sent === null) return advance(begun.step as IteratorResult<Want, T>);
+  if (state.recording !== null && begun.step.done !== true) noteAsked(state, begun.step.value);
   const happened = converseBegun(state, begun.sent);
   if (happened !== null) advance(dialogue.next(happened));
   else state.resume = (later) => advance(dialogue.next(later));
@@ -115,6 +127,7 @@ function run<T>(
 
 /** Null when `resume` will be called later. */
 function perform(state: State, want: Want, body: Body | null): Happened | null {
+  if (state.recording !== null) noteAsked(state, want);
   switch (want.want) {
     case "reply":
       return converse(state, alone[want.phase], want.send === null ? null : `${want.send}\r\n`);
@@ -140,6 +153,8 @@ function encrypt(state: State): Happened | null {
   if (state.heard.length > 0 || state.parser.midReply())
     return lose(state, "tls", "the server sent more after its answer to STARTTLS");
   state.deadline.set(state.deadlines.tls);
+  state.sentAt = state.clock.monotonicMs();
+  state.doing = "tls";
   void state.connection.startTls(state.stop.signal).then((result) => {
     if (state.lost !== null) return;
     if (result.kind === "failed") lose(state, "tls", result.text);
@@ -148,6 +163,9 @@ function encrypt(state: State): Happened | null {
     else {
       state.facts = result.facts;
       state.secured(result.facts);
+      state.doing = null;
+      const tookMs = state.clock.monotonicMs() - state.sentAt;
+      noteSecured(state.recording, result.facts, { sentAtMs: state.sentAt, tookMs });
       state.parser = createReplyParser();
       state.deadline.clear();
       resume(state, { got: "done" });

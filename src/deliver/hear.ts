@@ -8,6 +8,7 @@ import type { Reply, ReplyParser } from "../smtp/reply.ts";
 import type { Connection } from "./connection.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Pouring } from "./pour.ts";
+import { noteLoss, noteReply, type Recording, type Speaking } from "./record.ts";
 
 export interface TalkDeps {
   readonly connection: Connection;
@@ -21,7 +22,7 @@ export interface TalkDeps {
 }
 
 /** One connection's side of all its dialogues. */
-export interface State extends TalkDeps {
+export interface State extends TalkDeps, Speaking {
   readonly deadline: Deadline;
   readonly stop: AbortController;
   parser: ReplyParser;
@@ -37,8 +38,11 @@ export interface State extends TalkDeps {
   group: boolean;
   /** The place among them whose deadline runs; octets that end no reply do not begin it anew. */
   awaited: number;
-  /** When the last octets left that replies are waited for, by the monotonic clock. */
+  /** By the monotonic clock; of the last octets that replies are waited for. */
   sentAt: number;
+  recording: Recording | null;
+  /** What goes on that is no waiting for a reply. */
+  doing: "tls" | "body" | null;
   /** A large body on its way. */
   pouring: Pouring | null;
   /** Between dialogues: whom to tell that the connection is of no more use. */
@@ -69,12 +73,15 @@ export function converse(
   if (state.lost !== null && state.heard.length === 0) return state.lost;
   if (send === null) {
     expectReplies(state, wanted, false);
+    if (state.heard.length > 0) tellTimes(state, 0);
     return answer(state);
   }
   if (state.heard.length > 0 || state.parser.midReply()) {
     // A server that is about to hang up says so unasked (RFC 5321 3.8); it counts as the answer. Anything else is out of step.
     const [reply] = state.heard;
     if (reply?.code !== 421) return lose(state, "protocol", "the server spoke unasked");
+    state.sending = null;
+    noteReply(state, { phase: wanted[0] ?? "rset", i: 0 }, reply, 0);
     lose(state, "closed", "the server closed the session");
     return group ? { got: "replies", replies: [reply], lost: state.lost } : { got: "reply", reply };
   }
@@ -143,6 +150,7 @@ function tellTimes(state: State, from: number): void {
     if (phase === undefined || reply === undefined) continue;
     if (phase === "dot") state.dotMs = durationMs;
     state.timed(phase, reply, durationMs);
+    if (state.recording !== null) noteReply(state, { phase, i }, reply, durationMs);
   }
 }
 
@@ -174,11 +182,23 @@ export function lose(state: State, why: LossReason, text: string): Lost {
   if (state.lost !== null) return state.lost;
   const lost: Lost = { got: "lost", why, text };
   state.lost = lost;
+  if (state.recording !== null) tellLoss(state, lost);
   state.deadline.end();
   state.stop.abort();
   state.connection.close();
   settle(state);
   return lost;
+}
+
+function tellLoss(state: State, lost: Lost): void {
+  const { wanted, doing, heard } = state;
+  const answered = wanted === null ? 0 : heard.length;
+  const waiting = wanted?.slice(answered) ?? [];
+  const nowMs = state.clock.monotonicMs();
+  if (wanted === null) state.sending = null;
+  const phases =
+    waiting.length > 0 ? waiting : [doing ?? state.recording?.said.at(-1)?.phase ?? "greeting"];
+  noteLoss(state, phases, { lost, nowMs, answered });
 }
 
 export function onDeadline(state: State): void {

@@ -11,12 +11,12 @@ import { wordsOf } from "../smtp/reply.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
 import type { Dialogue } from "../smtp/dialogue.ts";
 import { ehloName } from "./ehloName.ts";
-import type { Connect, Target } from "./connection.ts";
+import type { Connect, ConnectFailure, Connection, Target } from "./connection.ts";
 import { createTalk, type Talk } from "./drive.ts";
 import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
+import { createRecording, note, noteSecured, type Recording } from "./record.ts";
 import type { DeliverSettings } from "./settings.ts";
-import type { Tracer } from "./trace.ts";
 import type { Setback } from "./trouble.ts";
 
 /** A connection that is ready for mail. */
@@ -29,6 +29,8 @@ export interface Link {
   readonly source: string;
   /** Transactions so far. */
   served: number;
+  /** What was said until it stood, at addresses that were tried in vain too; taken by the first message. */
+  opening: readonly Recording[];
 }
 
 /** One address that was tried in vain. */
@@ -36,6 +38,7 @@ export interface Tried {
   readonly target: Target;
   readonly session: string;
   readonly setback: Setback;
+  readonly recording: Recording | null;
 }
 
 export type Opened = { readonly kind: "ready"; readonly link: Link } | Unopened;
@@ -55,7 +58,8 @@ export interface OpenDeps {
   readonly log: Log;
   readonly settings: DeliverSettings;
   order(route: Route, random: Random): readonly RouteTarget[];
-  readonly tracer: Pick<Tracer, "opening">;
+  /** What is said is written down. */
+  isRecording(): boolean;
 }
 
 export interface OpenRequest {
@@ -91,7 +95,11 @@ export function createOpen(deps: OpenDeps): Open {
         told,
         over: () => elapsedMs() > settings.openingMs,
       });
-      if (link !== null) return { kind: "ready", link };
+      if (link !== null) {
+        const vain = tried.flatMap(({ recording }) => recording ?? []);
+        link.opening = [...vain, ...link.opening];
+        return { kind: "ready", link };
+      }
       if (round >= times || request.signal.aborted || !tried.every(isFleeting)) break;
       const pauseMs = Math.min(PAUSE_MAX_MS, firstMs * 2 ** round);
       await pause(deps, pauseMs * (1 + JITTER * deps.random.roll()), request.signal);
@@ -220,10 +228,15 @@ async function openOne(
   const target: Target = { host, address, port, via: route.via, implicitTls, ...asked, ...from };
   const settings = deps.settings;
   const session = hexOf(deps.random, SESSION_OCTETS);
+  const recording = deps.isRecording() ? recordingOf(deps, session, target) : null;
+  const failed = (setback: Setback): OneResult => {
+    return { kind: "failed", tried: { target, session, setback, recording } };
+  };
   const connection = await deps.connect(target, settings.connectMs, signal);
+  if (recording !== null) noteConnected(recording, connection, deps.clock.monotonicMs());
   if (connection.kind === "failure") {
     deps.meter.failed(route.site, "connect", connection.why);
-    return { kind: "failed", tried: { target, session, setback: connection } };
+    return failed(connection);
   }
   const talk = createTalk({
     connection,
@@ -244,11 +257,13 @@ async function openOne(
     clearAllowed: route.via === "sink" || mayTellInClear(routed),
     nonce: () => hexOf(deps.random, NONCE_OCTETS),
   });
-  const end = await greet(talk, signal, deps.tracer.opening(session, target, dialogue));
+  const end = await greet(talk, signal, { dialogue, recording });
   if (end.end === "ready") {
     const { offer } = end;
     const { source } = connection;
-    return { kind: "ready", link: { talk, target, offer, session, source, served: 0 } };
+    const said = recording === null ? [] : [recording];
+    const link = { talk, target, offer, session, source, served: 0, opening: said };
+    return { kind: "ready", link };
   }
   tellOfLogin(deps, host, end);
   talk.quit();
@@ -258,22 +273,53 @@ async function openOne(
     end.end === "unfit" ? "ehlo" : end.phase,
     end.end === "lost" ? end.why : end.end,
   );
-  return { kind: "failed", tried: { target, session, setback: end } };
+  return failed(end);
+}
+
+function recordingOf({ clock }: OpenDeps, session: string, target: Target): Recording {
+  const { host, address } = target;
+  const begun = { at: clock.now(), beganAtMs: clock.monotonicMs() };
+  return createRecording({ session, host, address, source: "", reused: false, ...begun });
+}
+
+function noteConnected(
+  recording: Recording,
+  connection: Connection | ConnectFailure,
+  nowMs: number,
+): void {
+  const { beganAtMs, address } = recording;
+  const begun = { phase: "connect", sentAtMs: beganAtMs, sent: "", reply: null } as const;
+  if (connection.kind === "failure") {
+    const text = `${connection.why}: ${connection.text}`;
+    return note(recording, { ...begun, tookMs: nowMs - beganAtMs, text });
+  }
+  recording.source = connection.source;
+  const { tls } = connection;
+  const handshakeMs = tls === null ? 0 : tls.handshakeMs + tls.verifyMs;
+  const connectedAtMs = Math.max(beganAtMs, nowMs - handshakeMs);
+  const tookMs = connectedAtMs - beganAtMs;
+  note(recording, { ...begun, tookMs, text: `connected to ${address}` });
+  if (tls === null) return;
+  noteSecured(recording, tls, { sentAtMs: connectedAtMs, tookMs: handshakeMs });
 }
 
 function greet(
   talk: Talk,
   signal: AbortSignal,
-  dialogue: Dialogue<OpeningEnd>,
+  {
+    dialogue,
+    recording,
+  }: { readonly dialogue: Dialogue<OpeningEnd>; readonly recording: Recording | null },
 ): Promise<OpeningEnd> {
   return new Promise((resolve) => {
     const stop = (): void => talk.close("stopped", "the daemon stops");
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
-    talk.run(dialogue, null, (end) => {
+    const ended = (end: OpeningEnd): void => {
       signal.removeEventListener("abort", stop);
       resolve(end);
-    });
+    };
+    talk.run(dialogue, null, ended, { recording });
   });
 }
 

@@ -6,6 +6,7 @@ import { dotted } from "../smtp/dot.ts";
 import type { Body } from "./body.ts";
 import { lose, type State } from "./hear.ts";
 import { pour } from "./pour.ts";
+import { noteBody, notePoured, noteReply } from "./record.ts";
 
 export function written(lines: readonly Line[]): string {
   let text = "";
@@ -20,13 +21,18 @@ const ONE_WRITE_OCTETS = 65_536;
 export function sendBody(state: State, body: Body, { manner }: BodyWant): Happened | null {
   if (state.lost !== null) return state.lost;
   const [early] = state.heard;
-  if (early !== undefined) return { got: "early", reply: early };
+  if (early !== undefined) {
+    noteReply(state, { phase: "body", i: 0 }, early, 0);
+    return { got: "early", reply: early };
+  }
   state.sentAt = state.clock.monotonicMs();
+  if (state.recording !== null) noteBody(state, body);
   if (manner === "dotted" && body.kind === "bytes" && body.bytes.length <= ONE_WRITE_OCTETS) {
     // Answers from within the write wait in `heard` for the next want, which is the dot's reply.
     state.connection.write(dotted(body.bytes, goAhead(state), (octets) => roomFor(state, octets)));
     return { got: "done" };
   }
+  state.doing = "body";
   state.pouring = pour({
     body,
     manner,
@@ -35,7 +41,10 @@ export function sendBody(state: State, body: Body, { manner }: BodyWant): Happen
     block: () => state.deadline.set(state.deadlines.body),
     ended(happened) {
       state.pouring = null;
-      state.sentAt = state.clock.monotonicMs();
+      state.doing = null;
+      const nowMs = state.clock.monotonicMs();
+      if (state.recording !== null) notePoured(state, happened, nowMs);
+      state.sentAt = nowMs;
       const go = state.resume;
       state.resume = null;
       if (happened.got !== "done") lose(state, "closed", "the message was cut off before its end");

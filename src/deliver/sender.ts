@@ -10,7 +10,7 @@ import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Target } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
-import { attempt, giveVerdicts, prepare, type Place, type Work } from "./attempt.ts";
+import { attempt, prepare, type Work } from "./attempt.ts";
 import type { Body } from "./body.ts";
 import type { Connect } from "./connection.ts";
 import { createLearned } from "./learned.ts";
@@ -18,10 +18,12 @@ import { createDeliverMeter } from "./metering.ts";
 import { createOpen, type Unopened } from "./open.ts";
 import { createPool } from "./pool.ts";
 import type { PoolGauges } from "./poolState.ts";
+import { createRecorder } from "./recorder.ts";
 import type { DeliverSettings } from "./settings.ts";
 import type { SenderSite } from "./siteBook.ts";
 import { createTracer, type Tracer } from "./trace.ts";
 import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
+import { giveVerdicts, type Place } from "./verdicts.ts";
 import { patienceFor } from "./waiting.ts";
 
 export interface SenderDeps {
@@ -61,20 +63,22 @@ export function createSender(deps: SenderDeps): Sender {
   let stopping = false;
   const meter = createDeliverMeter(deps.meter);
   const { clock, random, log, connect, order } = deps;
+  const recorder = createRecorder({ clock, tracer, kept: () => settings.dialogues });
+  const { isRecording } = recorder;
   const open = createOpen({
-    ...{ clock, random, log, connect, order, meter, tracer },
+    ...{ clock, random, log, connect, order, meter, isRecording },
     get settings() {
       return settings;
     },
   });
   const learned = createLearned(clock);
   const giveBack = (work: Work, why: string): void =>
-    giveVerdicts(deps, work, nowhere, interrupted(why));
+    giveVerdicts({ ...deps, recorder }, work, nowhere, interrupted(why));
   const pool = createPool({
     ...{ clock, meter, open, settings },
     handsFor(limits, heard) {
       const attemptDeps = {
-        ...{ clock, log, learned, tracer },
+        ...{ clock, log, learned, recorder },
         ...(deps.signer === undefined ? {} : { signer: deps.signer }),
         recipientsMax: limits.transactionRecipients,
         addressesMax: settings.attemptAddresses,
@@ -88,7 +92,7 @@ export function createSender(deps: SenderDeps): Sender {
         prepare: (link, work) => prepare(attemptDeps, link, work),
         attempt: (link, what, options) => attempt(attemptDeps, link, what, options),
         unopened(work, why) {
-          tracer.unopened(work.job, why.tried);
+          recorder.unopened(work, why);
           giveVerdicts(attemptDeps, work, placeOf(why), judgeUnopened(why));
         },
         blames: (why) => blamesSite(judgeUnopened(why)),

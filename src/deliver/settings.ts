@@ -1,4 +1,5 @@
 // The numbers that delivery is tuned by. Each is a limit with a name; the defaults are INTERFACE 2's.
+import type { DialoguesKept } from "../mail/dialogue.ts";
 import type { Priority } from "../mail/message.ts";
 import type { LimitSettings } from "../route/limits.ts";
 import { rfcDeadlines, type Deadlines } from "../smtp/phases.ts";
@@ -34,6 +35,8 @@ export interface DeliverSettings extends LimitSettings {
    * calls and half the round trips.
    */
   readonly sendAhead: boolean;
+  /** Which dialogues are written down for the timeline. */
+  readonly dialogues: DialoguesKept;
 }
 
 export const deliverDefaults: DeliverSettings = {
@@ -59,4 +62,5 @@ export const deliverDefaults: DeliverSettings = {
     2: { times: 1, firstMs: 1_000 },
   },
   sendAhead: true,
+  dialogues: "all",
 };

@@ -1,24 +1,20 @@
-// Dialogues told live to whoever listens. A dialogue is wrapped when it begins, and only while somebody listens, so that mail pays
-// nothing for it otherwise. What opened a connection is kept for a moment, since only its first job tells whether it is wanted.
+// Dialogues told live to whoever listens. What is said is written down anyway (record.ts); only while somebody listens does a recording
+// have an ear, and whoever comes to a connection with its first job is told first how it was opened.
 import type { Clock } from "../base/clock.ts";
 import type { Job } from "../mail/job.ts";
 import { isTraced, type TraceLine, type TraceWish } from "../mail/trace.ts";
-import type { Dialogue, Happened, Want } from "../smtp/dialogue.ts";
-import type { Phase } from "../smtp/phases.ts";
-import type { Reply } from "../smtp/reply.ts";
-
-export interface Peer {
-  readonly host: string;
-  readonly address: string;
-}
+import type { Recording, Said } from "./record.ts";
+import { textOf } from "./tellings.ts";
 
 export interface Tracer {
   watch(number: number, wish: TraceWish): void;
   unwatch(number: number): void;
-  opening<T>(session: string, peer: Peer, dialogue: Dialogue<T>): Dialogue<T>;
-  job<T>(session: string, peer: Peer, job: Job, dialogue: Dialogue<T>): Dialogue<T>;
+  /** Somebody does. */
+  listens(): boolean;
+  /** From now on the recording is this job's: what it holds already is told at once. */
+  job(recordings: readonly Recording[], job: Job): void;
   /** None of these came to be a connection that is ready for mail. */
-  unopened(job: Job, tried: readonly { readonly session: string; readonly target: Peer }[]): void;
+  unopened(job: Job, tried: readonly Recording[]): void;
 }
 
 type Batch = { lines: TraceLine[]; dropped: number };
@@ -26,9 +22,6 @@ type Batch = { lines: TraceLine[]; dropped: number };
 /** How long lines wait for company, and how many of one trace may wait; what comes beyond is counted. */
 const GATHER_MS = 100;
 const GATHER_MAX = 500;
-/** Openings that are kept until a job comes: connections, and lines of each. */
-const OPENINGS_MAX = 500;
-const OPENING_LINES_MAX = 100;
 const TEXT_MAX = 1000;
 
 export function createTracer(deps: {
@@ -38,7 +31,6 @@ export function createTracer(deps: {
   const { clock } = deps;
   const wishes = new Map<number, TraceWish>();
   const batches = new Map<number, Batch>();
-  const openings = new Map<string, TraceLine[]>();
   let isGathering = false;
 
   const flush = (): void => {
@@ -61,18 +53,21 @@ export function createTracer(deps: {
   const listeners = (job: Job): number[] =>
     [...wishes].filter(([, wish]) => isTraced(wish, job)).map(([number]) => number);
 
-  const keep = (session: string, line: TraceLine): void => {
-    const lines = openings.get(session) ?? [];
-    if (lines.length < OPENING_LINES_MAX) lines.push(line);
-    openings.set(session, lines);
-    const [oldest] = openings.keys();
-    if (openings.size > OPENINGS_MAX && oldest !== undefined) openings.delete(oldest);
+  const tellerFor = (numbers: readonly number[], { session, host, address }: Recording) => {
+    return (line: Line, at = clock.now()): void => {
+      const whole = { ...line, text: cut(line.text), at, session, host, address };
+      for (const one of numbers) tell(one, whole);
+    };
   };
 
-  /** Told once: the next job on this connection finds it open. */
-  const tellOpening = (session: string, numbers: readonly number[]): void => {
-    for (const line of openings.get(session) ?? []) for (const one of numbers) tell(one, line);
-    openings.delete(session);
+  const tellPast = (numbers: readonly number[], recording: Recording): void => {
+    const write = tellerFor(numbers, recording);
+    const { at, beganAtMs } = recording;
+    for (const said of recording.said) {
+      const sentAt = at + Math.round(said.sentAtMs - beganAtMs);
+      if (said.sent !== "") write({ who: "us", text: said.sent }, sentAt);
+      write(heardLine(said), sentAt + Math.round(said.tookMs));
+    }
   };
 
   return {
@@ -80,96 +75,40 @@ export function createTracer(deps: {
     unwatch(number) {
       wishes.delete(number);
       batches.delete(number);
-      if (wishes.size === 0) openings.clear();
     },
-    opening(session, peer, dialogue) {
-      if (wishes.size === 0) return dialogue;
-      const { host, address } = peer;
-      const write = (line: Said): void =>
-        keep(session, { ...line, at: clock.now(), session, host, address });
-      write({ who: "note", text: `connected to ${host} [${address}]` });
-      return told(dialogue, clock, write);
-    },
-    job(session, peer, job, dialogue) {
-      if (wishes.size === 0) return dialogue;
+    listens: () => wishes.size > 0,
+    job(recordings, job) {
       const numbers = listeners(job);
-      if (numbers.length === 0) return dialogue;
-      tellOpening(session, numbers);
-      const { host, address } = peer;
-      const write = (line: Said): void => {
-        const whole = { ...line, at: clock.now(), session, host, address };
-        for (const one of numbers) tell(one, whole);
+      if (numbers.length === 0) return;
+      for (const recording of recordings) tellPast(numbers, recording);
+      const last = recordings.at(-1);
+      if (last === undefined) return;
+      const write = tellerFor(numbers, last);
+      last.ear = {
+        us: (text) => write({ who: "us", text }),
+        heard: (said) => write(heardLine(said)),
       };
-      return told(dialogue, clock, write);
     },
     unopened(job, tried) {
-      if (wishes.size === 0) return;
       const numbers = listeners(job);
-      for (const { session, target } of tried) {
-        tellOpening(session, numbers);
-        const { host, address } = target;
+      if (numbers.length === 0) return;
+      for (const recording of tried) {
+        tellPast(numbers, recording);
+        const { host, address } = recording;
         const text = `no session with ${host} [${address}]`;
-        for (const one of numbers)
-          tell(one, { at: clock.now(), session, host, address, who: "note", text });
+        tellerFor(numbers, recording)({ who: "note", text });
       }
     },
   };
 }
 
-type Said = Pick<TraceLine, "who" | "text"> & { readonly ms?: number };
+type Line = Pick<TraceLine, "who" | "text" | "ms">;
 
-/** The same dialogue, overheard. */
-function* told<T>(
-  dialogue: Dialogue<T>,
-  clock: Pick<Clock, "monotonicMs">,
-  write: (line: Said) => void,
-): Dialogue<T> {
-  let step = dialogue.next();
-  while (step.done !== true) {
-    tellWant(step.value, write);
-    const askedMs = clock.monotonicMs();
-    const happened = yield step.value;
-    tellHappened(happened, Math.round(clock.monotonicMs() - askedMs), write);
-    step = dialogue.next(happened);
-  }
-  return step.value;
-}
-
-function tellWant(want: Want, write: (line: Said) => void): void {
-  const us = (text: string): void => write({ who: "us", text: cut(text) });
-  if (want.want === "body") return us("(the message)");
-  if (want.want === "tls") return us("(the handshake)");
-  if (want.want === "replies") return want.send.forEach(us);
-  if (want.send !== null) us(masked(want.phase, want.send));
-}
-
-/** Whatever a login sends is a secret, but for the name of its mechanism. */
-function masked(phase: Phase, line: string): string {
-  if (phase !== "auth") return line;
-  const mechanism = /^AUTH [A-Z0-9_-]+/i.exec(line)?.[0];
-  return mechanism === undefined ? "***" : `${mechanism} ***`;
-}
-
-function tellHappened(happened: Happened, ms: number, write: (line: Said) => void): void {
-  const heard = (reply: Reply): void => write({ who: "them", text: textOf(reply), ms });
-  switch (happened.got) {
-    case "reply":
-    case "early":
-      return heard(happened.reply);
-    case "replies":
-      happened.replies.forEach(heard);
-      if (happened.lost !== null)
-        write({ who: "note", text: `lost: ${cut(happened.lost.text)}`, ms });
-      return;
-    case "done":
-      return write({ who: "note", text: "done", ms });
-    default:
-      return write({ who: "note", text: `${happened.got}: ${cut(happened.text)}`, ms });
-  }
-}
-
-function textOf({ code, enhanced, lines }: Reply): string {
-  return cut([String(code), enhanced, lines.join(" | ")].filter((part) => part !== "").join(" "));
+function heardLine({ phase, reply, text, tookMs }: Said): Line {
+  const ms = Math.round(tookMs);
+  if (reply !== null) return { who: "them", text: `${reply.code} ${textOf(reply)}`.trimEnd(), ms };
+  const what = phase === "connect" || phase === "tls" || phase === "body" ? `${phase}: ` : "";
+  return { who: "note", text: `${what}${text === "" ? "done" : text}`, ms };
 }
 
 function cut(text: string): string {

@@ -2,6 +2,10 @@
 // `?smtp=1`, and the stuff that the spans of a trace are made of. Packed like the timeline: one JSON array an attempt.
 import type { EpochMs } from "../base/clock.ts";
 
+/** The setting `dialogues`; `trouble`: those of attempts that did not simply deliver. */
+export const dialoguesKept = ["all", "trouble", "off"] as const;
+export type DialoguesKept = (typeof dialoguesKept)[number];
+
 /** A command and its reply; the greeting has no command, a handshake neither. */
 export interface Exchange {
   /** As the table of phases names it (smtp/phases.ts), and `connect` for what came before it. */

@@ -74,4 +74,6 @@ export interface Verdict {
   readonly hold?: true;
   /** The attempt, packed (mail/timeline.ts); stored as it is. */
   readonly step: string;
+  /** What was said in it, packed (mail/dialogue.ts). Of several recipients of one transaction the first one has it. */
+  readonly dialogue?: string;
 }

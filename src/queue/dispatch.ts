@@ -69,7 +69,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     target?: Site,
   ): void => {
     const site = target === undefined ? undefined : sites.idOf(target);
-    const settlement = settlementOf(claimed, happening, step, turn.now.wall, site);
+    const settlement = settlementOf(claimed, happening, step, turn.now.wall, { site });
     store.settle(settlement);
     if (isWaiting(settlement.next)) deps.deadlines.add(claimed.message, claimed.expiresAt);
   };

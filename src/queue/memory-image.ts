@@ -49,6 +49,8 @@ export interface Image {
   readonly suppressions: Map<string, Suppression>;
   /** In order of their number, without gaps. */
   readonly events: EventRow[];
+  /** By the number of their event. */
+  readonly dialogues: Map<number, string>;
   readonly waiting: Set<MessageId>;
   readonly leased: Set<MessageId>;
 }
@@ -62,6 +64,7 @@ export function createImage(): Image {
     pauses: new Map(),
     suppressions: new Map(),
     events: [],
+    dialogues: new Map(),
     waiting: new Set(),
     leased: new Set(),
   };
@@ -90,6 +93,7 @@ export function createReads(image: Image) {
       const from = Math.max(0, after + 1 - first);
       return image.events.slice(from, from + limit);
     },
+    dialogue: (event: number) => image.dialogues.get(event) ?? null,
     lastEvent: () => image.events.at(-1)?.seq ?? 0,
     sitesWaiting: () =>
       [...new Set(waitingRows(image).map(({ row }) => row.site))].sort((a, b) => a - b),

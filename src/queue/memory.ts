@@ -114,10 +114,11 @@ function createSession(
     type: EventType,
     at: EpochMs,
     step: number,
-  ): void => {
+  ): number => {
     const seq = (image.events.at(-1)?.seq ?? 0) + 1;
     changed(() => void image.events.pop());
     image.events.push({ seq, message, n, type, at, step });
+    return seq;
   };
   const undoAll = (): void => {
     for (const undo of (journal ?? []).reverse()) undo();
@@ -172,7 +173,8 @@ function createSession(
     }
   }
 
-  function settle({ message, n, claim, next, site, step, event, at }: Settlement): boolean {
+  function settle(settlement: Settlement): boolean {
+    const { message, n, claim, next, site, step, event, at, dialogue } = settlement;
     living();
     const entry = image.messages.get(message);
     const row = entry?.rows.find((one) => one.n === n);
@@ -187,7 +189,11 @@ function createSession(
     const open = rows.some((one) => !isFinal(one.state.at));
     if (open) put(message, { ...entry, rows });
     else put(message, ended({ ...entry, rows }, at));
-    if (event !== null) tell(message, n, event, at, step === null ? -1 : row.steps.length);
+    if (event === null) return true;
+    const seq = tell(message, n, event, at, step === null ? -1 : row.steps.length);
+    if (dialogue === undefined) return true;
+    changed(() => void image.dialogues.delete(seq));
+    image.dialogues.set(seq, dialogue);
     return true;
   }
 
@@ -297,6 +303,12 @@ function createSession(
     const end = rows.findIndex((one) => one.at >= before);
     const removed = image.events.splice(0, end === -1 ? rows.length : end);
     changed(() => void image.events.unshift(...removed));
+    for (const { seq } of removed) {
+      const dialogue = image.dialogues.get(seq);
+      if (dialogue === undefined) continue;
+      changed(() => void image.dialogues.set(seq, dialogue));
+      image.dialogues.delete(seq);
+    }
   }
 
   const store: QueueStore = {
@@ -341,7 +353,7 @@ function createSession(
     ...createOnces(image, changed),
     ...createSuppressions({
       ...{ image, changed, put },
-      tell: ({ message, n, event, at }, step) => tell(message, n, event, at, step),
+      tell: ({ message, n, event, at }, step) => void tell(message, n, event, at, step),
     }),
     takeDropped() {
       const taken = dropped;

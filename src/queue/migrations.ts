@@ -222,6 +222,14 @@ CREATE INDEX webhook_due ON webhook_event (webhook, event) WHERE status = 0;
 CREATE INDEX webhook_log ON webhook_event (webhook, at, event);
 `;
 
+/** What was said in an attempt (mail/dialogue.ts), by its event's number: rows are only ever appended, and go with the events. */
+const dialogue = `
+CREATE TABLE dialogue (
+  event INTEGER PRIMARY KEY,
+  packed TEXT NOT NULL
+) STRICT;
+`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, sql: first },
   { version: 2, sql: operator },
@@ -239,6 +247,7 @@ export const migrations: readonly Migration[] = [
   },
   // Whether it is sent encrypted or not at all.
   { version: 9, sql: "ALTER TABLE message ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0" },
+  { version: 10, sql: dialogue },
   // The trace that its request belongs to, packed (mail/traceContext.ts); null for nearly all mail.
   { version: 12, sql: "ALTER TABLE message ADD COLUMN trace TEXT" },
 ];

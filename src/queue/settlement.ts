@@ -24,21 +24,24 @@ export interface Leased {
   readonly expiresAt: EpochMs | null;
 }
 
-/** `site`: the line in which it waits from now on, when that may have changed. */
+/** `site`: the line in which it waits from now on, when that may have changed; `dialogue`: what was said. */
 export function settlementOf(
   leased: Leased,
   happening: Happening,
   step: string | null,
   at: EpochMs,
-  site?: SiteId,
+  {
+    site,
+    dialogue,
+  }: { readonly site?: SiteId | undefined; readonly dialogue?: string | undefined } = {},
 ): Settlement {
   const { message, n, claim, attempts } = leased;
   const state: RecipientState = { at: "sending", claim, leaseUntil: 0, attempts };
   const next = after(state, happening);
   if (next === null) throw new Error(`${happening.kind} cannot happen to a leased recipient`);
   const event = eventOf[happening.kind];
-  if (site === undefined) return { message, n, claim, next, step, event, at };
-  return { message, n, claim, next, site, step, event, at };
+  if (site === undefined) return { message, n, claim, next, step, dialogue, event, at };
+  return { message, n, claim, next, site, step, dialogue, event, at };
 }
 
 export interface Circumstance {

@@ -51,7 +51,9 @@ export function createSettling(deps: SettlingDeps): Settling {
   const lose = (turn: Turn, { leased, site, text }: Loss): void => {
     const happening = lossOf(policy.retry, leased, turn.now, roll());
     const step = note(turn.now.wall, "released", text, true);
-    const settlement = settlementOf(leased, happening, step, turn.now.wall, sites.idOf(site));
+    const settlement = settlementOf(leased, happening, step, turn.now.wall, {
+      site: sites.idOf(site),
+    });
     if (!store.settle(settlement)) return;
     turn.lost++;
     deadlines.add(leased.message, leased.expiresAt);
@@ -85,7 +87,10 @@ export function createSettling(deps: SettlingDeps): Settling {
       const step = silent ? null : verdict.step;
       const waits = happening.kind === "deferred" || happening.kind === "returned";
       const siteId = waits ? sites.idOf(site) : undefined;
-      const settlement = settlementOf(leased, happening, step, turn.now.wall, siteId);
+      const settlement = settlementOf(leased, happening, step, turn.now.wall, {
+        site: siteId,
+        dialogue: silent ? undefined : verdict.dialogue,
+      });
       const told = held && happening.kind === "deferred";
       if (!store.settle(told ? { ...settlement, event: "email.held" } : settlement)) return null;
       if (verdict.suppress === true) deps.suppressing.bounced(verdict, address, turn.now.wall);

@@ -37,6 +37,7 @@ export function createForget(prepare: Prepare, books: Books, graves: Pick<Graves
   const deleteMessage = prepare("DELETE FROM message WHERE id = ?1");
   const readEvents = prepare("SELECT seq, at FROM event ORDER BY seq LIMIT ?1");
   const deleteEvents = prepare("DELETE FROM event WHERE seq <= ?1");
+  const deleteDialogues = prepare("DELETE FROM dialogue WHERE event <= ?1");
   // The last message that was looked at; 0 starts again from the oldest.
   let after: MessageId = 0;
 
@@ -57,7 +58,9 @@ export function createForget(prepare: Prepare, books: Books, graves: Pick<Graves
       if (at >= before) break;
       last = seq;
     }
-    if (last > 0) deleteEvents.run(last);
+    if (last === 0) return;
+    deleteEvents.run(last);
+    deleteDialogues.run(last);
   };
 
   return function forget(before: EpochMs, limit: number): number {

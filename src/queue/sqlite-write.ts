@@ -192,6 +192,7 @@ export function createSettle({ prepare, books, leases, ring, graves }: SettleDep
   const deleteBody = prepare("DELETE FROM body WHERE message = ?1");
   const forgetSpool = prepare("UPDATE message SET spool = NULL WHERE id = ?1");
   const insertEvent = prepare(INSERT_EVENT);
+  const insertDialogue = prepare("INSERT INTO dialogue (event, packed) VALUES (?1, ?2)");
 
   const find = (message: MessageId, n: number): Held | undefined => {
     const row = readHeld.values(message, n)[0] as
@@ -268,7 +269,9 @@ export function createSettle({ prepare, books, leases, ring, graves }: SettleDep
     else if (number !== stateNumber.sending && ring.has(message)) settleDown(message);
     if (event !== null) {
       const place = step === null ? -1 : held.steps;
-      insertEvent.run(books.nextSeq(), message, n, eventNumber[event], at, place);
+      const seq = books.nextSeq();
+      insertEvent.run(seq, message, n, eventNumber[event], at, place);
+      if (settlement.dialogue !== undefined) insertDialogue.run(seq, settlement.dialogue);
     }
     return true;
   };

@@ -238,6 +238,7 @@ function createReads(prepare: Prepare, ring: Ring) {
     FROM recipient WHERE message = ?1 ORDER BY n`);
   const readExpiry = prepare("SELECT expires FROM message WHERE id = ?1");
   const readSchedule = prepare("SELECT due FROM message WHERE id = ?1");
+  const readDialogue = prepare("SELECT packed FROM dialogue WHERE event = ?1");
   const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
   const readAnswer = prepare("SELECT answer, expires FROM dns WHERE key = ?1");
   const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
@@ -266,6 +267,8 @@ function createReads(prepare: Prepare, ring: Ring) {
           step,
         }),
       ),
+    dialogue: (event: number): string | null =>
+      (readDialogue.values(event)[0] as [string] | undefined)?.[0] ?? null,
     *recall(): Generator<KeptAnswer> {
       for (const [key, answer, expiresAt] of readAnswers.values() as [string, string, number][]) {
         yield { key, answer, expiresAt };

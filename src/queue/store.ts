@@ -42,6 +42,8 @@ export interface Settlement {
   readonly site?: SiteId;
   /** Packed step to append to the timeline. */
   readonly step: string | null;
+  /** What was said, packed; kept as long as the event that it belongs to. */
+  readonly dialogue?: string | undefined;
   readonly event: EventType | null;
   readonly at: EpochMs;
 }
@@ -285,6 +287,8 @@ export interface QueueStore {
   scheduledAt(message: MessageId): EpochMs;
   /** Events after `after`, in order. */
   events(after: number, limit: number): readonly EventRow[];
+  /** What was said, of the settlement whose event has this number; null for none. */
+  dialogue(event: number): string | null;
   siteName(id: SiteId): string;
   pauses(): readonly Pause[];
   /**

@@ -44,6 +44,7 @@ export const storedSql = {
   body: "SELECT bytes FROM body WHERE message = ?1",
   hasBody: "SELECT 1 FROM body WHERE message = ?1",
   event: "SELECT seq, message, n, type, at, step FROM event WHERE seq = ?1",
+  dialogue: "SELECT packed FROM dialogue WHERE event = ?1",
   eventsAfter:
     "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
   bounds: "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
@@ -82,6 +83,7 @@ export function createStored({ prepare }: Connection) {
   const body = prepare(storedSql.body);
   const hasBody = prepare(storedSql.hasBody);
   const event = prepare(storedSql.event);
+  const dialogue = prepare(storedSql.dialogue);
   const eventsAfter = prepare(storedSql.eventsAfter);
   const bounds = prepare(storedSql.bounds);
   const newest = prepare(storedSql.newest);
@@ -140,6 +142,9 @@ export function createStored({ prepare }: Connection) {
         .slice(0, limit)
         .flatMap((seq) => (event.values(seq) as EventColumns[]).map(asEvent));
     },
+    /** What was said in the attempt that this event tells, packed. */
+    dialogue: (seq: number): string | undefined =>
+      (dialogue.values(seq)[0] as [string] | undefined)?.[0],
     eventsAfter: (seq: number, limit: number): EventRow[] =>
       (eventsAfter.values(seq, limit) as EventColumns[]).map(asEvent),
     /** The first and the last event's number; 0 and 0 when there is none. */
