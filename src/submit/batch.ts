@@ -1,7 +1,7 @@
 // POST /send/batch: many messages in one call, stored whole or not at all, or each for itself as the caller asks.
 import { type BatchError, batchResponse, batchText, type Dialect } from "./accepted.ts";
 import type { Caller } from "./caller.ts";
-import { readBody } from "./decode.ts";
+import { type HeldBody, readBody } from "./decode.ts";
 import type { Prepared } from "./draft.ts";
 import { fromResend } from "./emails.ts";
 import { type Known, readIdempotencyKey, requestHash } from "./once.ts";
@@ -35,27 +35,44 @@ export async function sendBatch(
   if (key?.kind === "problem") return key;
   const held = await readBody(deps.reader, request);
   if (held.kind === "problem") return held;
+  try {
+    return await ownBatch(deps, request, held.value, { caller, mode, dialect, key: key?.value });
+  } finally {
+    // Not before the answer: until the commit its messages are in memory as well.
+    held.value.release();
+  }
+}
+
+interface Wish {
+  readonly caller: Caller;
+  readonly mode: "strict" | "permissive";
+  readonly dialect: Dialect;
+  readonly key: Known["key"] | undefined;
+}
+
+async function ownBatch(
+  deps: SendDeps,
+  request: Request,
+  held: HeldBody,
+  { caller, mode, dialect, key }: Wish,
+): Promise<Result<Response>> {
   const startMs = deps.clock.monotonicMs();
   const prepared: Prepared[] = [];
   const errors: BatchError[] = [];
-  let once: Known | undefined;
-  try {
-    const body = held.value.decode();
-    if (body.kind === "problem") return body;
-    const items = itemsOf(body.value, deps.batchMax, dialect);
-    if (items.kind === "problem") return items;
-    const late = caller.allowance?.charge(items.value.list.length - 1);
-    if (late !== undefined) return problem(late);
-    if (key !== undefined) once = { key: key.value, request: await requestHash(items.value.list) };
-    const failed = await prepareAll(deps, caller, items.value, mode, prepared, errors);
-    if (failed !== undefined) {
-      await discard(prepared);
-      const said = once === undefined ? undefined : await askBefore(deps, once);
-      if (said === undefined) return problem(failed);
-      return ok(replayed(batchResponse(request, dialect, said.answer)));
-    }
-  } finally {
-    held.value.release();
+  const body = held.decode();
+  if (body.kind === "problem") return body;
+  const items = itemsOf(body.value, deps.batchMax, dialect);
+  if (items.kind === "problem") return items;
+  const late = caller.allowance?.charge(items.value.list.length - 1);
+  if (late !== undefined) return problem(late);
+  const once =
+    key === undefined ? undefined : { key, request: await requestHash(items.value.list) };
+  const failed = await prepareAll(deps, caller, items.value, mode, prepared, errors);
+  if (failed !== undefined) {
+    await discard(prepared);
+    const said = once === undefined ? undefined : await askBefore(deps, once);
+    if (said === undefined) return problem(failed);
+    return ok(replayed(batchResponse(request, dialect, said.answer)));
   }
   // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
   const text = batchText(prepared, mode === "strict" ? undefined : errors);

@@ -18,7 +18,7 @@ import { type Problem, type Result, ok, problem } from "./problem.ts";
 /** Bodies up to here have a budget of their own. */
 const SMALL_BODY_BYTES = 262_144;
 /** Up to here a body is read in one piece, which takes half the time that chunks take. */
-const WHOLE_BODY_BYTES = 4_194_304;
+const WHOLE_BODY_BYTES = 1_048_576;
 
 export interface BodyReader {
   /** The whole body, which stays charged to the budget until `release`. */
@@ -33,8 +33,17 @@ export interface Held<T> {
   release(): void;
 }
 
-/** Two budgets, so that large bodies do not keep small ones waiting. */
-export function createBodyReader(deps: LargeDeps & { readonly small: Budget }): BodyReader {
+export interface BodyDeps extends LargeDeps {
+  /** A budget of their own, so that large bodies do not keep small ones waiting. */
+  readonly small: Budget;
+  /**
+   * Of those between small and large, from the moment that they are here until they are released: as messages that are parsed,
+   * composed and packed they cost five times their size, and a slow client should not hold that.
+   */
+  readonly working: Budget;
+}
+
+export function createBodyReader(deps: BodyDeps): BodyReader {
   const { limitBytes, clock } = deps;
 
   /**
@@ -50,21 +59,42 @@ export function createBodyReader(deps: LargeDeps & { readonly small: Budget }): 
     if (length === undefined) return readLarge(deps, request, convert);
     if (length > limitBytes) return Promise.resolve(problem(tooLarge(limitBytes, length, true)));
     if (length > WHOLE_BODY_BYTES) return readLarge(deps, request, convert);
-    const isSmall = length <= SMALL_BODY_BYTES;
-    const budget = isSmall ? deps.small : deps.large;
+    if (length > SMALL_BODY_BYTES) return readMedium(request, length, whole);
     let charge = length;
     const release = (): void => {
-      budget.release(charge);
+      deps.small.release(charge);
       charge = 0;
     };
-    const begin = (): Promise<Result<T>> =>
-      isSmall ? whole(request, length) : inTime(clock, length, whole(request, length));
-    const wait = budget.take(charge);
+    const begin = (): Promise<Result<T>> => whole(request, length);
+    const wait = deps.small.take(charge);
     return (wait === undefined ? begin() : wait.then(begin)).then((body) => {
       if (body.kind === "ok") return ok({ value: body.value, release });
       release();
       return body;
     });
+  };
+
+  const readMedium = async <T>(
+    request: Request,
+    length: number,
+    whole: (request: Request, length: number) => Promise<Result<T>>,
+  ): Promise<Result<Held<T>>> => {
+    const { large, working } = deps;
+    await large.take(length);
+    let body: Result<T>;
+    try {
+      body = await inTime(clock, length, whole(request, length));
+      if (body.kind === "ok") await working.take(length);
+    } finally {
+      large.release(length);
+    }
+    if (body.kind === "problem") return body;
+    let charge = length;
+    const release = (): void => {
+      working.release(charge);
+      charge = 0;
+    };
+    return ok({ value: body.value, release });
   };
 
   return {

@@ -47,9 +47,10 @@ import { addUi } from "./ui.ts";
 import { addWebhooks, type WebhookDesk } from "./webhooks.ts";
 import { createWaiting } from "./wait.ts";
 
-/** JSON and CBOR bodies being parsed at once: 48 MB all together (DESIGN 3). */
+/** JSON and CBOR bodies being read and parsed at once: at most 29 MB all together (DESIGN 3 allows 48). */
 const SMALL_BODIES_MAX_BYTES = 8_000_000;
-const LARGE_BODIES_MAX_BYTES = 40_000_000;
+const WORKING_BODIES_MAX_BYTES = 5_000_000;
+const LARGE_BODIES_MAX_BYTES = 16_000_000;
 
 export interface DoorLimits {
   readonly messageBytes: number;
@@ -264,6 +265,7 @@ function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
     reader: createBodyReader({
       limitBytes: limits.messageBytes,
       small: createBudget(SMALL_BODIES_MAX_BYTES),
+      working: createBudget(WORKING_BODIES_MAX_BYTES),
       large: createBudget(LARGE_BODIES_MAX_BYTES),
       clock,
       spool: deps.spool,

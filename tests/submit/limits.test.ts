@@ -61,6 +61,7 @@ function createHandClock() {
 }
 
 const small = createBudget(1000);
+const working = createBudget(1_000_000);
 /** Only forms need one. */
 const turns = createTurns({ monotonicMs: () => 0 });
 const spool = { scratch: () => Promise.reject(new Error("nothing is stored here")) };
@@ -70,7 +71,7 @@ function post(body: ReadableStream<Uint8Array>): Request {
 }
 
 function readerWith(large: ReturnType<typeof createBudget>, clock: Clock, limitBytes = 1000) {
-  return createBodyReader({ limitBytes, small, large, clock, spool, turns });
+  return createBodyReader({ limitBytes, small, working, large, clock, spool, turns });
 }
 
 describe("a slow body", () => {
@@ -123,6 +124,48 @@ describe("a slow body", () => {
     expect(await second).toMatchObject({ kind: "ok" });
     expect(budget.used()).toBe(5);
   });
+});
+
+test("a body of many messages is charged until they are committed, and not while it comes", async () => {
+  const { clock } = createHandClock();
+  const large = createBudget(1_000_000);
+  const reader = readerWith(large, clock, 1_000_000);
+  const feed = Promise.withResolvers<void>();
+  const text = "x".repeat(600_000);
+  const request = (): Request =>
+    new Request("http://door.test/send/batch", {
+      method: "POST",
+      headers: { "content-length": String(text.length) },
+      body: text,
+    });
+  const slow = new Request("http://door.test/send/batch", {
+    method: "POST",
+    headers: { "content-length": "300000" },
+    body: new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await feed.promise;
+        controller.enqueue(new Uint8Array(300_000));
+        controller.close();
+      },
+    }),
+  });
+  const reading = reader.readText(slow);
+  expect([large.used(), working.used()]).toEqual([300_000, 0]);
+  const first = await reader.readText(request());
+  expect([large.used(), working.used()]).toEqual([300_000, 600_000]);
+  let isRead = false;
+  const second = reader.readText(request()).finally(() => void (isRead = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([working.used(), isRead]).toEqual([600_000, false]);
+  if (first.kind === "ok") first.value.release();
+  if (first.kind === "ok") first.value.release();
+  const held = await second;
+  feed.resolve();
+  if (held.kind === "ok") held.value.release();
+  const last = await reading;
+  expect([large.used(), working.used()]).toEqual([0, 300_000]);
+  if (last.kind === "ok") last.value.release();
+  expect(working.used()).toBe(0);
 });
 
 test("a small body does not wait for large ones", async () => {
