@@ -48,7 +48,8 @@ export interface QueueStateFigure {
 export interface AgeFigure {
   /** Null: whatever is older. */
   readonly up_to_seconds: number | null;
-  readonly recipients: number;
+  /** With a recipient that is not final. */
+  readonly messages: number;
 }
 
 export interface QueueFigures {
@@ -166,10 +167,12 @@ export interface SiteFigure {
     readonly oldest_age_seconds: number | null;
     readonly next_attempt_at: string | null;
   };
-  /** Over the last ten seconds. */
-  readonly delivered_per_second: number;
-  readonly deferred_per_second: number;
-  readonly failed_per_second: number;
+  /** Attempts over the last ten seconds; null where so many sites are known that this one is not counted by itself. */
+  readonly rates: {
+    readonly delivered_per_second: number;
+    readonly deferred_per_second: number;
+    readonly failed_per_second: number;
+  } | null;
   /** Nothing is sent until then. `rule`: `operator`, `backoff` (our own patience), or the rule by which the provider asked for it. */
   readonly pause: {
     readonly rule: string;
