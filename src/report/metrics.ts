@@ -1,18 +1,31 @@
-// Adds up what every thread counted and writes it for Prometheus (text 0.0.4) or as OpenMetrics. Names, help and labels come from
-// the one table in mail/metrics.ts; a sample that the table does not know is a bug of its sender.
+// Adds up what every thread counted, for the page of metrics and for whoever pushes them. Names, help and labels come from the one table
+// in mail/metrics.ts; a sample that the table does not know is a bug of its sender.
+import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Labels, Sample } from "../base/meter.ts";
-import { unreachable } from "../base/unreachable.ts";
-import { type MetricRow, boundsOf, metricTable } from "../mail/metrics.ts";
-
-/** Sites with a series of their own; the rest is told as one. The first ones seen stay, so a series never changes its meaning. */
-export const SITES_MAX = 100;
-/** Series of one metric, whatever its labels: a bound against a mistake, not a plan. */
-const SERIES_MAX = 5000;
-const OTHER = "other";
+import { boundsOf, metricTable } from "../mail/metrics.ts";
+import type { MetricRow } from "../mail/metricsRow.ts";
+import { processRows } from "../mail/metricsSelf.ts";
+import { createFamily, createFigure, type Family, type Point } from "./metricFamily.ts";
+import { createMetricSites } from "./metricSites.ts";
+import { OPEN_METRICS_TYPE, pageOf, PROMETHEUS_TYPE } from "./metricPage.ts";
 
 export interface MetricsPage {
   readonly type: string;
   readonly text: string;
+}
+
+/** All series at one moment; counters and histograms count since `startedAt`. */
+export interface MetricsSnapshot {
+  readonly at: EpochMs;
+  readonly startedAt: EpochMs;
+  readonly families: readonly MetricsFamily[];
+}
+
+export interface MetricsFamily {
+  readonly row: MetricRow;
+  /** Histograms: upper bounds; else empty. */
+  readonly bounds: readonly number[];
+  readonly points: readonly Point[];
 }
 
 export interface Metrics {
@@ -22,187 +35,106 @@ export interface Metrics {
   forget(source: string): void;
   /** The page in the format that the `Accept` header asks for. */
   render(accept: string): MetricsPage;
+  /** The same, in pieces between which the thread does other things. */
+  page(accept: string): Promise<MetricsPage>;
+  snapshot(): MetricsSnapshot;
 }
 
-/** What a process says of itself, read when somebody asks. */
-export interface ProcessFigures {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-  readonly startSeconds: number;
-  readonly openFiles: number | null;
-  readonly maxFiles: number | null;
+/** What a process says of itself, read when somebody asks: values by the names of the table; null where the system does not say. */
+export type ProcessFigures = Readonly<Record<string, number | null>>;
+
+export interface MetricsDeps {
+  readonly clock: Pick<Clock, "now" | "monotonicMs" | "soon">;
+  readonly startedAt: EpochMs;
+  readonly figures: () => ProcessFigures;
+  /** The trace of an exemplar; undefined: it cannot be told yet. */
+  readonly traceId: (message: number, trace: string | undefined) => string | undefined;
 }
 
-interface Series {
-  readonly labels: Labels;
-  /** Counters: the sum. Gauges: a value by source, which are added. Histograms: the sum of the observations. */
-  value: number;
-  readonly bySource: Map<string, number>;
-  readonly counts: number[];
-}
+/** What a site's traffic is measured by. */
+const TRAFFIC = "postrider_attempts_total";
+const RENDERING = "postrider_metrics_render_seconds";
 
-type Family = Map<string, Series>;
+export function createMetrics(deps: MetricsDeps): Metrics {
+  const { clock } = deps;
+  const sites = createMetricSites();
+  let figures: ProcessFigures = {};
+  const readFigures = (): void => void (figures = deps.figures());
+  const own = new Set<MetricRow>(processRows);
+  const families = new Map<string, Family>(
+    metricTable.map((row) => {
+      if (own.has(row)) return [row.name, createFigure(row, () => figures[row.name] ?? undefined)];
+      const { now } = clock;
+      return [row.name, createFamily(row, { sites, now, traceId: deps.traceId })];
+    }),
+  );
 
-export function createMetrics(figures: () => ProcessFigures): Metrics {
-  const rows = new Map(metricTable.map((row) => [row.name, row]));
-  const families = new Map<string, Family>(metricTable.map((row) => [row.name, new Map()]));
-  const sites = new Set<string>();
-
-  const find = (row: MetricRow, given: Labels): Series => {
-    const family = families.get(row.name) as Family;
-    let labels = bounded(row, given, sites);
-    let key = keyOf(row, labels);
-    if (family.size >= SERIES_MAX && !family.has(key)) {
-      labels = Object.fromEntries(row.labels.map((name) => [name, OTHER]));
-      key = keyOf(row, labels);
-    }
-    const found = family.get(key);
-    if (found !== undefined) return found;
-    const made: Series = { labels, value: 0, bySource: new Map(), counts: [] };
-    family.set(key, made);
-    return made;
+  const elect = (): void => {
+    for (const site of sites.elect(clock.monotonicMs()))
+      for (const family of families.values()) family.drop(site);
   };
+  const observe = (name: string, value: number, labels: Labels = {}): void => {
+    const bounds = boundsOf(name);
+    const slot = bounds.findIndex((bound) => value <= bound);
+    const counts = new Array<number>(bounds.length + 1).fill(0);
+    counts[slot === -1 ? bounds.length : slot] = 1;
+    families.get(name)?.add("door", { kind: "histogram", name, labels, counts, sum: value });
+  };
+  const formatOf = (accept: string): boolean => accept.includes("application/openmetrics-text");
+  const typeOf = (open: boolean): string => (open ? OPEN_METRICS_TYPE : PROMETHEUS_TYPE);
 
   return {
     add(source, samples) {
       for (const sample of samples) {
-        const row = rows.get(sample.name);
-        if (row === undefined) throw new Error(`metric ${sample.name} is not in the table`);
-        addSample(find(row, sample.labels), source, sample);
+        const family = families.get(sample.name);
+        if (family === undefined) throw new Error(`metric ${sample.name} is not in the table`);
+        if (sample.name === TRAFFIC && sample.kind === "counter")
+          sites.add(sample.labels["site"] ?? "", sample.delta);
+        family.add(source, sample);
       }
+      elect();
     },
     forget(source) {
-      for (const family of families.values())
-        for (const series of family.values()) series.bySource.delete(source);
+      for (const family of families.values()) family.forget(source);
     },
     render(accept) {
-      const open = accept.includes("application/openmetrics-text");
+      readFigures();
+      const open = formatOf(accept);
+      const text = [...pageOf(families.values(), { open, now: clock.now() })].join("");
+      return { type: typeOf(open), text };
+    },
+    async page(accept) {
+      readFigures();
+      const open = formatOf(accept);
+      const pieces = pageOf(families.values(), { open, now: clock.now() });
       let text = "";
-      for (const row of metricTable)
-        text += renderFamily(row, families.get(row.name) as Family, open);
-      text += renderProcess(figures(), open);
-      return open
-        ? { type: OPEN_METRICS_TYPE, text: `${text}# EOF\n` }
-        : { type: PROMETHEUS_TYPE, text };
+      let tookMs = 0;
+      for (;;) {
+        const beganMs = clock.monotonicMs();
+        const piece = pieces.next();
+        tookMs += clock.monotonicMs() - beganMs;
+        if (piece.done === true) break;
+        text += piece.value;
+        await new Promise<void>((resolve) => clock.soon(resolve));
+      }
+      observe(RENDERING, tookMs / 1000);
+      return { type: typeOf(open), text };
+    },
+    snapshot() {
+      readFigures();
+      return {
+        at: clock.now(),
+        startedAt: deps.startedAt,
+        families: [...families.values()].map(({ row, points }) => ({
+          row,
+          bounds: row.kind === "histogram" ? boundsOf(row.name) : [],
+          points: [...points()].map(copied),
+        })),
+      };
     },
   };
 }
 
-const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-const OPEN_METRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-function addSample(series: Series, source: string, sample: Sample): void {
-  switch (sample.kind) {
-    case "counter":
-      series.value += sample.delta;
-      return;
-    case "gauge":
-      series.bySource.set(source, sample.value);
-      return;
-    case "histogram":
-      series.value += sample.sum;
-      for (const [i, count] of sample.counts.entries())
-        series.counts[i] = (series.counts[i] ?? 0) + count;
-      return;
-    default:
-      return unreachable(sample);
-  }
-}
-
-/** Only the labels of the table, with the sites bounded. */
-function bounded(row: MetricRow, given: Labels, sites: Set<string>): Labels {
-  if (!row.labels.includes("site")) return given;
-  const site = given["site"] ?? "";
-  if (!sites.has(site)) {
-    if (sites.size >= SITES_MAX) return { ...given, site: OTHER };
-    sites.add(site);
-  }
-  return given;
-}
-
-function keyOf(row: MetricRow, labels: Labels): string {
-  return row.labels.map((name) => labels[name] ?? "").join("\0");
-}
-
-function renderFamily(row: MetricRow, family: Family, open: boolean): string {
-  if (family.size === 0) return "";
-  let text = head(row.name, row.kind, row.help, open);
-  for (const series of family.values()) {
-    const labels = labelText(row.labels, series.labels);
-    if (row.kind === "histogram") text += renderHistogram(row, series, labels);
-    else text += `${row.name}${braced(labels)} ${number(valueOf(row, series))}\n`;
-  }
-  return text;
-}
-
-function valueOf(row: MetricRow, series: Series): number {
-  if (row.kind === "counter") return series.value;
-  let sum = 0;
-  for (const value of series.bySource.values()) sum += value;
-  return sum;
-}
-
-/** Bounds are cumulative in both formats, and the last is +Inf. */
-function renderHistogram(row: MetricRow, series: Series, labels: string): string {
-  const bounds = boundsOf(row.name);
-  const before = labels === "" ? "" : `${labels},`;
-  let text = "";
-  let total = 0;
-  for (let i = 0; i <= bounds.length; i++) {
-    total += series.counts[i] ?? 0;
-    const bound = bounds[i];
-    const le = bound === undefined ? "+Inf" : bucketBound(bound);
-    text += `${row.name}_bucket{${before}le="${le}"} ${total}\n`;
-  }
-  text += `${row.name}_sum${braced(labels)} ${number(series.value)}\n`;
-  return `${text}${row.name}_count${braced(labels)} ${total}\n`;
-}
-
-/** OpenMetrics wants a float, so that both formats name the same bound the same. */
-function bucketBound(bound: number): string {
-  return Number.isInteger(bound) ? `${bound}.0` : String(bound);
-}
-
-/** OpenMetrics names a counter's family without the suffix that its sample has. */
-function head(name: string, kind: string, help: string, open: boolean): string {
-  const family = open && kind === "counter" ? name.replace(/_total$/, "") : name;
-  const escaped = help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-  return `# HELP ${family} ${escaped}\n# TYPE ${family} ${kind}\n`;
-}
-
-function labelText(names: readonly string[], labels: Labels): string {
-  return names.map((name) => `${name}="${escapeLabel(labels[name] ?? "")}"`).join(",");
-}
-
-function braced(labels: string): string {
-  return labels === "" ? "" : `{${labels}}`;
-}
-
-const LABEL_MAX = 200;
-
-/** A label may hold what a remote server chose, such as a host name. */
-function escapeLabel(value: string): string {
-  return value
-    .slice(0, LABEL_MAX)
-    .toWellFormed()
-    .replaceAll("\\", "\\\\")
-    .replaceAll('"', '\\"')
-    .replaceAll("\n", "\\n");
-}
-
-function number(value: number): string {
-  if (value === Infinity) return "+Inf";
-  return value === -Infinity ? "-Inf" : String(value);
-}
-
-function renderProcess(figures: ProcessFigures, open: boolean): string {
-  const one = (name: string, kind: string, help: string, value: number | null): string =>
-    value === null ? "" : `${head(name, kind, help, open)}${name} ${number(value)}\n`;
-  return (
-    one("process_cpu_seconds_total", "counter", "CPU time, all threads.", figures.cpuSeconds) +
-    one("process_resident_memory_bytes", "gauge", "Resident memory.", figures.residentBytes) +
-    one("process_start_time_seconds", "gauge", "Start, since 1970.", figures.startSeconds) +
-    one("process_open_fds", "gauge", "Open file descriptors.", figures.openFiles) +
-    one("process_max_fds", "gauge", "Limit of file descriptors.", figures.maxFiles)
-  );
+function copied({ labels, value, counts, exemplars }: Point): Point {
+  return { labels, value, counts: [...counts], exemplars: [...exemplars] };
 }

@@ -6,7 +6,9 @@ import { createMeter, type Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Config, LoadedConfig } from "../config.ts";
-import { boundsOf } from "../mail/metrics.ts";
+import type { HostTag } from "../mail/id.ts";
+import { boundsOf, hasExemplars } from "../mail/metrics.ts";
+import { traceIdOf } from "../mail/traceContext.ts";
 import { createMetrics, type Metrics } from "../report/metrics.ts";
 import { readProcessFigures } from "../report/processFigures.ts";
 import { exitCodes } from "../commands/exitCodes.ts";
@@ -64,7 +66,13 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     io.failed(`data_dir ${config.dataDir}: ${prepared.text}`);
     return exitCodes.failed;
   }
-  const metrics = createMetrics(() => readProcessFigures(startedAt));
+  let tag: HostTag | undefined;
+  const metrics = createMetrics({
+    clock: systemClock,
+    startedAt,
+    figures: () => readProcessFigures(startedAt),
+    traceId: (message, trace) => (tag === undefined ? undefined : traceIdOf(message, tag, trace)),
+  });
   const hear = createHearing(log, metrics);
   const queue = createQueueThread({
     start: { role: "queue", config, workers: config.workers },
@@ -80,6 +88,7 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     io.failed(first.why === "io" ? `data_dir ${config.dataDir}: ${first.text}` : first.text);
     return first.why === "io" ? exitCodes.disk : exitCodes.failed;
   }
+  tag = first.tag;
   const house = await furnish({
     config,
     io,
@@ -138,7 +147,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const { config, io, metrics, hear, queue, ready } = parts;
   const { log } = io;
   const clock = systemClock;
-  const meter = createMeter(boundsOf);
+  const meter = createMeter(boundsOf, { hasExemplars });
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   let draining = false;
   let fleet: Fleet | undefined;

@@ -131,7 +131,7 @@ export async function openDoor(deps: {
       inbox: createInboxFiles(join(config.dataDir, INBOX_FOLDER)),
       relieve,
       meter: deps.meter,
-      metrics: deps.metrics.render,
+      metrics: deps.metrics.page,
       version,
       log: deps.log,
     });

@@ -112,7 +112,7 @@ export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyR
   readonly relieve?: (() => void) | undefined;
   readonly meter: Meter;
   /** `accept` is the header of the request. */
-  readonly metrics: (accept: string) => MetricsPage;
+  readonly metrics: (accept: string) => MetricsPage | Promise<MetricsPage>;
   readonly version: string;
   readonly log: Log;
 }
@@ -333,8 +333,8 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: OpenWrap, keyed: Wrap):
       return ok(answer(request, 200, { status: "ready" }));
     }),
   );
-  const metrics = (request: Request): Result<Response> => {
-    const page = deps.metrics(request.headers.get("accept") ?? "");
+  const metrics = async (request: Request): Promise<Result<Response>> => {
+    const page = await deps.metrics(request.headers.get("accept") ?? "");
     return ok(new Response(page.text, { headers: { "content-type": page.type } }));
   };
   const [free, guarded] = [open(metrics), keyed(metrics)];
