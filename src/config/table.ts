@@ -319,6 +319,12 @@ export const settings = {
     default: true,
     help: "A mailbox that its server says is not there gets no more mail until it is taken off the list (`postrider suppress`)",
   }),
+  dialogues: setting<"all" | "trouble" | "off">({
+    name: "dialogues",
+    kind: choice(["all", "trouble", "off"]),
+    default: "all",
+    help: "Which SMTP dialogues are kept beside the timeline (`message show --smtp`): `all`, `trouble` (attempts that did not simply deliver), `off`",
+  }),
   ...localSettings,
   logLevel: setting<LogLevel>({
     name: "log_level",

@@ -3,8 +3,7 @@
 import type { EpochMs } from "../base/clock.ts";
 
 /** The setting `dialogues`; `trouble`: those of attempts that did not simply deliver. */
-export const dialoguesKept = ["all", "trouble", "off"] as const;
-export type DialoguesKept = (typeof dialoguesKept)[number];
+export type DialoguesKept = "all" | "trouble" | "off";
 
 /** A command and its reply; the greeting has no command, a handshake neither. */
 export interface Exchange {

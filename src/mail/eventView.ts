@@ -70,6 +70,30 @@ export interface EventDetail {
   readonly trace_id: string | null;
   /** Of a message that was taken. */
   readonly warnings: readonly WarningCode[];
+  /** Only of `email.attempted`, and only where it was asked for; null: nothing was kept. */
+  readonly smtp?: readonly ConversationView[] | null;
+}
+
+/** One connection, as far as an attempt used it (mail/dialogue.ts). */
+export interface ConversationView {
+  readonly session: string;
+  readonly host: string;
+  readonly address: string;
+  readonly source: string | null;
+  readonly at: string;
+  readonly reused: boolean;
+  readonly exchanges: readonly ExchangeView[];
+  readonly dropped: number;
+}
+
+export interface ExchangeView {
+  readonly phase: string;
+  readonly sent_ms: number;
+  readonly took_ms: number;
+  readonly sent: string;
+  /** Null: there was no reply, and `reply` says what came instead. */
+  readonly code: number | null;
+  readonly reply: string;
 }
 
 export interface TlsView {

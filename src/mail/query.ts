@@ -6,7 +6,8 @@ import type { SuppressionFilter } from "./suppression.ts";
 
 export type Query =
   | { readonly ask: "email"; readonly id: string }
-  | { readonly ask: "events"; readonly id: string }
+  /** `smtp`: with what was said. */
+  | { readonly ask: "events"; readonly id: string; readonly smtp?: boolean }
   | { readonly ask: "raw"; readonly id: string }
   /** Which of these messages have only final recipients; ids that are not known are left out. */
   | { readonly ask: "settled"; readonly ids: readonly string[] }

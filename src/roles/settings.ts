@@ -40,6 +40,7 @@ export function deliverSettings(config: Config): DeliverSettings {
     sites: config.sites,
     connectMs: config.timeoutsMs.connect,
     deadlines: deadlines(config),
+    dialogues: config.dialogues,
   };
 }
 

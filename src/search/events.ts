@@ -14,12 +14,15 @@ import type { StateName } from "../mail/state.ts";
 import type { AttemptStep, Step, TlsFacts } from "../mail/timeline.ts";
 import { traceIdOf } from "../mail/traceContext.ts";
 import type { TroubleClass } from "../mail/verdict.ts";
+import type { DialogueOf } from "./dialogues.ts";
 import type { StoredMessage, StoredRecipient } from "./stored.ts";
 
 export interface Told {
   readonly message: StoredMessage;
   readonly recipients: readonly StoredRecipient[];
   readonly tag: HostTag;
+  /** Absent: nobody asked for what was said. */
+  readonly dialogueOf?: DialogueOf;
 }
 
 export function expandEvent(row: EventRow, told: Told): EventView[] {
@@ -182,11 +185,18 @@ function detailOf(telling: Telling): Partial<EventDetail> {
       // Only the last step of a recipient that waits says when it is tried again.
       const waits = recipient?.state === "deferred" && row.step === steps.length - 1;
       const next = waits && recipient.dueAt !== null ? iso(recipient.dueAt) : null;
-      return { ...attemptView(step), origin: "attempt", attempt, next_attempt_at: next };
+      const detail = { ...attemptView(step), attempt, next_attempt_at: next };
+      return { ...detail, origin: "attempt", ...saidIn(telling, step) };
     }
     default:
       return unreachable(step);
   }
+}
+
+/** With the attempt itself, not with what came of it. */
+function saidIn({ type, told }: Telling, step: AttemptStep): Pick<EventDetail, "smtp"> {
+  if (type !== "email.attempted" || told.dialogueOf === undefined) return {};
+  return { smtp: told.dialogueOf(step) ?? null };
 }
 
 function attemptView(step: AttemptStep): Partial<EventDetail> {

@@ -6,6 +6,7 @@ import type { Meter } from "../base/meter.ts";
 import { idOf, type MessageId } from "../mail/id.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import { unreachable } from "../base/unreachable.ts";
+import { createDialogues } from "./dialogues.ts";
 import { emailView, readBytes, readTexts, settledView } from "./email.ts";
 import { expandEvent } from "./events.ts";
 import { createFeed } from "./feed.ts";
@@ -72,12 +73,14 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
     return { kind: "found", view: emailView(message, stored.recipients(id), { tag, texts }) };
   };
 
-  const events = (id: MessageId): Answer => {
+  const events = (id: MessageId, smtp: boolean): Answer => {
     const message = stored.message(id);
     if (message === undefined) return { kind: "missing" };
     // The rows come first: what happens meanwhile then has its step already.
     const rows = stored.eventsOf(id, EVENTS_MAX);
-    const told = { message, recipients: stored.recipients(id), tag };
+    const recipients = stored.recipients(id);
+    const said = smtp ? { dialogueOf: createDialogues(stored, rows, recipients) } : {};
+    const told = { message, recipients, tag, ...said };
     const data = rows.flatMap((row) => expandEvent(row, told));
     return {
       kind: "found",
@@ -105,7 +108,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
         case "email":
           return ofMessage(query.id, email);
         case "events":
-          return ofMessage(query.id, events);
+          return ofMessage(query.id, (id) => events(id, query.smtp === true));
         case "raw":
           return ofMessage(query.id, raw);
         case "settled":

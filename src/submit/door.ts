@@ -32,7 +32,7 @@ import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import type { Allowance } from "./rates.ts";
 import { prepareRaw } from "./raw.ts";
-import { type Ask, answerQuery, readFilter } from "./read.ts";
+import { type Ask, answerQuery, readFilter, readSmtp } from "./read.ts";
 import type { AttachmentUrls, FetchAttachment } from "./remote.ts";
 import { type MessageSchema, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
@@ -306,12 +306,20 @@ function addReading(app: Hono<Env>, deps: DoorDeps, keyed: Wrap): void {
       return answerQuery(request, deps, { ask: "list", filter: filter.value });
     }),
   );
-  const one = (kind: "email" | "events" | "raw") =>
+  const one = (kind: "email" | "raw") =>
     keyed((request, context) =>
       answerQuery(request, deps, { ask: kind, id: context.req.param("id") ?? "" }),
     );
   app.get("/emails/:id", one("email"));
-  app.get("/emails/:id/events", one("events"));
+  app.get(
+    "/emails/:id/events",
+    keyed((request, context) => {
+      const smtp = readSmtp(new URL(request.url).searchParams);
+      if (smtp.kind === "problem") return smtp;
+      const id = context.req.param("id") ?? "";
+      return answerQuery(request, deps, { ask: "events", id, ...smtp.value });
+    }),
+  );
   app.get("/emails/:id/raw", one("raw"));
   app.get(
     "/queue",

@@ -18,6 +18,26 @@ const tls = z.object({
   verify_ms: z.number(),
 });
 
+const conversation = z.strictObject({
+  session: z.string(),
+  host: z.string(),
+  address: z.string(),
+  source: text.meta({ description: "Our own address; null when no connection was made." }),
+  at: z.iso.datetime(),
+  reused: z.boolean().meta({ description: "It had carried mail before." }),
+  exchanges: z.array(
+    z.strictObject({
+      phase: z.string(),
+      sent_ms: z.int().meta({ description: "Since `at`." }),
+      took_ms: z.int().meta({ description: "Until the reply was whole, or was given up." }),
+      sent: z.string().meta({ description: "Secrets are masked; of the message only its size." }),
+      code: z.int().nullable().meta({ description: "Null: no reply; `reply` says what came." }),
+      reply: z.string(),
+    }),
+  ),
+  dropped: z.int().meta({ description: "Exchanges beyond what is kept." }),
+});
+
 const detail = z
   .looseObject({
     recipient: text,
@@ -40,6 +60,9 @@ const detail = z
     tls: tls.nullable(),
     next_attempt_at: z.iso.datetime().nullable(),
     warnings: z.array(z.string()),
+    smtp: z.array(conversation).nullable().optional().meta({
+      description: "What was said: of `email.attempted`, with `smtp=1`; null: it is not kept.",
+    }),
   })
   .meta({ description: "What is ours, beside Resend's members." });
 

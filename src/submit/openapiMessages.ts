@@ -108,7 +108,10 @@ function addReading(registry: Registry, { security, json, problems }: Shapes): v
       path,
       summary,
       security,
-      request: path.includes("{id}") ? { params: id } : path === "/emails" ? { query: filter } : {},
+      request: {
+        ...(path.includes("{id}") ? { params: id } : {}),
+        ...(queries[path] === undefined ? {} : { query: queries[path] }),
+      },
       responses: { 200: schema === null ? raw : json("Found.", schema), ...problems },
     });
 }
@@ -213,6 +216,13 @@ const filter = z.object({
   after: z.uuid().optional().meta({ description: "Those behind this message: older ones." }),
   before: z.uuid().optional().meta({ description: "Those before it: newer ones." }),
 });
+
+const queries: Readonly<Record<string, z.ZodObject>> = {
+  "/emails": filter,
+  "/emails/{id}/events": z.object({
+    smtp: z.enum(["0", "1"]).optional().meta({ description: "1: with the dialogues." }),
+  }),
+};
 
 const reads: readonly (readonly [string, string, z.ZodType | null])[] = [
   ["/emails", "Messages, newest first, without their texts.", list(email)],

@@ -93,6 +93,16 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
   return ok(filter);
 }
 
+/** The query of a timeline: whether it is told with what was said. */
+export function readSmtp(search: URLSearchParams): Result<{ readonly smtp?: true }> {
+  const strange = strangeParameter(search, ["smtp"]);
+  if (strange !== undefined) return problem(strange);
+  const smtp = search.get("smtp") ?? "0";
+  if (smtp !== "0" && smtp !== "1")
+    return problem(badParameter("smtp", "It must be 1 for the dialogues, or 0."));
+  return ok(smtp === "1" ? { smtp: true } : {});
+}
+
 const noSuchEmail: Problem = {
   name: "not_found",
   detail: "There is no message with this id: it never was, or its history has been cleared.",

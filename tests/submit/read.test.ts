@@ -11,6 +11,8 @@ afterEach(() => fixture.close());
 test.each([
   ["/emails/abc", { ask: "email", id: "abc" }],
   ["/emails/abc/events", { ask: "events", id: "abc" }],
+  ["/emails/abc/events?smtp=0", { ask: "events", id: "abc" }],
+  ["/emails/abc/events?smtp=1", { ask: "events", id: "abc", smtp: true }],
   ["/emails/abc/raw", { ask: "raw", id: "abc" }],
   ["/queue", { ask: "queue" }],
   ["/emails", { ask: "list", filter: { limit: 20 } }],

@@ -1,0 +1,106 @@
+// What was said in an attempt, asked for with its timeline: each recipient of a transaction is shown it, and nothing is where nothing
+// was kept.
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { type Conversation, packConversations } from "../../src/mail/dialogue.ts";
+import type { EventView } from "../../src/mail/eventView.ts";
+import type { ListView } from "../../src/mail/query.ts";
+import { attempt, createStage, NOW, type Stage, view } from "./stage.ts";
+
+let stage: Stage;
+beforeEach(() => void (stage = createStage()));
+afterEach(() => stage.remove());
+
+const said: Conversation = {
+  ...{ session: "a1", host: "mx.example.com", address: "192.0.2.1", source: "", at: NOW },
+  ...{ reused: false, dropped: 2 },
+  exchanges: [
+    { phase: "connect", sentMs: 0, tookMs: 3, sent: "", code: 0, reply: "connected" },
+    {
+      phase: "mail",
+      sentMs: 4,
+      tookMs: 2,
+      sent: "MAIL FROM:<a@b.example>",
+      code: 250,
+      reply: "ok",
+    },
+  ],
+};
+
+async function eventsOf(id: string, smtp: boolean): Promise<readonly EventView[]> {
+  const query = { ask: "events", id, ...(smtp ? { smtp } : {}) } as const;
+  return (await view<ListView<EventView>>(stage.reader.ask(query))).data;
+}
+
+const smtpOf = (events: readonly EventView[]) =>
+  events.map(({ type, data }) => [type, data.postrider.smtp]);
+
+test("both recipients of a transaction are shown what one of them carries", async () => {
+  const { id, uuid } = stage.accept({ to: ["ann@example.com", "bob@example.com"] });
+  const step = attempt({ session: "a1" });
+  stage.settle(id, { step, dialogue: packConversations([said]) });
+  stage.settle(id, { n: 1, step });
+  const shown = [
+    {
+      ...{ session: "a1", host: "mx.example.com", address: "192.0.2.1", source: null },
+      ...{ at: new Date(NOW).toISOString(), reused: false, dropped: 2 },
+      exchanges: [
+        { phase: "connect", sent_ms: 0, took_ms: 3, sent: "", code: null, reply: "connected" },
+        { ...{ phase: "mail", sent_ms: 4, took_ms: 2 }, ...mail },
+      ],
+    },
+  ];
+  expect(smtpOf(await eventsOf(uuid, true))).toEqual([
+    ["email.sent", undefined],
+    ["email.attempted", shown],
+    ["email.delivered", undefined],
+    ["email.attempted", shown],
+    ["email.delivered", undefined],
+  ]);
+});
+
+const mail = { sent: "MAIL FROM:<a@b.example>", code: 250, reply: "ok" };
+
+test("an attempt of which nothing was kept says so, and another one at another time is not mixed up", async () => {
+  const { id, uuid } = stage.accept();
+  const waits = { at: "deferred", dueAt: NOW + 60_000, attempts: 1 } as const;
+  stage.settle(id, {
+    ...{ next: waits, event: "email.delivery_delayed", step: attempt({ session: "a1" }) },
+    dialogue: packConversations([said]),
+  });
+  stage.settle(id, { step: attempt({ session: "a1", at: NOW + 60_000 }) });
+  const attempts = smtpOf(await eventsOf(uuid, true)).filter(
+    ([type]) => type === "email.attempted",
+  );
+  expect(attempts).toEqual([
+    ["email.attempted", [expect.objectContaining({ session: "a1" })]],
+    ["email.attempted", null],
+  ]);
+});
+
+test("who does not ask is told nothing of it", async () => {
+  const { id, uuid } = stage.accept();
+  stage.settle(id, { step: attempt({ session: "a1" }), dialogue: packConversations([said]) });
+  for (const { data } of await eventsOf(uuid, false))
+    expect(data.postrider).not.toHaveProperty("smtp");
+});
+
+test("many dialogues that are long do not make an answer without end", async () => {
+  const names = Array.from({ length: 400 }, (_, i) => `to${i}@example.com`);
+  const { id, uuid } = stage.accept({ to: names });
+  const step = attempt({ session: "a1" });
+  const long = {
+    ...said,
+    exchanges: said.exchanges.map((one) => ({ ...one, reply: "x".repeat(9_000) })),
+  };
+  stage.act(() => {
+    for (const n of names.keys())
+      stage.store.settle({
+        ...{ message: id, n, claim: null, step, event: "email.delivered", at: NOW + 9 },
+        next: { at: "delivered", endedAt: NOW + 9, attempts: 1 },
+        ...(n === 0 ? { dialogue: packConversations([long]) } : {}),
+      });
+  });
+  const kept = smtpOf(await eventsOf(uuid, true)).filter(([, smtp]) => Array.isArray(smtp));
+  expect(kept.length).toBeGreaterThan(100);
+  expect(kept.length).toBeLessThan(400);
+});
