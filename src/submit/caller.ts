@@ -34,8 +34,8 @@ export const owner: Caller = {
 };
 
 /**
- * Whether it may send as all of these addresses, in wire form: those of From and the reverse-path that it chose. The null
- * reverse-path names nobody.
+ * Whether it may send as all of these addresses, in wire form: those of From, Sender and their resent kind, and the reverse-path that
+ * it chose. The null reverse-path names nobody.
  */
 export function admitSender(
   { domains }: Pick<Caller, "domains">,

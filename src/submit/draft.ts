@@ -8,6 +8,7 @@ import { parseHeaderText } from "../mail/compose/headerText.ts";
 import type { Attachment } from "../mail/compose/part.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
+import { SPEAKERS, speakersOf } from "../mail/raw/readHeader.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
@@ -89,7 +90,7 @@ export function createPreparer(deps: PrepareDeps): Preparer {
     prepare(fields, now, caller) {
       if (caller.domains !== null) {
         const path = fields.return_path?.for("id") ?? "";
-        const barred = admitSender(caller, [fields.from.mailbox.address, path]);
+        const barred = admitSender(caller, [fields.from.mailbox.address, path, ...named(fields)]);
         if (barred !== undefined) return Promise.resolve(problem(barred));
       }
       const given = fields.attachments ?? none;
@@ -105,6 +106,12 @@ export function createPreparer(deps: PrepareDeps): Preparer {
       });
     },
   };
+}
+
+/** Senders that its own header fields name. */
+function named({ headers = noHeaders }: Fields): readonly string[] {
+  const speaking = headers.fields.filter(({ name }) => SPEAKERS.includes(name.toLowerCase()));
+  return speakersOf(speaking.map(({ value }) => value));
 }
 
 const none: readonly Attachment[] = [];

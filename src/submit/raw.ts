@@ -113,7 +113,7 @@ export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Res
   const once = digest.known(header, envelope, caller);
   if (once.kind === "problem") return once;
   const authors = header.from.map(({ address }) => address);
-  const barred = admitSender(caller, [...authors, envelope.from ?? ""]);
+  const barred = admitSender(caller, [...authors, ...header.speakers, envelope.from ?? ""]);
   if (barred !== undefined) return problem(barred);
   const { recipients } = read.value;
   const from = envelope.from ?? reversePath(deps, header.from[0].address, uuid);

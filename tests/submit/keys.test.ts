@@ -126,7 +126,7 @@ test("a key gives nobody more than it has itself", async () => {
   expect(await status("POST", "/api-keys", free, captive.token)).toBe(401);
 });
 
-test("mail leaves in the name of a key's domains only: From, every author and the reverse-path", async () => {
+test("mail leaves in the name of a key's domains only: From, every author, Sender and the reverse-path", async () => {
   const { token } = await stage.create({ domains: ["shop.example"] });
   const send = async (change: object) =>
     (await problemOf(await stage.ask("POST", "/send", { ...message, ...change }, token))).name;
@@ -137,6 +137,12 @@ test("mail leaves in the name of a key's domains only: From, every author and th
   const path = { from: "a@shop.example", return_path: "bounce+{id}@other.example" };
   expect(await send(path)).toBe("domain_not_allowed");
   expect(await send({ ...path, return_path: "bounce+{id}@mx.shop.example" })).toBeUndefined();
+  for (const name of ["Sender", "resent-from", "Resent-Sender"]) {
+    const as = (sender: string) => send({ from: "a@shop.example", headers: { [name]: sender } });
+    expect(await as("Chef <chef@other.example>")).toBe("domain_not_allowed");
+    expect(await as("not an address")).toBe("domain_not_allowed");
+    expect(await as("chef@eu.shop.example")).toBeUndefined();
+  }
   const raw = async (fromLine: string, query = "") => {
     const request = new Request(`http://door.test/send${query}`, {
       method: "POST",
@@ -151,7 +157,8 @@ test("mail leaves in the name of a key's domains only: From, every author and th
   expect(await raw("a@shop.example", "?from=b@other.example")).toBe("domain_not_allowed");
   expect(await raw("a@other.example", "?from=b@shop.example")).toBe("domain_not_allowed");
   expect(await raw("a@shop.example, b@other.example")).toBe("domain_not_allowed");
-  expect(stage.accepted.length).toBe(5);
+  expect(await raw("a@shop.example\r\nSender: b@other.example")).toBe("domain_not_allowed");
+  expect(stage.accepted.length).toBe(8);
 });
 
 test("in a batch the wrong sender refuses all of it, or itself", async () => {

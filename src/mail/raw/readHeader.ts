@@ -15,6 +15,8 @@ export interface RawHeader {
   /** Without angle brackets; the given one when the message had none. */
   readonly messageId: string;
   readonly from: readonly [RawMailbox, ...RawMailbox[]];
+  /** Who else is named as its sender (RFC 5322 3.6.2, 3.6.6); an unreadable value stands whole. */
+  readonly speakers: readonly string[];
   /** The values as they are shown, one string for each mailbox; unreadable values whole. */
   readonly to: readonly string[];
   readonly cc: readonly string[];
@@ -52,6 +54,7 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
     kind: "header",
     messageId: ownId === undefined ? messageId : (/<([^<>]+)>/.exec(ownId)?.[1] ?? ownId),
     from: [first, ...others],
+    speakers: SPEAKERS.flatMap((name) => speakersOf(values(name))),
     to: to.shown,
     cc: cc.shown,
     bcc: bcc.shown,
@@ -66,7 +69,18 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
   };
 }
 
+/** Fields that name a sender beside From: readers show "on behalf of" them. */
+export const SPEAKERS: readonly string[] = ["sender", "resent-from", "resent-sender"];
+
+export function speakersOf(values: readonly string[]): readonly string[] {
+  return values.flatMap((value) => {
+    const list = parseMailboxes(value, "header");
+    return list.kind === "refused" ? [value] : list.value.map(({ address }) => address);
+  });
+}
+
 const WANTED = new Set([
+  ...SPEAKERS,
   ...["from", "to", "cc", "bcc", "reply-to", "subject", "message-id"],
   ...["idempotency-key", "resend-idempotency-key"],
 ]);
