@@ -154,6 +154,7 @@ export function attempt(
     return done({ end, clean: false });
   };
   const concluded = (result: TransactionEnd): void => {
+    meter.ended(result, reused);
     const early = endedEarly(result, reused, link.target.host);
     if (early === "stale" && work.stale < STALE_MAX) {
       work.stale++;
@@ -184,7 +185,7 @@ export function attempt(
     work.left.length === 1 && !last
       ? (): Dialogue<unknown> | null => options.ahead()?.dialogue ?? null
       : undefined;
-  link.talk.run(trial.dialogue, trial.signed.body, concluded, { recording, ahead });
+  link.talk.run(trial.dialogue, trial.signed.body, concluded, { recording, ahead, about: work.job });
 }
 
 function hearOut(work: Work, recording: Recording | null): void {

@@ -19,12 +19,14 @@ import {
   type State,
   type TalkDeps,
 } from "./hear.ts";
+import type { About } from "./metering.ts";
 import { noteAsked, noteSecured, type Recording } from "./record.ts";
 import { sendBody, written } from "./say.ts";
 
 export interface RunOptions {
   readonly recording: Recording | null;
   readonly ahead?: (() => Dialogue<unknown> | null) | undefined;
+  readonly about?: About;
 }
 
 export interface Talk {
@@ -67,6 +69,7 @@ export function createTalk(deps: TalkDeps): Talk {
     sentAt: deps.clock.monotonicMs(),
     sending: null,
     recording: null,
+    about: null,
     doing: null,
     pouring: null,
     resting: null,
@@ -84,6 +87,7 @@ export function createTalk(deps: TalkDeps): Talk {
     run: (dialogue, body, done, options) => {
       state.ahead = options?.ahead ?? null;
       state.recording = options?.recording ?? null;
+      state.about = options?.about ?? null;
       run(state, dialogue, body, done);
     },
     answersWithin: (ms) => state.dotMs <= ms,

@@ -7,6 +7,7 @@ import type { Deadlines, Phase } from "../smtp/phases.ts";
 import type { Reply, ReplyParser } from "../smtp/reply.ts";
 import type { Connection } from "./connection.ts";
 import type { Deadline } from "./deadline.ts";
+import type { About, DeliverMeter } from "./metering.ts";
 import type { Pouring } from "./pour.ts";
 import { noteLoss, noteReply, type Recording, type Speaking } from "./record.ts";
 
@@ -16,8 +17,8 @@ export interface TalkDeps {
   readonly deadlines: Deadlines;
   /** A certificate that does not prove the host's name ends the connection. */
   readonly verifiedOnly: boolean;
-  /** Told of each reply that was waited for. */
-  timed(phase: Phase, reply: Reply, durationMs: number): void;
+  /** Told of each reply that was waited for, also in vain. */
+  readonly timed: DeliverMeter["timed"];
   secured(facts: TlsFacts): void;
 }
 
@@ -41,6 +42,8 @@ export interface State extends TalkDeps, Speaking {
   /** By the monotonic clock; of the last octets that replies are waited for. */
   sentAt: number;
   recording: Recording | null;
+  /** Whose dialogue runs. */
+  about: About | null;
   /** What goes on that is no waiting for a reply. */
   doing: "tls" | "body" | null;
   /** A large body on its way. */
@@ -149,7 +152,7 @@ function tellTimes(state: State, from: number): void {
     const reply = state.heard[i];
     if (phase === undefined || reply === undefined) continue;
     if (phase === "dot") state.dotMs = durationMs;
-    state.timed(phase, reply, durationMs);
+    state.timed(phase, reply, durationMs, state.about);
     if (state.recording !== null) noteReply(state, { phase, i }, reply, durationMs);
   }
 }
@@ -183,6 +186,9 @@ export function lose(state: State, why: LossReason, text: string): Lost {
   const lost: Lost = { got: "lost", why, text };
   state.lost = lost;
   if (state.recording !== null) tellLoss(state, lost);
+  const phase = state.wanted?.[state.heard.length];
+  if (phase !== undefined && why !== "stopped")
+    state.timed(phase, null, state.clock.monotonicMs() - state.sentAt, state.about);
   state.deadline.end();
   state.stop.abort();
   state.connection.close();

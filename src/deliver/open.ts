@@ -232,10 +232,13 @@ async function openOne(
   const failed = (setback: Setback): OneResult => {
     return { kind: "failed", tried: { target, session, setback, recording } };
   };
+  const beganMs = deps.clock.monotonicMs();
   const connection = await deps.connect(target, settings.connectMs, signal);
+  const why = connection.kind === "failure" ? connection.why : undefined;
+  deps.meter.connected(why, deps.clock.monotonicMs() - beganMs);
   if (recording !== null) noteConnected(recording, connection, deps.clock.monotonicMs());
   if (connection.kind === "failure") {
-    deps.meter.failed(route.site, "connect", connection.why);
+    deps.meter.unconnected(route.site, connection.why);
     return failed(connection);
   }
   const talk = createTalk({
@@ -268,11 +271,7 @@ async function openOne(
   tellOfLogin(deps, host, end);
   talk.quit();
   deps.meter.sessions(-1);
-  deps.meter.failed(
-    route.site,
-    end.end === "unfit" ? "ehlo" : end.phase,
-    end.end === "lost" ? end.why : end.end,
-  );
+  deps.meter.unopened(route.site, end);
   return failed(end);
 }
 

@@ -8,7 +8,7 @@ import { createSender, type Sender, type SenderDeps } from "../../src/deliver/se
 import { deliverDefaults, type DeliverSettings } from "../../src/deliver/settings.ts";
 import { createSocketConnect } from "../../src/deliver/socket.ts";
 import type { Job } from "../../src/mail/job.ts";
-import { boundsOf } from "../../src/mail/metrics.ts";
+import { boundsOf, hasExemplars } from "../../src/mail/metrics.ts";
 import { unpackTimeline, type AttemptStep } from "../../src/mail/timeline.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import { attemptOrder } from "../../src/route/order.ts";
@@ -63,7 +63,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     const port = ports.get(target.address) ?? 1;
     return socketConnect({ ...target, address: "127.0.0.1", port }, deadlineMs, signal);
   };
-  const meter = createMeter(boundsOf);
+  const meter = createMeter(boundsOf, { hasExemplars });
   const sender = createSender({
     clock: options.clock ?? systemClock,
     random: seededRandom(1),
