@@ -1,4 +1,6 @@
-// One line of the log: a decision worth reading. Where lines go is decided by the role (report/log.ts).
+// One line of the log: a decision worth reading. Where lines go is decided by the role (report/log.ts); what lines there are, and what
+// their fields mean, stands in logTable.ts.
+import { isKept, logAreas } from "./logTable.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -9,3 +11,56 @@ export type LogFields = Readonly<Record<string, string | number | boolean | null
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;
 
 export const noLog: Log = () => {};
+
+/** The least important lines that are written: in general, and of single areas (the first word of an event). */
+export interface LogLevels {
+  readonly general: LogLevel;
+  readonly areas: Readonly<Record<string, LogLevel>>;
+}
+
+/** As `info` or `info,deliver=debug,uplink=debug`. Undefined: it is neither. */
+export function parseLogLevels(text: string): LogLevels | undefined {
+  let general: LogLevel | undefined;
+  const areas: Record<string, LogLevel> = {};
+  for (const part of text.split(",")) {
+    const [name = "", level, ...more] = part.split("=").map((word) => word.trim());
+    if (more.length > 0) return undefined;
+    if (level === undefined) {
+      if (general !== undefined || !isLevel(name)) return undefined;
+      general = name;
+    } else {
+      if (!isLevel(level) || !logAreas.includes(name) || name in areas) return undefined;
+      areas[name] = level;
+    }
+  }
+  return { general: general ?? "info", areas };
+}
+
+export function showLogLevels({ general, areas }: LogLevels): string {
+  return [general, ...Object.entries(areas).map(([area, level]) => `${area}=${level}`)].join(",");
+}
+
+function isLevel(text: string): text is LogLevel {
+  return (logLevels as readonly string[]).includes(text);
+}
+
+export type LogGate = (level: LogLevel, event: string) => boolean;
+
+/** Whether a line is to be written. */
+export function createLogGate({ general, areas }: LogLevels): LogGate {
+  const least = logLevels.indexOf(general);
+  const own = new Map(
+    Object.entries(areas).map(([area, level]) => [area, logLevels.indexOf(level)]),
+  );
+  if (own.size === 0) return (level) => logLevels.indexOf(level) >= least;
+  return (level, event) => {
+    const area = event.slice(0, Math.max(0, event.indexOf(".")));
+    return logLevels.indexOf(level) >= (own.get(area) ?? least);
+  };
+}
+
+/** Whether a line is to be made at all: one that is kept in the journal is, whatever the level. */
+export function createMakingGate(levels: LogLevels): LogGate {
+  const isWritten = createLogGate(levels);
+  return (level, event) => isWritten(level, event) || isKept(event);
+}

@@ -1,5 +1,6 @@
 // The kinds of values that a setting may have: how each is read from text or from TOML, what is allowed, and how it is shown again.
 import { ipFamily, parseCidr } from "../base/cidr.ts";
+import { type LogLevels, logLevels, parseLogLevels, showLogLevels } from "../base/log.ts";
 import type { Machine } from "./machine.ts";
 
 export interface Kind<T> {
@@ -139,6 +140,13 @@ export const flag: Kind<boolean> = {
     return undefined;
   },
   show: String,
+};
+
+/** Of the log: in general, and of single areas. */
+export const levels: Kind<LogLevels> = {
+  allowed: `one of ${logLevels.join(", ")}; with areas such as info,uplink=debug`,
+  parse: (raw) => (typeof raw === "string" ? parseLogLevels(raw) : undefined),
+  show: showLogLevels,
 };
 
 export function choice<const T extends string>(words: readonly T[]): Kind<T> {

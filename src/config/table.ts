@@ -2,7 +2,7 @@
 // `config show`, the README's table and the type `Config` all come from here.
 import { join } from "node:path";
 import { hostOnlyRanges } from "../base/cidr.ts";
-import { type LogLevel, logLevels } from "../base/log.ts";
+import type { LogLevels } from "../base/log.ts";
 import {
   type Endpoint,
   type Kind,
@@ -13,6 +13,7 @@ import {
   endpoint,
   flag,
   integer,
+  levels,
   list,
   nameServer,
   orNull,
@@ -326,11 +327,11 @@ export const settings = {
     help: "Which SMTP dialogues are kept beside the timeline (`message show --smtp`): `all`, `trouble` (attempts that did not simply deliver), `off`",
   }),
   ...localSettings,
-  logLevel: setting<LogLevel>({
+  logLevel: setting<LogLevels>({
     name: "log_level",
-    kind: choice(logLevels),
-    default: "info",
-    help: "The least important lines that are written",
+    kind: levels,
+    default: { general: "info", areas: {} },
+    help: "The least important lines that are written: `debug`, `info`, `warn` or `error`; for single areas too, as in `info,uplink=debug` (`postrider log level` for a while)",
   }),
   logFormat: setting<"json" | "text">({
     name: "log_format",

@@ -1,10 +1,20 @@
-// Where log lines go: one JSON object a line for machines, or coloured text on a terminal. Fields may hold what a remote server or a
-// caller chose, so nothing of them reaches a terminal or a line's structure unescaped.
+// How a log line looks: one JSON object a line for machines, or aligned, coloured text on a terminal. Fields may hold what a remote
+// server or a caller chose, so nothing of them reaches a terminal or a line's structure unescaped.
 import type { Clock } from "../base/clock.ts";
-import { type Log, type LogFields, type LogLevel, logLevels } from "../base/log.ts";
+import {
+  createLogGate,
+  type Log,
+  type LogFields,
+  type LogGate,
+  type LogLevel,
+  type LogLevels,
+} from "../base/log.ts";
+import { humanBytes, humanDuration } from "../base/human.ts";
 
 export interface LogWriter {
   readonly log: Log;
+  /** Other lines from now on. */
+  logFrom(levels: LogLevels): void;
 }
 
 /** A longer text is cut: a line of the log is read, not parsed for content. */
@@ -12,23 +22,24 @@ const TEXT_MAX = 2000;
 
 export function createLogWriter(deps: {
   readonly clock: Pick<Clock, "now">;
-  readonly level: LogLevel;
+  readonly levels: LogLevels;
   readonly format: "json" | "pretty";
   readonly color: boolean;
   readonly write: (line: string) => void;
 }): LogWriter {
-  const least = logLevels.indexOf(deps.level);
+  let isWanted: LogGate = createLogGate(deps.levels);
   const format = deps.format === "json" ? jsonLine : prettyLine(deps.color);
   return {
     log(level, event, fields = {}) {
-      if (logLevels.indexOf(level) < least) return;
+      if (!isWanted(level, event)) return;
       deps.write(format(new Date(deps.clock.now()).toISOString(), level, event, fields));
     },
+    logFrom: (levels) => void (isWanted = createLogGate(levels)),
   };
 }
 
 /** Keys in a fixed order: time, level, event, then the fields as they were given. */
-function jsonLine(time: string, level: LogLevel, event: string, fields: LogFields): string {
+export function jsonLine(time: string, level: LogLevel, event: string, fields: LogFields): string {
   const line: Record<string, unknown> = { time, level, event };
   for (const [key, value] of Object.entries(fields)) {
     // A field may not take the place of what every line has.
@@ -40,27 +51,47 @@ function jsonLine(time: string, level: LogLevel, event: string, fields: LogField
 }
 
 /** SGR codes of a terminal (ECMA-48 8.3.117). */
-const codes = { debug: 2, info: 32, warn: 33, error: 31, dim: 2 } as const;
+const codes = { debug: 2, info: 32, warn: 33, error: 31, dim: 2, bold: 1 } as const;
 
-function prettyLine(color: boolean) {
+/** As wide as most keys; a longer one only shifts its own line. */
+const EVENT_WIDTH = 18;
+
+export function prettyLine(color: boolean) {
   const paint = (name: keyof typeof codes, text: string): string =>
     color ? `\x1b[${codes[name]}m${text}\x1b[0m` : text;
   return (time: string, level: LogLevel, event: string, fields: LogFields): string => {
-    let line = `${paint("dim", time.slice(11, 23))} ${paint(level, level.padEnd(5))} ${event}`;
-    for (const [key, value] of Object.entries(fields)) {
-      if (value === undefined) continue;
-      line += ` ${paint("dim", `${key}=`)}${prettyValue(value)}`;
-    }
+    const name = paint("bold", event);
+    let line = `${paint("dim", time.slice(11, 23))} ${paint(level, level.padEnd(5))} ${name}`;
+    const shown = Object.entries(fields).filter(([key, value]) => isShown(key, value));
+    if (shown.length > 0) line += " ".repeat(Math.max(0, EVENT_WIDTH - event.length));
+    for (const [key, value] of shown)
+      line += ` ${paint("dim", `${key}=`)}${prettyValue(key, value)}`;
+    const { more } = fields;
+    if (more !== undefined) line += ` ${paint("dim", `(${String(more)} more like it)`)}`;
     return `${line}\n`;
   };
 }
 
-const PLAIN = /^[A-Za-z0-9_.:/@+,%*[\]-]+$/;
+type Value = string | number | boolean | null | undefined;
 
-function prettyValue(value: string | number | boolean | null): string {
+function isShown(key: string, value: Value): boolean {
+  return value !== undefined && value !== null && value !== "" && key !== "more";
+}
+
+const PLAIN = /^[A-Za-z0-9_.:/@+,%*[\]=-]+$/;
+
+function prettyValue(key: string, value: Value): string {
+  if (typeof value === "number") return prettyNumber(key, value);
   if (typeof value !== "string") return String(value);
   const text = cut(value).toWellFormed();
   return PLAIN.test(text) ? text : escapeControls(JSON.stringify(text));
+}
+
+/** By the unit that ends its name: durations and sizes as people say them. */
+function prettyNumber(key: string, value: number): string {
+  if (key.endsWith("_ms")) return humanDuration(value);
+  if (key.endsWith("_s")) return humanDuration(value * 1000);
+  return key.endsWith("_bytes") ? humanBytes(value) : String(value);
 }
 
 function cut(text: string): string {
@@ -70,7 +101,7 @@ function cut(text: string): string {
 /** Also the marks that turn the direction of writing, with which a line can be made to show something else. */
 function escapeControls(json: string): string {
   return json.replace(
-    /[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    /[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -3,10 +3,11 @@
 import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import { runCli } from "../commands/cli.ts";
 import type { CliDeps, DaemonHooks, GoodConfig } from "../commands/deps.ts";
 import { createOutput } from "../commands/output.ts";
-import { type Config, realSurroundings } from "../config.ts";
+import { type Config, realSurroundings, shownSettings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
 
@@ -75,30 +76,45 @@ function relayProblems(relays: string): readonly string[] {
 }
 
 async function startDaemon(
-  { output }: CliDeps,
-  { config, file }: GoodConfig,
+  { output, surroundings }: CliDeps,
+  { config, file, origins }: GoodConfig,
   { onReady, load }: DaemonHooks,
 ): Promise<number> {
-  const [{ runDaemon }, { createLogWriter }] = await Promise.all([
+  const [{ runDaemon }, { createLogWriter }, { createLogOut, tellLost }] = await Promise.all([
     import("./daemon.ts"),
     import("../report/log.ts"),
+    import("../report/logOut.ts"),
   ]);
+  const log: Log = (level, event, fields) => writer.log(level, event, fields);
+  const out = createLogOut({
+    send: (line, sent) => void process.stderr.write(line, sent),
+    lost: tellLost(log),
+  });
   const writerOf = ({ logLevel, logFormat }: Config) =>
     createLogWriter({
       clock: systemClock,
-      level: logLevel,
+      levels: logLevel,
       format: logFormat === "text" ? "pretty" : "json",
-      color: process.stderr.isTTY === true,
-      write: (line) => void process.stderr.write(line),
+      color: process.stderr.isTTY === true && surroundings.env["NO_COLOR"] === undefined,
+      write: out.write,
     });
   let writer = writerOf(config);
   return runDaemon(config, {
-    log: (level, event, fields) => writer.log(level, event, fields),
+    log,
     logAs: (next) => void (writer = writerOf(next)),
+    logFrom: (levels) => writer.logFrom(levels),
     load,
+    file,
+    settings: changedSettings(config, origins),
     failed: output.err,
     started: (facts) => onReady({ ...facts, file }),
   });
+}
+
+/** As `config show` has them, one after the other. */
+function changedSettings(config: Config, origins: GoodConfig["origins"]): string {
+  const changed = shownSettings(config, origins).filter(({ from }) => from !== "default");
+  return changed.map(({ name, value }) => `${name}=${value}`).join(" ");
 }
 
 async function readStdin(): Promise<Uint8Array> {

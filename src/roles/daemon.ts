@@ -1,7 +1,7 @@
 // The door's thread: starts the others, joins them by channels, serves HTTP, and ends all in the right order.
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { Log, LogLevels } from "../base/log.ts";
 import { createMeter, type Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
@@ -9,13 +9,21 @@ import type { Config, LoadedConfig } from "../config.ts";
 import type { HostTag } from "../mail/id.ts";
 import { boundsOf, hasExemplars } from "../mail/metrics.ts";
 import { traceIdOf } from "../mail/traceContext.ts";
+import type { Before } from "../report/journal.ts";
 import { createMetrics, type Metrics } from "../report/metrics.ts";
 import { readProcessFigures } from "../report/processFigures.ts";
+import { createTraffic, type Traffic } from "../report/traffic.ts";
 import { exitCodes } from "../commands/exitCodes.ts";
 import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
 import { createExplain } from "./explain.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
+import {
+  createJournaling,
+  createLogLevelDesk,
+  type Journaling,
+  type LogLevelDesk,
+} from "./journaling.ts";
 import { follow } from "./following.ts";
 import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
@@ -47,6 +55,12 @@ export interface DaemonIo {
   readonly log: Log;
   /** Lines are written as these settings want it from now on. */
   logAs(config: Config): void;
+  /** Other lines from now on. */
+  logFrom(levels: LogLevels): void;
+  /** The settings that are not the default, secrets masked. */
+  readonly settings: string;
+  /** The file of the settings; null: there is none. */
+  readonly file: string | null;
   /** The settings as they are now. */
   load(): LoadedConfig;
   /** The daemon serves. */
@@ -56,8 +70,12 @@ export interface DaemonIo {
 }
 
 /** Resolves with the exit code once the daemon has ended. */
-export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
-  const { log } = io;
+export async function runDaemon(config: Config, given: DaemonIo): Promise<number> {
+  const journal = createJournaling({
+    ...{ clock: systemClock, levels: config.logLevel, write: given.log },
+  });
+  const { log } = journal;
+  const io: DaemonIo = { ...given, log };
   // Before anything is begun that must be ended in order.
   const told = stopSignal(log);
   const startedAt = systemClock.now();
@@ -73,7 +91,8 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     figures: () => readProcessFigures(startedAt),
     traceId: (message, trace) => (tag === undefined ? undefined : traceIdOf(message, tag, trace)),
   });
-  const hear = createHearing(log, metrics);
+  const traffic = createTraffic({ clock: systemClock, log });
+  const hear = createHearing(journal.hear, metrics, traffic);
   const queue = createQueueThread({
     start: { role: "queue", config, workers: config.workers },
     clock: systemClock,
@@ -89,9 +108,9 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     return first.why === "io" ? exitCodes.disk : exitCodes.failed;
   }
   tag = first.tag;
+  const before = journal.open(config.dataDir, first.tag);
   const house = await furnish({
-    config,
-    io,
+    ...{ config, io, journal, before, traffic },
     metrics,
     hear,
     queue,
@@ -104,19 +123,25 @@ export async function runDaemon(config: Config, io: DaemonIo): Promise<number> {
     return exitCodes.failed;
   }
   await told;
-  return house.close();
+  const stoppedAtMs = systemClock.monotonicMs();
+  const code = await house.close();
+  traffic.close();
+  log("info", "daemon.stopped", { took_ms: Math.round(systemClock.monotonicMs() - stoppedAtMs) });
+  journal.close();
+  return code;
 }
 
 /** Told the thread's name, since a gauge replaces what the same thread said before. */
 type Hear = (thread: string) => (message: Common) => void;
 
 /** Log lines and metrics, which all threads say alike. */
-function createHearing(log: Log, metrics: Metrics): Hear {
+function createHearing(log: Log, metrics: Metrics, traffic: Traffic): Hear {
   return (thread) => (message) => {
     switch (message.say) {
       case "log":
         return log(message.level, message.event, message.fields);
       case "samples":
+        traffic.hear(message.samples);
         return metrics.add(thread, message.samples);
       case "stopped":
         return;
@@ -129,6 +154,9 @@ function createHearing(log: Log, metrics: Metrics): Hear {
 interface Furnishing {
   readonly config: Config;
   readonly io: DaemonIo;
+  readonly journal: Journaling;
+  readonly before: Before;
+  readonly traffic: Traffic;
   readonly metrics: Metrics;
   readonly hear: Hear;
   readonly queue: QueueThread;
@@ -172,7 +200,12 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     hear: hear("reader"),
     forget: () => metrics.forget("reader"),
   });
-  const report = (): void => metrics.add("door", meter.drain());
+  const logLevel = openLogLevels(parts, () => [queue, reader, fleet]);
+  const report = (): void => {
+    const samples = meter.drain();
+    parts.traffic.hear(samples);
+    metrics.add("door", samples);
+  };
   const stopReports = reportEachSecond(clock, meter, "door", report);
   const opened = await parts.openDoor({
     ...{ config, ready, meter, metrics, log },
@@ -186,6 +219,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     trace: tracing.open,
     explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),
+    ...{ journal: parts.journal.read, logLevel },
     refusing: queue.refusing,
     domains: signing.desk,
     signs: signing.covers,
@@ -205,8 +239,11 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const told = { hear, forget: metrics.forget, traced: tracing.traced };
   const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
   fleet = senders;
-  const reload = reloading(config, meter, { opened, senders, queue, reader, signing, io });
+  const logFrom = logLevel.configure;
+  const configured = { opened, senders, queue, reader, signing, io, logFrom };
+  const reload = reloading(config, meter, configured);
   const hangUps = onHangUp(() => void reload.run());
+  tellStarted(parts, opened.url);
   io.started({
     version,
     dataDir: config.dataDir,
@@ -226,9 +263,34 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       await opened.close();
       await closeBooks();
       stopReports();
+      logLevel.close();
       return queue.broken() ? exitCodes.disk : exitCodes.done;
     },
   };
+}
+
+type Levelled = Pick<QueueThread, "logFrom"> | undefined;
+
+function openLogLevels(parts: Furnishing, threads: () => readonly Levelled[]): LogLevelDesk {
+  const { config, io, journal } = parts;
+  return createLogLevelDesk({
+    ...{ clock: systemClock, log: io.log, levels: config.logLevel },
+    apply(levels) {
+      io.logFrom(levels);
+      journal.logFrom(levels);
+      for (const thread of threads()) thread?.logFrom(levels);
+    },
+    configured: journal.logFrom,
+  });
+}
+
+function tellStarted({ io, config, ready, before }: Furnishing, url: string): void {
+  const { after, aliveAt } = before;
+  io.log("info", "daemon.started", {
+    ...{ version, url, data_dir: config.dataDir, config: io.file, settings: io.settings },
+    ...{ recipients: ready.health.pendingRecipients, after },
+    down_s: aliveAt === null ? null : Math.max(0, Math.round((systemClock.now() - aliveAt) / 1000)),
+  });
 }
 
 interface Configured {
@@ -238,6 +300,7 @@ interface Configured {
   readonly reader: ReaderThread;
   readonly signing: Signing;
   readonly io: DaemonIo;
+  logFrom(levels: LogLevels): void;
 }
 
 function reloading(config: Config, meter: Meter, parts: Configured): Reload {
@@ -255,6 +318,7 @@ async function applySettings(next: Config, parts: Configured): Promise<Applied> 
   const refused = await opened.configure(next, prepared.apiKey);
   if (refused !== undefined) return { kind: "refused", why: refused };
   io.logAs(next);
+  parts.logFrom(next.logLevel);
   reader.configure(next);
   const told = await senders.configure(next);
   await signing.configure(next);

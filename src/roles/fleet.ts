@@ -1,7 +1,7 @@
 // The sender threads. One that dies is replaced; the queue hears of it and takes its leases back with doubt (DESIGN 3).
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { Log, LogLevels } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import { busy, type CommandAnswer, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
@@ -26,6 +26,7 @@ export interface Fleet {
   ask(command: SenderCommand): Promise<readonly CommandAnswer[]>;
   /** Tells all, and starts those that are missing. */
   configure(config: Config): Promise<readonly CommandAnswer[]>;
+  logFrom(levels: LogLevels): void;
   /** Ends those that are too many: the queue must have given their sites to others. */
   shrink(graceMs: number): void;
   /** Resolves when all have stopped. */
@@ -107,6 +108,10 @@ export function createFleet(deps: {
       const told = all({ do: "configure", config });
       for (let index = 0; index < config.workers; index++) if (!running.has(index)) launch(index);
       return told;
+    },
+    logFrom(logLevel) {
+      config = { ...config, logLevel };
+      for (const thread of running.values()) thread.say({ say: "levels", levels: logLevel });
     },
     shrink(graceMs) {
       for (const [index, thread] of running) {

@@ -22,6 +22,7 @@ import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
 import { type Listener, relieve } from "../submit/serve.ts";
 import { createInboxFiles } from "../submit/inboxFiles.ts";
+import type { JournalDeps } from "../submit/journal.ts";
 import { createSpool } from "../submit/spool.ts";
 import { createSessions } from "../submit/ui/sessions.ts";
 import { version } from "../commands/version.ts";
@@ -77,6 +78,8 @@ export async function openDoor(deps: {
   readonly explain: Explain;
   readonly trace: Tracing["open"];
   readonly reload: () => Promise<CommandAnswer>;
+  readonly journal: JournalDeps["journal"];
+  readonly logLevel: JournalDeps["logLevel"];
   /** Why the queue takes no mail; null: it does. */
   readonly refusing: () => Refusal | null;
   readonly isDraining: () => boolean;
@@ -112,6 +115,8 @@ export async function openDoor(deps: {
       explain: deps.explain,
       trace: deps.trace,
       reload: deps.reload,
+      journal: deps.journal,
+      logLevel: deps.logLevel,
       domains: deps.domains,
       webhooks: webhooks.desk,
       fetchAttachment: fetchAttachments(web.attachments),

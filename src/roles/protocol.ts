@@ -1,7 +1,7 @@
 // The closed union of what threads may say to each other. The door talks to all; the queue and each sender have a channel of their own,
 // so that no message passes through the door twice.
 import type { MessagePort } from "node:worker_threads";
-import type { LogFields, LogLevel } from "../base/log.ts";
+import type { LogFields, LogLevel, LogLevels } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 import type { Config } from "../config.ts";
 import type { KeyRecord } from "../mail/apiKey.ts";
@@ -42,6 +42,12 @@ export type Common =
     }
   | { readonly say: "samples"; readonly samples: readonly Sample[] }
   | { readonly say: "stopped" };
+
+/** What every thread may be told: other lines of the log from now on. */
+export interface Levels {
+  readonly say: "levels";
+  readonly levels: LogLevels;
+}
 
 /** New settings, checked as a whole before any thread hears of them: they hold from the answer on. */
 export interface Configure {
@@ -160,7 +166,6 @@ export interface Traced {
 }
 
 export type DoorToReader =
-  | { readonly say: "level"; readonly level: LogLevel }
   | { readonly say: "ask"; readonly number: number; readonly query: Query }
   | { readonly say: "stop" };
 export type ReaderToDoor =

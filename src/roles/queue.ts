@@ -49,7 +49,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   let report = (): void => {};
   const thread: QueueThread = createThread({
     name: "queue",
-    level: config.logLevel,
+    levels: config.logLevel,
     beforeReport: () => report(),
   });
   const opened = openSqliteStore({ dataDir: config.dataDir, random: systemRandom });

@@ -1,6 +1,7 @@
 // The queue as the door sees it. It is heard from its first word on: what it says before it is ready (a damaged store), and its death
 // at any moment, must not fall into the time in which the door still loads.
 import type { Clock } from "../base/clock.ts";
+import type { LogLevels } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import type { KeyRecord } from "../mail/apiKey.ts";
 import { busy, type Command, type CommandAnswer, type Order } from "../mail/command.ts";
@@ -30,6 +31,7 @@ export interface QueueThread {
   readonly accept: Accept;
   readonly order: Order;
   configure(config: Config): Promise<CommandAnswer>;
+  logFrom(levels: LogLevels): void;
   /** Told of all API keys after every change. */
   onKeys(hear: (keys: readonly KeyRecord[]) => void): void;
   /** `hear` is told once there is an event behind this row. */
@@ -118,6 +120,7 @@ export function createQueueThread(deps: {
     accept: submitter.accept,
     order: orders.ask,
     configure: (config) => orders.ask({ do: "configure", config }),
+    logFrom: (levels) => thread.say({ say: "levels", levels }),
     onKeys: (hear) => void (hearKeys = hear),
     listen: (afterRow) => thread.say({ say: "listen", afterRow }),
     onMoved: (hear) => void (moved = hear),

@@ -16,7 +16,7 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
   let report = (): void => {};
   const thread = createThread<ReaderToDoor, DoorToReader>({
     name: "reader",
-    level: config.logLevel,
+    levels: config.logLevel,
     beforeReport: () => report(),
   });
   const refused = standBack(NICENESS);
@@ -35,8 +35,6 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
     switch (message.say) {
       case "ask":
         return void answer(message);
-      case "level":
-        return thread.logFrom(message.level);
       case "stop":
         stopped = true;
         reader.close();

@@ -1,6 +1,6 @@
 // The reader as the door sees it: questions in, answers out, and a new thread in the place of one that died.
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { Log, LogLevels } from "../base/log.ts";
 import type { Config } from "../config.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import { type Asker, createAsker } from "./asker.ts";
@@ -12,6 +12,7 @@ const REPLACE_AFTER_MS = 500;
 export interface ReaderThread {
   readonly ask: Asker<Query, Answer>["ask"];
   configure(config: Config): void;
+  logFrom(levels: LogLevels): void;
   stop(): Promise<void>;
 }
 
@@ -59,7 +60,11 @@ export function createReaderThread(deps: {
     ask: asker.ask,
     configure(next) {
       config = next;
-      if (alive) thread.say({ say: "level", level: next.logLevel });
+      if (alive) thread.say({ say: "levels", levels: next.logLevel });
+    },
+    logFrom(logLevel) {
+      config = { ...config, logLevel };
+      if (alive) thread.say({ say: "levels", levels: logLevel });
     },
     stop() {
       stopping = true;

@@ -38,7 +38,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   const clock = systemClock;
   const thread = createThread<SenderToDoor, DoorToSender>({
     name: `sender-${index}`,
-    level: config.logLevel,
+    levels: config.logLevel,
   });
   let queue: MessagePort | undefined;
   const tell = (message: SenderToQueue): void => queue?.postMessage(message);

@@ -1,10 +1,10 @@
 // Threads are few, fixed and long-lived (worker churn has crashed the runtime). All of them enter by main.ts, which finds its role in
 // the data it is started with: so the binary has one entry and nothing can be forgotten in the build line.
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Common, ThreadStart } from "./protocol.ts";
+import type { Common, Levels, ThreadStart } from "./protocol.ts";
 
 export interface Spawned<In, Out> {
-  say(message: In, transfer?: (ArrayBuffer | MessagePort)[]): void;
+  say(message: In | Levels, transfer?: (ArrayBuffer | MessagePort)[]): void;
   hear(handle: (message: Out | Common) => void): void;
   /** Once, when the thread is gone: with the reason when it died, without after it said `stopped`. */
   gone(handle: (why: string | undefined) => void): void;

@@ -1,18 +1,21 @@
 // What every thread that is not the door does alike: tells its log lines, its metrics and how late its timers fire.
 import { type MessagePort, parentPort } from "node:worker_threads";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { type Log, type LogLevel, logLevels } from "../base/log.ts";
+import { createMakingGate, type Log, type LogGate, type LogLevels } from "../base/log.ts";
+import { limitLog } from "../base/logLimit.ts";
 import { type Meter, createMeter } from "../base/meter.ts";
 import { boundsOf } from "../mail/metrics.ts";
-import type { Common } from "./protocol.ts";
+import type { Common, Levels } from "./protocol.ts";
 
 /** How often a thread posts what its meter gathered. */
 const REPORT_EVERY_MS = 1000;
 
 export interface Thread<Out, In> {
   readonly log: Log;
-  /** Lines below it are not told from now on. */
-  logFrom(level: LogLevel): void;
+  /** Lines below these are not told from now on. */
+  logFrom(levels: LogLevels): void;
+  /** Whether such a line would be told: for those that cost something to make. */
+  readonly logs: LogGate;
   readonly meter: Meter;
   say(message: Out | Common, transfer?: (ArrayBuffer | MessagePort)[]): void;
   hear(handle: (message: In) => void): void;
@@ -22,7 +25,7 @@ export interface Thread<Out, In> {
 
 export interface ThreadOptions {
   readonly name: string;
-  readonly level: LogLevel;
+  readonly levels: LogLevels;
   /** Gauges that are cheaper to read now and then than to keep. */
   readonly beforeReport?: () => void;
 }
@@ -33,9 +36,13 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   const meter = createMeter(boundsOf);
   const say: Thread<Out, In>["say"] = (message, transfer = []) =>
     port.postMessage(message, transfer);
-  let threshold = logLevels.indexOf(options.level);
-  const log: Log = (level, event, fields = {}) => {
-    if (logLevels.indexOf(level) >= threshold) say({ say: "log", level, event, fields });
+  let isWanted = createMakingGate(options.levels);
+  const limited = limitLog(
+    (level, event, fields = {}) => say({ say: "log", level, event, fields }),
+    systemClock,
+  );
+  const log: Log = (level, event, fields) => {
+    if (isWanted(level, event)) limited.log(level, event, fields);
   };
   const stopReports = reportEachSecond(systemClock, meter, options.name, () => {
     options.beforeReport?.();
@@ -44,16 +51,27 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   });
   return {
     log,
-    logFrom: (level) => void (threshold = logLevels.indexOf(level)),
+    logFrom: (levels) => void (isWanted = createMakingGate(levels)),
+    logs: (level, event) => isWanted(level, event),
     meter,
     say,
-    hear: (handle) => void port.on("message", handle),
+    hear(handle) {
+      port.on("message", (message: In | Levels) => {
+        if (isLevels(message)) isWanted = createMakingGate(message.levels);
+        else handle(message);
+      });
+    },
     stopped() {
       stopReports();
+      limited.flush();
       say({ say: "stopped" });
       port.close();
     },
   };
+}
+
+function isLevels(message: unknown): message is Levels {
+  return (message as Levels).say === "levels";
 }
 
 /** Calls `report` each second and keeps how late that was as the thread's lag; returns what stops it. */

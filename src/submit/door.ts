@@ -25,6 +25,7 @@ import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addInbox } from "./inbox.ts";
 import type { InboxFiles } from "./inboxFiles.ts";
+import { addJournal, type JournalDeps } from "./journal.ts";
 import type { Handler, Open, OpenHandler } from "./guard.ts";
 import { endWithKey } from "./lasting.ts";
 import { addLooking } from "./look.ts";
@@ -82,7 +83,11 @@ export interface MetricsPage {
   readonly text: string;
 }
 
-export interface DoorDeps extends Pick<TraceDeps, "trace">, Pick<KeysDeps, "keyRecords"> {
+export interface DoorDeps
+  extends
+    Pick<TraceDeps, "trace">,
+    Pick<KeysDeps, "keyRecords">,
+    Pick<JournalDeps, "journal" | "logLevel"> {
   readonly accept: Accept;
   readonly ask: Ask;
   readonly feed: Feed;
@@ -224,6 +229,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addInbox(app, deps, keyed);
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
+  addJournal(app, deps, keyed);
   addSuppressions(app, deps, keyed);
   addReports(app, deps, keyed);
   addEvents(app, deps, keyed);

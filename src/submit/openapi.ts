@@ -5,6 +5,7 @@ import { addDomains } from "./openapiDomains.ts";
 import { addEventShapes } from "./openapiEventShapes.ts";
 import { addEvents } from "./openapiEvents.ts";
 import { addInbox } from "./openapiInbox.ts";
+import { addJournal } from "./openapiJournal.ts";
 import { addKeys } from "./openapiKeys.ts";
 import { addMessages } from "./openapiMessages.ts";
 import { addOperating, type Shapes } from "./openapiOperate.ts";
@@ -28,6 +29,7 @@ export function describeApi(options: {
   addKeys(registry, shapes);
   addWebhooks(registry, shapes);
   addInbox(registry, shapes);
+  addJournal(registry, shapes);
   addUi(registry, shapes);
   addEventShapes(registry);
   for (const [path, summary, type] of open)

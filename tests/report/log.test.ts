@@ -6,7 +6,7 @@ function create(format: "json" | "pretty", level: "debug" | "info" | "warn" = "i
   const lines: string[] = [];
   const writer = createLogWriter({
     clock: { now: () => 1_700_000_000_123 },
-    level,
+    levels: { general: level, areas: {} },
     format,
     color: false,
     write: (line) => void lines.push(line),
@@ -62,7 +62,7 @@ test("a pretty line shows the clock, the level, the event and its fields", () =>
   const { log, lines } = create("pretty");
   log("info", "door.listening", { url: "http://127.0.0.1:8250", note: "two words" });
   expect(lines).toEqual([
-    '22:13:20.123 info  door.listening url=http://127.0.0.1:8250 note="two words"\n',
+    '22:13:20.123 info  door.listening     url=http://127.0.0.1:8250 note="two words"\n',
   ]);
 });
 
@@ -70,12 +70,14 @@ test("on a terminal the level is coloured, and the text of the line is the same"
   const lines: string[] = [];
   const { log } = createLogWriter({
     clock: { now: () => 0 },
-    level: "info",
+    levels: { general: "info", areas: {} },
     format: "pretty",
     color: true,
     write: (line) => void lines.push(line),
   });
   log("error", "queue.failed", { text: "x" });
   expect(lines[0]).toContain("\x1b[31merror\x1b[0m");
-  expect(lines[0]?.replace(/\x1b\[\d+m/g, "")).toBe("00:00:00.000 error queue.failed text=x\n");
+  expect(lines[0]?.replace(/\x1b\[\d+m/g, "")).toBe(
+    "00:00:00.000 error queue.failed       text=x\n",
+  );
 });

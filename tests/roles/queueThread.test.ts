@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Config } from "../../src/config.ts";
-import type { Common, DoorToQueue, QueueReady, QueueToDoor } from "../../src/roles/protocol.ts";
+import type { Common, DoorToQueue, Levels, QueueReady, QueueToDoor } from "../../src/roles/protocol.ts";
 import { createQueueThread } from "../../src/roles/queueThread.ts";
 
 const readyWord: QueueReady = {
@@ -20,7 +20,7 @@ const readyWord: QueueReady = {
 function setUp() {
   const heard: Common[] = [];
   const failures: string[] = [];
-  const said: DoorToQueue[] = [];
+  const said: (DoorToQueue | Levels)[] = [];
   let say = (_: QueueToDoor): void => {};
   let end = (_: string | undefined): void => {};
   const queue = createQueueThread({

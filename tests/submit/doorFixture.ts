@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
+import { showLogLevels } from "../../src/base/log.ts";
 import { createMeter } from "../../src/base/meter.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Command, CommandAnswer } from "../../src/mail/command.ts";
@@ -56,6 +57,14 @@ const noDomains: DoorDeps["domains"] = {
   verify: async () => ({ kind: "missing" }),
 };
 
+const noJournal: Pick<DoorDeps, "journal" | "logLevel"> = {
+  journal: async () => ({ object: "list", has_more: false, data: [] }),
+  logLevel: {
+    view: () => ({ object: "log_level", level: "info", until: null }),
+    set: (levels) => ({ object: "log_level", level: showLogLevels(levels), until: null }),
+  },
+};
+
 export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
   const folder = mkdtempSync(join(tmpdir(), "postrider-door-"));
   const random = seededRandom(1);
@@ -91,6 +100,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
         const place = fixture.traces.length - 1;
         return { close: () => void (fixture.traces[place]!.closed = true) };
       },
+      ...noJournal,
       explain: async (domain) => ({ kind: "done", value: { domain } }),
       order: async (command) => {
         fixture.ordered.push(command);

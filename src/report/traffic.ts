@@ -1,0 +1,82 @@
+// What went through, in one line now and then: so that the journal shows when deliveries stopped, and whether there was anything to
+// deliver. An idle daemon says nothing.
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Sample } from "../base/meter.ts";
+
+const EVERY_MS = 5 * 60_000;
+
+export interface Traffic {
+  hear(samples: readonly Sample[]): void;
+  /** What is left to say, before the end. */
+  close(): void;
+}
+
+interface Counts {
+  accepted: number;
+  delivered: number;
+  deferred: number;
+  bounced: number;
+  expired: number;
+  refused: number;
+}
+
+const none: Counts = { accepted: 0, delivered: 0, deferred: 0, bounced: 0, expired: 0, refused: 0 };
+
+export function createTraffic(deps: {
+  readonly clock: Pick<Clock, "after" | "monotonicMs">;
+  readonly log: Log;
+  readonly everyMs?: number;
+}): Traffic {
+  const { clock, log, everyMs = EVERY_MS } = deps;
+  let counts = { ...none };
+  let fromMs = clock.monotonicMs();
+  /** Recipients by state and priority, and the age of the oldest by priority. */
+  const waiting = new Map<string, number>();
+  const oldest = new Map<string, number>();
+
+  const tell = (): void => {
+    const sum = [...waiting.values()].reduce((all, one) => all + one, 0);
+    const forS = Math.round((clock.monotonicMs() - fromMs) / 1000);
+    const isQuiet = sum === 0 && Object.values(counts).every((count) => count === 0);
+    const oldest_s = sum === 0 ? 0 : Math.round(Math.max(0, ...oldest.values()));
+    if (!isQuiet) log("info", "daemon.traffic", { for_s: forS, ...counts, waiting: sum, oldest_s });
+    counts = { ...none };
+    fromMs = clock.monotonicMs();
+  };
+  const again = (): void => {
+    tell();
+    timer = clock.after(everyMs, again);
+  };
+  let timer = clock.after(everyMs, again);
+
+  const count = (name: string, labels: Sample["labels"], delta: number): void => {
+    const result = labels["result"] ?? "";
+    if (name === "postrider_messages_accepted_total") counts.accepted += delta;
+    else if (name === "postrider_rejected_total") counts.refused += delta;
+    else if (name === "postrider_attempts_total" && result === "deferred") counts.deferred += delta;
+    else if (name === "postrider_recipients_total" && isEnd(result)) counts[result] += delta;
+  };
+
+  return {
+    hear(samples) {
+      for (const sample of samples) {
+        const { name, labels } = sample;
+        if (sample.kind === "counter") count(name, labels, sample.delta);
+        else if (sample.kind !== "gauge") continue;
+        else if (name === "postrider_queue_recipients")
+          waiting.set(`${labels["state"]} ${labels["priority"]}`, sample.value);
+        else if (name === "postrider_queue_oldest_age_seconds")
+          oldest.set(String(labels["priority"]), sample.value);
+      }
+    },
+    close() {
+      timer.cancel();
+      tell();
+    },
+  };
+}
+
+function isEnd(result: string): result is "delivered" | "bounced" | "expired" {
+  return result === "delivered" || result === "bounced" || result === "expired";
+}

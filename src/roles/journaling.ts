@@ -1,0 +1,136 @@
+// The log of the whole process: lines of the door and of all threads come together here, are named as the outside names things, go to
+// the log, and those that concern the daemon itself into the journal too.
+import { type Clock, iso, type Timer } from "../base/clock.ts";
+import {
+  createMakingGate,
+  type Log,
+  type LogFields,
+  type LogLevels,
+  showLogLevels,
+} from "../base/log.ts";
+import { limitLog } from "../base/logLimit.ts";
+import { isKept } from "../base/logTable.ts";
+import { type HostTag, uuidOf } from "../mail/id.ts";
+import type { JournalFilter, JournalView, LogLevelView } from "../mail/journal.ts";
+import { type Before, type Journal, openJournal } from "../report/journal.ts";
+import { jsonLine } from "../report/log.ts";
+
+export interface Journaling {
+  /** Of the door itself. */
+  readonly log: Log;
+  /** Of another thread, which has cut its bursts. */
+  readonly hear: Log;
+  /** The data folder is ours. Lines that came before are kept too. */
+  open(dataDir: string, tag: HostTag): Before;
+  read(filter: JournalFilter): Promise<JournalView>;
+  logFrom(levels: LogLevels): void;
+  close(): void;
+}
+
+/** Lines that may come before the folder is ours. */
+const EARLY_MAX = 100;
+
+export function createJournaling(deps: {
+  readonly clock: Pick<Clock, "now" | "after">;
+  readonly levels: LogLevels;
+  readonly write: Log;
+}): Journaling {
+  const { clock, write } = deps;
+  let isWanted = createMakingGate(deps.levels);
+  let journal: Journal | undefined;
+  let tag: HostTag | undefined;
+  const early: string[] = [];
+
+  const hear: Log = (level, event, fields = {}) => {
+    const named = namedBy(fields, tag);
+    write(level, event, named);
+    if (!isKept(event)) return;
+    const line = jsonLine(iso(clock.now()), level, event, named);
+    if (journal !== undefined) journal.add(line);
+    else if (early.length < EARLY_MAX) early.push(line);
+  };
+  const limited = limitLog(hear, clock);
+
+  return {
+    hear,
+    log(level, event, fields) {
+      if (isWanted(level, event)) limited.log(level, event, fields);
+    },
+    open(dataDir, hostTag) {
+      tag = hostTag;
+      journal = openJournal({ dataDir, clock });
+      for (const line of early.splice(0)) journal.add(line);
+      return journal.before;
+    },
+    read(filter) {
+      if (journal === undefined) throw new Error("the journal is read before it is opened");
+      return journal.read(filter);
+    },
+    logFrom: (levels) => void (isWanted = createMakingGate(levels)),
+    close() {
+      limited.flush();
+      journal?.close();
+      journal = undefined;
+    },
+  };
+}
+
+/** Threads know messages by number; outside they have an id. */
+function namedBy(fields: LogFields, tag: HostTag | undefined): LogFields {
+  const { message, ...rest } = fields;
+  if (typeof message !== "number" || tag === undefined) return fields;
+  return { email_id: uuidOf(message, tag), ...rest };
+}
+
+/** Which lines are written, as it may be changed for a while. */
+export interface LogLevelDesk {
+  view(): LogLevelView;
+  /** `forMs`: then those of the settings hold again; null: until a reload. */
+  set(levels: LogLevels, forMs: number | null): LogLevelView;
+  /** Other settings: they hold from now on. */
+  configure(levels: LogLevels): void;
+  close(): void;
+}
+
+export function createLogLevelDesk(deps: {
+  readonly clock: Pick<Clock, "now" | "after">;
+  readonly levels: LogLevels;
+  readonly log: Log;
+  /** Tells every thread. */
+  readonly apply: (levels: LogLevels) => void;
+  /** The threads know of new settings by themselves. */
+  readonly configured: (levels: LogLevels) => void;
+}): LogLevelDesk {
+  const { clock, log, apply } = deps;
+  let configured = deps.levels;
+  let current = configured;
+  let until: string | null = null;
+  let timer: Timer | undefined;
+
+  const turn = (levels: LogLevels, forMs: number | null): void => {
+    timer?.cancel();
+    current = levels;
+    until = forMs === null ? null : iso(clock.now() + forMs);
+    if (forMs !== null) timer = clock.after(forMs, () => turn(configured, null));
+    apply(levels);
+    log("info", "log.level_changed", { levels: showLogLevels(levels), until });
+  };
+  const view = (): LogLevelView => ({
+    ...{ object: "log_level", level: showLogLevels(current), until },
+  });
+  return {
+    view,
+    set(levels, forMs) {
+      turn(levels, forMs);
+      return view();
+    },
+    configure(levels) {
+      timer?.cancel();
+      configured = levels;
+      current = levels;
+      until = null;
+      deps.configured(levels);
+    },
+    close: () => timer?.cancel(),
+  };
+}
