@@ -13,6 +13,12 @@ export interface JobRecipient {
   readonly attempts: number;
 }
 
+/** How long the route of a recipient's domain was looked for in the DNS. */
+export interface Lookup {
+  readonly at: EpochMs;
+  readonly tookMs: number;
+}
+
 export interface Job {
   readonly message: MessageId;
   readonly from: string;
@@ -27,6 +33,8 @@ export interface Job {
   readonly dsn?: DsnRequest | undefined;
   /** As in `MessageHead`. */
   readonly trace?: string | undefined;
+  /** It waited for the DNS; absent: its route was known. */
+  readonly lookup?: Lookup | undefined;
   /** Present when the bytes were read back from disk and must be checked; absent when they came straight from the door. */
   readonly sha256?: string;
   readonly expiresAt: EpochMs;

@@ -197,6 +197,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     if (bytes === null && claimed.spool === null) return hold(turn, candidate);
     const launchable = {
       ...claimed,
+      lookup: candidate.lookup,
       body: placeOfBody(claimed),
       livesUntil: expiryOf(turn, claimed),
     };

@@ -2,7 +2,7 @@
 // is sent on the strength of a lease that a crash could undo.
 import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
-import type { Job, JobRecipient } from "../mail/job.ts";
+import type { Job, JobRecipient, Lookup } from "../mail/job.ts";
 import type { BodyPlace, DsnRequest, Priority } from "../mail/message.ts";
 import { sameEndpoints, type Route } from "../route/route.ts";
 import type { Instant } from "./duetime.ts";
@@ -74,6 +74,7 @@ export interface Launchable {
   readonly utf8: boolean;
   readonly dsn: DsnRequest | undefined;
   readonly trace: string | undefined;
+  readonly lookup?: Lookup | undefined;
   readonly body: BodyPlace;
   /** Null: the bytes came straight from the door and need no check. */
   readonly sha256: string | null;
@@ -89,7 +90,7 @@ export function sameRoute(a: Route, b: Route): boolean {
 }
 
 export function jobOf(message: Launchable, site: string, recipients: JobRecipient[]): Job {
-  const { from, priority, sizeBytes, eightBit, utf8, dsn, trace, body } = message;
+  const { from, priority, sizeBytes, eightBit, utf8, dsn, trace, lookup, body } = message;
   const job = {
     message: message.message,
     from,
@@ -101,6 +102,7 @@ export function jobOf(message: Launchable, site: string, recipients: JobRecipien
     utf8,
     dsn,
     trace,
+    lookup,
     expiresAt: message.livesUntil,
     body,
   };
@@ -125,6 +127,7 @@ export function launch(
     message: message.message,
     site,
     priority: message.priority,
+    trace: message.trace,
     acceptedAt: message.acceptedAt,
     expiresAt: message.expiresAt,
     heldBytes: bytes === null ? 0 : bytes.length,

@@ -1,6 +1,7 @@
 // Recipients that wait for the DNS. A domain that the resolver is asked about holds its leased recipients in memory, a few of them;
 // a domain about which it said nothing rests, and its mail with it, as a paused site does.
 import type { Clock, EpochMs } from "../base/clock.ts";
+import type { Lookup } from "../mail/job.ts";
 import { domainOf } from "../mail/message.ts";
 import type { RouteFor, Routing } from "../route/route.ts";
 import { SINK_SITE } from "./outage.ts";
@@ -25,6 +26,8 @@ const ANSWER_MAX_MS = 180_000;
 export interface Candidate {
   readonly claimed: Claimed;
   readonly from: Site;
+  /** It waited for the DNS. */
+  readonly lookup?: Lookup;
 }
 
 export type Found =
@@ -62,7 +65,7 @@ const FULL_MS = 1000;
 const SILENT: Routing = { kind: "unknown", text: "the route was not found in time" };
 
 export interface RoutesDeps {
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Pick<Clock, "after" | "now" | "monotonicMs">;
   readonly routeFor: RouteFor;
   readonly policy: QueuePolicy;
   /** The resolver answered; the candidates still hold their leases. */
@@ -76,23 +79,26 @@ export function createRoutes({ clock, routeFor, policy, onFound, ownRelays }: Ro
   const resting = new Map<string, { readonly level: number; readonly until: EpochMs }>();
   let waiting = 0;
 
-  const answered = (domain: string, routing: Routing): void => {
+  const answered = (domain: string, routing: Routing, lookup: Lookup): void => {
     const candidates = asked.get(domain) ?? [];
     asked.delete(domain);
     waiting -= candidates.length;
     if (routing.kind !== "unknown") resting.delete(domain);
-    onFound(candidates, routing);
+    const found = candidates.map((one) => ({ ...one, lookup }));
+    onFound(found, routing);
   };
 
   const ask = (domain: string, answer: Promise<Routing>): Candidate[] => {
     const candidates: Candidate[] = [];
     asked.set(domain, candidates);
     let isOver = false;
+    const at = clock.now();
+    const beganMs = clock.monotonicMs();
     const settle = (routing: Routing): void => {
       if (isOver) return;
       isOver = true;
       timer.cancel();
-      answered(domain, routing);
+      answered(domain, routing, { at, tookMs: clock.monotonicMs() - beganMs });
     };
     const timer = clock.after(ANSWER_MAX_MS, () => settle(SILENT));
     void answer.then(settle);
