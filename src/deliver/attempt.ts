@@ -60,7 +60,8 @@ export interface AttemptDeps extends SigningDeps {
   readonly addressesMax: number;
   readonly learned: Learned;
   readonly recorder: Recorder;
-  verdict(verdict: Verdict): void;
+  /** With the work that it is about. */
+  verdict(verdict: Verdict, work: Work): void;
 }
 
 /**
@@ -293,7 +294,7 @@ function settle(
     const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate, speaker);
     const said = unsure ? { ...judged, kind: "deferred" as const } : judged;
     const dialogue = deps.recorder.take(work, said, isPlain);
-    deps.verdict(verdictOf(work, recipient, said, { ...where, dialogue }));
+    deps.verdict(verdictOf(work, recipient, said, { ...where, dialogue }), work);
   }
   const spoiled = fates.find((fate) => fate.fate === "spoiled");
   if (spoiled !== undefined)

@@ -33,7 +33,8 @@ export interface SenderDeps {
   readonly meter: Meter;
   readonly log: Log;
   readonly settings: DeliverSettings;
-  verdict(verdict: Verdict): void;
+  /** With the job that it is about, and when that came, by the monotonic clock. */
+  verdict(verdict: Verdict, job: Job, cameAtMs: number): void;
   /** Without it nobody listens. */
   readonly tracer?: Tracer;
   readSpool(file: string): AsyncIterable<Uint8Array>;
@@ -72,8 +73,10 @@ export function createSender(deps: SenderDeps): Sender {
     },
   });
   const learned = createLearned(clock);
+  const verdictOn = (verdict: Verdict, { job, patience }: Work): void =>
+    deps.verdict(verdict, job, patience.cameAtMs);
   const giveBack = (work: Work, why: string): void =>
-    giveVerdicts({ ...deps, recorder }, work, nowhere, interrupted(why));
+    giveVerdicts({ clock, recorder, verdict: verdictOn }, work, nowhere, interrupted(why));
   const pool = createPool({
     ...{ clock, meter, open, settings },
     handsFor(limits, heard) {
@@ -82,9 +85,9 @@ export function createSender(deps: SenderDeps): Sender {
         ...(deps.signer === undefined ? {} : { signer: deps.signer }),
         recipientsMax: limits.transactionRecipients,
         addressesMax: settings.attemptAddresses,
-        verdict(verdict: Verdict): void {
+        verdict(verdict: Verdict, work: Work): void {
           // First, so that the queue knows why before it gets back what waits.
-          deps.verdict(verdict);
+          verdictOn(verdict, work);
           heard(verdict);
         },
       };

@@ -34,7 +34,7 @@ export function giveVerdicts(
   const dialogue = deps.recorder.take(work, judged, false);
   for (const [i, recipient] of left.entries()) {
     const told = i === 0 ? dialogue : undefined;
-    deps.verdict(verdictOf(work, recipient, judged, { ...where, at, dialogue: told }));
+    deps.verdict(verdictOf(work, recipient, judged, { ...where, at, dialogue: told }), work);
   }
 }
 
