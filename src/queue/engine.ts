@@ -129,6 +129,7 @@ export function createQueue(given: QueueDeps): Queue {
     const orphansBefore = orphansLeft;
     const result = store.transaction(() => write(turn, batch));
     if (result.kind === "committed") return committed(turn, batch, result.value, startedAtMono);
+    measure.failed();
     orders.refuse(batch.tasks, "disk_low");
     if (result.why === "io") {
       // Whether it stands is not known, so nothing of it is answered, sent or removed.
@@ -265,6 +266,8 @@ export function createQueue(given: QueueDeps): Queue {
     return clock.monotonicMs() < blockedUntilMono ? "disk_low" : undefined;
   }
 
+  const standing = (): Refusal | null => refusalAtOnce() ?? admission.standing();
+
   /** One timer, for the earliest of all: a due site, a disk to try again, a lease to look after. */
   function arm(): void {
     if (stopped) return;
@@ -386,7 +389,8 @@ export function createQueue(given: QueueDeps): Queue {
       workings.moves.begin(next.workers);
       schedule();
     },
-    standing: () => refusalAtOnce() ?? admission.standing(),
-    measure: measure.gauges,
+    standing,
+    measure: () =>
+      measure.gauges({ bytes: admission.bytes(), policy, isOpen: standing() === null }),
   };
 }

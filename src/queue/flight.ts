@@ -12,6 +12,8 @@ export interface Flight {
   readonly message: MessageId;
   readonly site: Site;
   readonly priority: Priority;
+  /** Packed (mail/traceContext.ts), where its request came with one. */
+  readonly trace: string | undefined;
   readonly acceptedAt: EpochMs;
   readonly expiresAt: EpochMs | null;
   /** Bytes held in memory for it: 0 for a spooled body. */

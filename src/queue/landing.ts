@@ -37,7 +37,7 @@ export function createLanding(deps: LandingDeps): Landing {
     admission.ended(1);
     if (state.at === "delivered") {
       measure.ended("delivered");
-      measure.delivered(flight.priority, now.wall - flight.acceptedAt);
+      measure.delivered(flight, now.wall - flight.acceptedAt);
     } else if (state.at === "bounced" || state.at === "expired") measure.ended(state.at);
   };
 

@@ -18,18 +18,37 @@ const verdict: Verdict = {
   step: "",
 };
 
-test("sites beyond the bound share one label, and none of them shows a pause of its own", () => {
+test("each site is counted by its name, however many there are", () => {
   const meter = createMeter(boundsOf);
   const measure = createMeasure(meter, createMemoryDisk("8000000000000000").open());
-  for (let i = 0; i < 300; i++) measure.verdict(`s${i}.example`, verdict);
+  for (let round = 0; round < 2; round++)
+    for (let i = 0; i < 3000; i++) measure.verdict(`s${i}.example`, verdict);
   measure.paused("s1.example", true);
-  measure.paused("s250.example", true);
   const samples = meter.drain();
-  const attempts = samples.filter((one) => one.name === "postrider_attempts_total");
-  expect(attempts).toHaveLength(101);
-  expect(attempts.find((one) => one.labels["site"] === "other")).toMatchObject({ delta: 200 });
+  const bySite = new Map<string, number>();
+  for (const one of samples)
+    if (one.name === "postrider_attempts_total" && one.kind === "counter") {
+      const site = one.labels["site"] ?? "";
+      bySite.set(site, (bySite.get(site) ?? 0) + one.delta);
+    }
+  expect(bySite.size).toBe(3000);
+  expect(new Set(bySite.values())).toEqual(new Set([2]));
   const paused = samples.filter((one) => one.name === "postrider_site_paused");
   expect(paused).toMatchObject([{ labels: { site: "s1.example" }, value: 1 }]);
+});
+
+test("how much is owed, the limits and whether mail is taken are gauges", () => {
+  const bench = createBench();
+  bench.submit({ to: ["a@a.example"] });
+  bench.queue.measure();
+  const value = (name: string) => {
+    const found = bench.meter.drain().filter((one) => one.name === name);
+    return found.map((one) => (one.kind === "gauge" ? one.value : undefined));
+  };
+  expect(value("postrider_accepting")).toEqual([1]);
+  bench.queue.pressure({ freeBytes: 0, walBytes: 0 });
+  bench.queue.measure();
+  expect(value("postrider_accepting")).toEqual([0]);
 });
 
 test("a refusal that is ours to mend is counted by its class, which was there before it", () => {
