@@ -320,6 +320,12 @@ export const settings = {
     default: true,
     help: "A mailbox that its server says is not there gets no more mail until it is taken off the list (`postrider suppress`)",
   }),
+  metrics: setting({
+    name: "metrics",
+    kind: flag,
+    default: true,
+    help: "Count and time what happens, for `/metrics`, the dashboard's plots and the log's lines of traffic",
+  }),
   dialogues: setting<"all" | "trouble" | "off">({
     name: "dialogues",
     kind: choice(["all", "trouble", "off"]),

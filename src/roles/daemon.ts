@@ -175,7 +175,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const { config, io, metrics, hear, queue, ready } = parts;
   const { log } = io;
   const clock = systemClock;
-  const meter = createMeter(boundsOf, { hasExemplars });
+  const meter = createMeter(boundsOf, { on: config.metrics, hasExemplars });
   meter.gauge("postrider_build_info", { version, runtime: `bun ${Bun.version}` }).set(1);
   let draining = false;
   let fleet: Fleet | undefined;
@@ -305,7 +305,11 @@ interface Configured {
 
 function reloading(config: Config, meter: Meter, parts: Configured): Reload {
   const { load, log } = parts.io;
-  const apply = (next: Config): Promise<Applied> => applySettings(next, parts);
+  const apply = async (next: Config): Promise<Applied> => {
+    const applied = await applySettings(next, parts);
+    if (applied.kind === "applied") meter.turn(next.metrics);
+    return applied;
+  };
   return createReload({ config, load, log, meter, apply });
 }
 

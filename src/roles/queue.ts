@@ -50,6 +50,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const thread: QueueThread = createThread({
     name: "queue",
     levels: config.logLevel,
+    measures: config.metrics,
     beforeReport: () => report(),
   });
   const opened = openSqliteStore({ dataDir: config.dataDir, random: systemRandom });
@@ -104,6 +105,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
 
   const configure = ({ config: next }: Configure): CommandAnswer => {
     thread.logFrom(next.logLevel);
+    meter.turn(next.metrics);
     store.keep(keepingOf(next));
     upkeep.configure(historyLimits(next));
     reserveBytes = next.diskReserveBytes;
@@ -225,6 +227,11 @@ function watchDisk(
   return { stop: () => timer.cancel() };
 }
 
+function sizeBytes(dataDir: string): number {
+  const { blocks, bsize } = statfsSync(dataDir);
+  return blocks * bsize;
+}
+
 function freeBytes(dataDir: string): number {
   const { bavail, bsize } = statfsSync(dataDir);
   return bavail * bsize;
@@ -235,6 +242,7 @@ function gauge({ meter }: QueueThread, store: QueueStore, dataDir: string): void
   meter.gauge("postrider_db_wal_bytes").set(walBytes);
   meter.gauge("postrider_history_bytes").set(store.historyBytes());
   meter.gauge("postrider_disk_free_bytes").set(freeBytes(dataDir));
+  meter.gauge("postrider_disk_size_bytes").set(sizeBytes(dataDir));
 }
 
 /** Files that no message names: their acceptance was never committed, or their last recipient is final. */

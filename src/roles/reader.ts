@@ -17,6 +17,7 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
   const thread = createThread<ReaderToDoor, DoorToReader>({
     name: "reader",
     levels: config.logLevel,
+    measures: true,
     beforeReport: () => report(),
   });
   const refused = standBack(NICENESS);

@@ -54,7 +54,6 @@ export function createRouting(deps: {
   const { config, clock, random, meter, store } = deps;
   let current = config;
   const hosts = followSystemHosts();
-  const seconds = meter.histogram("dns_query_duration_seconds");
   let answeredAtMono = -1;
   let hasServers = upstreamSettings(config).servers.length > 0;
   const upstream = createUpstream({
@@ -65,7 +64,7 @@ export function createRouting(deps: {
       // An error may be the word of a forwarder that has lost its own line.
       if (result === "ok" || result === "nxdomain") answeredAtMono = clock.monotonicMs();
       meter.counter("dns_queries_total", { type, result }).add();
-      seconds.observe(took);
+      meter.histogram("dns_query_duration_seconds", { type }).observe(took);
     },
   });
   const keeper = createKeeper(clock, store, deps.log);

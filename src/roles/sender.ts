@@ -39,6 +39,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   const thread = createThread<SenderToDoor, DoorToSender>({
     name: `sender-${index}`,
     levels: config.logLevel,
+    measures: config.metrics,
   });
   let queue: MessagePort | undefined;
   const tell = (message: SenderToQueue): void => queue?.postMessage(message);
@@ -71,6 +72,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
 
   const configure = ({ config: next }: Configure): CommandAnswer => {
     thread.logFrom(next.logLevel);
+    thread.meter.turn(next.metrics);
     connecting.configure(next);
     sender.configure(deliverSettings(next));
     return done(null);

@@ -4,8 +4,9 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { createMakingGate, type Log, type LogGate, type LogLevels } from "../base/log.ts";
 import { limitLog } from "../base/logLimit.ts";
 import { type Meter, createMeter } from "../base/meter.ts";
-import { boundsOf } from "../mail/metrics.ts";
+import { boundsOf, hasExemplars } from "../mail/metrics.ts";
 import type { Common, Levels } from "./protocol.ts";
+import { createThreadFigures } from "./threadFigures.ts";
 
 /** How often a thread posts what its meter gathered. */
 const REPORT_EVERY_MS = 1000;
@@ -26,6 +27,8 @@ export interface Thread<Out, In> {
 export interface ThreadOptions {
   readonly name: string;
   readonly levels: LogLevels;
+  /** The setting `metrics`. */
+  readonly measures: boolean;
   /** Gauges that are cheaper to read now and then than to keep. */
   readonly beforeReport?: () => void;
 }
@@ -33,7 +36,7 @@ export interface ThreadOptions {
 export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   const port = parentPort;
   if (port === null) throw new Error("a role runs in a worker thread");
-  const meter = createMeter(boundsOf);
+  const meter = createMeter(boundsOf, { on: options.measures, hasExemplars });
   const say: Thread<Out, In>["say"] = (message, transfer = []) =>
     port.postMessage(message, transfer);
   let isWanted = createMakingGate(options.levels);
@@ -44,10 +47,13 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
   const log: Log = (level, event, fields) => {
     if (isWanted(level, event)) limited.log(level, event, fields);
   };
-  const stopReports = reportEachSecond(systemClock, meter, options.name, () => {
-    options.beforeReport?.();
+  const report = (): void => {
     const samples = meter.drain();
     if (samples.length > 0) say({ say: "samples", samples });
+  };
+  const stopReports = reportEachSecond(systemClock, meter, options.name, () => {
+    options.beforeReport?.();
+    report();
   });
   return {
     log,
@@ -63,6 +69,7 @@ export function createThread<Out, In>(options: ThreadOptions): Thread<Out, In> {
     },
     stopped() {
       stopReports();
+      report();
       limited.flush();
       say({ say: "stopped" });
       port.close();
@@ -81,10 +88,10 @@ export function reportEachSecond(
   thread: string,
   report: () => void,
 ): () => void {
-  const lag = meter.gauge("postrider_thread_lag_seconds", { thread });
+  const tell = createThreadFigures(meter, clock, thread);
   let dueAtMs = clock.monotonicMs() + REPORT_EVERY_MS;
   const tick = (): void => {
-    lag.set(Math.max(0, clock.monotonicMs() - dueAtMs) / 1000);
+    tell(dueAtMs);
     report();
     dueAtMs = clock.monotonicMs() + REPORT_EVERY_MS;
     timer = clock.after(REPORT_EVERY_MS, tick);
