@@ -186,7 +186,11 @@ export function attempt(
     work.left.length === 1 && !last
       ? (): Dialogue<unknown> | null => options.ahead()?.dialogue ?? null
       : undefined;
-  link.talk.run(trial.dialogue, trial.signed.body, concluded, { recording, ahead, about: work.job });
+  link.talk.run(trial.dialogue, trial.signed.body, concluded, {
+    recording,
+    ahead,
+    about: work.job,
+  });
 }
 
 function hearOut(work: Work, recording: Recording | null): void {

@@ -48,9 +48,7 @@ export interface Image {
   /** By address. */
   readonly suppressions: Map<string, Suppression>;
   /** In order of their number, without gaps. */
-  readonly events: EventRow[];
-  /** By the number of their event. */
-  readonly dialogues: Map<number, string>;
+  readonly events: { readonly row: EventRow; readonly dialogue: string | null }[];
   readonly waiting: Set<MessageId>;
   readonly leased: Set<MessageId>;
 }
@@ -64,7 +62,6 @@ export function createImage(): Image {
     pauses: new Map(),
     suppressions: new Map(),
     events: [],
-    dialogues: new Map(),
     waiting: new Set(),
     leased: new Set(),
   };
@@ -89,12 +86,13 @@ export function createReads(image: Image) {
     scheduledAt: (id: MessageId) => image.messages.get(id)?.head.dueAt ?? 0,
     expiresAt: (id: MessageId) => image.messages.get(id)?.head.expiresAt ?? null,
     events: (after: number, limit: number) => {
-      const first = image.events[0]?.seq ?? 1;
+      const first = image.events[0]?.row.seq ?? 1;
       const from = Math.max(0, after + 1 - first);
-      return image.events.slice(from, from + limit);
+      return image.events.slice(from, from + limit).map(({ row }) => row);
     },
-    dialogue: (event: number) => image.dialogues.get(event) ?? null,
-    lastEvent: () => image.events.at(-1)?.seq ?? 0,
+    dialogue: (event: number) =>
+      image.events[event - (image.events[0]?.row.seq ?? 1)]?.dialogue ?? null,
+    lastEvent: () => image.events.at(-1)?.row.seq ?? 0,
     sitesWaiting: () =>
       [...new Set(waitingRows(image).map(({ row }) => row.site))].sort((a, b) => a - b),
     nextDue(site: SiteId, priority: Priority): EpochMs | undefined {

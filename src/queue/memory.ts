@@ -1,7 +1,7 @@
 // The queue store over Maps: what the simulator crashes, and the other side of the property test of `sqlite.ts`. It has the same
 // verbs and the same answers in the same order; its disk outlives it, as a file outlives a process.
 import type { EpochMs } from "../base/clock.ts";
-import { type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
+import { type EventRow, WHOLE_MESSAGE } from "../mail/event.ts";
 import { redated } from "../mail/compose/redate.ts";
 import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
@@ -108,17 +108,10 @@ function createSession(
     changed(() => place(image, id, old));
     place(image, id, entry);
   };
-  const tell = (
-    message: MessageId,
-    n: number,
-    type: EventType,
-    at: EpochMs,
-    step: number,
-  ): number => {
-    const seq = (image.events.at(-1)?.seq ?? 0) + 1;
+  const tell = (event: Omit<EventRow, "seq">, dialogue: string | null = null): void => {
+    const seq = (image.events.at(-1)?.row.seq ?? 0) + 1;
     changed(() => void image.events.pop());
-    image.events.push({ seq, message, n, type, at, step });
-    return seq;
+    image.events.push({ row: { seq, ...event }, dialogue });
   };
   const undoAll = (): void => {
     for (const undo of (journal ?? []).reverse()) undo();
@@ -166,10 +159,12 @@ function createSession(
     if (!open && spool !== null) dropping.push(spool);
     const scheduled = recipients.some((one) => one.state.at === "scheduled");
     const type = scheduled ? "email.scheduled" : "email.sent";
-    tell(head.id, WHOLE_MESSAGE, type, head.acceptedAt, -1);
+    const { id: message, acceptedAt: at } = head;
+    tell({ message, n: WHOLE_MESSAGE, type, at, step: -1 });
     for (const { n, state, step } of recipients) {
       const place = step === undefined ? -1 : 0;
-      if (state.at === "suppressed") tell(head.id, n, "email.suppressed", head.acceptedAt, place);
+      const event = { message, n, type: "email.suppressed", at, step: place } as const;
+      if (state.at === "suppressed") tell(event);
     }
   }
 
@@ -189,11 +184,8 @@ function createSession(
     const open = rows.some((one) => !isFinal(one.state.at));
     if (open) put(message, { ...entry, rows });
     else put(message, ended({ ...entry, rows }, at));
-    if (event === null) return true;
-    const seq = tell(message, n, event, at, step === null ? -1 : row.steps.length);
-    if (dialogue === undefined) return true;
-    changed(() => void image.dialogues.delete(seq));
-    image.dialogues.set(seq, dialogue);
+    const place = step === null ? -1 : row.steps.length;
+    if (event !== null) tell({ message, n, type: event, at, step: place }, dialogue);
     return true;
   }
 
@@ -220,7 +212,7 @@ function createSession(
     const reopened = { ...row, state, steps: [...row.steps, step] };
     const rows = entry.rows.map((one) => (one === row ? reopened : one));
     put(message, { ...entry, head: { ...entry.head, expiresAt }, rows, keptUntil: null });
-    tell(message, n, "email.requeued", at, row.steps.length);
+    tell({ message, n, type: "email.requeued", at, step: row.steps.length });
     return true;
   }
 
@@ -300,15 +292,9 @@ function createSession(
 
   function forgetEvents(before: EpochMs, limit: number): void {
     const rows = image.events.slice(0, limit + 1).slice(0, -1);
-    const end = rows.findIndex((one) => one.at >= before);
+    const end = rows.findIndex(({ row }) => row.at >= before);
     const removed = image.events.splice(0, end === -1 ? rows.length : end);
     changed(() => void image.events.unshift(...removed));
-    for (const { seq } of removed) {
-      const dialogue = image.dialogues.get(seq);
-      if (dialogue === undefined) continue;
-      changed(() => void image.dialogues.set(seq, dialogue));
-      image.dialogues.delete(seq);
-    }
   }
 
   const store: QueueStore = {
@@ -353,7 +339,7 @@ function createSession(
     ...createOnces(image, changed),
     ...createSuppressions({
       ...{ image, changed, put },
-      tell: ({ message, n, event, at }, step) => void tell(message, n, event, at, step),
+      tell: ({ message, n, event: type, at }, step) => tell({ message, n, type, at, step }),
     }),
     takeDropped() {
       const taken = dropped;
