@@ -17,6 +17,7 @@ import { addInbox } from "./inbox.ts";
 import { addMailq } from "./mailq.ts";
 import { addSendmail } from "./sendmail/command.ts";
 import { CommandFailure } from "./target.ts";
+import { addStress } from "./stress.ts";
 import { addSuppress } from "./suppress.ts";
 import { addTail } from "./tail.ts";
 import { addTrace } from "./trace.ts";
@@ -84,6 +85,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addSuppress(program, deps);
   addDns(program, deps);
   addReload(program, deps);
+  addStress(program, deps, end);
   addSink(program, deps, end);
   addConfig(program, deps, end);
   addVersion(program, deps);

@@ -4,6 +4,8 @@ import type { LoadedConfig, Surroundings } from "../config.ts";
 import type { Endpoint } from "../config/kinds.ts";
 import type { Facts } from "./banner.ts";
 import type { Output } from "./output.ts";
+import type { StressReport } from "./stressReport.ts";
+import type { StressRequest } from "./stressRequest.ts";
 
 export type GoodConfig = Extract<LoadedConfig, { kind: "ok" }>;
 
@@ -22,6 +24,9 @@ export interface SinkRequest {
   readonly delays: readonly string[];
   readonly faults: readonly string[];
   readonly dumpDir: string | null;
+  /** Told of each message that is taken. */
+  readonly onTaken:
+    ((taken: { readonly recipients: readonly string[]; readonly id: string }) => void) | null;
 }
 
 export type SinkStart =
@@ -35,6 +40,10 @@ export type SinkStart =
       stop(): Promise<void>;
     }
   | { readonly kind: "bad"; readonly problems: readonly string[] };
+
+export type StressEnd =
+  | { readonly kind: "report"; readonly report: StressReport }
+  | { readonly kind: "failed"; readonly code: number; readonly text: string };
 
 export interface CliDeps {
   readonly surroundings: Surroundings;
@@ -53,6 +62,9 @@ export interface CliDeps {
   /** Resolves when the daemon has ended, with its exit code. */
   startDaemon(loaded: GoodConfig, hooks: DaemonHooks): Promise<number>;
   startSink(request: SinkRequest): Promise<SinkStart>;
+  runStress(request: StressRequest): Promise<StressEnd>;
+  /** The end of standard input is a signal to end: whoever started this process is gone. */
+  endWithStdin(): void;
   /** Resolves at SIGINT or SIGTERM. */
   untilStopped(): Promise<void>;
 }

@@ -42,9 +42,11 @@ export function addServe(program: Command, deps: CliDeps, end: (code: number) =>
     .command("serve")
     .description("run the daemon in the foreground")
     .option("--json", "say what is started as one JSON document");
+  command.addOption(new Option("--lifeline", "end with standard input").hideHelp());
   withSettings(command)
     .addHelpText("after", "\nExample:\n  postrider serve --data-dir /var/lib/postrider")
     .action(async (options: Readonly<Record<string, unknown>>) => {
+      if (options["lifeline"] === true) deps.endWithStdin();
       end(await serve(flagsOf(options), options["json"] === true, deps));
     });
 }

@@ -46,7 +46,7 @@ export function clientFor(
   return createDaemonClient(targetOf(options, deps, purpose), deps.clock);
 }
 
-function targetOf(options: TargetOptions, deps: CliDeps, purpose: Purpose): Target {
+export function targetOf(options: TargetOptions, deps: CliDeps, purpose: Purpose): Target {
   const url = options.url ?? deps.surroundings.env["POSTRIDER_URL"];
   if (url !== undefined) return { kind: "url", url: checkedUrl(url), key: keyFor(options, deps) };
   const { dataDir, runtimeDir } = foldersOf(options, deps);

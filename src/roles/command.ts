@@ -10,6 +10,7 @@ import { createOutput } from "../commands/output.ts";
 import { type Config, realSurroundings, shownSettings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
+import type { StressIo } from "./stressCommand.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);
@@ -31,6 +32,9 @@ export function runCommand(argv: readonly string[]): Promise<number> {
     readPieces: (path) => (existsSync(path) ? createReadStream(path) : undefined),
     startDaemon: (loaded, hooks) => startDaemon(deps, loaded, hooks),
     startSink: async (request) => (await import("./sinkCommand.ts")).startSinkCommand(request),
+    runStress: async (request) =>
+      (await import("./stressCommand.ts")).runStress(request, stressIo(deps)),
+    endWithStdin,
     untilStopped,
   };
   return runCli([...calledAs(process.argv0), ...argv], deps);
@@ -130,6 +134,25 @@ function readBytes(path: string): Uint8Array | undefined {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+function stressIo({ surroundings, untilStopped: stopped }: CliDeps): StressIo {
+  const { stderr } = process;
+  // The line is written over the one before it.
+  const progress = (line: string): void => void stderr.write(`\r\u001b[K${line}`);
+  return {
+    path: surroundings.env["PATH"] ?? "",
+    progress: stderr.isTTY === true ? progress : null,
+    untilStopped: stopped,
+  };
+}
+
+function endWithStdin(): void {
+  const { stdin } = process;
+  stdin.on("end", () => process.emit("SIGTERM"));
+  stdin.resume();
+  // It must not be what keeps the process.
+  stdin.unref();
 }
 
 function untilStopped(): Promise<void> {

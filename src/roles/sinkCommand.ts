@@ -26,6 +26,7 @@ export async function startSinkCommand(request: SinkRequest): Promise<SinkStart>
       delaysMs,
       ...(request.stats === null ? {} : { stats: request.stats }),
       ...(request.tls === null ? {} : { tls: request.tls }),
+      ...(request.onTaken === null ? {} : { onTaken: request.onTaken, keepsContent: false }),
       ...(request.dumpDir === null ? {} : { dumpDir: request.dumpDir }),
     });
     return {

@@ -33,6 +33,8 @@ export interface SinkOptions {
   /** Every message is written here as `N.eml`, its envelope beside it as `N.json`. */
   readonly dumpDir?: string | undefined;
   readonly onTaken?: ((taken: Taken) => void) | undefined;
+  /** False: `onTaken` does not look at what was in it. */
+  readonly keepsContent?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
 }
@@ -60,7 +62,8 @@ export async function startSink(options: SinkOptions): Promise<Sink> {
   const tally = createTally(() => clock.monotonicMs());
   const dump = options.dumpDir === undefined ? null : createDump(options.dumpDir);
   const memory = createSinkMemory();
-  const keptBytes = dump !== null || options.onTaken !== undefined ? KEPT_WHOLE_BYTES : undefined;
+  const isRead = options.onTaken !== undefined && options.keepsContent !== false;
+  const keptBytes = dump !== null || isRead ? KEPT_WHOLE_BYTES : undefined;
   const open = new Set<Connection>();
   let emptied = (): void => {};
   const take = (taken: Taken): void => {

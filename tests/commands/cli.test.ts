@@ -131,6 +131,7 @@ describe("sink", () => {
             delays: ["dot=1s"],
             faults: ["rcpt:451:10%"],
             dumpDir: null,
+            onTaken: null,
           });
           return Promise.resolve({
             kind: "started",

@@ -53,6 +53,8 @@ export function createBox(
     readPieces: () => undefined,
     startDaemon: () => Promise.resolve(0),
     startSink: () => Promise.resolve({ kind: "bad", problems: ["no sink here"] }),
+    runStress: () => Promise.resolve({ kind: "failed", code: 1, text: "no load here" }),
+    endWithStdin: () => {},
     untilStopped: () => Promise.resolve(),
   };
   return {

@@ -20,6 +20,7 @@ export const rooms: Readonly<
   report: { may: ["web", "mail", "base"] },
   sink: { may: ["smtp", "mail", "base"] },
   route: { may: ["dns", "mail", "base"] },
+  stress: { may: ["base"] },
   mail: { may: ["base"] },
   smtp: { may: ["base"] },
   dns: { may: ["base"] },
@@ -46,6 +47,7 @@ export const socketFiles: readonly string[] = [
   "src/route/trust.ts",
   "src/sink/connection.ts",
   "src/sink/server.ts",
+  "src/stress/socket.ts",
   "src/submit/liveSocket.ts",
   "src/submit/smtp/listener.ts",
   "src/web/wire.ts",
@@ -129,8 +131,8 @@ export const homes: readonly Home[] = [
   },
   {
     modules: ["node:child_process"],
-    homes: [],
-    reason: "one executable: the product starts no other program",
+    homes: ["src/roles/stressChild.ts"],
+    reason: "one executable: the product starts no program but itself, and that for `stress` alone",
   },
   {
     modules: ["cbor-extract", "bun:ffi"],
