@@ -35,6 +35,8 @@ export type QueueCommand =
   | { readonly do: "queue.resume"; readonly span: Span }
   /** Where a site stands: its pause, its failures, what is with the sender. */
   | { readonly do: "queue.site"; readonly site: string }
+  /** The same of these sites and of all that rest, and what is paused (`SurveyView`). */
+  | { readonly do: "queue.survey"; readonly sites: readonly string[] }
   /** All that this thread knows of where a domain's mail goes (`RouteView`). */
   | { readonly do: "queue.route"; readonly domain: string }
   | SuppressCommand;
@@ -111,7 +113,10 @@ export type CommandAnswer =
   | { readonly kind: "later"; readonly why: "disk_low" | "draining" | "busy" };
 
 /** One that the queue engine itself carries out. */
-export type QueueVerb = Exclude<QueueCommand, { readonly do: "queue.site" | "queue.route" }>;
+export type QueueVerb = Exclude<
+  QueueCommand,
+  { readonly do: "queue.site" | "queue.survey" | "queue.route" }
+>;
 
 /** Settles within the asker's time. */
 export type Order = (command: Command) => Promise<CommandAnswer>;

@@ -1,5 +1,6 @@
 // Why mail to a domain is slow, or why it is not: what every thread knows of its road, gathered in one view, and the reasons in words.
 import type { DnsLookup } from "./dns.ts";
+import type { PhaseFigure } from "./figures.ts";
 import type { SiteDepth, UplinkView } from "./query.ts";
 
 /** What the queue thread knows. */
@@ -74,6 +75,8 @@ export interface SiteHealthView {
   readonly pauses: number;
   /** Failures of a host in a row. */
   readonly failures: number;
+  /** Each of our addresses has sent there what it may today (`warmup`): none before this instant. */
+  readonly closed_until?: string | null;
   /** What the site last had against us; null: nothing since the start. */
   readonly last_failure: {
     readonly at: string;
@@ -86,8 +89,32 @@ export interface SiteHealthView {
   } | null;
 }
 
+/** What the queue thread knows of many sites at one time. */
+export interface SurveyView {
+  readonly sites: readonly SiteHealthView[];
+  /** Refusals of the last hour that somebody on our side must mend. */
+  readonly alerts: readonly {
+    readonly site: string;
+    readonly class: string;
+    /** The rule of the table of replies that says so. */
+    readonly rule: string;
+    readonly text: string;
+    readonly at: string;
+  }[];
+  /** What an operator has stopped; `name` is empty for everything. */
+  readonly paused: readonly {
+    readonly kind: "all" | "domain" | "site";
+    readonly name: string;
+    readonly since: string;
+  }[];
+  /** Recipient domains whose present route leads to each site that was asked for. */
+  readonly domains: Readonly<Record<string, number>>;
+}
+
 /** What a sender thread knows; the names of limits are those of the settings. */
 export interface SenderSiteView {
+  /** By its last few hundred replies, slowest first. */
+  readonly phases?: readonly PhaseFigure[];
   readonly connections: number;
   readonly idle: number;
   readonly opening: number;

@@ -115,6 +115,8 @@ export interface FiguresView {
   readonly hostname: string;
   readonly started_at: string;
   readonly uptime_seconds: number;
+  /** False: the setting `metrics` is off, and nothing is counted. */
+  readonly measuring: boolean;
   /** The last point; null within the first two seconds. */
   readonly now: FigurePoint | null;
   /** Oldest first; `now` is the last of them. In a stream: only what was not told yet. */
@@ -159,9 +161,10 @@ export interface SiteFigure {
     /** Recipients that wait, counted up to a limit. */
     readonly waiting: number;
     readonly at_least: boolean;
-    readonly queued: number;
-    readonly scheduled: number;
-    readonly deferred: number;
+    /** By state; null where too many wait to tell them apart. */
+    readonly queued: number | null;
+    readonly scheduled: number | null;
+    readonly deferred: number | null;
     /** With a sender. */
     readonly sending: number;
     readonly oldest_age_seconds: number | null;

@@ -13,6 +13,8 @@ export type Query =
   | { readonly ask: "settled"; readonly ids: readonly string[] }
   | { readonly ask: "list"; readonly filter: ListFilter }
   | { readonly ask: "queue" }
+  /** What waits for each site, the first few hundred of them (`SiteBacklog[]`). */
+  | { readonly ask: "backlog" }
   | { readonly ask: "inbox"; readonly filter: InboxFilter }
   | { readonly ask: "inboxMessage"; readonly id: string }
   /** What waits for these sites; one that has no name in the store is left out. */
@@ -176,6 +178,14 @@ export interface SiteDepth {
   readonly oldest_age_seconds: number | null;
   readonly next_attempt_at: string | null;
   readonly last_error: string | null;
+}
+
+/** The same in more detail. */
+export interface SiteBacklog extends SiteDepth {
+  /** There may be more than were counted. */
+  readonly at_least: boolean;
+  /** Null: too many to tell them apart. */
+  readonly states: Readonly<Record<"queued" | "scheduled" | "deferred", number>> | null;
 }
 
 export interface QueueView {

@@ -17,7 +17,7 @@ import { createOrders } from "./orders.ts";
 import { createLulls, jumpOver } from "./lulls.ts";
 import type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
-import { lookAt } from "./look.ts";
+import { lookAt, survey } from "./look.ts";
 import type { Stage } from "./task.ts";
 import { createWorkings } from "./workings.ts";
 
@@ -384,6 +384,10 @@ export function createQueue(given: QueueDeps): Queue {
         schedule();
       }),
     look: (name) => lookAt(sites.find(name)),
+    survey: (names) => ({
+      sites: survey(sites, names),
+      alerts: workings.alerts.recent(clock.monotonicMs()),
+    }),
     configure(next) {
       Object.assign(policy, next.policy);
       workings.moves.begin(next.workers);

@@ -1,7 +1,7 @@
 // A site as an operator sees it.
 import type { SiteHealthView } from "../mail/explain.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
-import type { Site } from "./site.ts";
+import type { Site, Sites } from "./site.ts";
 
 /** The remote server's own words, as the last failed attempt has them. */
 function failureOf({ lastFailure }: Site): SiteHealthView["last_failure"] {
@@ -11,9 +11,29 @@ function failureOf({ lastFailure }: Site): SiteHealthView["last_failure"] {
   return { at: new Date(at).toISOString(), class: step.class, host, phase, code, enhanced, text };
 }
 
+/** Sites that are shown because something is the matter with them, whether anybody asked for them or not. */
+const TROUBLED_MAX = 100;
+
+/** Those of these names that are known, and those that rest. */
+export function survey(sites: Pick<Sites, "find" | "all">, names: readonly string[]) {
+  const shown = new Set<Site>();
+  for (const name of names) {
+    const site = sites.find(name);
+    if (site !== undefined) shown.add(site);
+  }
+  let troubled = 0;
+  for (const site of sites.all()) {
+    if (troubled >= TROUBLED_MAX) break;
+    if (site.level === 0 && !site.stopped) continue;
+    troubled++;
+    shown.add(site);
+  }
+  return [...shown].flatMap((site) => lookAt(site) ?? []);
+}
+
 export function lookAt(site: Site | undefined): SiteHealthView | null {
   if (site === undefined) return null;
-  const { name, leased, pausedUntil, level, streak, rule } = site;
+  const { name, leased, pausedUntil, level, streak, rule, closedUntil } = site;
   return {
     site: name,
     leased,
@@ -21,6 +41,7 @@ export function lookAt(site: Site | undefined): SiteHealthView | null {
     pauses: level,
     paused_by: level === 0 ? null : rule === "" ? "backoff" : rule,
     failures: streak,
+    closed_until: closedUntil === 0 ? null : new Date(closedUntil).toISOString(),
     last_failure: failureOf(site),
   };
 }

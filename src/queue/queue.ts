@@ -4,7 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
-import type { SiteHealthView } from "../mail/explain.ts";
+import type { SiteHealthView, SurveyView } from "../mail/explain.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { UplinkView } from "../mail/query.ts";
 import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission.ts";
@@ -91,6 +91,8 @@ export interface Queue {
   configure(next: { readonly policy: QueuePolicy; readonly workers: number }): void;
   /** Null: nothing has been sent there since the start. */
   look(site: string): SiteHealthView | null;
+  /** Many at one time, with those that rest, and what somebody on our side must mend. */
+  survey(names: readonly string[]): Pick<SurveyView, "sites" | "alerts">;
   /** Why no mail is taken at this moment; null: it is. */
   standing(): Refusal | null;
   health(): QueueHealth;

@@ -92,6 +92,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const suppressing = createSuppressing(store, policy);
   const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist, suppressing };
   return {
+    alerts,
     measure,
     admission,
     sites,

@@ -1,6 +1,6 @@
 // The door's thread: starts the others, joins them by channels, serves HTTP, and ends all in the right order.
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
+import { type EpochMs, systemClock } from "../base/clock.ts";
 import type { Log, LogLevels } from "../base/log.ts";
 import { createMeter, type Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
@@ -10,6 +10,7 @@ import type { HostTag } from "../mail/id.ts";
 import { boundsOf, hasExemplars } from "../mail/metrics.ts";
 import { traceIdOf } from "../mail/traceContext.ts";
 import type { Before } from "../report/journal.ts";
+import { createFigures, type Figures } from "../report/figures.ts";
 import { createMetrics, type Metrics } from "../report/metrics.ts";
 import { readProcessFigures } from "../report/processFigures.ts";
 import { createTraffic, type Traffic } from "../report/traffic.ts";
@@ -85,12 +86,14 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
     return exitCodes.failed;
   }
   let tag: HostTag | undefined;
-  const metrics = createMetrics({
+  const counted = createMetrics({
     clock: systemClock,
     startedAt,
     figures: () => readProcessFigures(startedAt),
     traceId: (message, trace) => (tag === undefined ? undefined : traceIdOf(message, tag, trace)),
   });
+  const figures = createFigures({ clock: systemClock });
+  const metrics = withFigures(counted, figures);
   const traffic = createTraffic({ clock: systemClock, log });
   const hear = createHearing(journal.hear, metrics, traffic);
   const queue = createQueueThread({
@@ -111,6 +114,7 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
   const before = journal.open(config.dataDir, first.tag);
   const house = await furnish({
     ...{ config, io, journal, before, traffic },
+    ...{ figures, startedAt },
     metrics,
     hear,
     queue,
@@ -129,6 +133,21 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
   log("info", "daemon.stopped", { took_ms: Math.round(systemClock.monotonicMs() - stoppedAtMs) });
   journal.close();
   return code;
+}
+
+/** What is told to the metrics is kept for the last minutes, too. */
+function withFigures(metrics: Metrics, figures: Figures): Metrics {
+  return {
+    ...metrics,
+    add(source, samples) {
+      figures.hear(source, samples);
+      metrics.add(source, samples);
+    },
+    forget(source) {
+      figures.forget(source);
+      metrics.forget(source);
+    },
+  };
 }
 
 /** Told the thread's name, since a gauge replaces what the same thread said before. */
@@ -157,6 +176,8 @@ interface Furnishing {
   readonly journal: Journaling;
   readonly before: Before;
   readonly traffic: Traffic;
+  readonly figures: Figures;
+  readonly startedAt: EpochMs;
   readonly metrics: Metrics;
   readonly hear: Hear;
   readonly queue: QueueThread;
@@ -217,6 +238,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     onKeys: queue.onKeys,
     onWebhooks: queue.onWebhooks,
     trace: tracing.open,
+    ...{ figures: parts.figures, startedAt: parts.startedAt, uplink: queue.uplink, askSenders },
     explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),
     ...{ journal: parts.journal.read, logLevel },

@@ -1,6 +1,6 @@
 // The door with all that it needs, and the sockets that it serves.
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
+import { type EpochMs, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
@@ -9,9 +9,10 @@ import type { KeyRecord } from "../mail/apiKey.ts";
 import type { CommandAnswer, Order } from "../mail/command.ts";
 import { createIds } from "../mail/id.ts";
 import type { Domains } from "../mail/domain.ts";
-import type { Answer, Query } from "../mail/query.ts";
+import type { Answer, Query, UplinkView } from "../mail/query.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { WebhookRecord } from "../mail/webhook.ts";
+import type { Figures } from "../report/figures.ts";
 import type { Follower } from "../report/follow.ts";
 import type { Metrics } from "../report/metrics.ts";
 import { createRefuse, type Refuse } from "../submit/answer.ts";
@@ -29,10 +30,12 @@ import { version } from "../commands/version.ts";
 import { INBOX_FOLDER, SPOOL_FOLDER } from "./dataFolder.ts";
 import type { Explain } from "./explain.ts";
 import { fetchAttachments } from "./fetching.ts";
+import { createFiguresDesk } from "./figures.ts";
 import { type HttpDoor, openHttpDoor } from "./httpDoor.ts";
 import { openLocal } from "./localSockets.ts";
 import type { QueueReady } from "./protocol.ts";
 import { clientRules, doorLimits, keySettings, returnPaths } from "./settings.ts";
+import { createSites, type SitesDeps } from "./sites.ts";
 import { openSmtpDoor } from "./smtpDoor.ts";
 import type { Tracing } from "./tracing.ts";
 import { createWeb } from "./web.ts";
@@ -76,6 +79,10 @@ export async function openDoor(deps: {
   /** Told of all webhooks after every change. */
   readonly onWebhooks: (hear: (webhooks: readonly WebhookRecord[]) => void) => void;
   readonly explain: Explain;
+  readonly askSenders: SitesDeps["askSenders"];
+  readonly uplink: () => UplinkView;
+  readonly figures: Figures;
+  readonly startedAt: EpochMs;
   readonly trace: Tracing["open"];
   readonly reload: () => Promise<CommandAnswer>;
   readonly journal: JournalDeps["journal"];
@@ -105,6 +112,12 @@ export async function openDoor(deps: {
   const accept = book.account(keepRoom(deps.accept, () => http?.open() ?? 0));
   const web = createWeb(config, deps.order, deps.log);
   const webhooks = openWebhooks({ ...deps, web, version });
+  const figures = createFiguresDesk({
+    ...{ ...deps, health, version, clock: systemClock },
+    config: () => config,
+    residentBytes: process.memoryUsage.rss,
+    sites: createSites({ ...deps, clock: systemClock, rates: deps.figures.siteRates }),
+  });
   const refuse = refuseOf(deps.meter);
   const doorOf = ({ hostname, ...next }: Config): Door => {
     return createDoor({
@@ -127,7 +140,7 @@ export async function openDoor(deps: {
       returnPathOf: returnPaths(next),
       keys: book.keys,
       keyRecords: book.records,
-      sessions,
+      ...{ sessions, figures },
       clock: systemClock,
       random: systemRandom,
       limits: doorLimits({ hostname, ...next }),
@@ -192,6 +205,7 @@ export async function openDoor(deps: {
       async close() {
         memory.stop();
         deps.feed.close();
+        deps.figures.stop();
         await smtp.close();
         await webhooks.close();
         web.close();

@@ -37,6 +37,8 @@ export interface Routing {
   readonly dns: DnsControl;
   /** The TLS policy of a domain and where it comes from. */
   explainTls(domain: string): Promise<TlsPlan>;
+  /** How many domains are known to share each site. */
+  domainsBySite(): ReadonlyMap<string, number>;
   readonly signs: NetworkSigns;
   /** Other resolvers from now on; what is known of the DNS stays. */
   configure(config: Config): void;
@@ -129,6 +131,7 @@ export function createRouting(deps: {
     },
     ownRelays: (senderDomain) => settings.senderRelays?.has(senderDomain) === true,
     explainTls: router.explainTls,
+    domainsBySite: router.domainsBySite,
     dns: createDnsControl({ clock, resolver, router, store, keeper }),
     signs: {
       read: () => ({

@@ -73,6 +73,8 @@ export interface Router {
   forget(): void;
   /** What is known of this domain has changed. */
   renew(domain: string): void;
+  /** How many domains are known to share each site; those of a relay, whose domains nobody counts, are left out. */
+  domainsBySite(): ReadonlyMap<string, number>;
   /** Other settings from now on; every route is made anew. */
   configure(next: RouterSettings): void;
   /** The TLS policy of a domain and where it comes from. Never rejects. */
@@ -241,6 +243,15 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     routeFor,
     forget: known.clear,
     renew: known.delete,
+    domainsBySite() {
+      const counts = new Map<string, number>();
+      for (const domain of known.keys()) {
+        const found = known.peek(domain);
+        if (found?.kind !== "route" || found.route.via === "relay") continue;
+        counts.set(found.route.site, (counts.get(found.route.site) ?? 0) + 1);
+      }
+      return counts;
+    },
     configure(next) {
       settings = next;
       known.clear();

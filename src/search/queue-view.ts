@@ -2,7 +2,7 @@
 import { type EpochMs, iso } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { priorities, type Priority } from "../mail/message.ts";
-import type { QueueView, SiteDepth } from "../mail/query.ts";
+import type { QueueView, SiteBacklog, SiteDepth } from "../mail/query.ts";
 import { FIRST_FINAL } from "../mail/state.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import { lastWord } from "./events.ts";
@@ -12,6 +12,9 @@ import type { Stored } from "./stored.ts";
 const SITES_MAX = 200;
 /** A site with more is shown as having so many: counting a million would hold up every other question. */
 const WAITING_COUNTED_MAX = 20_000;
+/** Each costs a look at its row: so many of one site, and so many of all in one question. */
+const STATES_COUNTED_MAX = 2000;
+const STATES_COUNTED_ALL_MAX = 50_000;
 /** What an operator paused is few; beyond so many the first are shown. */
 const PAUSES_SHOWN_MAX = 1000;
 /** Stale rows of the index that one question skips. */
@@ -25,6 +28,8 @@ export const queueSql = {
     (SELECT message FROM recipient INDEXED BY ready WHERE ${WAITING} AND site = ?1 LIMIT ${WAITING_COUNTED_MAX})`,
   next: `SELECT due, timeline FROM recipient INDEXED BY ready
     WHERE ${WAITING} AND site = ?1 AND priority = ?2 ORDER BY due LIMIT 1`,
+  states: `SELECT sum(state = 0), sum(state = 1), sum(state = 4) FROM recipient INDEXED BY ready
+    WHERE ${WAITING} AND site = ?1`,
   siteName: "SELECT name FROM site WHERE id = ?1",
   siteId: "SELECT id FROM site WHERE name = ?1",
   pauses: `SELECT kind, name, at FROM pause WHERE (kind, name) > ('', '')
@@ -45,6 +50,7 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
   const nextSite = store.prepare(queueSql.nextSite);
   const waiting = store.prepare(queueSql.waiting);
   const next = store.prepare(queueSql.next);
+  const states = store.prepare(queueSql.states);
   const siteName = store.prepare(queueSql.siteName);
   const siteId = store.prepare(queueSql.siteId);
   const pauses = store.prepare(queueSql.pauses);
@@ -83,14 +89,37 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     };
   };
 
-  const view = (now: EpochMs): QueueView => {
-    const sites: SiteDepth[] = [];
-    for (let last = -1; sites.length < SITES_MAX;) {
+  const walk = (now: EpochMs, see: (site: number, depth: SiteDepth) => void): void => {
+    for (let [last, seen] = [-1, 0]; seen < SITES_MAX; seen++) {
       const row = nextSite.values(last)[0] as [number] | undefined;
       if (row === undefined) break;
       last = row[0];
-      sites.push(siteView(last, now));
+      see(last, siteView(last, now));
     }
+  };
+
+  const statesOf = (site: number): SiteBacklog["states"] => {
+    const [counts] = states.values(site) as (number | null)[][];
+    const [scheduled, queued, deferred] = counts ?? [];
+    return { scheduled: scheduled ?? 0, queued: queued ?? 0, deferred: deferred ?? 0 };
+  };
+
+  const backlog = (now: EpochMs): SiteBacklog[] => {
+    const sites: SiteBacklog[] = [];
+    let left = STATES_COUNTED_ALL_MAX;
+    walk(now, (site, depth) => {
+      const { waiting: count } = depth;
+      const isSmall = count <= Math.min(STATES_COUNTED_MAX, left);
+      if (isSmall) left -= count;
+      const at_least = count >= WAITING_COUNTED_MAX;
+      sites.push({ ...depth, at_least, states: isSmall ? statesOf(site) : null });
+    });
+    return sites;
+  };
+
+  const view = (now: EpochMs): QueueView => {
+    const sites: SiteDepth[] = [];
+    walk(now, (_, depth) => void sites.push(depth));
     return {
       object: "queue",
       counts: stored.tally().map((row) => ({ ...row, priority: `p${row.priority}` as const })),
@@ -109,5 +138,5 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
       return row === undefined ? [] : [siteView(row[0], now)];
     });
 
-  return { view, depths, oldestAges };
+  return { view, backlog, depths, oldestAges };
 }

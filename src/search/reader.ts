@@ -133,6 +133,8 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return webhooks.attempts(query.webhook, query.event);
         case "webhookPending":
           return { kind: "found", view: webhooks.pending(query.webhook) };
+        case "backlog":
+          return { kind: "found", view: queue.backlog(clock.now()) };
         case "sites":
           return { kind: "found", view: queue.depths(query.names, clock.now()) };
         case "inbox":

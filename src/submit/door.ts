@@ -21,6 +21,7 @@ import type { Caller, Scope } from "./caller.ts";
 import { isLocal } from "./clients.ts";
 import { addDocument } from "./document.ts";
 import { addDomains } from "./domains.ts";
+import { addFigures, type FiguresDeps } from "./figures.ts";
 import { addEvents } from "./events.ts";
 import { createPreparer, type ReturnPathOf } from "./draft.ts";
 import { addInbox } from "./inbox.ts";
@@ -87,7 +88,8 @@ export interface DoorDeps
   extends
     Pick<TraceDeps, "trace">,
     Pick<KeysDeps, "keyRecords">,
-    Pick<JournalDeps, "journal" | "logLevel"> {
+    Pick<JournalDeps, "journal" | "logLevel">,
+    Pick<FiguresDeps, "figures"> {
   readonly accept: Accept;
   readonly ask: Ask;
   readonly feed: Feed;
@@ -235,6 +237,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addEvents(app, deps, keyed);
   const { version, limits } = deps;
   addUi(app, { ...deps, gate }, open);
+  addFigures(app, deps, keyed);
   addDocument(app, { message: schema, batchMax: limits.batchMessages, version }, open);
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, fail);

@@ -4,6 +4,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { addDomains } from "./openapiDomains.ts";
 import { addEventShapes } from "./openapiEventShapes.ts";
 import { addEvents } from "./openapiEvents.ts";
+import { addFigures } from "./openapiFigures.ts";
 import { addInbox } from "./openapiInbox.ts";
 import { addJournal } from "./openapiJournal.ts";
 import { addKeys } from "./openapiKeys.ts";
@@ -31,6 +32,7 @@ export function describeApi(options: {
   addInbox(registry, shapes);
   addJournal(registry, shapes);
   addUi(registry, shapes);
+  addFigures(registry, shapes);
   addEventShapes(registry);
   for (const [path, summary, type] of open)
     registry.registerPath({

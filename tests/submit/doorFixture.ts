@@ -49,6 +49,12 @@ export interface Fixture {
   close(): void;
 }
 
+const noFigures: DoorDeps["figures"] = {
+  view: () => Promise.reject(new Error("no figures here")),
+  nextPoint: async () => false,
+  sites: async () => [],
+};
+
 const noDomains: DoorDeps["domains"] = {
   list: () => [],
   get: () => ({ kind: "missing" }),
@@ -113,6 +119,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       tag,
       hostname: "mail.example.com",
       ...{ keys, keyRecords: () => [], sessions: createSessions({ keys, clock, random }) },
+      figures: noFigures,
       clock: systemClock,
       random,
       limits: defaultLimits,

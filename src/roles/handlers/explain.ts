@@ -1,8 +1,8 @@
 // Where a domain's mail goes, as the queue thread knows it: the half of `explain` that needs the DNS, the policies and the site's health.
-import type { Clock, EpochMs } from "../../base/clock.ts";
+import { type Clock, type EpochMs, iso as isoOf } from "../../base/clock.ts";
 import { type CommandAnswer, done, type QueueCommand } from "../../mail/command.ts";
 import type { DnsControl } from "../../mail/dns.ts";
-import type { HostView, RouteView, TlsView } from "../../mail/explain.ts";
+import type { HostView, RouteView, SurveyView, TlsView } from "../../mail/explain.ts";
 import type { Queue } from "../../queue/queue.ts";
 import type { Sources } from "../../queue/sources.ts";
 import type { QueueStore } from "../../queue/store.ts";
@@ -11,7 +11,7 @@ import type { RouteFor, RouteHost, Routing } from "../../route/route.ts";
 import type { Handlers } from "./handle.ts";
 
 export interface ExplainDeps {
-  readonly queue: Pick<Queue, "look" | "health">;
+  readonly queue: Pick<Queue, "look" | "survey" | "health">;
   readonly store: Pick<QueueStore, "pauses">;
   readonly sources: Pick<Sources, "look">;
   readonly clock: Pick<Clock, "now">;
@@ -19,16 +19,29 @@ export interface ExplainDeps {
     readonly routeFor: RouteFor;
     readonly dns: Pick<DnsControl, "lookup">;
     explainTls(domain: string): Promise<TlsPlan>;
+    domainsBySite(): ReadonlyMap<string, number>;
   };
 }
 
 /** Hosts whose addresses are looked at for their age; the rest is shown without. */
 const HOSTS_AGED_MAX = 10;
 
-type Explaining = Pick<Handlers<QueueCommand>, "queue.route">;
+type Explaining = Pick<Handlers<QueueCommand>, "queue.route" | "queue.survey">;
 
 export function explainHandlers(deps: ExplainDeps): Explaining {
-  return { "queue.route": ({ domain }) => routeView(deps, domain) };
+  return {
+    "queue.route": ({ domain }) => routeView(deps, domain),
+    "queue.survey": ({ sites }) => done(surveyView(deps, sites)),
+  };
+}
+
+function surveyView({ queue, store, routing }: ExplainDeps, names: readonly string[]): SurveyView {
+  const domains = routing.domainsBySite();
+  return {
+    ...queue.survey(names),
+    paused: store.pauses().map(({ kind, name, at }) => ({ kind, name, since: isoOf(at) })),
+    domains: Object.fromEntries(names.flatMap((site) => [[site, domains.get(site) ?? 0]])),
+  };
 }
 
 async function routeView(deps: ExplainDeps, domain: string): Promise<CommandAnswer> {
@@ -91,7 +104,7 @@ function pausesOf(
   return store
     .pauses()
     .filter(({ kind, name }) => kind === "all" || name === (kind === "site" ? site : domain))
-    .map(({ kind, at }) => ({ kind, since: new Date(at).toISOString() }));
+    .map(({ kind, at }) => ({ kind, since: isoOf(at) }));
 }
 
 /** A route of fixed parts holds for ever, which is no instant. */

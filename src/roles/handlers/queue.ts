@@ -5,7 +5,7 @@ import type { Handlers } from "./handle.ts";
 
 export function queueHandlers(
   queue: Pick<Queue, "look" | "order">,
-): Omit<Handlers<QueueCommand>, "queue.route"> {
+): Omit<Handlers<QueueCommand>, "queue.route" | "queue.survey"> {
   const order = (verb: QueueVerb): Promise<CommandAnswer> =>
     new Promise((resolve) => queue.order(verb, resolve));
   return {
