@@ -126,9 +126,11 @@ export function createDnsCache(deps: CacheDeps): DnsCache {
   function lookup(type: RecordType, name: string): Known | Promise<Known> {
     const key = `${type} ${name}`;
     const now = clock.now();
-    const entry = recent.get(key) ?? recall(key, now);
+    const kept = recent.get(key);
+    const entry = kept ?? recall(key, now);
+    const level = kept === undefined ? "l2" : "l1";
     if (entry !== undefined && isFresh(entry.answer, now)) {
-      onLookup?.(entry.level, entry.stale ? "stale" : "hit");
+      onLookup?.(level, entry.stale ? "stale" : "hit");
       return entry.answer;
     }
     const stale = entry !== undefined && isServable(entry, now) ? entry : undefined;

@@ -4,12 +4,19 @@ import { each, type MetricRow } from "./metricsRow.ts";
 
 /** Why the HTTP API refuses a request (submit/problem.ts), and why the SMTP listener does. */
 export const rejectReasons = [
-  ...["invalid_idempotency_key", "invalid_json", "missing_api_key", "restricted_api_key"],
+  ...["invalid_idempotency_key", "invalid_json", "missing_api_key", "session_ended"],
+  "restricted_api_key",
   ...["invalid_api_key", "not_found", "client_not_allowed", "domain_not_allowed"],
   ...["method_not_allowed", "request_timeout", "invalid_idempotent_request"],
   ...["concurrent_idempotent_requests", "not_cancelable", "not_retryable", "conflict", "gone"],
   ...["message_too_large", "unsupported_media_type", "validation_error", "missing_required_field"],
-  ...["invalid_attachment", "unsupported_field", "rate_limit_exceeded", "daily_quota_exceeded"],
+  ...[
+    "cross_site_request",
+    "invalid_attachment",
+    "unsupported_field",
+    "rate_limit_exceeded",
+    "daily_quota_exceeded",
+  ],
   ...["internal_server_error", "busy", "queue_full", "disk_low", "memory_low", "draining"],
   ...["internal_error", "smtp_bad_command", "smtp_clear_login", "smtp_commands"],
   ...["smtp_connections", "smtp_errors", "smtp_injected", "smtp_line_too_long", "smtp_no_login"],

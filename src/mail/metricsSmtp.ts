@@ -111,7 +111,7 @@ export const smtpRows: readonly MetricRow[] = [
     name: "dns_cache_lookups_total",
     kind: "counter",
     labels: ["level", "result"],
-    help: "Lookups in the DNS cache, one each, by where they were answered: memory (`l1`) or the database (`l2`). `miss`: nowhere, so it is asked; `joined`: it was asked already; `stale`: past its end, since no resolver answers.",
+    help: "Lookups in the DNS cache by where they were answered: memory (`l1`) or the database (`l2`). `miss`: nowhere, so it is asked; `joined`: it was asked already; `stale`, often behind a `miss`: past its end, since no resolver answers.",
     zeros: [
       ...each({ level: ["l1"], result: ["hit", "stale", "miss", "joined"] }),
       ...each({ level: ["l2"], result: ["hit", "stale"] }),

@@ -21,6 +21,7 @@ import { guardDoor } from "../submit/clients.ts";
 import { keepRoom } from "../submit/crowd.ts";
 import { createDoor, type Door, type Health } from "../submit/door.ts";
 import { createKeyBook } from "../submit/keyBook.ts";
+import { countRequests } from "../submit/requestCount.ts";
 import { type Listener, relieve } from "../submit/serve.ts";
 import { createInboxFiles } from "../submit/inboxFiles.ts";
 import type { JournalDeps } from "../submit/journal.ts";
@@ -157,10 +158,11 @@ export async function openDoor(deps: {
   // A reload makes another one; requests that are under way end in theirs.
   const guarded = (next: Config): Door => guardDoor(doorOf(next), clientRules(next), refuse);
   let current = guarded(config);
-  const door: Door = {
+  const turned: Door = {
     fetch: (request, peer) => current.fetch(request, peer),
     send: (request, peer) => current.send(request, peer),
   };
+  const door = countRequests(turned, deps.meter);
   const listeners: Pick<Listener, "stop" | "stopNow">[] = [];
   // What is being opened, for the sentence that says that it failed.
   let what = "";

@@ -12,6 +12,7 @@ import type { Health } from "../submit/door.ts";
 import { createDesk, type DeskDeps } from "../submit/smtp/desk.ts";
 import {
   createSmtpCount,
+  type SmtpCount,
   openSmtpListener,
   secureContextOf,
   type Served,
@@ -51,7 +52,7 @@ const listens = ["smtpListen", "smtpTlsListen"] as const;
 export async function openSmtpDoor(deps: SmtpDoorDeps): Promise<SmtpDoor | string> {
   let { config } = deps;
   const open = new Map<ListenSetting, SmtpListener>();
-  const count = createSmtpCount();
+  const count = createSmtpCount(countClients(deps.meter));
   const first = certificateOf(config);
   if (typeof first === "string") return first;
   let certificate = first;
@@ -133,6 +134,19 @@ export async function openSmtpDoor(deps: SmtpDoorDeps): Promise<SmtpDoor | strin
     async close() {
       await Promise.all([...open.values()].map((one) => one.stopNow()));
     },
+  };
+}
+
+function countClients(meter: Meter): SmtpCount["changed"] {
+  const active = meter.gauge("postrider_submission_sessions_active");
+  const name = "postrider_submission_sessions_total";
+  const taken = {
+    plain: meter.counter(name, { tls: "false" }),
+    tls: meter.counter(name, { tls: "true" }),
+  };
+  return (all, came) => {
+    active.set(all);
+    if (came !== null) taken[came].add();
   };
 }
 

@@ -82,7 +82,9 @@ async function ownBatch(
     if (handed.kind === "replayed")
       return ok(replayed(batchResponse(request, dialect, handed.answer)));
     deps.accepted.add(prepared.length);
-    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
+    const head = prepared[0]?.submission.head;
+    const tookMs = deps.clock.monotonicMs() - startMs;
+    deps.duration.observe(tookMs / 1000, head?.id, head?.trace);
   }
   return ok(batchResponse(request, dialect, text));
 }

@@ -134,7 +134,8 @@ function own(
     if (handed.kind === "replayed") return again(deps, request, dialect, handed);
     // From here on the message is ours, whether or not the client still listens.
     deps.accepted.add();
-    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
+    const { id, trace } = prepared.submission.head;
+    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000, id, trace);
     const { suppressed } = handed;
     const taken: Taken =
       text === "" || suppressed !== undefined

@@ -43,10 +43,12 @@ export const smtpListenerLimits: SmtpListenerLimits = {
 export interface SmtpCount {
   all: number;
   readonly byAddress: Map<string, number>;
+  /** Told of each that comes and goes. */
+  readonly changed: (all: number, came: "plain" | "tls" | null) => void;
 }
 
-export function createSmtpCount(): SmtpCount {
-  return { all: 0, byAddress: new Map() };
+export function createSmtpCount(changed: SmtpCount["changed"] = () => {}): SmtpCount {
+  return { all: 0, byAddress: new Map(), changed };
 }
 
 export interface SmtpListener {
@@ -122,11 +124,13 @@ function admit(socket: Socket, deps: SmtpListenerDeps, open: Set<Open>): void {
   }
   count.all++;
   count.byAddress.set(address, others + 1);
+  count.changed(count.all, deps.implicitTls ? "tls" : "plain");
   socket.on("close", () => {
     count.all--;
     const left = (count.byAddress.get(address) ?? 1) - 1;
     if (left > 0) count.byAddress.set(address, left);
     else count.byAddress.delete(address);
+    count.changed(count.all, null);
   });
   socket.setNoDelay(true);
   const entry = connect(socket, client, served, deps);

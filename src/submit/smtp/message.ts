@@ -85,7 +85,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     if (answer.kind === "replayed")
       return { got: "yes", value: takenBefore(answer.answer, undefined).uuid };
     deps.accepted.add();
-    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000);
+    deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000, id);
     return { got: "yes", value: uuid };
   };
 
