@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { createBox } from "../commands/setup.ts";
 import { createProgram } from "../../src/commands/cli.ts";
 import { metricTable } from "../../src/mail/metrics.ts";
+import { dashboard } from "../../scripts/observe/dashboard.ts";
+import { grafanaJson } from "../../scripts/observe/grafana.ts";
 import { hasten, observeFolder, readRules, ruleFile, ruleNames } from "../fixtures/observe.ts";
 import { askedBy } from "../fixtures/promql.ts";
 
@@ -120,5 +122,51 @@ describe("the rules", () => {
       ]);
     }
     for (const { record = "" } of recorded) expect(text).toContain(`expr: ${record}`);
+  });
+});
+
+describe("the dashboard", () => {
+  const shown = JSON.parse(read("grafana", "postrider.json")) as unknown;
+  const panels = dashboard.rows.flatMap(({ panels: inRow }) => inRow);
+
+  test("is what scripts/observe/dashboard.ts says (it writes it)", () => {
+    expect(shown).toEqual(JSON.parse(JSON.stringify(grafanaJson(dashboard))));
+  });
+
+  for (const { title, panels: inRow } of dashboard.rows)
+    test(`asks for what the daemon tells: ${title}`, () => {
+      const questions = inRow.flatMap((panel) => panel.questions);
+      for (const { expr } of questions) expect([expr, unknownIn(expr)]).toEqual([expr, []]);
+    });
+
+  test("lies within 24 columns, and no panel on another", () => {
+    const places = (grafanaJson(dashboard)["panels"] as { gridPos: Record<string, number> }[]).map(
+      ({ gridPos: { x = 0, y = 0, w = 0, h = 0 } }) => ({ x, y, w, h }),
+    );
+    const taken = new Set<string>();
+    for (const { x, y, w, h } of places)
+      for (let i = 0; i < w * h; i++) taken.add(`${x + (i % w)} ${y + Math.floor(i / w)}`);
+    expect(taken.size).toBe(places.reduce((sum, { w, h }) => sum + w * h, 0));
+    expect(Math.max(...places.map(({ x, w }) => x + w))).toBe(24);
+  });
+
+  test("shows dots of messages where buckets lead to some, and nowhere else", () => {
+    const leading = metricTable.filter((row) => row.exemplars === true).map(({ name }) => name);
+    for (const { title, questions, exemplars = false } of panels) {
+      const asked = questions.flatMap(({ expr }) =>
+        askedBy(expr).selectors.map(({ name }) => name),
+      );
+      const leads = asked.some((name) => leading.some((one) => name === `${one}_bucket`));
+      expect([title, exemplars]).toEqual([title, leads]);
+    }
+  });
+
+  test("says of every panel what is read from it", () => {
+    for (const { title, about } of panels)
+      expect([title, about]).toEqual([title, expect.any(String)]);
+    const titles = dashboard.rows.flatMap((row) =>
+      row.panels.map((one) => `${row.title} ${one.title}`),
+    );
+    expect(new Set(titles).size).toBe(titles.length);
   });
 });
