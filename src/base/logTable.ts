@@ -79,6 +79,7 @@ export const logTable: readonly LogRow[] = [
     "sts.policy": ["domain id mode", "A domain's MTA-STS policy is known"],
     "search.index_begins": ["", "The index of mail is made anew"],
     "clock.trusted": ["hosts", "Certificates seem valid again", "kept"],
+    "otlp.recovered": ["signal", "The collector takes `traces` or `metrics` again", "kept"],
     "webhook.recovered": ["webhook", "An endpoint takes events again", "kept"],
     "key.created": ["id name", "An API key was made", "kept"],
     "key.changed": ["id name", "It has other terms", "kept"],
@@ -109,6 +110,11 @@ export const logTable: readonly LogRow[] = [
     "sts.fetch_failed": ["domain text", "A domain's MTA-STS policy cannot be read"],
     "sts.testing": ["host text", "It would be refused if the policy were enforced", "like:host"],
     "tls.given_up": ["host text", "Mail goes there unencrypted", "like:host"],
+    "otlp.failing": [
+      "signal text",
+      "The collector does not take `traces` or `metrics`; spans beyond the bound are lost and counted",
+      "kept",
+    ],
     "webhook.failing": ["webhook text", "An endpoint does not take events", "kept"],
     "webhook.endpoint_disabled": [
       "webhook why",

@@ -29,6 +29,7 @@ import { webhookSettings } from "./webhookSettings.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
 import { doorSettings } from "./doorSettings.ts";
 import { localSettings } from "./localSettings.ts";
+import { otlpSettings } from "./otlpSettings.ts";
 import { relayList } from "./relay.ts";
 import { type Setting, setting } from "./setting.ts";
 import { smtpSettings } from "./smtpSettings.ts";
@@ -333,6 +334,7 @@ export const settings = {
     help: "Which SMTP dialogues are kept beside the timeline (`message show --smtp`): `all`, `trouble` (attempts that did not simply deliver), `off`",
   }),
   ...localSettings,
+  ...otlpSettings,
   logLevel: setting<LogLevels>({
     name: "log_level",
     kind: levels,

@@ -28,6 +28,13 @@ export const selfRows: readonly MetricRow[] = [
     zeros: threads,
   },
   {
+    name: "postrider_trace_spans_total",
+    kind: "counter",
+    labels: ["result"],
+    help: "Spans by what became of them; an attempt that was dropped before spans were made of it counts as one.",
+    zeros: each({ result: ["exported", "dropped", "failed", "rejected"] }),
+  },
+  {
     name: "postrider_metrics_render_seconds",
     kind: "histogram",
     labels: [],

@@ -42,5 +42,19 @@ export type AcceptAnswer =
   | { readonly kind: "mismatch" }
   | { readonly kind: "concurrent" };
 
+/** By which way mail came, as its trace begins. */
+export const ways = [
+  "POST /send",
+  "POST /emails",
+  "POST /send/batch",
+  "POST /emails/batch",
+  "SMTP",
+] as const;
+export type Way = (typeof ways)[number];
+
 /** Settles after the commit. Without messages it only asks what was stored under the key: `accepted` says that nothing was. */
-export type Accept = (messages: readonly Submission[], once?: Once) => Promise<AcceptAnswer>;
+export type Accept = (
+  messages: readonly Submission[],
+  once?: Once,
+  way?: Way,
+) => Promise<AcceptAnswer>;

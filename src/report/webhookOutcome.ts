@@ -24,7 +24,7 @@ export function outcomeOf(reply: WebReply, now: EpochMs): HookOutcome {
 }
 
 /** Seconds or a date (RFC 9110 10.2.3); 0 for neither. */
-function pauseOf(text: string, now: EpochMs): number {
+export function pauseOf(text: string, now: EpochMs): number {
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
   const at = Date.parse(text);
   return Number.isNaN(at) ? 0 : Math.max(0, at - now);

@@ -7,6 +7,7 @@ import { busy, type CommandAnswer, type SenderCommand } from "../mail/command.ts
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { createAsker } from "./asker.ts";
 import type {
+  Attempted,
   Common,
   Configure,
   DoorToQueue,
@@ -44,6 +45,7 @@ export function createFleet(deps: {
   /** Given the thread's name. */
   hear(thread: string): (message: Common) => void;
   traced(told: Traced): void;
+  attempted(told: Attempted): void;
   /** The thread of that name is gone: what its gauges said holds no more. */
   forget(thread: string): void;
 }): Fleet {
@@ -75,6 +77,7 @@ export function createFleet(deps: {
     thread.hear((message) => {
       if (message.say === "told") asker.answered(message.number, message.answer);
       else if (message.say === "traced") deps.traced(message);
+      else if (message.say === "attempted") deps.attempted(message);
       else hear(message);
     });
     thread.gone((why) => {

@@ -34,11 +34,12 @@ import { fetchAttachments } from "./fetching.ts";
 import { createFiguresDesk } from "./figures.ts";
 import { type HttpDoor, openHttpDoor } from "./httpDoor.ts";
 import { openLocal } from "./localSockets.ts";
-import type { QueueReady } from "./protocol.ts";
+import type { Attempted, QueueReady } from "./protocol.ts";
 import { clientRules, doorLimits, keySettings, returnPaths } from "./settings.ts";
 import { createSites, type SitesDeps } from "./sites.ts";
 import { openSmtpDoor } from "./smtpDoor.ts";
 import type { Tracing } from "./tracing.ts";
+import { createTelemetry } from "./telemetry.ts";
 import { createWeb } from "./web.ts";
 import { openWebhooks } from "./webhooks.ts";
 
@@ -50,6 +51,8 @@ export type OpenedDoor =
       configure(next: Config, apiKey: string): Promise<string | undefined>;
       /** The daemon ends: sessions that are open come to their end, within bounds, while the queue still takes mail. */
       drain(): Promise<void>;
+      /** A sender's word on what it tried. */
+      attempted(told: Attempted): void;
       close(): Promise<void>;
     }
   | { readonly kind: "failed"; readonly text: string };
@@ -110,7 +113,9 @@ export async function openDoor(deps: {
   deps.onKeys(book.heard);
   const sessions = createSessions({ keys: book.keys, clock: systemClock, random: systemRandom });
   let http: HttpDoor | undefined;
-  const accept = book.account(keepRoom(deps.accept, () => http?.open() ?? 0));
+  const telemetry = createTelemetry({ ...deps, tag: ready.tag, version });
+  const room = keepRoom(deps.accept, () => http?.open() ?? 0);
+  const accept = telemetry.watch(book.account(room));
   const web = createWeb(config, deps.order, deps.log);
   const webhooks = openWebhooks({ ...deps, web, version });
   const figures = createFiguresDesk({
@@ -169,6 +174,7 @@ export async function openDoor(deps: {
   const fail = (text: string): OpenedDoor => {
     memory.stop();
     web.close();
+    void telemetry.close();
     void http?.stopNow();
     for (const one of listeners) void one.stopNow();
     return { kind: "failed", text };
@@ -199,17 +205,20 @@ export async function openDoor(deps: {
         config = next;
         memory.limit(next.memoryLimitBytes);
         web.configure(next);
+        telemetry.configure(next);
         book.configure(keySettings(next, apiKey));
         current = guarded(next);
         return undefined;
       },
       drain: smtp.drain,
+      attempted: telemetry.heard,
       async close() {
         memory.stop();
         deps.feed.close();
         deps.figures.stop();
         await smtp.close();
         await webhooks.close();
+        await telemetry.close();
         web.close();
         await book.close();
         await endAll([opened, ...listeners]);

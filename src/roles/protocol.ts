@@ -5,6 +5,7 @@ import type { LogFields, LogLevel, LogLevels } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 import type { Config } from "../config.ts";
 import type { KeyRecord } from "../mail/apiKey.ts";
+import type { AttemptTrace } from "../mail/attemptTrace.ts";
 import type { Command, CommandAnswer, SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import type { Job } from "../mail/job.ts";
@@ -155,7 +156,14 @@ export type DoorToSender =
       readonly command: SenderCommand | Configure;
     }
   | { readonly say: "stop"; readonly graceMs: number };
-export type SenderToDoor = Common | Told | Traced;
+export type SenderToDoor = Common | Told | Traced | Attempted;
+
+/** Attempts whose traces are told outside, and how many more there would have been. */
+export interface Attempted {
+  readonly say: "attempted";
+  readonly attempts: readonly AttemptTrace[];
+  readonly dropped: number;
+}
 
 /** Lines of a live look, and how many more there would have been. */
 export interface Traced {

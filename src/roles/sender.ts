@@ -9,11 +9,13 @@ import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
 import { createTracer } from "../deliver/trace.ts";
+import type { Config } from "../config.ts";
 import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
+import { type Attempts, type AttemptsDeps, createAttempts } from "../report/attempts.ts";
 import { attemptOrder } from "../route/order.ts";
 import { createConnecting } from "./connecting.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
@@ -29,7 +31,7 @@ import {
   type SenderToQueue,
   type ThreadStart,
 } from "./protocol.ts";
-import { deliverSettings } from "./settings.ts";
+import { deliverSettings, samplingOf } from "./settings.ts";
 import { createThread } from "./thread.ts";
 import { unpack } from "./wire.ts";
 
@@ -52,6 +54,9 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   };
   let signer = signerWith(start.keys, thread.log);
   const connecting = createConnecting(config, thread);
+  const tellAttempts: AttemptsDeps["tell"] = (attempts, dropped) =>
+    thread.say({ say: "attempted", attempts, dropped });
+  let attempts = attemptsFor(config, null, tellAttempts);
   const tracer = createTracer({
     clock,
     tell: (number, lines, dropped) => thread.say({ say: "traced", number, lines, dropped }),
@@ -64,7 +69,10 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     meter: thread.meter,
     log: thread.log,
     settings: deliverSettings(config),
-    verdict: outbox.add,
+    verdict(verdict, job, cameAtMs) {
+      outbox.add(verdict);
+      if (attempts !== null) attempts.ended(verdict, job, cameAtMs);
+    },
     readSpool: (file) => createReadStream(join(spool, file)),
     signer: () => signer,
     order: attemptOrder,
@@ -75,6 +83,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     thread.meter.turn(next.metrics);
     connecting.configure(next);
     sender.configure(deliverSettings(next));
+    attempts = attemptsFor(next, attempts, tellAttempts);
     return done(null);
   };
   const handlers: Handlers<SenderCommand | Configure> = {
@@ -109,6 +118,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
       case "stop":
         return void Promise.all([sender.stop(message.graceMs), jobsEnded]).then(() => {
           outbox.flush();
+          attempts?.flush();
           tell({ say: "bye" });
           connecting.close();
           queue?.close();
@@ -118,6 +128,21 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
         return unreachable(message);
     }
   });
+}
+
+/** Null: nobody is told of attempts. */
+function attemptsFor(
+  config: Config,
+  present: Attempts | null,
+  tell: AttemptsDeps["tell"],
+): Attempts | null {
+  const sampling = samplingOf(config);
+  if (sampling === null || present === null) {
+    present?.flush();
+    return sampling === null ? null : createAttempts({ clock: systemClock, sampling, tell });
+  }
+  present.configure(sampling);
+  return present;
 }
 
 function submitAll(sender: Sender, { routes, packed }: Jobs): void {

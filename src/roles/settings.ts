@@ -13,6 +13,7 @@ import { domainOf, type Priority } from "../mail/message.ts";
 import { type QueuePolicy, defaultPolicy } from "../queue/policy.ts";
 import type { LaneSchedule } from "../queue/retry.ts";
 import type { SourceSettings } from "../queue/sources.ts";
+import type { Sampling } from "../report/sampling.ts";
 import { nobody, type Own } from "../route/own.ts";
 import type { DomainPolicy } from "../route/policy.ts";
 import { parseRelays } from "../route/relay.ts";
@@ -42,6 +43,11 @@ export function deliverSettings(config: Config): DeliverSettings {
     deadlines: deadlines(config),
     dialogues: config.dialogues,
   };
+}
+
+/** Null: traces are not exported. */
+export function samplingOf({ otlpEndpoint, traceSample, traceSlowMs }: Config): Sampling | null {
+  return otlpEndpoint === null ? null : { share: traceSample, slowMs: traceSlowMs };
 }
 
 function deadlines({ timeoutsMs }: Config): Deadlines {

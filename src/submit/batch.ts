@@ -17,6 +17,7 @@ import {
 import { whenReady } from "./schedule.ts";
 import type { Fields } from "./schema.ts";
 import { askBefore, check, discard, hand, replayed, type SendDeps } from "./send.ts";
+import { withTrace } from "./traceparent.ts";
 
 export async function sendBatch(
   deps: SendDeps,
@@ -77,7 +78,8 @@ async function ownBatch(
   // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
   const text = batchText(prepared, mode === "strict" ? undefined : errors);
   if (prepared.length > 0) {
-    const handed = await hand(deps, prepared, once, text);
+    const traced = prepared.map((one) => withTrace(request, one));
+    const handed = await hand(deps, traced, { once, answer: text, way: `POST /${dialect}/batch` });
     if (handed.kind === "problem") return handed;
     if (handed.kind === "replayed")
       return ok(replayed(batchResponse(request, dialect, handed.answer)));

@@ -3,7 +3,7 @@
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Counter, Histogram } from "../base/meter.ts";
 import { unreachable } from "../base/unreachable.ts";
-import type { Accept, AcceptAnswer, Submission, Suppressed } from "../mail/submission.ts";
+import type { Accept, AcceptAnswer, Submission, Suppressed, Way } from "../mail/submission.ts";
 import { type Dialect, type Taken, takenBefore, takenOf } from "./accepted.ts";
 import { RAW_TYPE, essenceOf } from "./answer.ts";
 import type { BodyReader } from "./body.ts";
@@ -17,6 +17,7 @@ import { type Known, readIdempotencyKey, requestHash, underWay, usedBefore } fro
 import { type Fault, type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
 import { whenReady } from "./schedule.ts";
 import type { Fields, MessageSchema } from "./schema.ts";
+import { withTrace } from "./traceparent.ts";
 import type { Waiting } from "./wait.ts";
 
 export interface SendDeps {
@@ -129,7 +130,8 @@ function own(
 ): Promise<Result<Response>> {
   const { once } = prepared;
   const text = once === undefined ? "" : takenOf(prepared).text;
-  return hand(deps, [prepared], once, text).then((handed) => {
+  const traced = withTrace(request, prepared);
+  return hand(deps, [traced], { once, answer: text, way: `POST /${dialect}` }).then((handed) => {
     if (handed.kind === "problem") return handed;
     if (handed.kind === "replayed") return again(deps, request, dialect, handed);
     // From here on the message is ours, whether or not the client still listens.
@@ -213,17 +215,23 @@ export type Handed =
   | Replayed
   | { readonly kind: "problem"; readonly problem: Problem };
 
-/** Hands messages to the queue as one unit; files of messages that were not taken are removed. `answer` goes with `once`. */
+export interface Handing {
+  readonly once?: Known | undefined;
+  /** Goes with `once`. */
+  readonly answer: string;
+  readonly way: Way;
+}
+
+/** Hands messages to the queue as one unit; files of messages that were not taken are removed. */
 export function hand(
   deps: Pick<SendDeps, "accept">,
   all: readonly Prepared[],
-  once?: Known,
-  answer = "",
+  { once, answer, way }: Handing,
 ): Promise<Handed> {
   // If this throws, the queue may have the messages or not: their files stay, and the sweep at start decides.
   const submissions: Submission[] = all.map((one) => one.submission);
   return deps
-    .accept(submissions, once === undefined ? undefined : { ...once, answer })
+    .accept(submissions, once === undefined ? undefined : { ...once, answer }, way)
     .then((said) => (said.kind === "accepted" ? said : notTaken(deps, all, said, once)));
 }
 

@@ -23,6 +23,7 @@ function setUp(workers: number) {
     },
     hear: () => () => {},
     traced: () => {},
+    attempted: () => {},
     forget: (thread) => void forgotten.push(thread),
     spawn: (() => {
       let end: (why: string | undefined) => void = () => {};

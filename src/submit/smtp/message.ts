@@ -80,7 +80,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     const text = once === undefined ? "" : takenOf(made.value).text;
     // If this throws, the queue may have the message or not: its file stays, and the sweep at start decides.
     handed = true;
-    const answer = await hand(deps, [made.value], once, text);
+    const answer = await hand(deps, [made.value], { once, answer: text, way: "SMTP" });
     if (answer.kind === "problem") return no(answer.problem);
     if (answer.kind === "replayed")
       return { got: "yes", value: takenBefore(answer.answer, undefined).uuid };
