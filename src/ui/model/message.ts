@@ -1,0 +1,34 @@
+// What can be done to a message, by the states of its recipients.
+import type { EmailView } from "../../mail/query.ts";
+import { finalStates } from "./words.ts";
+
+export interface Doable {
+  readonly cancel: boolean;
+  /** `hasten`: what is deferred is due now. `requeue`: what gave up begins anew, and may arrive twice. */
+  readonly retry: "hasten" | "requeue" | null;
+  readonly hold: boolean;
+  readonly release: boolean;
+  readonly reschedule: boolean;
+  /** It changes by itself. */
+  readonly isOpen: boolean;
+}
+
+export function doableTo({ recipients }: Pick<EmailView, "recipients">): Doable {
+  const states: ReadonlySet<string> = new Set(recipients.map(({ state }) => state));
+  const has = (...names: readonly string[]): boolean => names.some((name) => states.has(name));
+  const isOpen = [...states].some((state) => !finalStates.has(state));
+  return {
+    cancel: isOpen,
+    retry: has("deferred") ? "hasten" : has("bounced", "expired") ? "requeue" : null,
+    hold: has("scheduled", "queued", "deferred"),
+    release: has("held"),
+    reschedule: has("scheduled"),
+    isOpen,
+  };
+}
+
+/** `ann@example.org and 3 more`. */
+export function recipientsText(to: readonly string[]): string {
+  const [first = "nobody", ...rest] = to;
+  return rest.length === 0 ? first : `${first} and ${rest.length} more`;
+}

@@ -1,0 +1,127 @@
+// Where one message is, and why: its recipients, its road step by step with what was said, its source, and what can be done.
+import type { EventView } from "../../mail/eventView.ts";
+import type { EmailView, ListView } from "../../mail/query.ts";
+import { warnings } from "../../mail/warning.ts";
+import { useLoad } from "../load.ts";
+import { doableTo } from "../model/message.ts";
+import { Show } from "../parts/faults.tsx";
+import { Table } from "../parts/table.tsx";
+import { Title } from "../parts/title.tsx";
+import { Copy, Fact, Facts, None, State, When } from "../parts/words.tsx";
+import { linkTo } from "../route.ts";
+import { MessageDeeds } from "./messageDeeds.tsx";
+import { Source } from "./source.tsx";
+import { Timeline } from "./timeline.tsx";
+
+const EVERY_MS = 3000;
+
+export function Message({ id }: { readonly id: string }) {
+  const path = `/emails/${encodeURIComponent(id)}`;
+  // What is final stays as it is, but a retry or a report may come: it is asked for again, only seldom.
+  const email = useLoad<EmailView>(path, EVERY_MS);
+  const events = useLoad<ListView<EventView>>(`${path}/events?smtp=1`, EVERY_MS);
+  const again = async (): Promise<void> => {
+    await Promise.all([email.again(), events.again()]);
+  };
+  const { loaded } = email;
+  const subject = loaded.at === "ready" ? loaded.value.subject || "(no subject)" : "Message";
+  return (
+    <>
+      <Title text={subject}>
+        {loaded.at === "ready" && <MessageDeeds email={loaded.value} again={again} />}
+      </Title>
+      <Show loaded={loaded} again={again} what="the message">
+        {(value) => (
+          <>
+            <Head email={value} />
+            <Recipients email={value} />
+            <section>
+              <h2>Timeline</h2>
+              <Show loaded={events.loaded} again={events.again} what="the timeline">
+                {({ data }) => <Timeline events={data} email={value} />}
+              </Show>
+            </section>
+            <Source path={`${path}/raw`} id={id} />
+          </>
+        )}
+      </Show>
+    </>
+  );
+}
+
+function Head({ email }: { readonly email: EmailView }) {
+  const { id, message_id: messageId, from, created_at: at, scheduled_at: due, tags } = email;
+  const { reference } = email;
+  return (
+    <Facts>
+      <Fact name="Id">
+        <code>{id}</code> <Copy text={id} what="the id" />
+      </Fact>
+      <Fact name="Message-ID">
+        <code>{messageId}</code> <Copy text={messageId} what="the Message-ID" />
+      </Fact>
+      <Fact name="From">{from}</Fact>
+      <Fact name="Accepted">
+        <When at={at} ms /> UTC, <When at={at} relative />
+      </Fact>
+      {due !== null && (
+        <Fact name="Scheduled for">
+          <When at={due} /> UTC, <When at={due} relative />
+        </Fact>
+      )}
+      <Fact name="Priority">{email.priority}</Fact>
+      {reference !== null && (
+        <Fact name="Reference">
+          <a href={linkTo("messages", [], { reference })}>{reference}</a>
+        </Fact>
+      )}
+      {tags.length > 0 && (
+        <Fact name="Tags">{tags.map(({ name, value }) => `${name}: ${value}`).join(", ")}</Fact>
+      )}
+      {email.warnings.map((code) => (
+        <Fact key={code} name="Warning">
+          {(warnings as Readonly<Record<string, string>>)[code] ?? code}
+        </Fact>
+      ))}
+    </Facts>
+  );
+}
+
+function Recipients({ email: { recipients } }: { readonly email: EmailView }) {
+  const { isOpen } = doableTo({ recipients });
+  return (
+    <section>
+      <h2>Recipients</h2>
+      <Table
+        caption={isOpen ? "Recipients, some on their way" : "Recipients, all final"}
+        columns={[
+          { name: "Address" },
+          { name: "State" },
+          { name: "Attempts", isNumber: true, isWide: true },
+          { name: "Next attempt", isWide: true },
+          { name: "Last word", isWide: true },
+        ]}
+      >
+        {recipients.map(({ address, state, attempts, next_attempt_at: next, last }) => (
+          <tr key={address}>
+            <th scope="row">
+              <a href={linkTo("messages", [], { to: address })}>{address}</a>
+              <p class="narrow dim">{last ?? ""}</p>
+            </th>
+            <td>
+              <State state={state} />
+              {next !== null && (
+                <p class="narrow dim">
+                  <When at={next} relative />
+                </p>
+              )}
+            </td>
+            <td class="number wide">{attempts}</td>
+            <td class="wide">{next === null ? <None /> : <When at={next} relative />}</td>
+            <td class="wide">{last ?? <None />}</td>
+          </tr>
+        ))}
+      </Table>
+    </section>
+  );
+}
