@@ -16,6 +16,7 @@ import { createTalk, type Talk } from "./drive.ts";
 import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
 import { createRecording, note, noteSecured, type Recording } from "./record.ts";
+import { type PhaseTimes, timedAt } from "./phaseTimes.ts";
 import type { DeliverSettings } from "./settings.ts";
 import type { Setback } from "./trouble.ts";
 
@@ -57,6 +58,7 @@ export interface OpenDeps {
   readonly meter: DeliverMeter;
   readonly log: Log;
   readonly settings: DeliverSettings;
+  readonly times: Pick<PhaseTimes, "of">;
   order(route: Route, random: Random): readonly RouteTarget[];
   /** What is said is written down. */
   isRecording(): boolean;
@@ -235,22 +237,25 @@ async function openOne(
   const beganMs = deps.clock.monotonicMs();
   const connection = await deps.connect(target, settings.connectMs, signal);
   const why = connection.kind === "failure" ? connection.why : undefined;
-  deps.meter.connected(why, deps.clock.monotonicMs() - beganMs);
+  const tookMs = deps.clock.monotonicMs() - beganMs;
+  deps.meter.connected(why, tookMs);
   if (recording !== null) noteConnected(recording, connection, deps.clock.monotonicMs());
   if (connection.kind === "failure") {
     deps.meter.unconnected(route.site, connection.why);
     return failed(connection);
   }
+  const times = deps.times.of(route.site);
+  times.note("connect", tookMs);
+  const { timed, secured } = timedAt(deps.meter, times);
   const talk = createTalk({
     connection,
     clock: deps.clock,
     deadlines: settings.deadlines,
     verifiedOnly: routed.tls === "verify",
-    timed: deps.meter.timed,
-    secured: deps.meter.secured,
+    ...{ timed, secured },
   });
   deps.meter.sessions(+1);
-  if (connection.tls !== null) deps.meter.secured(connection.tls);
+  if (connection.tls !== null) secured(connection.tls);
   const dialogue = opening({
     helo: ehloName(route.source?.ehlo ?? settings.helo, connection.source),
     encrypt: manner.encrypt,

@@ -5,6 +5,7 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Signer } from "../mail/dkim/signer.ts";
 import { blamesSite } from "../mail/blame.ts";
+import type { PhaseFigure } from "../mail/figures.ts";
 import type { Job } from "../mail/job.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -16,6 +17,7 @@ import type { Connect } from "./connection.ts";
 import { createLearned } from "./learned.ts";
 import { createDeliverMeter } from "./metering.ts";
 import { createOpen, type Unopened } from "./open.ts";
+import { createPhaseTimes } from "./phaseTimes.ts";
 import { createPool } from "./pool.ts";
 import type { PoolGauges } from "./poolState.ts";
 import { createRecorder } from "./recorder.ts";
@@ -51,7 +53,7 @@ export interface Sender {
   recall(recall: Recall): readonly Late[];
   gauges(): PoolGauges;
   /** The sites that have work or connections here, with their limits and what was learned of them. */
-  sites(): readonly SenderSite[];
+  sites(): readonly (SenderSite & { readonly phases: readonly PhaseFigure[] })[];
   /** New settings, while mail flows: no learned limit is forgotten, and no rate begins anew. */
   configure(settings: DeliverSettings): void;
   /** Gives waiting jobs back as `interrupted`, lets running ones end for `graceMs`, then breaks them. */
@@ -66,8 +68,9 @@ export function createSender(deps: SenderDeps): Sender {
   const { clock, random, log, connect, order } = deps;
   const recorder = createRecorder({ clock, tracer, kept: () => settings.dialogues });
   const { isRecording } = recorder;
+  const times = createPhaseTimes();
   const open = createOpen({
-    ...{ clock, random, log, connect, order, meter, isRecording },
+    ...{ clock, random, log, connect, order, meter, isRecording, times },
     get settings() {
       return settings;
     },
@@ -114,7 +117,7 @@ export function createSender(deps: SenderDeps): Sender {
     },
     recall: pool.recall,
     gauges: pool.gauges,
-    sites: pool.sites,
+    sites: () => pool.sites().map((one) => ({ ...one, phases: times.view(one.site) })),
     configure(next) {
       settings = next;
       pool.configure(next);
