@@ -67,7 +67,7 @@ describe("with a daemon", () => {
       const to = ["--from", "me@example.com", "--to", "delivered@postrider.test"];
       expect((await postrider("send", ...to, ...text, ...at)).code).toBe(0);
       const shown = await postrider("message", "show", id, ...at);
-      expect(shown.out).toContain("email.sent");
+      expect(shown.out).toContain("accepted");
       expect((await postrider("queue", "stats", ...at)).out).toContain("delivered");
       expect((await postrider("message", "raw", id.replaceAll("0", "1"), ...at)).code).toBe(1);
     });
