@@ -33,7 +33,7 @@ export const logTable: readonly LogRow[] = [
     "daemon.stopped": ["took_ms", "It ends; all that is owed is on the disk", "kept"],
     "daemon.traffic": [
       "for_s accepted delivered deferred bounced expired refused waiting oldest_s",
-      "What went through since the last such line, in recipients; none where nothing came, went or waits",
+      "What went through since the last such line: messages accepted, recipients and attempts; none where nothing came, went or waits",
       "kept",
     ],
     "log.level_changed": ["levels until", "Other lines are written from now on", "kept"],
@@ -45,9 +45,9 @@ export const logTable: readonly LogRow[] = [
     "tls.renewed": ["listen", "Another certificate is served", "kept"],
     "smtp.listening": ["url", "SMTP is served there", "kept"],
     "local.no_runtime_dir": ["runtime_dir text", "Local sockets for other users are not opened"],
-    "accept.refused": [
-      "reason status client key email_from text request_id",
-      "A request was refused; `warn` where it was not the client's fault",
+    "door.refused": [
+      "reason status method path text fault faults request_id",
+      "A request was refused; `warn` where it was not the client's fault. `fault` is the first of so many",
       "like:reason",
     ],
     "pickup.taken": ["file uid", "A file of the pickup folder was accepted"],
@@ -72,7 +72,10 @@ export const logTable: readonly LogRow[] = [
       "Recipients that a dead process had in sending wait for another attempt",
       "kept",
     ],
-    "history.forgotten": ["messages", "Finished mail that was too old, or too much, went"],
+    "history.forgotten": [
+      "messages letters",
+      "Finished mail and kept bytes that were too old, or too much, went",
+    ],
     "source.capped": ["site until", "All addresses have sent there what they may today"],
     "suppress.added": ["address origin reason", "An address gets no more mail", "like:origin"],
     "suppress.removed": ["address", "It gets mail again"],
@@ -139,7 +142,7 @@ export const logTable: readonly LogRow[] = [
     "log.lines_lost": ["lines", "Nobody read the log fast enough"],
     "daemon.stopped_at_once": ["signal", "It was told twice", "kept"],
     "relay.login_refused": [
-      "host code text",
+      "host code said",
       "`error` where it will not pass by itself",
       "kept like:host",
     ],
@@ -195,7 +198,6 @@ export const logTable: readonly LogRow[] = [
     "mail.deferred": [`${ATTEMPT} attempts next_attempt_at`, "It is tried again then", "like:site"],
     "mail.delivered": [ATTEMPT, "The next server took it", "like:site"],
     "queue.stale_verdict": ["email_id n", "A verdict came whose lease was lost"],
-    "daemon.upkeep": ["job count", "A background job did something"],
   }),
 ];
 

@@ -14,6 +14,8 @@ import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addSink } from "./sink.ts";
 import { addInbox } from "./inbox.ts";
+import { addJournal } from "./journal.ts";
+import { addLog } from "./log.ts";
 import { addMailq } from "./mailq.ts";
 import { addSendmail } from "./sendmail/command.ts";
 import { CommandFailure } from "./target.ts";
@@ -82,6 +84,8 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addExplain(program, deps);
   addTrace(program, deps);
   addTail(program, deps);
+  addJournal(program, deps);
+  addLog(program, deps);
   addSuppress(program, deps);
   addDns(program, deps);
   addReload(program, deps);

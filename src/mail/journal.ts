@@ -7,7 +7,7 @@ export interface JournalFilter {
   readonly until?: number;
   /** First words of events, or whole ones; empty: all. */
   readonly events: readonly string[];
-  /** The last so many of what is found. */
+  /** The first so many since then; without `since` the last ones. */
   readonly limit: number;
 }
 
@@ -21,7 +21,7 @@ export interface JournalLine {
 
 export interface JournalView {
   readonly object: "list";
-  /** There was more in this time, before the first of them. */
+  /** There was more in this time. */
   readonly has_more: boolean;
   /** Oldest first. */
   readonly data: readonly JournalLine[];

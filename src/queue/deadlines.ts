@@ -36,6 +36,14 @@ const SET_BACK_MS = 60_000;
 /** Messages that expire in one transaction. */
 const A_TURN = 200;
 
+export interface DeadlineOptions {
+  /** Told after the commit. */
+  readonly expired?: (message: MessageId, address: string, text: string) => void;
+  readonly knownMax?: number;
+}
+
+const LATE = "4.4.7 not delivered by the time that its sender set";
+
 interface Search {
   readonly which: "waiting" | "held";
   readonly after: WalkPlace | null;
@@ -47,7 +55,7 @@ const FROM_START: Search = { which: "waiting", after: null, atMono: 0 };
 export function createDeadlines(
   store: Pick<QueueStore, "walk" | "recipients" | "expiresAt" | "settle">,
   lulls: Pick<Lulls, "leapt">,
-  knownMax = KNOWN_MAX,
+  { expired = () => {}, knownMax = KNOWN_MAX }: DeadlineOptions = {},
 ): Deadlines {
   const heap = createHeap<MessageId>();
   const known = new Set<MessageId>();
@@ -109,12 +117,13 @@ export function createDeadlines(
     if (expiresAt > wall) return learn(message, expiresAt);
     const happening: Happening = { kind: "expired", at: wall, counted: false };
     const event = eventOf[happening.kind];
-    for (const { n, state } of store.recipients(message)) {
+    for (const { n, state, address } of store.recipients(message)) {
       const next = state.at === "sending" ? null : after(state, happening);
       if (next === null) continue;
-      const step = note(wall, "expired", "4.4.7 not delivered by the time that its sender set");
-      if (store.settle({ message, n, claim: null, next, step, event, at: wall }))
-        turn.ended.push("expired");
+      const step = note(wall, "expired", LATE);
+      if (!store.settle({ message, n, claim: null, next, step, event, at: wall })) continue;
+      turn.ended.push("expired");
+      turn.afterwards.push(() => expired(message, address, LATE));
     }
   };
 

@@ -10,6 +10,7 @@ import type { Measure } from "./measure.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { windowNow } from "./launch.ts";
 import type { Site, Sites } from "./site.ts";
+import type { Telling } from "./telling.ts";
 import { wantsRefill } from "./window.ts";
 
 export interface LandingDeps {
@@ -19,6 +20,7 @@ export interface LandingDeps {
   readonly measure: Measure;
   readonly admission: Admission;
   readonly alerts: Alerts;
+  readonly telling: Telling;
   readonly expect: (site: Site) => void;
 }
 
@@ -28,7 +30,7 @@ export interface Landing {
 }
 
 export function createLanding(deps: LandingDeps): Landing {
-  const { sites, flights, policy, measure, admission, alerts, expect } = deps;
+  const { sites, flights, policy, measure, admission, alerts, telling, expect } = deps;
 
   const count = ({ flight, verdict }: Report, state: RecipientState, now: Instant): void => {
     measure.verdict(flight.site.name, verdict);
@@ -49,7 +51,10 @@ export function createLanding(deps: LandingDeps): Landing {
         if (report === undefined || state === undefined) continue;
         const { verdict, flight, place } = report;
         if (flight.claims[place] === verdict.claim) flights.land(flight, place);
-        if (state !== null) count(report, state, now);
+        if (state !== null) {
+          count(report, state, now);
+          telling.tell(report, state);
+        }
         const { site } = flight;
         if (!site.starving || !wantsRefill(site, windowNow(flights, policy))) continue;
         site.starving = false;

@@ -1,6 +1,8 @@
 // What a verdict says of its site counts at once, not at the commit: the next claim must know it. What it says of our own line goes
 // before: a site is not to blame for that.
-import type { Log } from "../base/log.ts";
+import { iso } from "../base/clock.ts";
+import type { Log, LogFields } from "../base/log.ts";
+import { unpackTimeline } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Instant } from "./duetime.ts";
 import type { Flight } from "./flight.ts";
@@ -36,12 +38,21 @@ export function createLearn(deps: LearningDeps): Learn {
     const { rule } = site;
     const change = learnFrom(site, verdict, { alone, probe, now, roll });
     if (change !== null) {
-      const why = site.rule === "" ? {} : { rule: site.rule };
-      log("info", `queue.site_${change}`, { site: site.name, ...why });
+      log("info", `queue.site_${change}`, { site: site.name, ...whyOf(site, verdict, change) });
       if (rule !== "" || site.rule !== "") deps.rested();
       measure.paused(site.name, change === "paused");
     }
     expect(site);
     return false;
   };
+}
+
+/** With the server's words, or ours. */
+function whyOf(site: Site, verdict: Verdict, change: "paused" | "resumed"): LogFields {
+  const rule = site.rule === "" ? undefined : site.rule;
+  if (change === "resumed") return { rule };
+  const step = unpackTimeline(verdict.step).find((one) => one.kind === "attempt");
+  const { host, phase, code = 0, enhanced, text } = step ?? {};
+  const words = { host, phase, code: code === 0 ? undefined : code, enhanced, text };
+  return { rule, until: iso(site.pausedUntil), class: verdict.class, ...words };
 }

@@ -1,6 +1,6 @@
 // What the queue engine is given and what it offers: the whole of what other rooms, by way of roles/, may say to it.
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { Log, LogGate } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
@@ -36,6 +36,8 @@ export interface QueueDeps {
   readonly policy: QueuePolicy;
   readonly meter: Meter;
   readonly log: Log;
+  /** Whether a line of this kind is wanted; without it none that is a line a message. */
+  readonly logs?: LogGate;
   /** What is on the disk is not known any more: the process must end. */
   readonly fatal: (text: string) => void;
   /** Spool files that nothing needs any more. */

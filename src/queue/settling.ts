@@ -24,6 +24,8 @@ export interface SettlingDeps {
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
   readonly suppressing: Suppressing;
+  /** Told of what dead processes left, once all of it is taken back. */
+  readonly recovered?: (recipients: number) => void;
 }
 
 /** All inside a transaction. */
@@ -41,6 +43,8 @@ const ORPHANS_A_TURN = 500;
 
 export function createSettling(deps: SettlingDeps): Settling {
   const { store, sites, flights, policy, deadlines, roll, expect } = deps;
+  /** Recipients that dead processes had left in sending. */
+  let orphaned = 0;
 
   const waitsAt = (site: Site, lane: Leased["priority"], state: RecipientState): void => {
     if (state.at !== "queued" && state.at !== "deferred") return;
@@ -103,6 +107,10 @@ export function createSettling(deps: SettlingDeps): Settling {
       const { claimBase } = store.facts;
       const found = store.leases({ claimMax: claimBase, now: 0, limit: ORPHANS_A_TURN });
       for (const lease of found) loseFound(turn, lease, "the process that had it ended");
+      turn.afterwards.push(() => {
+        orphaned += found.length;
+        if (found.length < ORPHANS_A_TURN && orphaned > 0) deps.recovered?.(orphaned);
+      });
       return found.length === ORPHANS_A_TURN;
     },
     overdue(turn, grounded) {

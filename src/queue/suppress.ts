@@ -60,6 +60,7 @@ export interface Suppressing {
 export function createSuppressing(
   store: Pick<QueueStore, "suppress" | "suppression" | "anySuppressed">,
   policy: Pick<QueuePolicy, "suppressBounces">,
+  added: (address: string, reason: string) => void = () => {},
 ): Suppressing {
   return {
     isNeeded: store.anySuppressed,
@@ -69,13 +70,11 @@ export function createSuppressing(
     },
     bounced(verdict, address, at) {
       if (!policy.suppressBounces || !suppresses(verdict, address)) return;
-      store.suppress({
-        address: suppressionKey(address),
-        origin: "bounce",
-        source: verdict.message,
-        reason: replyOf(verdict.step),
-        at,
-      });
+      const key = suppressionKey(address);
+      const reason = replyOf(verdict.step);
+      const source = verdict.message;
+      const stood = store.suppress({ address: key, origin: "bounce", source, reason, at });
+      if (stood === undefined) added(key, reason);
     },
   };
 }

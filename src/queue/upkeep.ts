@@ -15,6 +15,7 @@ const FORGET_MESSAGES = 200;
 const FADE_LETTERS = 100;
 /** Requests with an idempotency key that are forgotten in one transaction. */
 const TRIM_REQUESTS = 500;
+const TELL_EVERY_MS = 600_000;
 /** A request is known again for a day (INTERFACE 5), or until all of them take this share of the history's bytes. */
 const ONCE_MS = 24 * 3_600_000;
 const ONCE_SHARE = 0.25;
@@ -43,6 +44,7 @@ export function createUpkeep(deps: {
 }): Upkeep {
   const { store, clock } = deps;
   let { limits } = deps;
+  const done = countForgotten(deps);
   const hasLeapt = createLeapWatch(clock);
   const trimOnces = (): boolean => {
     const now = clock.now();
@@ -66,14 +68,16 @@ export function createUpkeep(deps: {
     // Bytes that are only kept go before the history that tells of them.
     const oldestFirst = tooLarge && keptBytes > 0;
     const before = clock.now() - (tooLarge && !oldestFirst ? 0 : limits.historyMs);
+    let messages = 0;
+    let letters = 0;
     const removed = store.transaction(() => {
       const onces = trimOnces();
-      return (
-        store.forget(before, FORGET_MESSAGES) === FORGET_MESSAGES ||
-        store.fade(oldestFirst ? Infinity : clock.now(), FADE_LETTERS) === FADE_LETTERS ||
-        onces
-      );
+      messages = store.forget(before, FORGET_MESSAGES);
+      if (messages < FORGET_MESSAGES)
+        letters = store.fade(oldestFirst ? Infinity : clock.now(), FADE_LETTERS);
+      return messages === FORGET_MESSAGES || letters === FADE_LETTERS || onces;
     });
+    if (removed.kind === "committed") done.add(messages, letters);
     if (removed.kind === "failed") deps.log("warn", "history.kept", { text: removed.text });
     shrinking = store.tidy();
     const left = removed.kind === "committed" && removed.value;
@@ -92,6 +96,24 @@ export function createUpkeep(deps: {
   return {
     configure: (next) => void (limits = next),
     stop: () => timer.cancel(),
+  };
+}
+
+/** In one line now and then, since it goes on all day. */
+function countForgotten({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  let messages = 0;
+  let letters = 0;
+  let toldAtMono = -Infinity;
+  return {
+    add(moreMessages: number, moreLetters: number): void {
+      messages += moreMessages;
+      letters += moreLetters;
+      const mono = clock.monotonicMs();
+      if (messages + letters === 0 || mono - toldAtMono < TELL_EVERY_MS) return;
+      log("info", "history.forgotten", { messages, letters });
+      messages = letters = 0;
+      toldAtMono = mono;
+    },
   };
 }
 

@@ -28,6 +28,7 @@ import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
 import { createSites, type Site } from "./site.ts";
 import { createSuppressing } from "./suppress.ts";
+import { createTelling } from "./telling.ts";
 import { createWaits } from "./waits.ts";
 import { createWithdrawals } from "./withdraw.ts";
 
@@ -65,7 +66,8 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     askAnew: routes.askAnew,
     onChange: deps.onUplink ?? (() => {}),
   });
-  const deadlines = createDeadlines(store, lulls);
+  const telling = createTelling(log, deps.logs ?? (() => false), store.facts.tag);
+  const deadlines = createDeadlines(store, lulls, telling);
   const alerts = createAlerts(log);
   const rests = createRests(store, sites, (site) => measure.paused(site, true));
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
@@ -89,7 +91,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   };
   const { reopened } = admission;
   const kept = { store, sites, flights, routes, lulls, deadlines };
-  const suppressing = createSuppressing(store, policy);
+  const suppressing = createSuppressing(store, policy, telling.suppressed);
   const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist, suppressing };
   return {
     alerts,
@@ -108,12 +110,12 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     outage,
     rests,
     learn: createLearn({ outage, measure, log, roll, expect, rested: rests.changed }),
-    landing: createLanding({ sites, flights, policy, measure, admission, alerts, expect }),
+    landing: createLanding({ ...shared, measure, admission, alerts, telling }),
     accepting: createAccepting({
       ...{ store, admission, intake: createIntake(shared), dropSpool: deps.dropSpool },
       taken: ({ head }) => void (outage.holds() && waits.admitted(head)),
     }),
-    settling: createSettling(shared),
+    settling: createSettling({ ...shared, recovered: telling.recovered }),
     dispatcher: createDispatcher({
       ...shared,
       held: outage.holds,

@@ -96,14 +96,15 @@ export function openJournal(options: {
   };
 }
 
-/** From the oldest on. */
 export function viewOf(text: string, filter: JournalFilter): JournalView {
   const found: JournalLine[] = [];
   for (const row of text.split("\n")) {
     const line = lineOf(row);
     if (line !== undefined && matches(line, filter)) found.push(line);
   }
-  const data = found.slice(-Math.min(filter.limit, LIST_MAX));
+  const limit = Math.min(filter.limit, LIST_MAX);
+  // Who names a moment wants to see what happened then, and who names none, what happened last.
+  const data = filter.since === undefined ? found.slice(-limit) : found.slice(0, limit);
   return { object: "list", has_more: found.length > data.length, data };
 }
 

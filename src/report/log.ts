@@ -1,24 +1,13 @@
-// How a log line looks: one JSON object a line for machines, or aligned, coloured text on a terminal. Fields may hold what a remote
-// server or a caller chose, so nothing of them reaches a terminal or a line's structure unescaped.
+// Which log lines are written, and in which of their two forms (base/logLine.ts).
 import type { Clock } from "../base/clock.ts";
-import {
-  createLogGate,
-  type Log,
-  type LogFields,
-  type LogGate,
-  type LogLevel,
-  type LogLevels,
-} from "../base/log.ts";
-import { humanBytes, humanDuration } from "../base/human.ts";
+import { createLogGate, type Log, type LogGate, type LogLevels } from "../base/log.ts";
+import { jsonLine, prettyLine } from "../base/logLine.ts";
 
 export interface LogWriter {
   readonly log: Log;
   /** Other lines from now on. */
   logFrom(levels: LogLevels): void;
 }
-
-/** A longer text is cut: a line of the log is read, not parsed for content. */
-const TEXT_MAX = 2000;
 
 export function createLogWriter(deps: {
   readonly clock: Pick<Clock, "now">;
@@ -28,7 +17,7 @@ export function createLogWriter(deps: {
   readonly write: (line: string) => void;
 }): LogWriter {
   let isWanted: LogGate = createLogGate(deps.levels);
-  const format = deps.format === "json" ? jsonLine : prettyLine(deps.color);
+  const format = deps.format === "json" ? jsonLine : prettyLine({ color: deps.color });
   return {
     log(level, event, fields = {}) {
       if (!isWanted(level, event)) return;
@@ -36,72 +25,4 @@ export function createLogWriter(deps: {
     },
     logFrom: (levels) => void (isWanted = createLogGate(levels)),
   };
-}
-
-/** Keys in a fixed order: time, level, event, then the fields as they were given. */
-export function jsonLine(time: string, level: LogLevel, event: string, fields: LogFields): string {
-  const line: Record<string, unknown> = { time, level, event };
-  for (const [key, value] of Object.entries(fields)) {
-    // A field may not take the place of what every line has.
-    const name = key in line ? `${key}_` : key;
-    line[name] = typeof value === "string" ? cut(value).toWellFormed() : value;
-  }
-  // JSON leaves DEL and the C1 controls as they are, which some terminals obey.
-  return `${escapeControls(JSON.stringify(line))}\n`;
-}
-
-/** SGR codes of a terminal (ECMA-48 8.3.117). */
-const codes = { debug: 2, info: 32, warn: 33, error: 31, dim: 2, bold: 1 } as const;
-
-/** As wide as most keys; a longer one only shifts its own line. */
-const EVENT_WIDTH = 18;
-
-export function prettyLine(color: boolean) {
-  const paint = (name: keyof typeof codes, text: string): string =>
-    color ? `\x1b[${codes[name]}m${text}\x1b[0m` : text;
-  return (time: string, level: LogLevel, event: string, fields: LogFields): string => {
-    const name = paint("bold", event);
-    let line = `${paint("dim", time.slice(11, 23))} ${paint(level, level.padEnd(5))} ${name}`;
-    const shown = Object.entries(fields).filter(([key, value]) => isShown(key, value));
-    if (shown.length > 0) line += " ".repeat(Math.max(0, EVENT_WIDTH - event.length));
-    for (const [key, value] of shown)
-      line += ` ${paint("dim", `${key}=`)}${prettyValue(key, value)}`;
-    const { more } = fields;
-    if (more !== undefined) line += ` ${paint("dim", `(${String(more)} more like it)`)}`;
-    return `${line}\n`;
-  };
-}
-
-type Value = string | number | boolean | null | undefined;
-
-function isShown(key: string, value: Value): boolean {
-  return value !== undefined && value !== null && value !== "" && key !== "more";
-}
-
-const PLAIN = /^[A-Za-z0-9_.:/@+,%*[\]=-]+$/;
-
-function prettyValue(key: string, value: Value): string {
-  if (typeof value === "number") return prettyNumber(key, value);
-  if (typeof value !== "string") return String(value);
-  const text = cut(value).toWellFormed();
-  return PLAIN.test(text) ? text : escapeControls(JSON.stringify(text));
-}
-
-/** By the unit that ends its name: durations and sizes as people say them. */
-function prettyNumber(key: string, value: number): string {
-  if (key.endsWith("_ms")) return humanDuration(value);
-  if (key.endsWith("_s")) return humanDuration(value * 1000);
-  return key.endsWith("_bytes") ? humanBytes(value) : String(value);
-}
-
-function cut(text: string): string {
-  return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
-}
-
-/** Also the marks that turn the direction of writing, with which a line can be made to show something else. */
-function escapeControls(json: string): string {
-  return json.replace(
-    /[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -1,13 +1,17 @@
 // What went through, in one line now and then: so that the journal shows when deliveries stopped, and whether there was anything to
 // deliver. An idle daemon says nothing.
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { Log, LogFields } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
 
 const EVERY_MS = 5 * 60_000;
 
 export interface Traffic {
   hear(samples: readonly Sample[]): void;
+  /** Something turned: what went through before it is told apart. */
+  split(): void;
+  /** What the next line will say, as far as it is known. */
+  soFar(): LogFields;
   /** What is left to say, before the end. */
   close(): void;
 }
@@ -35,12 +39,18 @@ export function createTraffic(deps: {
   const waiting = new Map<string, number>();
   const oldest = new Map<string, number>();
 
+  const waits = (): number => [...waiting.values()].reduce((all, one) => all + one, 0);
+
+  const soFar = (): LogFields => ({
+    for_s: Math.round((clock.monotonicMs() - fromMs) / 1000),
+    ...counts,
+    waiting: waits(),
+    oldest_s: waits() === 0 ? 0 : Math.round(Math.max(0, ...oldest.values())),
+  });
+
   const tell = (): void => {
-    const sum = [...waiting.values()].reduce((all, one) => all + one, 0);
-    const forS = Math.round((clock.monotonicMs() - fromMs) / 1000);
-    const isQuiet = sum === 0 && Object.values(counts).every((count) => count === 0);
-    const oldest_s = sum === 0 ? 0 : Math.round(Math.max(0, ...oldest.values()));
-    if (!isQuiet) log("info", "daemon.traffic", { for_s: forS, ...counts, waiting: sum, oldest_s });
+    const isQuiet = waits() === 0 && Object.values(counts).every((count) => count === 0);
+    if (!isQuiet) log("info", "daemon.traffic", soFar());
     counts = { ...none };
     fromMs = clock.monotonicMs();
   };
@@ -59,6 +69,11 @@ export function createTraffic(deps: {
   };
 
   return {
+    soFar,
+    split() {
+      timer.cancel();
+      again();
+    },
     hear(samples) {
       for (const sample of samples) {
         const { name, labels } = sample;

@@ -1,6 +1,6 @@
 // The door's thread: starts the others, joins them by channels, serves HTTP, and ends all in the right order.
 import { join } from "node:path";
-import { type EpochMs, systemClock } from "../base/clock.ts";
+import { type EpochMs, iso, systemClock } from "../base/clock.ts";
 import type { Log, LogLevels } from "../base/log.ts";
 import { createMeter, type Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
@@ -74,8 +74,10 @@ export interface DaemonIo {
 export async function runDaemon(config: Config, given: DaemonIo): Promise<number> {
   const journal = createJournaling({
     ...{ clock: systemClock, levels: config.logLevel, write: given.log },
+    turning: () => traffic.split(),
   });
   const { log } = journal;
+  const traffic = createTraffic({ clock: systemClock, log });
   const io: DaemonIo = { ...given, log };
   // Before anything is begun that must be ended in order.
   const told = stopSignal(log);
@@ -94,7 +96,6 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
   });
   const figures = createFigures({ clock: systemClock });
   const metrics = withFigures(counted, figures);
-  const traffic = createTraffic({ clock: systemClock, log });
   const hear = createHearing(journal.hear, metrics, traffic);
   const queue = createQueueThread({
     start: { role: "queue", config, workers: config.workers },
@@ -214,20 +215,10 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     await queue.stop();
     return signing;
   }
-  const reader = createReaderThread({
-    config,
-    clock,
-    log,
-    hear: hear("reader"),
-    forget: () => metrics.forget("reader"),
-  });
+  const forget = (): void => metrics.forget("reader");
+  const reader = createReaderThread({ config, clock, log, hear: hear("reader"), forget });
   const logLevel = openLogLevels(parts, () => [queue, reader, fleet]);
-  const report = (): void => {
-    const samples = meter.drain();
-    parts.traffic.hear(samples);
-    metrics.add("door", samples);
-  };
-  const stopReports = reportEachSecond(clock, meter, "door", report);
+  const stopReports = reportEachSecond(clock, meter, "door", reportOf(parts, meter));
   const opened = await parts.openDoor({
     ...{ config, ready, meter, metrics, log },
     feed: follow(queue, reader.ask),
@@ -241,7 +232,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     ...{ figures: parts.figures, startedAt: parts.startedAt, uplink: queue.uplink, askSenders },
     explain: createExplain({ order: queue.order, ask: reader.ask, askSenders }),
     reload: () => reload.run(),
-    ...{ journal: parts.journal.read, logLevel },
+    ...{ journal: withTraffic(parts), logLevel },
     refusing: queue.refusing,
     domains: signing.desk,
     signs: signing.covers,
@@ -262,8 +253,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const told = { hear, forget: metrics.forget, traced: tracing.traced, attempted };
   const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
   fleet = senders;
-  const logFrom = logLevel.configure;
-  const configured = { opened, senders, queue, reader, signing, io, logFrom };
+  const configured = { opened, senders, queue, reader, signing, io, logFrom: logLevel.configure };
   const reload = reloading(config, meter, configured);
   const hangUps = onHangUp(() => void reload.run());
   tellStarted(parts, opened.url);
@@ -289,6 +279,25 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       logLevel.close();
       return queue.broken() ? exitCodes.disk : exitCodes.done;
     },
+  };
+}
+
+function reportOf({ traffic, metrics }: Furnishing, meter: Meter): () => void {
+  return () => {
+    const samples = meter.drain();
+    traffic.hear(samples);
+    metrics.add("door", samples);
+  };
+}
+
+/** What has gone through since the last line stands behind them all: the present belongs to the answer. */
+function withTraffic({ journal, traffic }: Furnishing): Journaling["read"] {
+  return async (filter) => {
+    const view = await journal.read(filter);
+    const time = iso(systemClock.now());
+    const line = { time, level: "info" as const, event: "daemon.traffic", ...traffic.soFar() };
+    const isAsked = filter.until === undefined && filter.events.length === 0 && !view.has_more;
+    return isAsked ? { ...view, data: [...view.data, line] } : view;
   };
 }
 

@@ -8,12 +8,12 @@ import {
   type LogLevels,
   showLogLevels,
 } from "../base/log.ts";
+import { jsonLine } from "../base/logLine.ts";
 import { limitLog } from "../base/logLimit.ts";
 import { isKept } from "../base/logTable.ts";
 import { type HostTag, uuidOf } from "../mail/id.ts";
 import type { JournalFilter, JournalView, LogLevelView } from "../mail/journal.ts";
 import { type Before, type Journal, openJournal } from "../report/journal.ts";
-import { jsonLine } from "../report/log.ts";
 
 export interface Journaling {
   /** Of the door itself. */
@@ -34,6 +34,8 @@ export function createJournaling(deps: {
   readonly clock: Pick<Clock, "now" | "after">;
   readonly levels: LogLevels;
   readonly write: Log;
+  /** Told before a line that says that mail stands still, or flows again. */
+  readonly turning?: () => void;
 }): Journaling {
   const { clock, write } = deps;
   let isWanted = createMakingGate(deps.levels);
@@ -42,6 +44,7 @@ export function createJournaling(deps: {
   const early: string[] = [];
 
   const hear: Log = (level, event, fields = {}) => {
+    if (turns.has(event)) deps.turning?.();
     const named = namedBy(fields, tag);
     write(level, event, named);
     if (!isKept(event)) return;
@@ -74,6 +77,11 @@ export function createJournaling(deps: {
     },
   };
 }
+
+const turns: ReadonlySet<string> = new Set([
+  ...["uplink.down", "uplink.up", "queue.disk_low", "queue.disk_ok", "queue.disk_full"],
+  ...["queue.disk_recovered", "queue.order"],
+]);
 
 /** Threads know messages by number; outside they have an id. */
 function namedBy(fields: LogFields, tag: HostTag | undefined): LogFields {

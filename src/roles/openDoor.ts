@@ -15,7 +15,7 @@ import type { WebhookRecord } from "../mail/webhook.ts";
 import type { Figures } from "../report/figures.ts";
 import type { Follower } from "../report/follow.ts";
 import type { Metrics } from "../report/metrics.ts";
-import { createRefuse, type Refuse } from "../submit/answer.ts";
+import { createRefuse, logRefusal, type Refuse } from "../submit/answer.ts";
 import { createGate } from "../submit/auth.ts";
 import { guardDoor } from "../submit/clients.ts";
 import { keepRoom } from "../submit/crowd.ts";
@@ -124,7 +124,7 @@ export async function openDoor(deps: {
     residentBytes: process.memoryUsage.rss,
     sites: createSites({ ...deps, clock: systemClock, rates: deps.figures.siteRates }),
   });
-  const refuse = refuseOf(deps.meter);
+  const refuse = refuseOf(deps.meter, deps.log);
   const doorOf = ({ hostname, ...next }: Config): Door => {
     return createDoor({
       accept,
@@ -229,10 +229,12 @@ export async function openDoor(deps: {
   }
 }
 
-function refuseOf(meter: Meter): Refuse {
-  return createRefuse(systemRandom, ({ name: reason }) =>
-    meter.counter("postrider_rejected_total", { reason }).add(),
-  );
+function refuseOf(meter: Meter, log: Log): Refuse {
+  const note = logRefusal(log);
+  return createRefuse(systemRandom, (problem, request, id) => {
+    meter.counter("postrider_rejected_total", { reason: problem.name }).add();
+    note(problem, request, id);
+  });
 }
 
 /** Requests that are open may come to their end, within bounds. */

@@ -76,7 +76,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const keyed = watchKeys({ store, clock, log, fatal, tell });
   const queue = createQueue({
     ...{ store: keyed.depths.store, depths: keyed.depths },
-    ...{ clock, random: systemRandom, sources, meter, log, fatal },
+    ...{ clock, random: systemRandom, sources, meter, log, logs: thread.logs, fatal },
     ...{ routeFor: routing.routeFor, ownRelays: routing.ownRelays, signs: routing.signs },
     ...{ send: senders.send, recall: senders.recall },
     workers: start.workers,
@@ -117,7 +117,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   };
   const handlers: Handlers<Command | Configure> = {
     configure,
-    ...queueHandlers(queue),
+    ...queueHandlers(queue, { log, tag: store.facts.tag }),
     ...explainHandlers({ queue, store, routing, sources, clock }),
     ...dnsHandlers(routing.dns, clock),
     ...keyed.handlers,

@@ -1,4 +1,5 @@
 // Answers on the wire: JSON written by hand where it is hot, CBOR for whoever speaks it, problems in one place.
+import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { encodeCbor } from "./cbor.ts";
 import { type Problem, problemBody, problemHeaders, statusOf } from "./problem.ts";
@@ -33,11 +34,15 @@ const REQUEST_ID_BYTES = 9;
 
 export type Refuse = (request: Request, problem: Problem) => Response;
 
-export function createRefuse(random: Random, count: (problem: Problem) => void): Refuse {
+/** `count` is told of each refusal, with the request and the id that its answer names. */
+export function createRefuse(
+  random: Random,
+  count: (problem: Problem, request: Request, id: string) => void,
+): Refuse {
   return (request, problem) => {
-    count(problem);
-    const id = Buffer.from(random.bytes(REQUEST_ID_BYTES)).toString("base64url");
-    const body = problemBody(problem, pathOf(request.url), `req_${id}`);
+    const id = `req_${Buffer.from(random.bytes(REQUEST_ID_BYTES)).toString("base64url")}`;
+    count(problem, request, id);
+    const body = problemBody(problem, pathOf(request.url), id);
     const headers = problemHeaders(problem);
     const status = statusOf(problem.name);
     if (wantsCbor(request)) {
@@ -46,6 +51,21 @@ export function createRefuse(random: Random, count: (problem: Problem) => void):
     }
     headers["content-type"] = "application/problem+json";
     return new Response(JSON.stringify(body), { status, headers });
+  };
+}
+
+/** How a refusal is logged: who looks for nothing (404) or comes by a wrong road is not worth a line. */
+export function logRefusal(log: Log): (problem: Problem, request: Request, id: string) => void {
+  return ({ name, detail, faults = [] }, { method, url }, id) => {
+    const status = statusOf(name);
+    if (status === 404 || status === 405) return;
+    const [first] = faults;
+    log(status >= 500 ? "warn" : "info", "door.refused", {
+      ...{ reason: name, status, method, path: pathOf(url), text: detail },
+      ...(first === undefined ? {} : { fault: `${first.pointer} ${first.detail}` }),
+      ...(faults.length > 1 ? { faults: faults.length } : {}),
+      request_id: id,
+    });
   };
 }
 

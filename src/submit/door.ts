@@ -11,7 +11,7 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Dialect } from "./accepted.ts";
-import { type Refuse, answer, createRefuse } from "./answer.ts";
+import { type Refuse, answer, createRefuse, logRefusal } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
 import { addKeys, type KeysDeps } from "./keys.ts";
 import { sendBatch } from "./batch.ts";
@@ -137,9 +137,11 @@ type Env = { Bindings: Peer };
 export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[] } {
   const gate = createGate(deps);
   // A series is made when its reason first occurs: reasons are few and fixed.
-  const refuse = createRefuse(deps.random, (problem) =>
-    deps.meter.counter("postrider_rejected_total", { reason: problem.name }).add(),
-  );
+  const note = logRefusal(deps.log);
+  const refuse = createRefuse(deps.random, (problem, request, id) => {
+    deps.meter.counter("postrider_rejected_total", { reason: problem.name }).add();
+    note(problem, request, id);
+  });
   const app = new Hono<Env>();
 
   const fail = createFail(refuse, deps.log);

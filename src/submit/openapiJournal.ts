@@ -17,7 +17,10 @@ const filter = z.object({
     .string()
     .optional()
     .meta({ description: "Keys of the log, or their first words; several with commas between." }),
-  limit: z.string().optional().meta({ description: "The last so many of them: 1 to 1000 (200)." }),
+  limit: z
+    .string()
+    .optional()
+    .meta({ description: "The first so many since then, or the last ones: 1 to 1000 (200)." }),
 });
 
 const level = z

@@ -236,7 +236,7 @@ test("of more limits than are remembered the earliest are known, and the others 
       settle: ({ message }) => (expired.push(message), waiting.delete(message)),
     },
     { leapt: () => 0 },
-    64,
+    { knownMax: 64 },
   );
   const due = new Map(waiting);
   for (let wall = 0, mono = 0; wall <= 1010; wall++)

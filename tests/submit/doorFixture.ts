@@ -129,7 +129,10 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       meter,
       metrics: () => ({ type: "text/plain", text: "# nothing\n" }),
       version: "0.0.0-test",
-      log: (_level, event, fields) => void fixture.logged.push(`${event} ${fields?.["error"]}`),
+      log(level, event, fields) {
+        // What is refused is told too, and is no fault.
+        if (level === "error") fixture.logged.push(`${event} ${fields?.["error"]}`);
+      },
       ...change,
     }),
     post: async (path, body, headers = {}) =>

@@ -1,0 +1,38 @@
+// What an operator did, for the log: of all that can explain why mail stands still it is asked for first.
+import type { Log } from "../../base/log.ts";
+import type { CommandAnswer, QueueVerb, SuppressCommand, Which } from "../../mail/command.ts";
+import { type HostTag, uuidOf } from "../../mail/id.ts";
+import type { SuppressionView } from "../../mail/suppression.ts";
+
+export function tellOrder(verb: QueueVerb, answer: CommandAnswer, log: Log, tag: HostTag): void {
+  const done = answer.kind === "done" ? answer.value : null;
+  if (verb.do === "suppress.add" || verb.do === "suppress.remove") {
+    const event = verb.do === "suppress.add" ? "suppress.added" : "suppress.removed";
+    // What stood already, or was not there, has not changed.
+    for (const row of (done ?? []) as readonly (Row | null)[])
+      if (row !== null && row.added !== false)
+        log("info", event, { address: row.email, origin: row.origin, reason: row.reason });
+    return;
+  }
+  if (verb.do === "suppress.report") return;
+  const name = nameOf(verb, tag);
+  log("info", "queue.order", {
+    verb: verb.do.slice("queue.".length),
+    ...name,
+    answer: answer.kind,
+  });
+}
+
+type Row = Pick<SuppressionView, "email" | "origin"> & {
+  readonly added?: boolean;
+  readonly reason?: string | null;
+};
+
+type Ordered = Exclude<QueueVerb, SuppressCommand>;
+
+function nameOf(verb: Ordered, tag: HostTag): { readonly by: string; readonly name: string } {
+  if ("message" in verb) return { by: "message", name: uuidOf(verb.message, tag) };
+  const span: Which = "span" in verb ? verb.span : verb.which;
+  if (span.by === "message") return { by: "message", name: uuidOf(span.message, tag) };
+  return { by: span.by, name: span.by === "all" ? "" : span.name };
+}
