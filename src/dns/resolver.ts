@@ -28,7 +28,7 @@ export interface ResolverDeps extends Pick<
   readonly limits?: Partial<CacheLimits>;
 }
 
-export interface Resolver extends Pick<DnsCache, "peek" | "renew" | "flush"> {
+export interface Resolver extends Pick<DnsCache, "peek" | "renew" | "flush" | "size"> {
   readonly lookup: Lookup;
   /** As `lookup`, and how it was answered. */
   inspect<K extends RecordType>(type: K, text: string): Promise<Inspected<RecordOf[K]>>;
@@ -99,9 +99,9 @@ export function createResolver(deps: ResolverDeps): Resolver {
     return { answer: known, level: asked ? "resolver" : (kept?.level ?? "resolver") };
   }
 
-  const { peek, renew, flush } = cache;
+  const { peek, renew, flush, size } = cache;
   return {
-    ...{ lookup, inspect, peek, renew, flush },
+    ...{ lookup, inspect, peek, renew, flush, size },
     configure(next) {
       hosts = next.hosts;
       cache.resize({ entriesMax: next.entriesMax, bytesMax: next.entriesMax * ENTRY_BYTES });

@@ -99,6 +99,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   );
   report = () => {
     queue.measure();
+    routing.measure();
     gauge(thread, store, config.dataDir);
     meter.gauge("postrider_disk_reserve_bytes").set(reserveBytes);
   };

@@ -40,6 +40,8 @@ export interface Routing {
   /** How many domains are known to share each site. */
   domainsBySite(): ReadonlyMap<string, number>;
   readonly signs: NetworkSigns;
+  /** Brings the gauges up to date. */
+  measure(): void;
   /** Other resolvers from now on; what is known of the DNS stays. */
   configure(config: Config): void;
   close(): void;
@@ -145,6 +147,7 @@ export function createRouting(deps: {
       }),
       askResolver: async () => void (await upstream.ask({ type: "A", name: NEUTRAL_NAME })),
     },
+    measure: () => meter.gauge("dns_cache_entries").set(resolver.size()),
     configure(next) {
       current = next;
       lookAround();

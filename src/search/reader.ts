@@ -14,6 +14,7 @@ import { createFollow } from "./follow.ts";
 import { openIndex, openStoreReadOnly } from "./index-file.ts";
 import { createInbox } from "./inbox.ts";
 import { createList } from "./list.ts";
+import { createSearchMeasure } from "./measure.ts";
 import { createQueueView } from "./queue-view.ts";
 import { createReports } from "./report.ts";
 import { createStored } from "./stored.ts";
@@ -60,6 +61,8 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const list = createList(index.prepare, stored, tag);
   const inbox = createInbox(join(dataDir, "inbox"));
   const queue = createQueueView({ store, index, stored, lag: follow.lag });
+  const { oldestAges } = queue;
+  const measure = createSearchMeasure({ store, index, lag: follow.lag, oldestAges });
 
   const catchUp = (): void => {
     const lag = follow.lag();
@@ -151,9 +154,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
     follow: () => follow.step(clock.now()),
     lag: follow.lag,
     measure(meter) {
-      meter.gauge("postrider_search_lag_events").set(follow.lag());
-      for (const [priority, age] of Object.entries(queue.oldestAges(clock.now())))
-        meter.gauge("postrider_queue_oldest_age_seconds", { priority }).set(age ?? 0);
+      measure.tell(meter, clock.now());
     },
     close() {
       index.close();
