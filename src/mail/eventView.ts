@@ -114,6 +114,8 @@ export interface FeedEvent {
   readonly email_id: string;
   /** Addresses in wire form. */
   readonly to: readonly string[];
+  /** What the message's request carried of a trace, packed (mail/traceContext.ts); absent for none. */
+  readonly trace?: string;
   /** `EventView` as JSON, in one line. */
   readonly body: string;
 }

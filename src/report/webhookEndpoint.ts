@@ -4,7 +4,7 @@ import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
-import type { FeedPage } from "../mail/eventView.ts";
+import type { FeedEvent, FeedPage } from "../mail/eventView.ts";
 import type { FeedQuery } from "../mail/query.ts";
 import {
   type HookAttempt,
@@ -21,6 +21,7 @@ import { createHookNotes } from "./webhookNotes.ts";
 import { outcomeOf, REPLY_BYTES_KEPT, wordsOf } from "./webhookOutcome.ts";
 import { isHopeless, nextAttemptAt } from "./webhookSchedule.ts";
 import { signedHeaders } from "./webhookSigning.ts";
+import type { HookTracing } from "./webhookTrace.ts";
 import { createHookWindow, type HookItem } from "./webhookWindow.ts";
 
 export interface EndpointDeps {
@@ -30,8 +31,9 @@ export interface EndpointDeps {
   readonly tag: string;
   readonly userAgent: string;
   post(ask: WebPost): Promise<WebReply>;
-  /** The event's JSON; null: it is no longer kept; undefined: not to be had now. */
-  bodyOf(event: number): Promise<string | null | undefined>;
+  /** Null: it is no longer kept; undefined: not to be had now. */
+  eventOf(event: number): Promise<Pick<FeedEvent, "body" | "trace"> | null | undefined>;
+  readonly tracing?: HookTracing | undefined;
   /** False: no request more may leave now. It is given back by `free`. */
   seize(inFlight: number): boolean;
   free(): void;
@@ -128,11 +130,15 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     // The filter may have changed since it was read; what was asked for by hand goes all the same.
     if (!item.parked && types !== null && !types.some((type) => type === item.type))
       return window.settle(item);
-    const body = item.body ?? (await deps.bodyOf(item.event));
+    const { body } = item;
+    const found = body === null ? await deps.eventOf(item.event) : { body, trace: item.trace };
     if (closed) return;
-    if (body === undefined) return window.unsend(item);
-    if (body === null) return giveUp(item, "The event is no longer kept.");
-    const fit = fitBody(body);
+    if (found === undefined) return window.unsend(item);
+    if (found === null) return giveUp(item, "The event is no longer kept.");
+    const fit = fitBody(found.body);
+    const { event, type, email, tries } = item;
+    const { trace = null } = found;
+    const traced = deps.tracing?.begin({ event, type, email, tries, trace }, record) ?? null;
     const at = clock.now();
     const startedMs = clock.monotonicMs();
     const reply = await deps.post({
@@ -140,6 +146,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       headers: {
         "Content-Type": "application/json",
         "User-Agent": deps.userAgent,
+        ...traced?.headers,
         ...signedHeaders(hookEventId(item.event, deps.tag), fit, record.secrets, at),
       },
       body: Buffer.from(fit),
@@ -154,7 +161,9 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       return window.unsend(item);
     const status = reply.kind === "reply" ? reply.status : 0;
     const durationMs = Math.round(clock.monotonicMs() - startedMs);
-    conclude(item, reply, { at, status, durationMs, text: wordsOf(reply) });
+    const attempt = { at, status, durationMs, text: wordsOf(reply) };
+    traced?.ended(attempt);
+    conclude(item, reply, attempt);
   }
 
   function conclude(item: HookItem, reply: WebReply, attempt: HookAttempt): void {

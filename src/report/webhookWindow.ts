@@ -10,6 +10,8 @@ export interface HookItem {
   readonly email: string;
   /** Null: it must be read again. */
   body: string | null;
+  /** As in `FeedEvent`. */
+  readonly trace: string | undefined;
   tries: number;
   dueAt: EpochMs;
   /** It has a row of its own, so that the cursor may pass it. */
@@ -98,10 +100,11 @@ export function createHookWindow(cursor: number): HookWindow {
   return {
     add(events, upTo) {
       const blocked: HookItem[] = [];
-      for (const { id, type, email_id, body } of events) {
+      for (const { id, type, email_id, body, trace } of events) {
         if (parked.has(id)) continue;
         const item: HookItem = {
-          ...{ event: id, type, email: email_id, body, tries: 0, dueAt: 0, parked: false },
+          ...{ event: id, type, email: email_id, body, trace },
+          ...{ tries: 0, dueAt: 0, parked: false },
         };
         fresh.set(id, item);
         const first = lanes.get(email_id)?.[0];
@@ -116,7 +119,8 @@ export function createHookWindow(cursor: number): HookWindow {
         const known = parked.get(event) ?? fresh.get(event);
         if (known !== undefined) again(known, dueAt, tries);
         else {
-          const item: HookItem = { event, type, email, body: null, tries, dueAt, parked: true };
+          const unread = { body: null, trace: undefined, parked: true };
+          const item: HookItem = { event, type, email, tries, dueAt, ...unread };
           parked.set(event, item);
           enter(item);
         }

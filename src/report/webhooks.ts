@@ -14,6 +14,7 @@ import {
   WEBHOOKS_MAX,
 } from "../mail/webhook.ts";
 import type { WebPost, WebReply } from "../web/client.ts";
+import type { HookTracing } from "./webhookTrace.ts";
 import { createHookEndpoint, type HookEndpoint } from "./webhookEndpoint.ts";
 
 export interface WebhookDeps {
@@ -27,6 +28,8 @@ export interface WebhookDeps {
   readonly order: Order;
   readonly ask: (query: Query) => Promise<Answer>;
   post(ask: WebPost): Promise<WebReply>;
+  /** Absent: what is sent says nothing of traces. */
+  readonly tracing?: HookTracing;
   /** How often it looks; shorter than any wait that is promised. */
   readonly tickMs?: number;
 }
@@ -82,11 +85,11 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     const endpoint = createHookEndpoint(
       {
         ...deps,
-        async bodyOf(event) {
+        async eventOf(event) {
           const page = await feed({ after: event - 1, limit: 1 });
           if (page === undefined) return undefined;
           const [found] = page.events;
-          return found?.id === event ? found.body : null;
+          return found?.id === event ? found : null;
         },
         seize(inFlight) {
           if (closing) return false;

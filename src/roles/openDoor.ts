@@ -117,7 +117,7 @@ export async function openDoor(deps: {
   const room = keepRoom(deps.accept, () => http?.open() ?? 0);
   const accept = telemetry.watch(book.account(room));
   const web = createWeb(config, deps.order, deps.log);
-  const webhooks = openWebhooks({ ...deps, web, version });
+  const webhooks = openWebhooks({ ...deps, web, version, tracing: telemetry.hooks });
   const figures = createFiguresDesk({
     ...{ ...deps, health, version, clock: systemClock },
     config: () => config,

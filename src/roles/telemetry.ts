@@ -15,17 +15,19 @@ import type { Metrics } from "../report/metrics.ts";
 import { createMetricsPush, type MetricsPush } from "../report/metricsPush.ts";
 import { createOtlp } from "../report/otlp.ts";
 import { createSpanQueue, type SpanQueue } from "../report/spanQueue.ts";
+import { createHookTracing, type HookTracing } from "../report/webhookTrace.ts";
 import { createTraces, type Traces } from "../report/traces.ts";
 import { createTrust } from "../route/trust.ts";
 import { createWebClient, type WebClient } from "../web/client.ts";
 import type { Attempted } from "./protocol.ts";
-import { authoritiesOf } from "./settings.ts";
+import { authoritiesOf, samplingOf } from "./settings.ts";
 import { resolveBy } from "./web.ts";
 
 export interface Telemetry {
   /** The same, and what was accepted is remembered for a while. */
   watch(accept: Accept): Accept;
   heard(told: Attempted): void;
+  readonly hooks: HookTracing;
   configure(next: Config): void;
   /** What waits is sent, within bounds. */
   close(): Promise<void>;
@@ -73,6 +75,11 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     heard({ attempts, dropped }) {
       running?.traces.heard(attempts, dropped);
     },
+    hooks: createHookTracing({
+      tag: deps.tag,
+      sampling: () => samplingOf(config),
+      add: (spans) => running?.queue.add(spans),
+    }),
     configure(next) {
       const before = config;
       config = next;

@@ -6,6 +6,7 @@ import { systemRandom } from "../base/random.ts";
 import type { Order } from "../mail/command.ts";
 import type { Answer, Query } from "../mail/query.ts";
 import type { WebhookRecord } from "../mail/webhook.ts";
+import type { HookTracing } from "../report/webhookTrace.ts";
 import { createWebhooks } from "../report/webhooks.ts";
 import type { WebhookDesk } from "../submit/webhooks.ts";
 import type { QueueReady } from "./protocol.ts";
@@ -27,6 +28,7 @@ export function openWebhooks(deps: {
   readonly onWebhooks: (hear: (webhooks: readonly WebhookRecord[]) => void) => void;
   readonly meter: Meter;
   readonly log: Log;
+  readonly tracing: HookTracing;
   readonly version: string;
 }): OpenedWebhooks {
   const { ready, web, order, ask, meter, log } = deps;
@@ -34,6 +36,7 @@ export function openWebhooks(deps: {
     ...{ order, ask, meter, log, clock: systemClock, random: systemRandom, tag: ready.tag },
     userAgent: `postrider/${deps.version}`,
     post: web.webhooks.post,
+    tracing: deps.tracing,
   });
   let records = ready.webhooks;
   let isStarted = false;

@@ -49,6 +49,7 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
       const told = wanted(row) ? toldOf(row.message) : null;
       // The message's history was cleared, and its last events stand a little longer.
       if (told === null) return [];
+      const { trace } = told.message;
       return expandEvent(row, told)
         .filter(({ type }) => types === null || types.has(type))
         .map((view) => ({
@@ -56,6 +57,7 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
           type: view.type,
           email_id: view.data.email_id,
           to: view.data.to,
+          ...(trace === null ? {} : { trace }),
           body: JSON.stringify(view),
         }));
     };
