@@ -2,10 +2,11 @@
 // how far each has come, in batches. Mail knows nothing of it. Without an endpoint it does nothing at all.
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Meter } from "../base/meter.ts";
+import type { Histogram, Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { Order } from "../mail/command.ts";
 import type { FeedPage } from "../mail/eventView.ts";
+import type { hookResults } from "../mail/metricsDoor.ts";
 import type { Answer, FeedQuery, Query } from "../mail/query.ts";
 import {
   type HookPending,
@@ -21,7 +22,7 @@ export interface WebhookDeps {
   readonly clock: Clock;
   readonly random: Pick<Random, "roll">;
   readonly log: Log;
-  readonly meter: Pick<Meter, "gauge">;
+  readonly meter: Pick<Meter, "gauge" | "histogram">;
   /** The data folder's. */
   readonly tag: string;
   readonly userAgent: string;
@@ -60,9 +61,26 @@ interface Followed {
   reading: boolean;
 }
 
+/** Places that were not free, and requests that we ended, say nothing of a receiver. */
+function timed({ clock, meter, post }: WebhookDeps): WebhookDeps["post"] {
+  const series = (result: (typeof hookResults)[number]): Histogram =>
+    meter.histogram("postrider_webhook_attempt_duration_seconds", { result });
+  const results = { taken: series("taken"), refused: series("refused"), failed: series("failed") };
+  return async (ask) => {
+    const startedMs = clock.monotonicMs();
+    const reply = await post(ask);
+    const tookS = (clock.monotonicMs() - startedMs) / 1000;
+    if (reply.kind === "reply")
+      results[reply.status >= 200 && reply.status < 300 ? "taken" : "refused"].observe(tookS);
+    else if (reply.why !== "busy" && reply.why !== "aborted") results.failed.observe(tookS);
+    return reply;
+  };
+}
+
 export function createWebhooks(deps: WebhookDeps): Webhooks {
   const { clock, tickMs = TICK_MS } = deps;
   const pending = deps.meter.gauge("postrider_webhook_pending_events");
+  const post = timed(deps);
   let records: readonly WebhookRecord[] = [];
   const followed = new Map<number, Followed>();
   let shared = 0;
@@ -84,7 +102,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
     let borrowed = 0;
     const endpoint = createHookEndpoint(
       {
-        ...deps,
+        ...{ ...deps, post },
         async eventOf(event) {
           const page = await feed({ after: event - 1, limit: 1 });
           if (page === undefined) return undefined;

@@ -63,6 +63,7 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
   );
   const sent: Sent[] = [];
   const gauges: number[] = [];
+  const timings: { readonly result: string; readonly seconds: number }[] = [];
   let forgotten = 0;
   let fails = 0;
   let reads = 0;
@@ -167,7 +168,12 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
       ...{ ask, order, post, log: noLog, tag: TAG, userAgent: "postrider/test", tickMs },
       clock: clock.of(life),
       random: seededRandom(life),
-      meter: { gauge: () => ({ set: (value) => void gauges.push(value) }) },
+      meter: {
+        gauge: () => ({ set: (value) => void gauges.push(value) }),
+        histogram: (_, { result = "" } = {}) => ({
+          observe: (seconds) => void timings.push({ result, seconds }),
+        }),
+      },
     });
     opened.heard([...book.values()]);
     return opened;
@@ -182,6 +188,7 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
     rows,
     peak,
     gauges,
+    timings,
     reads: () => reads,
     hooks: () => hooks,
     /** Two events a message: it was accepted, it was delivered. */

@@ -44,6 +44,20 @@ test("a request says who it is from and proves it", async () => {
   expect(headers["webhook-signature"]).toBe(signed);
 });
 
+test("each request has a time and a result", async () => {
+  const statuses = [200, 500, 0];
+  const rig = createRig(() => ({ status: statuses.shift() ?? 200, afterMs: 40 }), [webhook(1)]);
+  for (const email of ["a", "b", "c"]) rig.happen(email);
+  await rig.run(2 * S);
+  expect(
+    rig.timings
+      .slice(0, 3)
+      .map(({ result }) => result)
+      .sort(),
+  ).toEqual(["failed", "refused", "taken"]);
+  for (const { seconds } of rig.timings) expect(seconds).toBeCloseTo(0.04, 3);
+});
+
 test("an endpoint is told only what it asked for, and without one nothing is read", async () => {
   const rig = createRig(fine, [webhook(1, { events: ["email.bounced", "email.opened"] })]);
   rig.happen("a");
