@@ -75,7 +75,7 @@ async function refuseToLeave(options: StressOptions, wish: Wish, deps: CliDeps):
   if (where.kind === "leaves")
     throw new CommandFailure(
       exitCodes.usage,
-      `${where.why}: it would leave this host. --send-for-real does it nevertheless.`,
+      `${where.why}. Nothing was sent; --send-for-real sends it nevertheless.`,
     );
   if (where.note !== null) deps.output.err(`note: ${where.note}`);
 }

@@ -8,16 +8,17 @@ export type Whereabouts =
 /** `hasOwnFrom`: a sender whose domain may have a relay of its own, of which the domain's route tells nothing. */
 export function whereabouts(view: ExplainView, hasOwnFrom: boolean): Whereabouts {
   const { route, hosts, domain } = view;
-  if (route.result === "unknown")
-    return leaves(`nothing is known of the way to ${domain}: ${route.text}`);
-  if (route.result === "refused")
-    return { kind: "here", note: `no mail can go to ${domain}: ${route.text}` };
+  // What the DNS denies now it may give before the load is over.
+  if (route.result !== "route")
+    return leaves(`there is no way to ${domain} yet (${route.text}), and it may lead elsewhere`);
   if (route.via === "sink") return { kind: "here", note: null };
   const addresses = hosts.flatMap((host) => host.addresses);
   const away = addresses.find((address) => !isLoopback(address));
   const names = hosts.map(({ name }) => name).join(", ");
   if (away !== undefined || addresses.length === 0)
-    return leaves(`mail to ${domain} goes to ${names || "a host"} (${away ?? "no address"})`);
+    return leaves(
+      `mail to ${domain} goes to ${names || "a host"} (${away ?? "no address"}), which is not this host`,
+    );
   if (hasOwnFrom)
     return leaves(
       "the sender of --from may have a relay of its own, which the route does not show",

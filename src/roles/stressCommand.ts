@@ -33,15 +33,16 @@ const SINK_DOMAIN = "postrider.test";
 export async function runStress(request: StressRequest, io: StressIo): Promise<StressEnd> {
   const mix = parseMix(request.recipients);
   if (typeof mix === "string") return failed(exitCodes.usage, `--recipients: ${mix}`);
+  const stops = listenForStops(io);
   const addresses = createAddresses(mix, request.domain, tagOf());
   if (request.target !== null)
-    return underLoad({ request, io, addresses, target: request.target, house: null });
+    return underLoad({ request, io, stops, addresses, target: request.target, house: null });
   const opening = await openHouse(request.folder, io.path);
   if (opening.kind === "failed") return failed(exitCodes.failed, opening.text);
   const { house } = opening;
   try {
     const target: Target = { kind: "url", url: house.url, key: house.key };
-    return await underLoad({ request, io, addresses, target, house });
+    return await underLoad({ request, io, stops, addresses, target, house });
   } finally {
     await house.stop();
   }
@@ -61,6 +62,7 @@ function tagOf(): string {
 interface Run {
   readonly request: StressRequest;
   readonly io: StressIo;
+  readonly stops: Stops;
   readonly addresses: Addresses;
   readonly target: Target;
   /** Null: the daemon is somebody else's. */
@@ -92,12 +94,12 @@ async function underLoad(run: Run): Promise<StressEnd> {
   const { user, system } = process.cpuUsage(usedBefore);
   const drainedFromMs = clock.monotonicMs();
   const own = house === null || !takenBySink(run) ? null : client;
-  if (request.follow && !watch.isDead()) await drain(run, book, own, watch.hurried);
+  if (request.follow && watch.deadWords() === "") await drain(run, book, own, watch.hurried);
   await followed.following?.stop();
   const endedAtMs = clock.monotonicMs();
-  const isAway = watch.isDead() || figures.endedBy === "unreachable";
+  const isAway = watch.deadWords() !== "" || figures.endedBy === "unreachable";
   const left = isAway || !request.follow ? null : await whatIsLeft(run, client, startedAt, book);
-  const after = isAway ? null : await readDaemon(client);
+  const after = isAway ? null : await readLater(client, watch.hurried);
   watch.stop();
   const counts = book.counts();
   const findings: Findings = {
@@ -149,29 +151,46 @@ async function follow(
   return { kind: "following", following: followTrouble(parts) };
 }
 
+/** Signals to end from now on, the first of which ends the load, and the second the waiting for what it left. */
+interface Stops {
+  /** Told of the first and the second; at once of what was before. */
+  each(hear: (count: number) => void): void;
+}
+
+function listenForStops(io: StressIo): Stops {
+  let count = 0;
+  let tell = (_count: number): void => {};
+  void (async () => {
+    // Whoever presses it a third time waits for the report already.
+    for (;;) {
+      await io.untilStopped();
+      tell(++count);
+    }
+  })();
+  return {
+    each(hear) {
+      tell = hear;
+      for (let before = 1; before <= count; before++) hear(before);
+    },
+  };
+}
+
 interface Watch {
   /** Resolves when there is no more time for anything. */
   readonly hurried: Promise<void>;
-  isDead(): boolean;
   /** Of the process that ended by itself; empty while all live. */
   deadWords(): string;
   stop(): void;
 }
 
-/** Ctrl-C ends the load, and a second one the waiting for what it left. */
-function watchOver({ io, house }: Run, load: Load, book: Book): Watch {
+function watchOver({ io, stops, house }: Run, load: Load, book: Book): Watch {
   const hurried = Promise.withResolvers<void>();
   let words = "";
   let isOver = false;
-  void (async () => {
-    await io.untilStopped();
+  stops.each((count) => {
     load.stop("stopped");
-    await io.untilStopped();
-    load.stop("stopped");
-    hurried.resolve();
-    // Whoever presses it once more waits for the report already.
-    while (!isOver) await io.untilStopped();
-  })();
+    if (count > 1) hurried.resolve();
+  });
   void house?.died.then((said) => {
     if (isOver) return;
     words = said;
@@ -182,7 +201,6 @@ function watchOver({ io, house }: Run, load: Load, book: Book): Watch {
   const show = startProgress(io, book);
   return {
     hurried: hurried.promise,
-    isDead: () => words !== "",
     deadWords: () => words,
     stop() {
       isOver = true;
@@ -239,6 +257,19 @@ async function drain(
     }
     await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
   }
+}
+
+/** Threads tell their figures once a second. */
+const FIGURES_EVERY_MS = 1_100;
+
+async function readLater(
+  client: DaemonClient,
+  hurried: Promise<void>,
+  clock: Clock = systemClock,
+): Promise<Awaited<ReturnType<typeof readDaemon>>> {
+  const told = new Promise<void>((resolve) => clock.after(FIGURES_EVERY_MS, resolve));
+  await Promise.race([told, hurried]);
+  return readDaemon(client);
 }
 
 async function whatIsLeft(

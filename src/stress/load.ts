@@ -55,7 +55,7 @@ export const AWAY_MAX_MS = 3_000;
 export const LATE_MS = 10;
 const SWEEP_EVERY_MS = 500;
 /** A client of a closed loop comes again so long after a connection that failed. */
-const AGAIN_MS = 100;
+const AGAIN_MS = 500;
 /** As long as it obeys Retry-After. */
 const PATIENCE_MAX_MS = 10_000;
 
@@ -96,10 +96,11 @@ export function startLoad(plan: Plan, deps: LoadDeps): Load {
     if (asked === undefined) return;
     open.delete(client);
     const nowMs = clock.monotonicMs();
-    lastAnswerAtMs = nowMs;
     book.ended(asked.n, outcome, nowMs - asked.fromMs);
-    if (outcome.kind === "answered") silentSinceMs = null;
-    else silentSinceMs ??= nowMs;
+    if (outcome.kind === "answered") {
+      lastAnswerAtMs = nowMs;
+      silentSinceMs = null;
+    } else silentSinceMs ??= nowMs;
     if (endedBy === undefined) pace.free(client, outcome);
     else finish();
   };
