@@ -100,6 +100,11 @@ export function packStep(step: Step): string {
   ]);
 }
 
+/** Of a packed step. */
+export function isAttempt(step: string): boolean {
+  return step.startsWith('["a"');
+}
+
 type PackedReport = [string, number, ReportStep["report"], string, string, string];
 type PackedTls = readonly [string, string, number, number, number, number, TlsPolicyName, string];
 

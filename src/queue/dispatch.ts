@@ -1,7 +1,7 @@
 // Due work on its way out of the store: claims by lane and weight, a route for each recipient, one probe for a paused site, and the
 // end of those that have lived.
 import { type BodyPlace, priorities, type Priority } from "../mail/message.ts";
-import { packStep } from "../mail/timeline.ts";
+import { isAttempt, packStep } from "../mail/timeline.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Route, Routing } from "../route/route.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -13,7 +13,7 @@ import { type Happening, isWaiting } from "./lifecycle.ts";
 import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { longestWaitMs } from "./retry.ts";
-import type { Candidate, Found, Routes } from "./routing.ts";
+import type { Candidate, Found, Routes, Untried } from "./routing.ts";
 import { livesUntil, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { Stranded } from "./sources.ts";
@@ -42,6 +42,7 @@ export interface DispatchDeps {
   readonly suppressing: Suppressing;
   /** The bytes of a message are not where they must be. */
   readonly bodyMissing: (claimed: Claimed) => void;
+  readonly untried: Untried | undefined;
 }
 
 export interface Dispatcher {
@@ -63,7 +64,7 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     livesUntil(policy.retry, deps.lulls, claimed, turn.now.wall);
   const end = (
     turn: Turn,
-    { claimed }: Candidate,
+    { claimed, lookup }: Candidate,
     happening: Happening,
     step: string | null,
     target?: Site,
@@ -72,6 +73,10 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     const settlement = settlementOf(claimed, happening, step, turn.now.wall, { site });
     store.settle(settlement);
     if (isWaiting(settlement.next)) deps.deadlines.add(claimed.message, claimed.expiresAt);
+    const { untried } = deps;
+    if (untried === undefined || step === null || !isAttempt(step)) return;
+    const kind = happening.kind === "deferred" ? "deferred" : "failed";
+    turn.afterwards.push(() => untried(claimed, lookup, { kind, step }));
   };
 
   const putBack = (turn: Turn, candidate: Candidate, dueAt: number, target: Site): void => {

@@ -14,6 +14,7 @@ import type { KeyDepths } from "./depths.ts";
 import type { Dispatch } from "./launch.ts";
 import type { NetworkSigns } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
+import type { Untried } from "./routing.ts";
 import type { Sources } from "./sources.ts";
 import type { QueueStore } from "./store.ts";
 
@@ -38,6 +39,8 @@ export interface QueueDeps {
   readonly log: Log;
   /** Whether a line of this kind is wanted; without it none that is a line a message. */
   readonly logs?: LogGate;
+  /** An attempt ended before it came to a sender, since there was no route. Told after the commit. */
+  readonly untried?: Untried;
   /** What is on the disk is not known any more: the process must end. */
   readonly fatal: (text: string) => void;
   /** Spool files that nothing needs any more. */

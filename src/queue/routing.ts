@@ -30,6 +30,12 @@ export interface Candidate {
   readonly lookup?: Lookup;
 }
 
+export type Untried = (
+  claimed: Claimed,
+  lookup: Lookup | undefined,
+  ended: { readonly kind: "failed" | "deferred"; readonly step: string },
+) => void;
+
 export type Found =
   | Routing
   /** The question is out; the candidate is kept and comes back by `onFound`. */

@@ -119,6 +119,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     dispatcher: createDispatcher({
       ...shared,
       held: outage.holds,
+      untried: deps.untried,
       bodyMissing: ({ message }) => log("error", "queue.body_missing", { message }),
     }),
   };

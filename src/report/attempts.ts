@@ -1,4 +1,4 @@
-// In a sender's thread: of all verdicts, those whose attempt is to be told as spans, together with the others of their transaction. They go
+// In a thread that ends attempts, which is a sender as a rule: of all verdicts, those whose attempt is to be told as spans, together with the others of their transaction. They go
 // to the door in small batches, and no more of them a second than it can make spans of: a site that refuses everything must not bury it.
 import type { Clock, Timer } from "../base/clock.ts";
 import type { AttemptTrace, TracedRecipient } from "../mail/attemptTrace.ts";
@@ -16,12 +16,15 @@ export interface AttemptsDeps {
 
 export interface Attempts {
   /** `cameAtMs`: when the job came, by the monotonic clock. */
-  ended(verdict: Verdict, job: Job, cameAtMs: number): void;
+  ended(verdict: EndedVerdict, job: EndedJob, cameAtMs: number): void;
   /** The share or the threshold is another one from now on. */
   configure(sampling: Sampling): void;
   /** Whatever waits is told. */
   flush(): void;
 }
+
+type EndedVerdict = Pick<Verdict, "message" | "n" | "kind" | "doubt" | "step" | "dialogue">;
+type EndedJob = Pick<Job, "message" | "trace" | "priority" | "sizeBytes" | "lookup" | "recipients">;
 
 /** Attempts that one sender tells in a second; each is some ten spans. */
 export const ATTEMPTS_PER_SECOND = 200;
@@ -32,7 +35,7 @@ const GATHER_MAX = 64;
 const TROUBLED_MAX = 5_000;
 
 interface Open {
-  readonly job: Job;
+  readonly job: EndedJob;
   readonly cameAtMs: number;
   readonly recipients: TracedRecipient[];
   why: KeptWhy | undefined;

@@ -109,6 +109,7 @@ export type QueueToDoor =
   | QueueUnable
   | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
   | Told
+  | Attempted
   /** All API keys, whenever one was made, changed or revoked. */
   | { readonly say: "keys"; readonly keys: readonly KeyRecord[] }
   /** There are new events. */

@@ -18,6 +18,7 @@ import { openSqliteStore } from "../queue/sqlite.ts";
 import { createSources } from "../queue/sources.ts";
 import type { Keeping, QueueStore } from "../queue/store.ts";
 import { createUpkeep, type HistoryLimits } from "../queue/upkeep.ts";
+import { attemptsFor } from "./attemptTelling.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { dnsHandlers } from "./handlers/dns.ts";
 import { explainHandlers } from "./handlers/explain.ts";
@@ -74,6 +75,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const listening = createListening(store, () => thread.say({ say: "moved" }));
   const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
   const keyed = watchKeys({ store, clock, log, fatal, tell });
+  let telling = attemptsFor(config, null, thread.say);
   const queue = createQueue({
     ...{ store: keyed.depths.store, depths: keyed.depths },
     ...{ clock, random: systemRandom, sources, meter, log, logs: thread.logs, fatal },
@@ -81,6 +83,12 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...{ send: senders.send, recall: senders.recall },
     workers: start.workers,
     policy: queuePolicy(config),
+    untried: ({ message, n, address, claim, ...claimed }, lookup, ended) => {
+      const { attempts } = claimed;
+      const job = { ...claimed, message, lookup, recipients: [{ n, address, claim, attempts }] };
+      const verdict = { ...ended, message, n, doubt: false };
+      telling?.ended(verdict, job, clock.monotonicMs());
+    },
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
     onCommit: listening.committed,
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
@@ -114,6 +122,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     sources.configure(sourceSettings(next));
     queue.configure({ policy: queuePolicy(next), workers: next.workers });
     queue.reopen();
+    telling = attemptsFor(next, telling, thread.say);
     return done(null);
   };
   const handlers: Handlers<Command | Configure> = {

@@ -10,6 +10,7 @@ import type { Accept, Refusal } from "../mail/submission.ts";
 import type { WebhookRecord } from "../mail/webhook.ts";
 import { createAsker } from "./asker.ts";
 import type {
+  Attempted,
   Common,
   Configure,
   DoorToQueue,
@@ -37,6 +38,8 @@ export interface QueueThread {
   /** `hear` is told once there is an event behind this row. */
   listen(afterRow: number): void;
   onMoved(hear: () => void): void;
+  /** Told of attempts that ended without a route, where traces are exported. */
+  onAttempted(hear: (told: Attempted) => void): void;
   /** Told of all webhooks after every change. */
   onWebhooks(hear: (webhooks: readonly WebhookRecord[]) => void): void;
   /** Why it takes no mail; null: it does. A moment old. */
@@ -73,6 +76,7 @@ export function createQueueThread(deps: {
   let hearWebhooks: (webhooks: readonly WebhookRecord[]) => void = () => {};
   let refusing: Refusal | null = null;
   let moved = (): void => {};
+  let attempted = (_: Attempted): void => {};
   let ready = false;
   let broken = false;
   let uplink: UplinkView = { state: "up", since: null, detail: null };
@@ -100,6 +104,8 @@ export function createQueueThread(deps: {
         return;
       case "moved":
         return moved();
+      case "attempted":
+        return attempted(message);
       case "standing":
         return void (refusing = message.refusing);
       case "fatal":
@@ -124,6 +130,7 @@ export function createQueueThread(deps: {
     onKeys: (hear) => void (hearKeys = hear),
     listen: (afterRow) => thread.say({ say: "listen", afterRow }),
     onMoved: (hear) => void (moved = hear),
+    onAttempted: (hear) => void (attempted = hear),
     onWebhooks: (hear) => void (hearWebhooks = hear),
     refusing: () => refusing,
     open: submitter.open,

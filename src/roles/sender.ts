@@ -9,14 +9,13 @@ import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
 import { createTracer } from "../deliver/trace.ts";
-import type { Config } from "../config.ts";
 import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
-import { type Attempts, type AttemptsDeps, createAttempts } from "../report/attempts.ts";
 import { attemptOrder } from "../route/order.ts";
+import { attemptsFor } from "./attemptTelling.ts";
 import { createConnecting } from "./connecting.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
 import { handle, type Handlers } from "./handlers/handle.ts";
@@ -31,7 +30,7 @@ import {
   type SenderToQueue,
   type ThreadStart,
 } from "./protocol.ts";
-import { deliverSettings, samplingOf } from "./settings.ts";
+import { deliverSettings } from "./settings.ts";
 import { createThread } from "./thread.ts";
 import { unpack } from "./wire.ts";
 
@@ -54,9 +53,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   };
   let signer = signerWith(start.keys, thread.log);
   const connecting = createConnecting(config, thread);
-  const tellAttempts: AttemptsDeps["tell"] = (attempts, dropped) =>
-    thread.say({ say: "attempted", attempts, dropped });
-  let attempts = attemptsFor(config, null, tellAttempts);
+  let attempts = attemptsFor(config, null, thread.say);
   const tracer = createTracer({
     clock,
     tell: (number, lines, dropped) => thread.say({ say: "traced", number, lines, dropped }),
@@ -83,7 +80,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     thread.meter.turn(next.metrics);
     connecting.configure(next);
     sender.configure(deliverSettings(next));
-    attempts = attemptsFor(next, attempts, tellAttempts);
+    attempts = attemptsFor(next, attempts, thread.say);
     return done(null);
   };
   const handlers: Handlers<SenderCommand | Configure> = {
@@ -128,21 +125,6 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
         return unreachable(message);
     }
   });
-}
-
-/** Null: nobody is told of attempts. */
-function attemptsFor(
-  config: Config,
-  present: Attempts | null,
-  tell: AttemptsDeps["tell"],
-): Attempts | null {
-  const sampling = samplingOf(config);
-  if (sampling === null || present === null) {
-    present?.flush();
-    return sampling === null ? null : createAttempts({ clock: systemClock, sampling, tell });
-  }
-  present.configure(sampling);
-  return present;
 }
 
 function submitAll(sender: Sender, { routes, packed }: Jobs): void {
