@@ -15,6 +15,8 @@ const profiles: Readonly<Record<string, string>> = {
   distant: "a server whose every reply takes 100 ms",
   api: "how fast mail is taken: singles, keys, CBOR, raw, batches, attachments",
   memory: "what large mail costs in memory, in every form",
+  measuring: "what counting and timing cost: metrics on and off, in turns",
+  seeing: "what it costs to see everything: metrics, traces and dialogues, on and off in turns",
   webhooks: "what webhooks cost the mail, with a receiver that hangs and with one that takes all",
   backlog: "a full queue, a held snapshot, a restart and the drain",
 };
