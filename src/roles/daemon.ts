@@ -248,8 +248,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
     return opened.text;
   }
   // Only now: a daemon that cannot serve must not begin to send what the next one owes.
-  const { keys } = signing.desk;
-  const { attempted } = opened;
+  const [{ attempted }, { keys }] = [opened, signing.desk];
   queue.onAttempted(attempted);
   const told = { hear, forget: metrics.forget, traced: tracing.traced, attempted };
   const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
