@@ -13,7 +13,7 @@ export interface StressReport {
   readonly valid: boolean;
   readonly problems: readonly string[];
   readonly notes: readonly string[];
-  readonly ended_by: "count" | "time" | "stopped" | "unreachable" | "daemon_ended";
+  readonly ended_by: "count" | "time" | "stopped" | "refused" | "unreachable" | "daemon_ended";
   readonly load: {
     readonly kind: "closed" | "open";
     readonly daemon: "own" | "running";
@@ -127,6 +127,7 @@ const ends = {
   count: "the count was reached",
   time: "the time was up",
   stopped: "stopped",
+  refused: "everything was refused",
   unreachable: "the daemon no longer answers",
   daemon_ended: "the daemon ended",
 } as const;

@@ -131,6 +131,7 @@ function problemsOf(findings: Findings, accounting: Accounting | null): string[]
   const problems: string[] = [];
   if (deadWords !== "") problems.push(`it ended in the middle: ${deadWords}`);
   else if (isAway) problems.push("nobody answered any more");
+  else if (figures.endedBy === "refused") problems.push("nothing was accepted");
   if (request.pace.kind === "open" && isLagging(figures, book))
     problems.push(
       `the generator could not keep up: it was ${figures.ownLagP99Ms.toFixed(0)} ms late with one request of a hundred`,

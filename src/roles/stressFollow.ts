@@ -59,6 +59,7 @@ export async function lastEventId(client: DaemonClient): Promise<number | Unread
 export function followTrouble(deps: FollowDeps): Following {
   const { client, clock } = deps;
   let { after } = deps;
+  const over = Promise.withResolvers<void>();
   let isOver = false;
   const pass = async (): Promise<void> => {
     for (let more = true; more;) {
@@ -74,13 +75,14 @@ export function followTrouble(deps: FollowDeps): Following {
   const run = async (): Promise<void> => {
     while (!isOver) {
       await pass();
-      await pause(clock, ASK_EVERY_MS);
+      await Promise.race([over.promise, pause(clock, ASK_EVERY_MS)]);
     }
   };
   const running = run();
   return {
     async stop() {
       isOver = true;
+      over.resolve();
       await running;
       await pass();
     },
@@ -110,7 +112,7 @@ export function followStream(deps: FollowDeps): Following {
       const read = createEventReader({ hear, begun: () => {}, lost: () => {} });
       await client.follow(`/events/stream?${query.toString()}`, read, over.promise);
       // A daemon that comes back goes on where it was.
-      if (!isOver) await pause(clock, AGAIN_MS);
+      if (!isOver) await Promise.race([over.promise, pause(clock, AGAIN_MS)]);
     }
   };
   const running = run();

@@ -18,8 +18,8 @@ export interface Plan {
   readonly durationMs: number;
 }
 
-/** `unreachable`: nobody answered for a while; `stopped`: by whoever runs it. */
-export type EndReason = "count" | "time" | "stopped" | "unreachable";
+/** `refused`: nothing of what was sent was as it should be; `unreachable`: nobody answered for a while; `stopped`: by whoever runs it. */
+export type EndReason = "count" | "time" | "stopped" | "refused" | "unreachable";
 
 export interface LoadFigures {
   readonly endedBy: EndReason;
@@ -54,6 +54,8 @@ export const AWAY_MAX_MS = 3_000;
 /** Starts that are later than this are told. */
 export const LATE_MS = 10;
 const SWEEP_EVERY_MS = 500;
+/** So many refusals and nothing else, which no waiting mends: a wrong key, or no daemon. */
+const REFUSALS_MAX = 100;
 /** A client of a closed loop comes again so long after a connection that failed. */
 const AGAIN_MS = 500;
 /** As long as it obeys Retry-After. */
@@ -69,6 +71,7 @@ export function startLoad(plan: Plan, deps: LoadDeps): Load {
   let endedBy: EndReason | undefined;
   let lastAnswerAtMs = startedAtMs;
   let silentSinceMs: number | null = null;
+  let refusals = 0;
 
   const finish = (): void => {
     if (endedBy === undefined || open.size > 0) return;
@@ -100,6 +103,8 @@ export function startLoad(plan: Plan, deps: LoadDeps): Load {
     if (outcome.kind === "answered") {
       lastAnswerAtMs = nowMs;
       silentSinceMs = null;
+      refusals = isHopeless(outcome) && refusals >= 0 ? refusals + 1 : -1;
+      if (refusals >= REFUSALS_MAX) end("refused");
     } else silentSinceMs ??= nowMs;
     if (endedBy === undefined) pace.free(client, outcome);
     else finish();
@@ -133,6 +138,13 @@ export function startLoad(plan: Plan, deps: LoadDeps): Load {
       for (const client of [...open.keys()]) client.giveUp(Infinity);
     },
   };
+}
+
+/** 429 and 503 may pass, and an acceptance shows that there is hope. */
+function isHopeless(outcome: Outcome): boolean {
+  if (outcome.kind !== "answered") return false;
+  const { status } = outcome.reply;
+  return status >= 300 && status !== 429 && status !== 503;
 }
 
 interface PaceParts {

@@ -1,5 +1,5 @@
 // The connections of the load: plain, encrypted or to a local socket, as the daemon is reached.
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
 export type Place =
@@ -52,5 +52,6 @@ function open(place: Place): Socket {
   const { host, port } = place;
   return place.kind === "tcp"
     ? connect({ host, port })
-    : connectTls({ host, port, servername: host });
+    : // An address is no name to ask for (RFC 6066 3).
+      connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) });
 }

@@ -182,3 +182,16 @@ describe("a closed loop", () => {
     expect(book.acceptFailures()).toEqual([{ class: "unanswered no answer", count: 4 }]);
   });
 });
+
+test("where everything is refused for good, the load ends soon", async () => {
+  for (const pace of [openPlan().pace, { kind: "closed", clients: 4 } as const]) {
+    const { push, book, start } = rig(
+      () => 1,
+      () => ({ status: 401, name: "missing_api_key" }),
+    );
+    const load = start({ pace, countMax: 100_000, durationMs: 60_000 });
+    push(60_000);
+    expect(await load.done).toMatchObject({ endedBy: "refused" });
+    expect(book.counts().started).toBeLessThan(120);
+  }
+});
