@@ -74,7 +74,7 @@ export function whySlow(facts: SlowFacts): Slow {
 function stopped({ paused, uplink }: SlowFacts): Slow | undefined {
   if (paused !== null) {
     const what = paused.kind === "all" ? "everything" : `this ${paused.kind}`;
-    return { cause: "operator", text: `An operator paused ${what} at ${paused.since}.` };
+    return { cause: "operator", text: `An operator paused ${what} at ${when(paused.since)}.` };
   }
   const detail = uplink.detail === null ? "" : `: ${uplink.detail}`;
   if (uplink.state === "down")
@@ -102,16 +102,16 @@ function resting({ health, now }: SlowFacts): Slow | undefined {
   if (until !== null && Date.parse(until) > now) {
     const said = last === null ? "" : ` It said: ${saidBy(last)}`;
     if (by !== null && by !== "backoff") {
-      const text = `It asked for a pause (${by}) until ${until}.${said}`;
+      const text = `It asked for a pause (${by}) until ${when(until)}.${said}`;
       return { cause: "provider_pause", text };
     }
     const [cause, what] = restOf(last);
-    return { cause, text: `${what}: the next probe goes out at ${until}.${said}` };
+    return { cause, text: `${what}: the next probe goes out at ${when(until)}.${said}` };
   }
   if (closed != null && Date.parse(closed) > now)
     return {
       cause: "warmup",
-      text: `Each of our addresses has sent there what it may today, until ${closed}.`,
+      text: `Each of our addresses has sent there what it may today, until ${when(closed)}.`,
     };
   return undefined;
 }
@@ -195,11 +195,11 @@ function later({ waiting, nextAttemptAt, now, lastError }: SlowFacts): Slow | un
   return isGrey
     ? {
         cause: "greylist",
-        text: `It greylists us; the next attempt is due at ${nextAttemptAt}.${said}`,
+        text: `It greylists us; the next attempt is due at ${when(nextAttemptAt)}.${said}`,
       }
     : {
         cause: "deferred",
-        text: `What waits is not due before ${nextAttemptAt}.${said}`,
+        text: `What waits is not due before ${when(nextAttemptAt)}.${said}`,
       };
 }
 
@@ -239,4 +239,9 @@ function count(n: number, what: string): string {
 
 function time(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
+}
+
+/** To the second: the exact instant stands beside it in the answer. */
+function when(instant: string): string {
+  return `${instant.slice(0, 19).replace("T", " ")} UTC`;
 }
