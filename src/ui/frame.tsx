@@ -46,7 +46,7 @@ export function Frame({ section, children }: FrameProps) {
         </nav>
       </header>
       <main id="main" tabIndex={-1}>
-        <Banners />
+        <Banners isFull={section === "overview"} />
         {children}
       </main>
       <Notices />

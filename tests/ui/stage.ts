@@ -32,6 +32,8 @@ export async function startStage(scene: Scene): Promise<Stage> {
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
+    // A stream says nothing for as long as somebody looks.
+    idleTimeout: 0,
     fetch: async (request) => {
       const { pathname } = new URL(request.url);
       if (pathname === "/" || pathname.startsWith("/ui/"))

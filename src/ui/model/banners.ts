@@ -1,6 +1,7 @@
 // What a person should look at, worst first: one line for each thing, with its remedy. The daemon's alerts say most of it; what an operator
 // has stopped is no alert, but must be seen too.
 import type { FiguresView, HealthFigures } from "../../mail/figures.ts";
+import { plainTimes } from "./format.ts";
 
 export interface Banner {
   readonly key: string;
@@ -28,7 +29,7 @@ export function bannersOf({ health }: Pick<FiguresView, "health">): Banner[] {
 function alertsOf({ alerts }: HealthFigures): Banner[] {
   return alerts.map(({ code, level, since, site, text, remedy }) => ({
     key: `${code} ${site ?? ""}`,
-    ...{ level, text, remedy, since, site, resume: null },
+    ...{ level, text: plainTimes(text), remedy: plainTimes(remedy), since, site, resume: null },
   }));
 }
 

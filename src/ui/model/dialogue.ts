@@ -5,6 +5,8 @@ import type { Tone } from "./words.ts";
 export interface DialogueRow extends ExchangeView {
   readonly tone: Tone;
   readonly isSlowest: boolean;
+  /** No reply came, and one was waited for. */
+  readonly isLost: boolean;
 }
 
 /** Below it nobody asks which one was slowest. */
@@ -14,13 +16,20 @@ export function dialogueRows({ exchanges }: ConversationView): DialogueRow[] {
   const slowest = Math.max(...exchanges.map(({ took_ms }) => took_ms));
   return exchanges.map((one) => ({
     ...one,
-    tone: toneOf(one.code),
+    tone: toneOf(one),
+    isLost: isLost(one),
     isSlowest: one.took_ms === slowest && slowest >= SLOW_MS,
   }));
 }
 
-function toneOf(code: number | null): Tone {
-  if (code === null || code >= 500) return "bad";
+/** A connection, a handshake and a body have no reply of their own; what was lost says how (smtp/dialogue.ts). */
+function isLost({ code, reply }: ExchangeView): boolean {
+  return code === null && /^(?:(?:timeout|closed|protocol|tls|stopped): |no answer$)/.test(reply);
+}
+
+function toneOf(exchange: ExchangeView): Tone {
+  const code = exchange.code ?? 0;
+  if (isLost(exchange) || code >= 500) return "bad";
   return code >= 400 ? "wait" : "quiet";
 }
 

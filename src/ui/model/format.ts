@@ -63,6 +63,11 @@ export function instant(at: string, { ms = false } = {}): string {
   return at.slice(0, ms ? 23 : 19).replace("T", " ");
 }
 
+/** A sentence of the API with its instants as the page writes them. */
+export function plainTimes(text: string): string {
+  return text.replace(/(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z/g, "$1 $2 UTC");
+}
+
 /** `in 4 m 15 s`, `3 h ago`, `now`. */
 export function fromNow(at: string, nowMs: number): string {
   const seconds = Math.round((Date.parse(at) - nowMs) / KILO);

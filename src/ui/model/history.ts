@@ -38,6 +38,13 @@ export function columns(
 
 const GAP_MS = 2.5 * POINT_MS;
 
+/** Whole powers of ten around the values: on a logarithmic axis the lines have names that one knows. */
+export function decades(min: number, max: number): [number, number] {
+  const [low, high] = [Math.max(0.1, min), Math.max(1, max)];
+  const bottom = 10 ** Math.floor(Math.log10(low));
+  return [bottom, Math.max(bottom * 10, 10 ** Math.ceil(Math.log10(high)))];
+}
+
 /** The top of an axis that rarely moves: 1, 2 or 5 times a power of ten. */
 export function roundTop(max: number): number {
   if (!(max > 0)) return 1;

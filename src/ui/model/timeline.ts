@@ -1,8 +1,8 @@
 // The road of a message as lines to read: its events in their order, an attempt and what came of it as one line, and the waits between
 // them where they are long enough to ask about.
 import type { ConversationView, EventDetail, EventView } from "../../mail/eventView.ts";
-import { age, milliseconds } from "./format.ts";
-import type { Tone } from "./words.ts";
+import { age, instant, milliseconds } from "./format.ts";
+import { phaseInWords, type Tone } from "./words.ts";
 
 export interface TimelineLine {
   readonly key: string;
@@ -143,18 +143,19 @@ function textOf({ code, enhanced, text }: EventDetail): string {
 }
 
 function factsOf(detail: EventDetail): [string, string][] {
-  const { host, address, source, phase, command, class: trouble, tls, site } = detail;
+  const { host, address, source, phase, class: trouble, tls, site } = detail;
+  const next = detail.next_attempt_at;
   const place = [host, address === null || address === "" ? null : `[${address}]`];
   const facts: [string, string | null][] = [
     ["to", place.filter((one) => one !== null && one !== "").join(" ")],
     ["from", source],
     ["site", site === host ? null : site],
-    ["decided at", command ?? phase],
+    ["decided at", phase === null ? null : phaseInWords(phase)],
     ["class", trouble],
     ["took", detail.duration_ms === null ? null : milliseconds(detail.duration_ms)],
     ["TLS", tls === null ? null : tlsText(tls)],
     ["signed by", detail.signed_by.join(", ")],
-    ["next attempt", detail.next_attempt_at],
+    ["next attempt", next === null ? null : `${instant(next)} UTC`],
     ["session", detail.session_id],
   ];
   return facts.filter((one): one is [string, string] => one[1] !== null && one[1] !== "");

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { FigurePoint } from "../../mail/figures.ts";
-import { columns, type FigureName, roundTop } from "../model/history.ts";
+import { columns, decades, type FigureName, roundTop } from "../model/history.ts";
 import { colours } from "../theme.ts";
 
 export interface Line {
@@ -23,7 +23,7 @@ interface PlotProps {
   readonly isLog?: boolean;
 }
 
-const HEIGHT_PX = 190;
+const HEIGHT_PX = 200;
 const FONT = "12px system-ui, sans-serif";
 
 export function Plot({ title, points, lines, format, isLog = false }: PlotProps) {
@@ -110,15 +110,16 @@ function optionsOf({ frame, lines, format, isLog, point }: Drawing): uPlot.Optio
     width: frame.clientWidth,
     height: HEIGHT_PX,
     legend: { show: false },
+    padding: [8, 36, 0, 0],
     cursor: { y: false, drag: { setScale: false, x: false } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: {
       y: isLog
-        ? { distr: 3, range: (_, min, max) => [Math.max(0.1, min * 0.7), Math.max(1, max * 1.4)] }
+        ? { distr: 3, range: (_, min, max) => decades(min, max) }
         : { range: (_, _min, max) => [0, roundTop(max)] },
     },
     axes: [
-      { ...axis, space: 70, values: (_, times) => times.map(clockText) },
+      { ...axis, size: 26, space: 70, values: (_, times) => times.map(clockText) },
       { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => tickText(tick, format)) },
     ],
     series: [

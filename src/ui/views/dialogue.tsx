@@ -1,4 +1,5 @@
 // What was said in one attempt, as a table: when, how long the answer took, the command, the reply.
+import { useState } from "preact/hooks";
 import type { ConversationView } from "../../mail/eventView.ts";
 import { dialogueRows, dialogueText } from "../model/dialogue.ts";
 import { milliseconds } from "../model/format.ts";
@@ -6,11 +7,18 @@ import { phaseInWords } from "../model/words.ts";
 import { Table } from "../parts/table.tsx";
 import { Copy, Mark } from "../parts/words.tsx";
 
-export function Dialogue({ conversation }: { readonly conversation: ConversationView }) {
+interface DialogueProps {
+  readonly conversation: ConversationView;
+  /** From the beginning; afterwards it is as the reader leaves it. */
+  readonly isOpen: boolean;
+}
+
+export function Dialogue({ conversation, isOpen }: DialogueProps) {
+  const [open] = useState(isOpen);
   const { host, address, source, reused, exchanges, dropped } = conversation;
   const count = exchanges.length;
   return (
-    <details class="dialogue">
+    <details class="dialogue" open={open}>
       <summary>
         Dialogue with {host} [{address}], {count} {count === 1 ? "exchange" : "exchanges"}
       </summary>
@@ -38,7 +46,7 @@ export function Dialogue({ conversation }: { readonly conversation: Conversation
                 milliseconds(one.took_ms)
               )}
             </td>
-            <td class="wide">{phaseInWords(one.phase)}</td>
+            <td class="wide phase">{phaseInWords(one.phase)}</td>
             <td class="lines">
               {one.sent !== "" && (
                 <p>
@@ -46,9 +54,12 @@ export function Dialogue({ conversation }: { readonly conversation: Conversation
                 </p>
               )}
               <p class={one.tone}>
-                <span class="dim">S:</span> {one.code === null ? "" : `${one.code} `}
-                {one.reply}
-                {one.code === null && <Mark tone="bad">no reply</Mark>}
+                {one.code !== null && (
+                  <>
+                    <span class="dim">S:</span> {one.code}{" "}
+                  </>
+                )}
+                {one.reply} {one.isLost && <Mark tone="bad">no reply</Mark>}
               </p>
             </td>
           </tr>

@@ -37,6 +37,8 @@ export function Login() {
           void submit();
         }}
       >
+        {/* Keepers of passwords look for a name beside the secret. */}
+        <input hidden readOnly autocomplete="username" value="API key" />
         <label for="key">API key</label>
         <input
           id="key"

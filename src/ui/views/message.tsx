@@ -1,4 +1,5 @@
 // Where one message is, and why: its recipients, its road step by step with what was said, its source, and what can be done.
+import { useEffect, useState } from "preact/hooks";
 import type { EventView } from "../../mail/eventView.ts";
 import type { EmailView, ListView } from "../../mail/query.ts";
 import { warnings } from "../../mail/warning.ts";
@@ -14,16 +15,20 @@ import { Source } from "./source.tsx";
 import { Timeline } from "./timeline.tsx";
 
 const EVERY_MS = 3000;
+/** What is final stays as it is, but for a report that comes back. */
+const FINAL_EVERY_MS = 15_000;
 
 export function Message({ id }: { readonly id: string }) {
   const path = `/emails/${encodeURIComponent(id)}`;
-  // What is final stays as it is, but a retry or a report may come: it is asked for again, only seldom.
-  const email = useLoad<EmailView>(path, EVERY_MS);
-  const events = useLoad<ListView<EventView>>(`${path}/events?smtp=1`, EVERY_MS);
+  const [everyMs, setEveryMs] = useState(EVERY_MS);
+  const email = useLoad<EmailView>(path, everyMs);
+  const events = useLoad<ListView<EventView>>(`${path}/events?smtp=1`, everyMs);
   const again = async (): Promise<void> => {
     await Promise.all([email.again(), events.again()]);
   };
   const { loaded } = email;
+  const isFinal = loaded.at === "ready" && !doableTo(loaded.value).isOpen;
+  useEffect(() => setEveryMs(isFinal ? FINAL_EVERY_MS : EVERY_MS), [isFinal]);
   const subject = loaded.at === "ready" ? loaded.value.subject || "(no subject)" : "Message";
   return (
     <>

@@ -24,14 +24,18 @@ export function MessageDeeds({ email, again }: DeedsProps) {
     act<Retried>({
       ...{ method: "POST", path: `${path}/retry` },
       done: ({ requeued, hastened }) =>
-        `${counted(requeued, "recipient")} queued again, ${hastened} due now.`,
+        [
+          requeued > 0 ? `${counted(requeued, "recipient")} queued again.` : "",
+          hastened > 0 ? `${counted(hastened, "recipient")} due now.` : "",
+        ].join(" "),
       failed: "The message was not retried.",
     }).finally(again);
   const cancel = (): Promise<unknown> =>
     act<{ readonly canceled: number; readonly unchanged: number }>({
       ...{ method: "POST", path: `${path}/cancel` },
       done: ({ canceled, unchanged }) =>
-        `${counted(canceled, "recipient")} canceled, ${unchanged} unchanged.`,
+        `${counted(canceled, "recipient")} canceled` +
+        (unchanged > 0 ? `; ${unchanged} were past it and stay as they are.` : "."),
       failed: "The message was not canceled.",
     }).finally(again);
   const move = (verb: "hold" | "release"): Promise<unknown> =>

@@ -67,7 +67,7 @@ function Figures({ view, points }: FiguresProps) {
     <>
       <Strip view={view} now={now} />
       <div class="plots">
-        <Plot title="Recipients a second" points={points} lines={throughput} format={shortCount} />
+        <Plot title="Throughput, a second" points={points} lines={throughput} format={shortCount} />
         <Plot title="Latency" points={points} lines={latency} format={milliseconds} isLog />
       </div>
       <div class="columns">

@@ -14,7 +14,7 @@ export function QueueByState({ queue }: { readonly queue: QueueFigures }) {
   return (
     <section>
       <h2>Queue by state</h2>
-      {states.length === 0 ? (
+      {queue.recipients === 0 ? (
         <Empty>Nothing waits.</Empty>
       ) : (
         <Table

@@ -161,11 +161,11 @@ function LastError({ site: { last_error: last, site } }: { readonly site: SiteFi
           </pre>
         </>
       )}
-      <p>
-        <a href={linkTo("messages", [], { domain: siteName(site), status: "deferred" })}>
-          Deferred mail to {siteName(site)}
-        </a>
-      </p>
+      {site.startsWith("domain:") && (
+        <p>
+          <a href={linkTo("messages", [], { domain: siteName(site) })}>Mail to {siteName(site)}</a>
+        </p>
+      )}
     </section>
   );
 }

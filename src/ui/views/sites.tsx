@@ -3,7 +3,7 @@ import type { SiteFigure } from "../../mail/figures.ts";
 import type { ListView } from "../../mail/query.ts";
 import { flush, pause, resume, spanOf } from "../deeds.ts";
 import { useLoad } from "../load.ts";
-import { age, milliseconds, shortCount } from "../model/format.ts";
+import { age, milliseconds, plainTimes, shortCount } from "../model/format.ts";
 import { concurrencyText, isPaused, siteName, waitingText } from "../model/sites.ts";
 import { phaseInWords } from "../model/words.ts";
 import { Action } from "../parts/action.tsx";
@@ -105,10 +105,11 @@ export function Why({ site }: { readonly site: SiteFigure }) {
   const { cause, reason, last_error: last } = site;
   if (cause === "none") return <None>nothing holds it up</None>;
   const tone = cause === "operator" || cause === "limit" ? "wait" : "bad";
-  const isSaid = last === null || reason.includes(last.text);
+  // The sentence may hold the first part of it.
+  const isSaid = last === null || reason.includes(last.text.slice(0, 40));
   return (
     <>
-      <Mark tone={tone}>{cause.replaceAll("_", " ")}</Mark> {reason}
+      <Mark tone={tone}>{cause.replaceAll("_", " ")}</Mark> {plainTimes(reason)}
       {!isSaid && (
         <p class="dim">
           Last: {last.code === 0 ? last.class : last.code} {last.text}

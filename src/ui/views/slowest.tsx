@@ -2,7 +2,7 @@
 import type { SiteFigure } from "../../mail/figures.ts";
 import type { ListView } from "../../mail/query.ts";
 import { useLoad } from "../load.ts";
-import { age } from "../model/format.ts";
+import { age, plainTimes } from "../model/format.ts";
 import { heldUp, siteName, waitingText } from "../model/sites.ts";
 import { Empty, Show } from "../parts/faults.tsx";
 import { Table } from "../parts/table.tsx";
@@ -39,13 +39,13 @@ function Rows({ sites }: { readonly sites: readonly SiteFigure[] }) {
         <tr key={site}>
           <th scope="row">
             <a href={linkTo("sites", [site])}>{siteName(site)}</a>
-            <p class="narrow dim">{reason}</p>
+            <p class="narrow dim">{plainTimes(reason)}</p>
           </th>
           <td class="number">{waitingText(backlog)}</td>
           <td class="number wide">
             {backlog.oldest_age_seconds === null ? "–" : age(backlog.oldest_age_seconds)}
           </td>
-          <td class="wide">{reason}</td>
+          <td class="wide">{plainTimes(reason)}</td>
         </tr>
       ))}
     </Table>

@@ -20,6 +20,8 @@ export function Timeline({ events, email }: TimelineProps) {
     .trace_id;
   if (lines.length === 0)
     return <Empty>Nothing is told of it: its history has been cleared.</Empty>;
+  // What went wrong last is what one comes to read.
+  const asked = lines.findLast((one) => one.tone !== "good" && one.conversations.length > 0)?.key;
   const isMany = email.recipients.length > 1;
   return (
     <>
@@ -30,7 +32,7 @@ export function Timeline({ events, email }: TimelineProps) {
       )}
       <ol class="timeline">
         {lines.map((line) => (
-          <Line key={line.key} line={line} withRecipient={isMany} />
+          <Line key={line.key} line={line} withRecipient={isMany} isOpen={line.key === asked} />
         ))}
       </ol>
     </>
@@ -40,9 +42,10 @@ export function Timeline({ events, email }: TimelineProps) {
 interface LineProps {
   readonly line: TimelineLine;
   readonly withRecipient: boolean;
+  readonly isOpen: boolean;
 }
 
-function Line({ line, withRecipient }: LineProps) {
+function Line({ line, withRecipient, isOpen }: LineProps) {
   const { at, sinceMs, tone, title, text, facts, recipient, isDoubtful, waitedMs } = line;
   return (
     <li class={tone}>
@@ -66,7 +69,7 @@ function Line({ line, withRecipient }: LineProps) {
         </dl>
       )}
       {line.conversations.map((one) => (
-        <Dialogue key={one.session + one.at} conversation={one} />
+        <Dialogue key={one.session + one.at} conversation={one} isOpen={isOpen} />
       ))}
       {line.isSilent && <p class="dim">What was said is not kept.</p>}
     </li>
