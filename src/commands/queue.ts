@@ -1,11 +1,12 @@
 // `postrider queue list|show|stats`: what is still owed, and why it waits. Its verbs are in operate.ts.
 import type { Command } from "commander";
-import type { EmailView, ListView, QueueView } from "../mail/query.ts";
+import type { EmailView, ListView } from "../mail/query.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { addOperating } from "./operate.ts";
+import { addStats } from "./queueStats.ts";
 import { json, printable, table } from "./output.ts";
 import { CommandFailure, type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
 
@@ -33,13 +34,7 @@ export function addQueue(program: Command, deps: CliDeps): void {
       const email = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
       deps.output.out(options.json === true ? json(email) : emailText(email as EmailView));
     });
-  withTarget(group.command("stats").description("how much waits, by state, priority and site"))
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  postrider queue stats")
-    .action(async (options: TargetOptions & { json?: boolean }) => {
-      const view = bodyOf(await clientFor(options, deps).ask({ method: "GET", path: "/queue" }));
-      deps.output.out(options.json === true ? json(view) : statsText(view as QueueView));
-    });
+  addStats(group, deps);
 }
 
 function addList(group: Command, deps: CliDeps): void {
@@ -110,31 +105,4 @@ export function emailText(email: EmailView): string {
   ]);
   const safe = (rows: string[][]): string => table(rows.map((row) => row.map(printable)));
   return `${safe(facts)}\n${safe(recipients)}`;
-}
-
-function statsText(view: QueueView): string {
-  const counts = view.counts.filter((one) => one.recipients > 0);
-  const ages = Object.entries(view.oldest_age_seconds).filter(([, age]) => age !== null);
-  const sites = view.sites.map((one) => [
-    one.site,
-    String(one.waiting),
-    one.next_attempt_at ?? "",
-    one.last_error ?? "",
-  ]);
-  const parts = [
-    counts.length === 0
-      ? "no recipients"
-      : table(counts.map((one) => [one.state, one.priority, String(one.recipients)])),
-    ...ages.map(([priority, age]) => `oldest ${priority}: ${String(age)} s`),
-    ...(view.uplink === undefined || view.uplink.detail === null ? [] : [view.uplink.detail]),
-    ...(view.search_lag > 0 ? [`lists lag by ${view.search_lag} events`] : []),
-    ...(sites.length === 0
-      ? []
-      : [
-          table(
-            [["site", "waiting", "next", "last error"], ...sites].map((row) => row.map(printable)),
-          ),
-        ]),
-  ];
-  return parts.join("\n");
 }

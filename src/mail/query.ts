@@ -1,5 +1,6 @@
 // What may be asked of the reader, and the shapes it answers with: those of the API (INTERFACE 5), so that nothing is translated twice.
 import type { EventType } from "./event.ts";
+import type { ShapeFilter } from "./shape.ts";
 import type { StateName } from "./state.ts";
 import type { WarningCode } from "./warning.ts";
 import type { SuppressionFilter } from "./suppression.ts";
@@ -13,6 +14,8 @@ export type Query =
   | { readonly ask: "settled"; readonly ids: readonly string[] }
   | { readonly ask: "list"; readonly filter: ListFilter }
   | { readonly ask: "queue" }
+  /** Who waits since when (`ShapeView`). */
+  | { readonly ask: "shape"; readonly filter: ShapeFilter }
   /** What waits for each site, the first few hundred of them (`SiteBacklog[]`). */
   | { readonly ask: "backlog" }
   | { readonly ask: "inbox"; readonly filter: InboxFilter }

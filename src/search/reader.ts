@@ -17,13 +17,14 @@ import { createList } from "./list.ts";
 import { createSearchMeasure } from "./measure.ts";
 import { createQueueView } from "./queue-view.ts";
 import { createReports } from "./report.ts";
+import { createShape } from "./shape.ts";
 import { createStored } from "./stored.ts";
 import { createSuppressionViews } from "./suppressions.ts";
 import { createWebhookViews } from "./webhooks.ts";
 
 export interface ReaderDeps {
   readonly dataDir: string;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "now"> & Partial<Pick<Clock, "soon">>;
   readonly log?: Log;
 }
 
@@ -60,6 +61,9 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
   const webhooks = createWebhookViews(store, tag, feed);
   const list = createList(index.prepare, stored, tag);
   const inbox = createInbox(join(dataDir, "inbox"));
+  const rest = (): Promise<void> =>
+    new Promise((go) => (clock.soon === undefined ? go() : clock.soon(go)));
+  const shape = createShape({ store, index, stored, rest });
   const queue = createQueueView({ store, index, stored, lag: follow.lag });
   const { oldestAges } = queue;
   const measure = createSearchMeasure({ store, index, lag: follow.lag, oldestAges });
@@ -144,6 +148,9 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
           return inbox.list(query.filter);
         case "inboxMessage":
           return inbox.one(query.id);
+        case "shape":
+          catchUp();
+          return shape(query.filter, clock.now()).then((view) => ({ kind: "found", view }));
         case "queue":
           catchUp();
           return { kind: "found", view: queue.view(clock.now()) };

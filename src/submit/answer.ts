@@ -69,6 +69,21 @@ export function logRefusal(log: Log): (problem: Problem, request: Request, id: s
   };
 }
 
+export type Fail = (request: Request, error: unknown) => Response;
+
+/** Whatever is thrown is a bug of ours: the caller learns that it was not stored, the log learns why. */
+export function createFail(refuse: Refuse, log: Log): Fail {
+  return (request, error) => {
+    log("error", "door.failed", {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    return refuse(request, {
+      name: "internal_server_error",
+      detail: "Something went wrong here. The log says more.",
+    });
+  };
+}
+
 /** The path of an absolute address, without its query. */
 function pathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);

@@ -11,7 +11,7 @@ import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Accept, Refusal } from "../mail/submission.ts";
 import type { Domains } from "../mail/domain.ts";
 import type { Dialect } from "./accepted.ts";
-import { type Refuse, answer, createRefuse, logRefusal } from "./answer.ts";
+import { type Fail, type Refuse, answer, createFail, createRefuse, logRefusal } from "./answer.ts";
 import { type ApiKey, createGate } from "./auth.ts";
 import { addKeys, type KeysDeps } from "./keys.ts";
 import { sendBatch } from "./batch.ts";
@@ -33,6 +33,7 @@ import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
 import { ok, type Problem, type Result, problem } from "./problem.ts";
 import type { Allowance } from "./rates.ts";
+import { addQueueAges } from "./queueAges.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter, readSmtp } from "./read.ts";
 import type { AttachmentUrls, FetchAttachment } from "./remote.ts";
@@ -234,6 +235,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addLooking(app, deps, keyed);
   addTracing(app, deps, keyed);
   addJournal(app, deps, keyed);
+  addQueueAges(app, deps, keyed);
   addSuppressions(app, deps, keyed);
   addReports(app, deps, keyed);
   addEvents(app, deps, keyed);
@@ -381,19 +383,4 @@ function addRest(app: Hono<Env>, refuse: Refuse, fail: Fail): void {
     return refuse(raw, { name: "method_not_allowed", detail, allow: taken });
   });
   app.onError((error, context) => fail(context.req.raw, error));
-}
-
-type Fail = (request: Request, error: unknown) => Response;
-
-/** Whatever is thrown is a bug of ours: the caller learns that it was not stored, the log learns why. */
-function createFail(refuse: Refuse, log: Log): Fail {
-  return (request, error) => {
-    log("error", "door.failed", {
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-    return refuse(request, {
-      name: "internal_server_error",
-      detail: "Something went wrong here. The log says more.",
-    });
-  };
 }

@@ -1,6 +1,7 @@
-// The journal's and the log's part of /openapi.json.
+// The part of the journal, the log and the queue's shape in /openapi.json.
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { logLevels } from "../base/log.ts";
+import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import type { Shapes } from "./openapiOperate.ts";
 
 type Registry = OpenAPIHono["openAPIRegistry"];
@@ -39,6 +40,17 @@ const change = z.object({
   for_seconds: z.int().min(1).max(604_800).optional(),
 });
 
+const ages = z
+  .object({
+    object: z.literal("queue_ages"),
+    bounds_minutes: z.array(z.int()),
+    data: z.array(z.object({ name: z.string(), recipients: z.int(), ages: z.array(z.int()) })),
+    more: z.int(),
+    sample: z.int().nullable().meta({ description: "Null: the numbers are exact." }),
+  })
+  .loose()
+  .meta({ id: "QueueAges" });
+
 export function addJournal(registry: Registry, { security, json, problems }: Shapes): void {
   const list = z.object({ object: z.literal("list"), has_more: z.boolean(), data: z.array(line) });
   registry.registerPath({
@@ -48,6 +60,21 @@ export function addJournal(registry: Registry, { security, json, problems }: Sha
     security,
     request: { query: filter },
     responses: { 200: json("Lines of its log.", list), ...problems },
+  });
+  const states = recipientStates.slice(0, FIRST_FINAL);
+  registry.registerPath({
+    method: "get",
+    path: "/queue/ages",
+    summary: "What waits, by site or domain and by age, as qshape tells it.",
+    security,
+    request: {
+      query: z.object({
+        by: z.enum(["site", "domain"]).default("site"),
+        state: z.enum(states as [string, ...string[]]).optional(),
+        limit: z.string().optional(),
+      }),
+    },
+    responses: { 200: json("Most first.", ages), ...problems },
   });
   registry.registerPath({
     method: "get",

@@ -155,19 +155,34 @@ describe("what is asked of the daemon", () => {
       oldest_age_seconds: { p0: null, p1: 12, p2: null },
       search_lag: 7,
       uplink: { state: "down", since: null, detail: "the uplink is down" },
-      sites: [
-        { site: "example.com", waiting: 5, next_attempt_at: null, last_error: "451 \u001b[0m" },
-      ],
+      paused: [{ kind: "domain", name: "b.example", since: "2026-11-23T03:00:00.000Z" }],
     };
-    await using daemon = fakeDaemon(() => ({ body: view }));
+    const row = { name: "example.com\u001b[0m", recipients: 5, ages: [2, 0, 3] };
+    const ages = {
+      ...{ by: "site", bounds_minutes: [5, 10], total: { ...row, name: "" }, data: [row] },
+      ...{ more: 2, sample: 40 },
+    };
+    await using daemon = fakeDaemon(({ path }) => ({
+      body: path.startsWith("/queue/ages") ? ages : view,
+    }));
     const args = ["queue", "stats", "--data-dir", daemon.dataDir];
     const { out } = await createBox().run(args);
     expect(out).toContain("queued  p1  5");
-    expect(out).toContain("oldest p1: 12 s");
+    expect(out).toContain("oldest p1: 12s");
     expect(out).toContain("lists lag by 7 events");
     expect(out).toContain("the uplink is down");
-    expect(out).toContain("451 ?[0m");
-    expect(JSON.parse((await createBox().run([...args, "--json"])).out)).toEqual(view);
+    expect(out).toContain("an operator paused domain b.example");
+    expect(out).toContain(
+      [
+        "site             total  5  10  10+",
+        "all                  5  2   .    3",
+        "example.com?[0m      5  2   .    3",
+        "and 2 more: --limit",
+        "reckoned from 40 messages",
+      ].join("\n"),
+    );
+    const json: unknown = JSON.parse((await createBox().run([...args, "--json"])).out);
+    expect(json).toEqual({ ...view, ages });
   });
 
   test("queue list asks for every state that is not final and shows a message once", async () => {

@@ -6,6 +6,7 @@ import { feedSql } from "../../src/search/feed.ts";
 import { followSql } from "../../src/search/follow.ts";
 import { listSql } from "../../src/search/list.ts";
 import { queueSql } from "../../src/search/queue-view.ts";
+import { shapeSql } from "../../src/search/shape.ts";
 import { storedSql } from "../../src/search/stored.ts";
 import { suppressionSql } from "../../src/search/suppressions.ts";
 import { webhookSql } from "../../src/search/webhooks.ts";
@@ -25,8 +26,8 @@ afterAll(() => {
   stage.remove();
 });
 
-/** 30 rows, and a single row. */
-const SMALL_TABLES = /SCAN (tally|CONSTANT ROW|\(subquery-1\))/;
+/** 30 rows, a single row, and those that were asked for. */
+const SMALL_TABLES = /SCAN (tally|CONSTANT ROW|json_each|\(subquery-1\))/;
 
 function plan(db: Database, sql: string): string[] {
   const statement = db.prepare(`EXPLAIN QUERY PLAN ${sql}`);
@@ -45,6 +46,8 @@ const cases: readonly (readonly [string, () => Database, Record<string, string>]
   ["list", () => index, listSql],
   ["follow", () => index, followSql],
   ["queue", () => index, { open }],
+  ["shape", () => index, { open: shapeSql.open }],
+  ["shape", () => store, { recipients: shapeSql.recipients }],
 ];
 
 for (const [name, db, statements] of cases) {
