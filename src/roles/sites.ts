@@ -40,12 +40,13 @@ export function createSites(deps: SitesDeps): LookAtSites {
     const asked = look(deps);
     last = asked;
     freshUntilMs = Infinity;
-    void asked.then((sites) => {
+    const answered = (sites: readonly SiteFigure[] | null): void => {
       const nowMs = clock.monotonicMs();
       // What failed is no answer for whoever asks next.
-      freshUntilMs =
-        sites === null ? 0 : nowMs + Math.max(FRESH_MS, FRESH_SHARE * (nowMs - beganMs));
-    });
+      const good = Math.max(FRESH_MS, FRESH_SHARE * (nowMs - beganMs));
+      freshUntilMs = sites === null ? 0 : nowMs + good;
+    };
+    asked.then(answered, () => answered(null));
     return asked;
   };
 }
