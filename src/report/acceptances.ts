@@ -1,7 +1,7 @@
 // When the messages of the last moments were accepted, so that a trace whose attempt failed can tell of its beginning too, though nobody
-// knew then that anybody would ask. A message overwrites an older one; those whose trace is kept by share have a room of their own.
+// knew then that anybody would ask. Those whose trace is kept by share have a room of their own, in which they last longer.
 import type { Clock, EpochMs } from "../base/clock.ts";
-import { IDS_PER_MS, type MessageId } from "../mail/id.ts";
+import type { MessageId } from "../mail/id.ts";
 import { type Way, ways } from "../mail/submission.ts";
 import { isSampled } from "./sampling.ts";
 
@@ -32,47 +32,47 @@ export interface Acceptances {
   find(message: MessageId): Acceptance | undefined;
 }
 
-/** Of each room; ten seconds of the fastest daemon in the one, hours in the other. */
+/** Of each room: more than a second of the fastest daemon in the one, minutes in the other. */
 const SLOTS = 16_384;
-const FIELDS = 6;
-/** A prime, so that milliseconds do not fall into step with the slots. */
-const A_MS = 61;
+const FIELDS = 5;
 
 export function createAcceptances(
   clock: Pick<Clock, "now" | "monotonicMs">,
   share: () => number,
 ): Acceptances {
-  const rooms = [new Float64Array(SLOTS * FIELDS), new Float64Array(SLOTS * FIELDS)] as const;
-  /** The first 61 messages of one millisecond lie side by side. */
-  const slotOf = (message: MessageId): number =>
-    ((Math.floor(message / IDS_PER_MS) * A_MS + (message % IDS_PER_MS)) % SLOTS) * FIELDS;
+  const [usual, sampled] = [createRoom(), createRoom()];
   return {
     note({ message, trace, way, acceptedAt, dueAt, composedAtMs }) {
-      const room = rooms[isSampled(message, trace, share()) ? 0 : 1];
-      const at = slotOf(message);
+      const room = isSampled(message, trace, share()) ? sampled : usual;
       const committedAt = clock.now();
-      const epochMs = committedAt - clock.monotonicMs();
-      room[at] = message;
-      room[at + 1] = ways.indexOf(way);
-      // Whole milliseconds, and what is known of the rest.
-      const composedAt = Math.min(committedAt, epochMs + composedAtMs);
-      room[at + 2] = Math.min(acceptedAt, composedAt);
-      room[at + 3] = composedAt;
-      room[at + 4] = committedAt;
-      room[at + 5] = dueAt;
+      const composedAt = Math.min(committedAt, committedAt - clock.monotonicMs() + composedAtMs);
+      const receivedAt = Math.min(acceptedAt, composedAt);
+      room.put(message, [ways.indexOf(way), receivedAt, composedAt, committedAt, dueAt]);
     },
-    find(message) {
-      const at = slotOf(message);
-      const room = rooms.find((one) => one[at] === message);
-      if (room === undefined) return undefined;
-      const [, way, receivedAt, composedAt, committedAt, dueAt] = room.subarray(at, at + FIELDS);
-      return {
-        way: ways[way ?? 0] ?? "POST /send",
-        receivedAt: receivedAt ?? 0,
-        composedAt: composedAt ?? 0,
-        committedAt: committedAt ?? 0,
-        dueAt: dueAt ?? 0,
-      };
+    find: (message) => sampled.find(message) ?? usual.find(message),
+  };
+}
+
+/** A message takes the place of the oldest. It is looked for from end to end, which is done for few and costs each some microseconds. */
+function createRoom() {
+  const ids = new Float64Array(SLOTS);
+  const fields = new Float64Array(SLOTS * FIELDS);
+  let next = 0;
+  return {
+    put(message: MessageId, values: readonly number[]): void {
+      ids[next] = message;
+      fields.set(values, next * FIELDS);
+      next = (next + 1) % SLOTS;
+    },
+    find(message: MessageId): Acceptance | undefined {
+      const slot = ids.indexOf(message);
+      if (slot === -1) return undefined;
+      const at = slot * FIELDS;
+      const [way = 0, receivedAt = 0, composedAt = 0, committedAt = 0, dueAt = 0] = fields.subarray(
+        at,
+        at + FIELDS,
+      );
+      return { way: ways[way] ?? "POST /send", receivedAt, composedAt, committedAt, dueAt };
     },
   };
 }
