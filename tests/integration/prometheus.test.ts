@@ -1,6 +1,6 @@
 // A real Prometheus (Debian's package) scrapes a loaded daemon with the shipped rules: they agree with what the receivers counted, they
 // speak when a site breaks, every question of the dashboard has an answer, and exemplars lead to messages.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import type { ListView } from "../../src/mail/query.ts";
@@ -9,7 +9,7 @@ import { readRules } from "../fixtures/observe.ts";
 import { askedBy } from "../fixtures/promql.ts";
 import { until } from "../fixtures/until.ts";
 import { peer } from "../peers.ts";
-import { type Ends, createEnds, post, reaches } from "./faultsRig.ts";
+import { type Ends, createEnds, post } from "./faultsRig.ts";
 import {
   GOOD_RCPT_S,
   WARM_UP_MESSAGES,
