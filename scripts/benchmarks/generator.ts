@@ -3,6 +3,7 @@
 // few digits written into it. Runs as a process of its own, so that its CPU can be told apart;
 // prints one JSON line.
 import { connect, type Socket } from "node:net";
+import { createSpread } from "../../src/base/spread.ts";
 import { createRequest, type Form, messagesIn, templateOf } from "./request.ts";
 
 export interface LoadOptions {
@@ -31,11 +32,10 @@ export interface LoadResult {
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const template = templateOf(options);
   const each = messagesIn(options.form);
-  const latenciesMs = new Float64Array(Math.ceil(options.count / each));
+  const latencies = createSpread();
   const refused: Record<string, number> = {};
   let accepted = 0;
   let sent = 0;
-  let answered = 0;
   const client = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const socket: Socket = connect(options.port, "127.0.0.1");
@@ -56,9 +56,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       socket.on("connect", next);
       socket.on("error", reject);
       socket.on("data", (chunk: Buffer) => {
-        latenciesMs[answered] = performance.now() - sentAtMs;
         if (heard === "" && isPlainSuccess(chunk)) {
-          answered++;
+          latencies.add(performance.now() - sentAtMs);
           accepted += each;
           return next();
         }
@@ -66,7 +65,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         if (!isWhole(heard)) return;
         const status = heard.slice(9, 12);
         heard = "";
-        answered++;
+        latencies.add(performance.now() - sentAtMs);
         if (status.startsWith("2")) accepted += each;
         else refused[status] = (refused[status] ?? 0) + each;
         next();
@@ -77,13 +76,12 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   await Promise.all(Array.from({ length: options.clients }, client));
   const seconds = (performance.now() - startedAtMs) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
-  const sorted = latenciesMs.subarray(0, answered).sort();
   return {
     accepted,
     refused,
     seconds,
-    p50Ms: sorted[Math.floor(answered * 0.5)] ?? 0,
-    p99Ms: sorted[Math.floor(answered * 0.99)] ?? 0,
+    p50Ms: latencies.quantileMs(0.5) ?? 0,
+    p99Ms: latencies.quantileMs(0.99) ?? 0,
     cpuUs: user + system,
   };
 }

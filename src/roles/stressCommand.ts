@@ -80,7 +80,6 @@ async function underLoad(run: Run): Promise<StressEnd> {
   const followed = await follow(run, client, book);
   if (followed.kind === "failed") return followed;
   const before = await readDaemon(client);
-  const startedAt = clock.now();
   const startedAtMs = clock.monotonicMs();
   const usedBefore = process.cpuUsage();
   const load = startLoad(request, {
@@ -98,7 +97,7 @@ async function underLoad(run: Run): Promise<StressEnd> {
   await followed.following?.stop();
   const endedAtMs = clock.monotonicMs();
   const isAway = watch.deadWords() !== "" || figures.endedBy === "unreachable";
-  const left = isAway || !request.follow ? null : await whatIsLeft(run, client, startedAt, book);
+  const left = isAway || !request.follow ? null : await whatIsLeft(run, client, book);
   const after = isAway ? null : await readLater(client, watch.hurried);
   watch.stop();
   const counts = book.counts();
@@ -272,21 +271,13 @@ async function readLater(
   return readDaemon(client);
 }
 
-async function whatIsLeft(
-  run: Run,
-  client: DaemonClient,
-  startedAt: number,
-  book: Book,
-): Promise<Left> {
+async function whatIsLeft(run: Run, client: DaemonClient, book: Book): Promise<Left> {
   const { request, addresses } = run;
   if (run.house !== null) return ownQueue(client);
-  return book.unfinished() === 0
-    ? 0
-    : queuedOf(client, { domain: request.domain, since: iso(startedAt - SKEW_MS), addresses });
+  if (book.unfinished() === 0) return 0;
+  const since = iso(book.firstAcceptedAt() ?? 0);
+  return queuedOf(client, { domain: request.domain, since, addresses });
 }
-
-/** Clocks of two hosts differ; what another run left is told apart by its tag. */
-const SKEW_MS = 60_000;
 
 interface At {
   readonly at: Place;

@@ -155,9 +155,15 @@ function notesOf(
   const said = [...notes];
   if (request.pace.kind === "closed" && generatorShare > SHARE_MAX)
     said.push("the generator used a whole core: the daemon may do more than this");
-  if (figures.startedLate + figures.neverStarted > 0)
+  if (request.pace.kind === "open" && figures.startedLate > 0)
     said.push(
-      `requests waited for one of ${request.pace.kind === "open" ? request.pace.connectionsMax : 0} connections; their waiting is in the figures`,
+      `requests waited for one of ${request.pace.connectionsMax} connections; their waiting is in the figures`,
+    );
+  if (figures.neverStarted > 0)
+    said.push("this daemon takes less than that rate: what never started is in no percentile");
+  if (request.target !== null && request.follow)
+    said.push(
+      "its events were followed, which costs it CPU: --no-follow measures what it accepts without",
     );
   if (accounting?.queued === null)
     said.push("what is still queued was too much to be asked for: the sum is not checked");

@@ -46,7 +46,9 @@ export interface Book {
   delivering(): SpreadSummary | null;
   acceptFailures(): readonly ClassCount[];
   deliveryFailures(): readonly ClassCount[];
-  /** From the first acceptance to the last delivery, by the daemon's clock; 0 without one. */
+  /** By the daemon's clock, as everything about messages is; null before it. */
+  firstAcceptedAt(): EpochMs | null;
+  /** From the first acceptance to the last delivery; 0 without one. */
   deliveredWithinMs(): number;
   /** Nothing more will come before that instant. */
   isQuietUntil(at: EpochMs): boolean;
@@ -156,6 +158,7 @@ export function createBook(): Book {
         if ((state.get(n) & failedOnes) === TROUBLED) count(by, labels.labelOf(label.get(n)));
       return sorted(by);
     },
+    firstAcceptedAt: () => (firstAcceptedAt === Infinity ? null : firstAcceptedAt),
     deliveredWithinMs: () => Math.max(0, lastDeliveredAt - firstAcceptedAt),
     isQuietUntil(at) {
       if (accepted + unseen > delivered + failed + waiting.size) return false;
