@@ -22,6 +22,7 @@ import { CommandFailure } from "./target.ts";
 import { addStress } from "./stress.ts";
 import { addSuppress } from "./suppress.ts";
 import { addTail } from "./tail.ts";
+import { addTop } from "./top.ts";
 import { addTrace } from "./trace.ts";
 import { addVersion, version } from "./version.ts";
 
@@ -84,6 +85,7 @@ export function createProgram(deps: CliDeps, { end, complain }: Ways): Command {
   addExplain(program, deps);
   addTrace(program, deps);
   addTail(program, deps);
+  addTop(program, deps);
   addJournal(program, deps);
   addLog(program, deps);
   addSuppress(program, deps);

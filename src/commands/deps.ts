@@ -4,6 +4,7 @@ import type { LoadedConfig, Surroundings } from "../config.ts";
 import type { Endpoint } from "../config/kinds.ts";
 import type { Facts } from "./banner.ts";
 import type { Output } from "./output.ts";
+import type { Terminal } from "./screen.ts";
 import type { StressReport } from "./stressReport.ts";
 import type { StressRequest } from "./stressRequest.ts";
 
@@ -65,6 +66,8 @@ export interface CliDeps {
   runStress(request: StressRequest): Promise<StressEnd>;
   /** The end of standard input is a signal to end: whoever started this process is gone. */
   endWithStdin(): void;
+  /** Null: there is none, or what is written does not go there. */
+  terminal(): Terminal | null;
   /** Resolves at SIGINT or SIGTERM. */
   untilStopped(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { createOutput } from "../commands/output.ts";
 import { type Config, realSurroundings, shownSettings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
+import { openTerminal } from "./terminal.ts";
 import type { StressIo } from "./stressCommand.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
@@ -35,6 +36,7 @@ export function runCommand(argv: readonly string[]): Promise<number> {
     runStress: async (request) =>
       (await import("./stressCommand.ts")).runStress(request, stressIo(deps)),
     endWithStdin,
+    terminal: openTerminal,
     untilStopped,
   };
   return runCli([...calledAs(process.argv0), ...argv], deps);

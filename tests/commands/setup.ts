@@ -55,6 +55,7 @@ export function createBox(
     startSink: () => Promise.resolve({ kind: "bad", problems: ["no sink here"] }),
     runStress: () => Promise.resolve({ kind: "failed", code: 1, text: "no load here" }),
     endWithStdin: () => {},
+    terminal: () => null,
     untilStopped: () => Promise.resolve(),
   };
   return {
