@@ -77,6 +77,7 @@ export function createFamily(row: MetricRow, deps: FamilyDeps): Family {
   };
   const zeros = row.zeros ?? (row.labels.length === 0 && row.kind !== "gauge" ? [{}] : []);
   for (const labels of zeros) make(labels);
+  const always = new Set(all.keys());
 
   return {
     row,
@@ -84,8 +85,12 @@ export function createFamily(row: MetricRow, deps: FamilyDeps): Family {
       addSample(find(sample.labels), source, sample, deps);
     },
     forget(source) {
-      for (const series of all.values())
-        if (series.bySource.delete(source)) series.value = sumOf(series.bySource);
+      for (const [key, series] of all) {
+        if (!series.bySource.delete(source)) continue;
+        series.value = sumOf(series.bySource);
+        // Nobody speaks of it any more, such as of the lag of a thread that is gone.
+        if (series.bySource.size === 0 && !always.has(key)) all.delete(key);
+      }
     },
     drop(site) {
       if (!bySite) return;
@@ -157,7 +162,8 @@ function createSiteGauges(row: MetricRow, sites: MetricSites): Family {
       if (!isNamed && sumOf(values) === 0) bySite.delete(site);
     },
     forget(source) {
-      for (const values of bySite.values()) values.delete(source);
+      for (const [site, values] of bySite)
+        if (values.delete(source) && values.size === 0) bySite.delete(site);
     },
     drop() {},
     *points() {

@@ -1,48 +1,30 @@
-// What the daemon says of itself, read by the checker of those who scrape it.
+// What a loaded daemon says of itself, read by those who scrape it: Prometheus' own checker, and the parser of its Python client, which is
+// strict about OpenMetrics.
 import { afterAll, beforeAll, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
-import { until } from "../fixtures/until.ts";
+import { metricTable } from "../../src/mail/metrics.ts";
+import { createEnds } from "../integration/faultsRig.ts";
+import { OPEN_METRICS, pageOf, startLoadedDaemon } from "../integration/metricsRig.ts";
 import { peer } from "../peers.ts";
 
+const PYTHON = "/usr/bin/python3";
 const promtool = peer("promtool");
-const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const isThere = existsSync("/usr/lib/python3/dist-packages/prometheus_client");
+const client = peer(isThere ? "python3" : "python3-prometheus-client");
 
-let dataDir = "";
-let daemon: Daemon;
+const ends = createEnds();
+let plain = "";
+let open = "";
 
 beforeAll(async () => {
-  if (promtool.missing) return;
-  dataDir = mkdtempSync(join(tmpdir(), "postrider-promtool-"));
-  daemon = await startDaemon({ dataDir, flags: ["--hostname", "sender.example"] });
-  // Something of each kind, so that every family has its series.
-  for (const name of ["delivered", "bounced", "greylist"]) await send(`${name}@postrider.test`);
-  await until("the results are counted", async () => {
-    const text = await page("text/plain");
-    return /result="delivered"\} [1-9]/.test(text) && /result="bounced"\} [1-9]/.test(text);
-  });
-});
-
-afterAll(async () => {
-  if (promtool.missing) return;
-  await daemon.stop();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
-async function send(to: string): Promise<void> {
-  const body = JSON.stringify({ from: "a@sender.example", to, subject: "s", text: "t" });
-  const headers = { "content-type": "application/json" };
-  const response = await daemon.request("/send", { method: "POST", headers, body });
-  expect(response.status).toBe(202);
-}
-
-async function page(accept: string): Promise<string> {
-  const response = await daemon.request("/metrics", { headers: { accept } });
-  return response.text();
-}
+  if (promtool.missing && client.missing) return;
+  const { daemon } = await startLoadedDaemon(ends);
+  plain = await pageOf(daemon);
+  open = await pageOf(daemon, OPEN_METRICS);
+}, 60_000);
+afterAll(ends.run);
 
 function check(text: string): { code: number | null; said: string } {
   const { status, stdout, stderr } = spawnSync(promtool.path, ["check", "metrics"], {
@@ -52,8 +34,28 @@ function check(text: string): { code: number | null; said: string } {
   return { code: status, said: stdout + stderr };
 }
 
-promtool.test("promtool finds nothing to say of the metrics", async () => {
-  expect(check(await page("text/plain"))).toEqual({ code: 0, said: "" });
+interface Family {
+  readonly type: string;
+  readonly samples: number;
+  readonly exemplars: readonly { readonly trace_id: string; readonly value: number }[];
+}
+
+function read(text: string): Readonly<Record<string, Family>> {
+  const script = join(import.meta.dir, "..", "fixtures", "openMetrics.py");
+  const { status, stdout, stderr } = spawnSync(PYTHON, [script], { input: text, encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as Readonly<Record<string, Family>>;
+}
+
+const bare = (name: string): string => name.replace(/_total$/, "");
+const typesIn = (text: string): string[][] =>
+  [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", kind = ""]) => [
+    bare(name),
+    kind,
+  ]);
+
+promtool.test("promtool finds nothing to say of the metrics", () => {
+  expect(check(plain)).toEqual({ code: 0, said: "" });
 });
 
 promtool.test("promtool would say what is wrong", () => {
@@ -61,10 +63,38 @@ promtool.test("promtool would say what is wrong", () => {
   expect(check(bad)).toMatchObject({ code: 3, said: expect.stringContaining("_total") });
 });
 
-promtool.test("the OpenMetrics page holds the same families and ends as it must", async () => {
-  const families = (text: string): string[] =>
-    [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = ""]) => name.replace(/_total$/, ""));
-  const open = await page(OPENMETRICS);
+promtool.test("the OpenMetrics page holds the same families and ends as it must", () => {
   expect(open.endsWith("# EOF\n")).toBe(true);
-  expect(families(open).sort()).toEqual(families(await page("text/plain")).sort());
+  expect(typesIn(open).sort()).toEqual(typesIn(plain).sort());
+});
+
+client.test("Prometheus' Python client reads every family of the OpenMetrics page", () => {
+  const found = read(open);
+  expect(
+    Object.entries(found)
+      .map(([name, { type }]) => [name, type])
+      .sort(),
+  ).toEqual(typesIn(open).sort());
+  for (const { name, kind, exemplars } of metricTable) {
+    const family = found[kind === "counter" ? bare(name) : name];
+    if (family !== undefined && exemplars !== true)
+      expect([name, family.exemplars]).toEqual([name, []]);
+  }
+});
+
+client.test("it finds exemplars that are whole trace ids, where the table promises some", () => {
+  const found = read(open);
+  for (const { name, exemplars } of metricTable) {
+    if (exemplars !== true) continue;
+    const told = found[name]?.exemplars ?? [];
+    expect([name, told.length > 0]).toEqual([name, true]);
+    for (const { trace_id, value } of told) {
+      expect(trace_id).toMatch(/^[0-9a-f]{32}$/);
+      expect(value).toBeGreaterThanOrEqual(0);
+    }
+  }
+});
+
+client.test("it would say what is wrong", () => {
+  expect(() => read("# TYPE a counter\na 1\n# EOF\n")).toThrow();
 });

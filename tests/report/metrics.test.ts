@@ -73,9 +73,12 @@ test("of a thread that is gone the gauges count no more, and its counters stay",
       { kind: "gauge", name: "smtp_sessions_active", labels: {}, value: 2 },
       { kind: "gauge", name: "postrider_site_connections", labels: { site: "a" }, value: 3 },
       { kind: "counter", name: "postrider_doubts_total", labels: {}, delta: 4 },
+      { kind: "gauge", name: "postrider_thread_lag_seconds", labels: { thread: source }, value: 1 },
     ]);
   metrics.forget("sender-1");
   const { text } = metrics.render("");
+  // It is not 0 either: there is no such thread.
+  expect(text).not.toContain('thread="sender-1"');
   expect(lines(text, "smtp_sessions_active")).toEqual(["smtp_sessions_active 2"]);
   expect(lines(text, "postrider_doubts_total")).toEqual(["postrider_doubts_total 8"]);
   expect(lines(text, 'postrider_site_connections{site="a"}')).toEqual([
