@@ -17,7 +17,6 @@ import { createOrders } from "./orders.ts";
 import { createLulls, jumpOver } from "./lulls.ts";
 import type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
-import { lookAt, survey } from "./look.ts";
 import type { Stage } from "./task.ts";
 import { createWorkings } from "./workings.ts";
 
@@ -361,7 +360,8 @@ export function createQueue(given: QueueDeps): Queue {
   }
 
   return {
-    ...{ start, settle, order, workerLost, drain, stop, health },
+    ...{ start, settle, order, workerLost, drain, stop, health, standing },
+    ...{ recalled: withdrawals.late, pressure: admission.pressure, ...workings.looks },
     accept(messages, answer, once) {
       const call: Call = { messages, answer, once };
       const why = refusalAtOnce();
@@ -372,8 +372,6 @@ export function createQueue(given: QueueDeps): Queue {
       inbox.calls.push(call);
       schedule();
     },
-    recalled: withdrawals.late,
-    pressure: admission.pressure,
     reopen() {
       workings.reopen();
       schedule();
@@ -383,17 +381,11 @@ export function createQueue(given: QueueDeps): Queue {
         idlers.push(resolve);
         schedule();
       }),
-    look: (name) => lookAt(sites.find(name)),
-    survey: (names) => ({
-      sites: survey(sites, names),
-      alerts: workings.alerts.recent(clock.monotonicMs()),
-    }),
     configure(next) {
       Object.assign(policy, next.policy);
       workings.moves.begin(next.workers);
       schedule();
     },
-    standing,
     measure: () =>
       measure.gauges({ bytes: admission.bytes(), policy, isOpen: standing() === null }),
   };

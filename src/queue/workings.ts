@@ -13,6 +13,7 @@ import type { DueTime } from "./duetime.ts";
 import { createFlights } from "./flight.ts";
 import { createIntake } from "./intake.ts";
 import { createLanding } from "./landing.ts";
+import { lookAt, survey } from "./look.ts";
 import { createLookout } from "./lookout.ts";
 import { createLearn } from "./learning.ts";
 import type { Lulls } from "./lulls.ts";
@@ -94,7 +95,13 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const suppressing = createSuppressing(store, policy, telling.suppressed);
   const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist, suppressing };
   return {
-    alerts,
+    looks: {
+      look: (name: string) => lookAt(sites.find(name)),
+      survey: (names: readonly string[]) => ({
+        sites: survey(sites, names),
+        alerts: alerts.recent(clock.monotonicMs()),
+      }),
+    },
     measure,
     admission,
     sites,
