@@ -100,6 +100,8 @@ function lines(
       before === undefined ? 0 : Date.parse(event.created_at) - Date.parse(before.created_at);
     const startedMs = sinceMs - (event.data.postrider.duration_ms ?? 0);
     if (startedMs >= WAIT_MIN_MS) out.push(line("", `waited ${humanDuration(startedMs)}`));
+    for (const { from, until, why } of event.data.postrider.waited ?? [])
+      out.push(line("", printable(`${timeOf(from)} to ${timeOf(until)}: ${why}`)));
     out.push(...eventLines(event, options));
     if (attempt !== undefined && spoken.has(attempt)) out.push(...said(attempt, options));
     before = event;

@@ -70,8 +70,16 @@ export interface EventDetail {
   readonly trace_id: string | null;
   /** Of a message that was taken. */
   readonly warnings: readonly WarningCode[];
+  /** Of an attempt that could not be made earlier: when and why. Absent: nothing is known to have held it up. */
+  readonly waited?: readonly WaitView[];
   /** Only of `email.attempted`, and only where it was asked for; null: nothing was kept. */
   readonly smtp?: readonly ConversationView[] | null;
+}
+
+export interface WaitView {
+  readonly from: string;
+  readonly until: string;
+  readonly why: string;
 }
 
 /** One connection, as far as an attempt used it (mail/dialogue.ts). */

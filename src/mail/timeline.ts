@@ -45,6 +45,15 @@ export interface AttemptStep {
   readonly tls: TlsFacts | null;
   /** The DKIM signatures on it, as `domain/selector` with spaces between; empty for none. */
   readonly signed?: string;
+  /** What kept it waiting before, as far as it is known; the queue adds it. */
+  readonly waits?: readonly WaitReason[];
+}
+
+/** A span of time in which it could not be tried. */
+export interface WaitReason {
+  readonly from: EpochMs;
+  readonly until: EpochMs;
+  readonly why: string;
 }
 
 /** A step that is no attempt: the queue's own doing. */
@@ -105,6 +114,12 @@ export function isAttempt(step: string): boolean {
   return step.startsWith('["a"');
 }
 
+/** Adds to an attempt that is packed already what kept it waiting. */
+export function withWaits(packed: string, waits: readonly WaitReason[]): string {
+  const reasons = waits.map(({ from, until, why }) => [from, until, why]);
+  return `${packed.slice(0, -1)},${JSON.stringify(reasons)}]`;
+}
+
 type PackedReport = [string, number, ReportStep["report"], string, string, string];
 type PackedTls = readonly [string, string, number, number, number, number, TlsPolicyName, string];
 
@@ -118,6 +133,12 @@ function unpackTls(packed: PackedTls): TlsFacts {
   const [version, cipher, verified, resumed, handshakeMs, verifyMs, policy, unproven] = packed;
   const flags = { verified: verified === 1, resumed: resumed === 1 };
   return { version, cipher, ...flags, handshakeMs, verifyMs, policy, unproven };
+}
+
+function waitsIn(packed: unknown): Pick<AttemptStep, "waits"> {
+  if (packed === undefined) return {};
+  const reasons = packed as [number, number, string][];
+  return { waits: reasons.map(([from, until, why]) => ({ from, until, why })) };
 }
 
 /** The reverse of `packStep` for a whole timeline; what was written by us is not checked again. */
@@ -152,6 +173,7 @@ export function unpackTimeline(timeline: string): Step[] {
       text: row[15] as string,
       tls: tls === 0 ? null : unpackTls(tls),
       signed: (row[17] as string | undefined) ?? "",
+      ...waitsIn(row[18]),
     };
   });
 }

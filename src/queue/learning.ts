@@ -6,6 +6,7 @@ import { unpackTimeline } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Instant } from "./duetime.ts";
 import type { Flight } from "./flight.ts";
+import type { Hindrances } from "./hindrances.ts";
 import type { Measure } from "./measure.ts";
 import type { Outage } from "./outage.ts";
 import { learnFrom } from "./pace.ts";
@@ -14,6 +15,7 @@ import type { Site } from "./site.ts";
 export interface LearningDeps {
   readonly outage: Pick<Outage, "heard">;
   readonly measure: Pick<Measure, "paused">;
+  readonly hindrances: Pick<Hindrances, "begin" | "end">;
   /** A pause that a provider asked for has begun or ended. */
   readonly rested: () => void;
   readonly log: Log;
@@ -25,7 +27,7 @@ export interface LearningDeps {
 export type Learn = (flight: Flight, verdict: Verdict, now: Instant) => boolean;
 
 export function createLearn(deps: LearningDeps): Learn {
-  const { outage, measure, log, roll, expect } = deps;
+  const { outage, measure, hindrances, log, roll, expect } = deps;
   return (flight, verdict, now) => {
     const { site, probe } = flight;
     const isOurs = outage.heard(flight, verdict, now);
@@ -38,13 +40,26 @@ export function createLearn(deps: LearningDeps): Learn {
     const { rule } = site;
     const change = learnFrom(site, verdict, { alone, probe, now, roll });
     if (change !== null) {
-      log("info", `queue.site_${change}`, { site: site.name, ...whyOf(site, verdict, change) });
+      const why = whyOf(site, verdict, change);
+      log("info", `queue.site_${change}`, { site: site.name, ...why });
+      if (change === "resumed") hindrances.end(`site:${site.name}`, now.wall);
+      else hindrances.begin(`site:${site.name}`, restWords(site.rule, why), now.wall);
       if (rule !== "" || site.rule !== "") deps.rested();
       measure.paused(site.name, change === "paused");
     }
     expect(site);
     return false;
   };
+}
+
+/** Why the site rested, as a timeline tells it. */
+export function restWords(rule: string, said: LogFields = {}): string {
+  const why =
+    rule === "" ? "the site rested after failures" : `the site asked for a pause (${rule})`;
+  const { host, phase, code, enhanced, text } = said;
+  const parts = [host, phase === undefined ? phase : `at ${String(phase)}:`, code, enhanced, text];
+  const words = parts.filter((one) => one !== undefined && one !== "").join(" ");
+  return words === "" ? why : `${why}: ${words}`;
 }
 
 /** With the server's words, or ours. */

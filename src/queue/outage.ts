@@ -8,6 +8,7 @@ import type { UplinkView } from "../mail/query.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Instant } from "./duetime.ts";
 import type { Flight } from "./flight.ts";
+import type { Hindrances } from "./hindrances.ts";
 import type { Turn } from "./launch.ts";
 import type { Lulls } from "./lulls.ts";
 import { forgive } from "./pace.ts";
@@ -34,6 +35,7 @@ export interface OutageDeps {
   readonly sites: Sites;
   readonly lulls: Lulls;
   readonly waits: Waits;
+  readonly hindrances: Pick<Hindrances, "begin" | "end">;
   readonly meter: Meter;
   readonly log: Log;
   readonly signs: NetworkSigns | undefined;
@@ -137,6 +139,7 @@ export function createOutage(deps: OutageDeps): Outage {
     const firstAtMono = Math.min(now.mono, ...suspects.map((one) => one.atMono));
     state.since = Math.floor(now.wall - (now.mono - firstAtMono));
     for (const { site } of suspects) pardon(site);
+    deps.hindrances.begin("line", explainLine(state.line), state.since);
     waits.begin();
   };
 
@@ -152,6 +155,7 @@ export function createOutage(deps: OutageDeps): Outage {
 
   const end = (before: Uplink, now: Instant): void => {
     lulls.add(state.since, now.wall);
+    deps.hindrances.end("line", now.wall);
     waits.end();
     state.probe = null;
     for (const { site } of before.suspects) pardon(site);

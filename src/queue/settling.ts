@@ -1,7 +1,11 @@
 // What ended, on its way into the store: verdicts of senders, leases that were lost, and leases that a dead process left.
 import type { Deadlines } from "./deadlines.ts";
 import type { DueTime } from "./duetime.ts";
+import type { EpochMs } from "../base/clock.ts";
+import { type WaitReason, withWaits } from "../mail/timeline.ts";
+import type { Verdict } from "../mail/verdict.ts";
 import type { Flight, Flights } from "./flight.ts";
+import type { Hindrances } from "./hindrances.ts";
 import type { Loss, Report } from "./inbox.ts";
 import type { Turn } from "./launch.ts";
 import { after, isWaiting, type RecipientState } from "./lifecycle.ts";
@@ -24,6 +28,7 @@ export interface SettlingDeps {
   readonly roll: () => number;
   readonly expect: (site: Site) => void;
   readonly suppressing: Suppressing;
+  readonly hindrances: Pick<Hindrances, "during">;
   /** Told of what dead processes left, once all of it is taken back. */
   readonly recovered?: (recipients: number) => void;
 }
@@ -40,6 +45,8 @@ export interface Settling {
 }
 
 const ORPHANS_A_TURN = 500;
+/** Nobody asks why something took so little. */
+const SENDER_WAIT_MIN_MS = 1000;
 
 export function createSettling(deps: SettlingDeps): Settling {
   const { store, sites, flights, policy, deadlines, roll, expect } = deps;
@@ -88,7 +95,7 @@ export function createSettling(deps: SettlingDeps): Settling {
         held,
       });
       const silent = verdict.kind === "interrupted" && !verdict.doubt;
-      const step = silent ? null : verdict.step;
+      const step = silent ? null : stepOf(turn, flight, verdict, address);
       const waits = happening.kind === "deferred" || happening.kind === "returned";
       const siteId = waits ? sites.idOf(site) : undefined;
       const settlement = settlementOf(leased, happening, step, turn.now.wall, {
@@ -131,6 +138,17 @@ export function createSettling(deps: SettlingDeps): Settling {
     },
   };
 
+  /** With what kept it waiting before it was tried. */
+  function stepOf({ now }: Turn, flight: Flight, { step }: Verdict, address: string): string {
+    const { site, acceptedAt, startedAtMono } = flight;
+    const flownMs = now.mono - startedAtMono;
+    const leftAt = now.wall - Math.round(flownMs);
+    const waits = deps.hindrances.during(site.name, address, acceptedAt, leftAt);
+    const inSender = flownMs < SENDER_WAIT_MIN_MS ? undefined : waitInSender(step, leftAt);
+    if (waits === undefined && inSender === undefined) return step;
+    return withWaits(step, [...(waits ?? []), ...(inSender ?? [])]);
+  }
+
   function forget(flight: Flight): void {
     const { site } = flight;
     flights.remove(flight);
@@ -148,4 +166,13 @@ export function createSettling(deps: SettlingDeps): Settling {
     if (next === null) return;
     store.settle({ message, n, claim, next, step: null, event: null, at: turn.now.wall });
   }
+}
+
+/** A job waits there for one of the connections that its site may have, or for the next message that its rate lets through. */
+function waitInSender(step: string, leftAt: EpochMs): readonly WaitReason[] | undefined {
+  // The second value of a packed step.
+  const from = step.indexOf(",") + 1;
+  const until = Number(step.slice(from, step.indexOf(",", from)));
+  if (!(until - leftAt >= SENDER_WAIT_MIN_MS)) return undefined;
+  return [{ from: leftAt, until, why: "it waited for a connection within the limits of its site" }];
 }

@@ -69,7 +69,7 @@ export function taskOf(
     case "queue.pause":
       return { answer, run: (turn) => pause(deps, turn, verb.span) };
     case "queue.resume":
-      return { answer, run: () => resume(deps, verb.span) };
+      return { answer, run: (turn) => resume(deps, turn, verb.span) };
     case "suppress.add":
     case "suppress.remove":
     case "suppress.report":
@@ -324,7 +324,7 @@ function pause(deps: VerbDeps, turn: Turn, span: Span): Stage {
   const line = span.by === "domain" ? store.siteId(parkingLine(span.name)) : undefined;
   return {
     committed() {
-      pauses.set(paused, line);
+      pauses.set(paused, line, turn.now.wall);
       stopLine(sites, paused, true);
       deps.recall({ ...span, cut: false });
       return done({ object: "pause", ...paused, paused: true });
@@ -332,7 +332,7 @@ function pause(deps: VerbDeps, turn: Turn, span: Span): Stage {
   };
 }
 
-function resume(deps: VerbDeps, span: Span): Stage {
+function resume(deps: VerbDeps, turn: Turn, span: Span): Stage {
   const { store, pauses, sites, expect } = deps;
   const paused = pausedBy(span);
   // Known to the memory too, so that it can be served.
@@ -341,7 +341,7 @@ function resume(deps: VerbDeps, span: Span): Stage {
   store.resume(paused);
   return {
     committed() {
-      pauses.unset(paused);
+      pauses.unset(paused, turn.now.wall);
       const line = stopLine(sites, paused, false);
       if (line !== undefined) {
         // What moved there meanwhile is only in the store: it counts as due until its turn comes.

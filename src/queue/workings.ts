@@ -15,7 +15,8 @@ import { createIntake } from "./intake.ts";
 import { createLanding } from "./landing.ts";
 import { lookAt, survey } from "./look.ts";
 import { createLookout } from "./lookout.ts";
-import { createLearn } from "./learning.ts";
+import { createHindrances } from "./hindrances.ts";
+import { createLearn, restWords } from "./learning.ts";
 import type { Lulls } from "./lulls.ts";
 import { createMeasure } from "./measure.ts";
 import { createOutage } from "./outage.ts";
@@ -49,7 +50,8 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const { roll } = deps.random;
   const measure = createMeasure(deps.meter, store);
   const admission = createAdmission(store, policy, log, deps.depths);
-  const pauses = createPauses(store);
+  const hindrances = createHindrances();
+  const pauses = createPauses(store, hindrances);
   const withdrawals = createWithdrawals(store);
   const sites = createSites(store, deps.workers, pauses.stopsLine);
   const flights = createFlights();
@@ -62,22 +64,29 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const insist = createInsist();
   const waits = createWaits(store);
   const outage = createOutage({
-    ...{ sites, lulls, waits, meter, log, signs, expect, schedule },
-    eased: (site) => measure.paused(site, false),
+    ...{ sites, lulls, waits, hindrances, meter, log, signs, expect, schedule },
+    eased: (site) => eased(site),
     askAnew: routes.askAnew,
     onChange: deps.onUplink ?? (() => {}),
   });
   const telling = createTelling(log, deps.logs ?? (() => false), store.facts.tag);
   const deadlines = createDeadlines(store, lulls, telling);
   const alerts = createAlerts(log);
-  const rests = createRests(store, sites, (site) => measure.paused(site, true));
+  const rests = createRests(store, sites, (site) => {
+    measure.paused(site, true);
+    hindrances.begin(`site:${site}`, restWords(sites.named(site).rule), clock.now());
+  });
+  const eased = (site: string): void => {
+    measure.paused(site, false);
+    hindrances.end(`site:${site}`, clock.now());
+  };
   /** What our own patience decided is forgotten; what a provider asked for only when the site itself was named. */
   const ease = (site: Site, always: boolean): void => {
     if (site.level === 0 && site.streak === 0) return;
     if (!always && site.rule !== "") return;
     if (site.rule !== "") rests.changed();
     forgive(site);
-    measure.paused(site.name, false);
+    eased(site.name);
     expect(site);
   };
   const recall = (what: Recall): void => {
@@ -116,13 +125,13 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     deadlines,
     outage,
     rests,
-    learn: createLearn({ outage, measure, log, roll, expect, rested: rests.changed }),
+    learn: createLearn({ outage, measure, hindrances, log, roll, expect, rested: rests.changed }),
     landing: createLanding({ ...shared, measure, admission, alerts, telling }),
     accepting: createAccepting({
       ...{ store, admission, intake: createIntake(shared), dropSpool: deps.dropSpool },
       taken: ({ head }) => void (outage.holds() && waits.admitted(head)),
     }),
-    settling: createSettling({ ...shared, recovered: telling.recovered }),
+    settling: createSettling({ ...shared, hindrances, recovered: telling.recovered }),
     dispatcher: createDispatcher({
       ...shared,
       held: outage.holds,

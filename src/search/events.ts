@@ -186,11 +186,27 @@ function detailOf(telling: Telling): Partial<EventDetail> {
       const waits = recipient?.state === "deferred" && row.step === steps.length - 1;
       const next = waits && recipient.dueAt !== null ? iso(recipient.dueAt) : null;
       const detail = { ...attemptView(step), attempt, next_attempt_at: next };
-      return { ...detail, origin: "attempt", ...saidIn(telling, step) };
+      const waited = waitsOf(step, steps[row.step - 1]);
+      return { ...detail, ...waited, origin: "attempt", ...saidIn(telling, step) };
     }
     default:
       return unreachable(step);
   }
+}
+
+/** Since the step before: what held it up earlier is told there. */
+function waitsOf(
+  { waits = [] }: AttemptStep,
+  before: Step | undefined,
+): Pick<EventDetail, "waited"> {
+  const since = before?.at ?? 0;
+  const own = waits.filter(({ until }) => until > since);
+  if (own.length === 0) return {};
+  return {
+    waited: own.map(({ from, until, why }) => {
+      return { from: iso(Math.max(from, since)), until: iso(until), why };
+    }),
+  };
 }
 
 /** With the attempt itself, not with what came of it. */

@@ -60,6 +60,10 @@ const detail = z
     tls: tls.nullable(),
     next_attempt_at: z.iso.datetime().nullable(),
     warnings: z.array(z.string()),
+    waited: z
+      .array(z.object({ from: z.iso.datetime(), until: z.iso.datetime(), why: z.string() }))
+      .optional()
+      .meta({ description: "Of an attempt that something had held up: when and why." }),
     smtp: z.array(conversation).nullable().optional().meta({
       description: "What was said: of `email.attempted`, with `smtp=1`; null: it is not kept.",
     }),

@@ -68,6 +68,12 @@ const events = [
   event(4, "email.attempted", "13:06:00.100", { ...attempt, attempt: 2, smtp: [said] }),
   event(5, "email.delivery_delayed", "13:06:00.100", {
     ...{ ...attempt, attempt: 2, doubt: true },
+    waited: [
+      {
+        ...{ from: "2026-11-23T13:01:00.000Z", until: "2026-11-23T13:06:00.000Z" },
+        why: "the site rested",
+      },
+    ],
     next_attempt_at: "2999-01-01T00:00:00.000Z",
   }),
 ];
@@ -102,6 +108,7 @@ test("the road is told step by step, with waits, and the last attempt that faile
     "13:00:00.100  deferred at attempt 1 in 45ms: 451 4.7.1 Greylisted (greylist, at rcpt)",
     "mx.example.com [192.0.2.1] from 198.51.100.7, no TLS, session a1b2",
     "waited 5m 59s",
+    "2026-11-23 13:01:00.000 to 2026-11-23 13:06:00.000: the site rested",
     "13:06:00.100  deferred at attempt 2",
     "doubt: the server may have taken it",
     "new connection, session a1b2",

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Conversation, packConversations } from "../../src/mail/dialogue.ts";
 import type { EventView } from "../../src/mail/eventView.ts";
 import type { ListView } from "../../src/mail/query.ts";
+import { withWaits } from "../../src/mail/timeline.ts";
 import { attempt, createStage, NOW, type Stage, view } from "./stage.ts";
 
 let stage: Stage;
@@ -74,6 +75,40 @@ test("an attempt of which nothing was kept says so, and another one at another t
   expect(attempts).toEqual([
     ["email.attempted", [expect.objectContaining({ session: "a1" })]],
     ["email.attempted", null],
+  ]);
+});
+
+test("what kept an attempt waiting is told with it, since the step before", async () => {
+  const { id, uuid } = stage.accept();
+  const waits = [
+    { from: NOW, until: NOW + 5_000, why: "the site rested" },
+    { from: NOW + 4_000, until: NOW + 30_000, why: "our own line is down" },
+  ];
+  const deferred = { at: "deferred", dueAt: NOW + 60_000, attempts: 1 } as const;
+  stage.settle(id, {
+    next: deferred,
+    event: "email.delivery_delayed",
+    step: withWaits(attempt(), []),
+  });
+  stage.settle(id, {
+    step: withWaits(attempt({ at: NOW + 60_000, signed: "s/k" }), waits.slice(1)),
+  });
+  const told = (await eventsOf(uuid, false)).map(({ data }) => data.postrider.waited);
+  const iso = (at: number): string => new Date(at).toISOString();
+  const second = [
+    { from: iso(NOW + 4_000), until: iso(NOW + 30_000), why: "our own line is down" },
+  ];
+  expect(told).toEqual([undefined, undefined, undefined, second, second]);
+  const other = stage.accept();
+  stage.settle(other.id, {
+    next: deferred,
+    event: "email.delivery_delayed",
+    step: attempt({ at: NOW + 6_000 }),
+  });
+  stage.settle(other.id, { step: withWaits(attempt({ at: NOW + 60_000 }), waits) });
+  const clipped = (await eventsOf(other.uuid, false)).at(-1)?.data.postrider.waited;
+  expect(clipped).toEqual([
+    { from: iso(NOW + 6_000), until: iso(NOW + 30_000), why: "our own line is down" },
   ]);
 });
 
