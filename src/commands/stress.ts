@@ -30,6 +30,7 @@ export function addStress(program: Command, deps: CliDeps, end: (code: number) =
     .option("--size <size>", "of the text", "5k")
     .option("--priority <p>", "p0, p1 or p2", "p1")
     .option("--drain <time>", "wait at most so long for deliveries afterwards", "30s")
+    .option("--warm-up <time>", "the same load for so long before it, which is in no figure")
     .option("--no-follow", "measure what is accepted, and not what becomes of it")
     .option("--folder <folder>", "where its own daemon's data folder is made for the while")
     .option("--send-for-real", "also where the mail leaves this host")

@@ -17,6 +17,7 @@ export interface StressOptions extends TargetOptions {
   readonly size: string;
   readonly priority: string;
   readonly drain: string;
+  readonly warmUp?: string;
   readonly follow: boolean;
   readonly folder?: string;
   readonly sendForReal?: boolean;
@@ -37,6 +38,8 @@ export interface StressRequest {
     | { readonly kind: "open"; readonly perSecond: number; readonly connectionsMax: number };
   readonly countMax: number;
   readonly durationMs: number;
+  /** The same load before it, which is in no figure; 0: none. */
+  readonly warmUpMs: number;
   readonly bodyBytes: number;
   readonly priority: "p0" | "p1" | "p2";
   /** Whether the events are followed to each message's end. */
@@ -51,6 +54,7 @@ export const stressLimits = {
   count: 2_000_000,
   durationMs: 3_600_000,
   drainMs: 600_000,
+  warmUpMs: 300_000,
   bodyBytes: 25_000_000,
   /** What all connections may hold of bodies at one time. */
   inFlightBytes: 500_000_000,
@@ -84,6 +88,7 @@ export function readWish(options: StressOptions, isOwn: boolean): Wish {
     pace,
     countMax: whole("--count", count, stressLimits.count) ?? stressLimits.count,
     durationMs: span("--duration", duration, stressLimits.durationMs) ?? unsaidMs,
+    warmUpMs: span("--warm-up", options.warmUp, stressLimits.warmUpMs) ?? 0,
     bodyBytes,
     priority: priorityOf(options.priority),
     follow: options.follow,

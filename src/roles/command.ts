@@ -11,7 +11,7 @@ import { type Config, realSurroundings, shownSettings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
 import { openTerminal } from "./terminal.ts";
-import type { StressIo } from "./stressCommand.ts";
+import type { StressIo } from "./stressWatch.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);

@@ -88,6 +88,15 @@ export async function ownQueue(client: DaemonClient): Promise<QueueSums | null> 
   };
 }
 
+export function without(all: QueueSums, before: QueueSums): QueueSums {
+  return {
+    delivered: all.delivered - before.delivered,
+    failed: all.failed - before.failed,
+    queued: all.queued - before.queued,
+    busy: all.busy,
+  };
+}
+
 const OPEN_STATES = ["queued", "sending", "deferred", "held", "scheduled"] as const;
 const PAGE = 100;
 const PAGES_MAX = 100;

@@ -161,6 +161,8 @@ function notesOf(
     );
   if (figures.neverStarted > 0)
     said.push("this daemon takes less than that rate: what never started is in no percentile");
+  if (request.target === null && request.warmUpMs === 0)
+    said.push("the daemon had just been started, and its first seconds are slow: see --warm-up");
   if (request.target !== null && request.follow)
     said.push(
       "its events were followed, which costs it CPU: --no-follow measures what it accepts without",

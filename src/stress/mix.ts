@@ -1,6 +1,8 @@
 // Whom the load is sent to: names with shares, such as `ok:90,soft-rcpt:5,hard-rcpt:5`, in a fixed order that spreads each evenly. Each
 // address is one of its own and carries the message's number, by which whoever takes it or tells of it can be asked what it was.
 
+import type { Random } from "../base/random.ts";
+
 export interface Share {
   readonly name: string;
   /** Of the sum of all. */
@@ -22,9 +24,16 @@ export interface Addresses {
 }
 
 export const NUMBER_DIGITS = 9;
+const TAG_CHARS = 6;
 const SHARES_MAX = 20;
 const WEIGHT_MAX = 1_000_000;
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?$/i;
+
+/** Runs of the same daemon tell their messages apart by it. */
+export function newTag(random: Pick<Random, "roll">): string {
+  const char = (): string => Math.floor(random.roll() * 36).toString(36);
+  return Array.from({ length: TAG_CHARS }, char).join("");
+}
 
 /** A text is what is wrong with it. */
 export function parseMix(text: string): readonly Share[] | string {

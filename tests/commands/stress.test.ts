@@ -62,7 +62,14 @@ describe("what is asked for", () => {
     expect(asked).toEqual({
       ...{ target: null, folder: null, domain: "example.com", from: "stress@postrider.test" },
       ...{ recipients: "ok", pace: { kind: "closed", clients: 50 }, countMax: 2_000_000 },
-      ...{ durationMs: 60_000, bodyBytes: 5_000, priority: "p1", follow: true, drainMs: 30_000 },
+      ...{
+        durationMs: 60_000,
+        warmUpMs: 0,
+        bodyBytes: 5_000,
+        priority: "p1",
+        follow: true,
+        drainMs: 30_000,
+      },
     });
   });
 
@@ -89,6 +96,7 @@ describe("what is asked for", () => {
     ["--duration", "2h"],
     ["--duration", "5"],
     ["--drain", "1d"],
+    ["--warm-up", "1h"],
     ["--size", "26MB"],
     ["--size", "0"],
     ["--size", "25MB", "--concurrency", "21"],

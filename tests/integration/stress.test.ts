@@ -105,7 +105,7 @@ describe("with a daemon and a sink of its own", () => {
   }, 30_000);
 
   test("with a rate it starts as many as it was told to", async () => {
-    const report = await reported("--rate", "200", "--duration", "1s");
+    const report = await reported("--rate", "200", "--duration", "1s", "--warm-up", "1s");
     expect(report.load).toMatchObject({ kind: "open", rate_per_second: 200 });
     expect(report.requests.started + report.requests.never_started).toBe(200);
     expect(report.accounting?.adds_up).toBe(true);
