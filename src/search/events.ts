@@ -11,7 +11,7 @@ import {
 import type { BounceView, EventDetail, EventView, TlsView } from "../mail/eventView.ts";
 import { acceptedAtOf, type HostTag, uuidOf } from "../mail/id.ts";
 import type { StateName } from "../mail/state.ts";
-import type { AttemptStep, Step, TlsFacts } from "../mail/timeline.ts";
+import type { AttemptStep, Step, TlsFacts, WaitReason } from "../mail/timeline.ts";
 import { traceIdOf } from "../mail/traceContext.ts";
 import type { TroubleClass } from "../mail/verdict.ts";
 import type { DialogueOf } from "./dialogues.ts";
@@ -186,7 +186,7 @@ function detailOf(telling: Telling): Partial<EventDetail> {
       const waits = recipient?.state === "deferred" && row.step === steps.length - 1;
       const next = waits && recipient.dueAt !== null ? iso(recipient.dueAt) : null;
       const detail = { ...attemptView(step), attempt, next_attempt_at: next };
-      const waited = waitsOf(step, steps[row.step - 1]);
+      const waited = waitsOf(step, steps.slice(0, row.step));
       return { ...detail, ...waited, origin: "attempt", ...saidIn(telling, step) };
     }
     default:
@@ -197,16 +197,29 @@ function detailOf(telling: Telling): Partial<EventDetail> {
 /** Since the step before: what held it up earlier is told there. */
 function waitsOf(
   { waits = [] }: AttemptStep,
-  before: Step | undefined,
+  before: readonly Step[],
 ): Pick<EventDetail, "waited"> {
-  const since = before?.at ?? 0;
-  const own = waits.filter(({ until }) => until > since);
-  if (own.length === 0) return {};
+  const since = before.at(-1)?.at ?? 0;
+  const held = heldBefore(before);
+  const own = waits
+    .filter(({ until }) => until > since)
+    .map((one) => ({ ...one, from: Math.max(one.from, since) }));
+  if (own.length + held.length === 0) return {};
   return {
-    waited: own.map(({ from, until, why }) => {
-      return { from: iso(Math.max(from, since)), until: iso(until), why };
+    waited: [...held, ...own].map(({ from, until, why }) => {
+      return { from: iso(from), until: iso(until), why };
     }),
   };
+}
+
+/** A release has no event of its own: the attempt that follows it tells of it. */
+function heldBefore(before: readonly Step[]): readonly WaitReason[] {
+  const released = before.at(-1);
+  if (released?.kind !== "note" || released.note !== "released" || released.doubt) return [];
+  const held = before.findLast((one) => one.kind === "note" && one.note === "held");
+  const from = held?.at ?? released.at;
+  const why = `held${held?.kind === "note" ? ` (${held.text})` : ""}, then released: ${released.text}`;
+  return [{ from, until: released.at, why }];
 }
 
 /** With the attempt itself, not with what came of it. */

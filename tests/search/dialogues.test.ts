@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Conversation, packConversations } from "../../src/mail/dialogue.ts";
 import type { EventView } from "../../src/mail/eventView.ts";
 import type { ListView } from "../../src/mail/query.ts";
-import { withWaits } from "../../src/mail/timeline.ts";
+import { packStep, withWaits } from "../../src/mail/timeline.ts";
 import { attempt, createStage, NOW, type Stage, view } from "./stage.ts";
 
 let stage: Stage;
@@ -110,6 +110,21 @@ test("what kept an attempt waiting is told with it, since the step before", asyn
   expect(clipped).toEqual([
     { from: iso(NOW + 6_000), until: iso(NOW + 30_000), why: "our own line is down" },
   ]);
+});
+
+test("a release, which has no event, is told with the attempt that follows it", async () => {
+  const { id, uuid } = stage.accept();
+  const note = (name: "held" | "released", at: number): string =>
+    packStep({ kind: "note", at, note: name, doubt: false, text: "an operator's wish" });
+  const waits = { at: "queued", dueAt: NOW, attempts: 0 } as const;
+  const held = { at: "held", attempts: 0 } as const;
+  stage.settle(id, { next: held, event: "email.held", step: note("held", NOW + 10) });
+  stage.settle(id, { next: waits, event: null, step: note("released", NOW + 5_000) });
+  stage.settle(id, { step: attempt({ at: NOW + 5_010 }) });
+  const told = (await eventsOf(uuid, false)).at(-1)?.data.postrider.waited;
+  const why = "held (an operator's wish), then released: an operator's wish";
+  const [from, until] = [NOW + 10, NOW + 5_000].map((at) => new Date(at).toISOString());
+  expect(told).toEqual([{ from: from ?? "", until: until ?? "", why }]);
 });
 
 test("who does not ask is told nothing of it", async () => {
