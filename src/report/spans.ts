@@ -136,18 +136,19 @@ export function attemptSpans(
   const conversations = attempt.dialogue === "" ? [] : unpackConversations(attempt.dialogue);
   const deliver = deliverSpan(attempt, root, rules, { conversations, before: known.before });
   const inner: Root = { ...root, spanId: deliver.spanId };
-  const begunAt = Math.min(...conversations.map(({ at }) => at), deliver.endAt);
-  const waited = Math.max(deliver.startAt, begunAt);
+  const since = deliver.startAt;
+  const said = conversations.flatMap((one, i) =>
+    conversationSpans(one, inner, rules, { name: `${deliver.spanId} ${i}`, since }),
+  );
+  const begunAt = Math.min(...said.map(({ startAt }) => startAt));
   const spans = [...waitSpans(attempt, root, known), deliver];
   // Whoever found a connection at once did not wait for it.
-  if (waited - deliver.startAt >= 1 && conversations.length > 0) {
-    const times = { startAt: deliver.startAt, endAt: waited };
+  if (said.length > 0 && begunAt - since >= 1) {
+    const times = { startAt: since, endAt: begunAt };
     const name = "wait for connection";
     spans.push(spanOf(inner, { what: `connection ${deliver.spanId}`, name, ...times }));
   }
-  for (const [i, one] of conversations.entries())
-    spans.push(...conversationSpans(one, inner, rules, `${deliver.spanId} ${i}`));
-  return spans;
+  return [...spans, ...said];
 }
 
 function waitSpans(
@@ -209,13 +210,12 @@ function deliverSpan(
   const steps = stepsOf(recipients);
   const step = worstOf(steps);
   const number = Math.max(first?.attempts ?? 0, before?.attempts ?? 0) + 1;
-  // A connection may have been opened for it before it came, and clocks of threads differ by a millisecond.
-  const startAt = Math.min(cameAt, ...conversations.map(({ at }) => at));
+  // What was said is noted in whole milliseconds.
   const endAt = Math.max(endedAt, ...conversations.flatMap(endsOf));
   const failed = step !== undefined && step.outcome !== "delivered";
   return spanOf(root, {
     ...{ what: `deliver ${first?.claim ?? 0}`, name: `deliver attempt ${number}` },
-    ...{ kind: "client", startAt, endAt },
+    ...{ kind: "client", startAt: cameAt, endAt },
     attributes: {
       ...messageAttributes(root),
       "messaging.operation.name": "deliver",
@@ -311,7 +311,7 @@ function conversationSpans(
   { exchanges, session, host, address, source, at }: Conversation,
   inner: Root,
   rules: SpanRules,
-  name: string,
+  { name, since }: { readonly name: string; readonly since: EpochMs },
 ): Span[] {
   const common = attributesOf({
     "server.address": host,
@@ -319,12 +319,15 @@ function conversationSpans(
     "network.local.address": source,
     "postrider.session.id": session,
   });
-  return exchanges.map((one, i) => {
-    const startAt = at + one.sentMs;
+  return exchanges.flatMap((one, i) => {
+    // The connection may have been opened for another message, before this one came.
+    const endAt = at + one.sentMs + one.tookMs;
+    if (endAt < Math.floor(since)) return [];
+    const startAt = Math.max(at + one.sentMs, since);
     const failed = one.code >= 400 || isLost(one);
     return spanOf(inner, {
       ...{ what: `said ${name} ${i}`, name: commands[one.phase] ?? one.phase, kind: "client" },
-      ...{ startAt, endAt: startAt + one.tookMs },
+      ...{ startAt, endAt },
       attributes: {
         ...common,
         ...attributesOf({

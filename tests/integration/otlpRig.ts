@@ -1,0 +1,119 @@
+// A collector that is not ours: an HTTP server that reads OTLP with OpenTelemetry's own older decoder, and misbehaves as a test says. And a
+// small internet for the daemon: a resolver that knows the domains of `.test`, whose mail servers are all on this host.
+import { createSocket } from "node:dgram";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttps } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { gunzipSync } from "node:zlib";
+import { type Answer, decode, encode } from "dns-packet";
+import { decodeMetrics, decodeSpans, type ReceivedSpan, type Values } from "../fixtures/otlp.ts";
+import type { Daemon } from "../fixtures/daemon.ts";
+import { until } from "../fixtures/until.ts";
+import type { Ends } from "./faultsRig.ts";
+import type { Identity } from "./webhookRig.ts";
+
+export type Reply = (response: ServerResponse) => void;
+export const takes: Reply = (response) => void response.end();
+
+export interface Collector {
+  readonly url: string;
+  readonly spans: ReceivedSpan[];
+  readonly resources: Values[];
+  readonly metrics: ReturnType<typeof decodeMetrics>[];
+  /** Of every request, whatever was answered. */
+  readonly asked: { readonly path: string; readonly headers: IncomingMessage["headers"] }[];
+  /** From now on. */
+  reply: Reply;
+}
+
+export async function startCollector(ends: Ends, identity?: Identity): Promise<Collector> {
+  const hear = (request: IncomingMessage, response: ServerResponse): void => {
+    void read(request).then((body) => {
+      const { url: path = "", headers } = request;
+      collector.asked.push({ path, headers });
+      if (collector.reply === takes && path.endsWith("/v1/traces")) {
+        const { resource, spans } = decodeSpans(gunzipSync(body));
+        collector.resources.push(resource);
+        collector.spans.push(...spans);
+      } else if (collector.reply === takes && path.endsWith("/v1/metrics"))
+        collector.metrics.push(decodeMetrics(gunzipSync(body)));
+      collector.reply(response);
+    });
+  };
+  const server = identity === undefined ? createServer(hear) : createHttps(identity, hear);
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  ends.add(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = identity === undefined ? `http://localhost:${port}` : `https://localhost:${port}`;
+  const lists = { spans: [], resources: [], metrics: [], asked: [] };
+  const collector: Collector = { url, ...lists, reply: takes };
+  return collector;
+}
+
+async function read(request: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+/** The spans of one trace, once there are those that are waited for. */
+export function traced(
+  collector: Collector,
+  traceId: string,
+  names: readonly string[],
+): Promise<readonly ReceivedSpan[]> {
+  return until(`the collector has ${names.join(", ")} of ${traceId}`, () => {
+    const spans = collector.spans.filter((one) => one.traceId === traceId);
+    return names.every((name) => spans.some((one) => one.name === name)) && spans;
+  });
+}
+
+export const bare = (id: string): string => id.replaceAll("-", "");
+
+/** Spans by name; the only one of it. */
+export function only(spans: readonly ReceivedSpan[], name: string): ReceivedSpan {
+  const found = spans.filter((one) => one.name === name);
+  if (found.length !== 1 || found[0] === undefined)
+    throw new Error(`${found.length} spans are called ${name}`);
+  return found[0];
+}
+
+/** By what became of them. */
+export async function spanCounts(daemon: Daemon): Promise<Readonly<Record<string, number>>> {
+  const text = await (await daemon.request("/metrics")).text();
+  const found = text.matchAll(/^postrider_trace_spans_total\{result="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries([...found].map(([, result = "", count]) => [result, Number(count)]));
+}
+
+/** Domains that begin with `none` do not exist; the mail of all others goes to 127.0.0.1. */
+export async function startResolver(ends: Ends): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.on("message", (packet, from) => {
+    const { id, questions = [] } = decode(packet);
+    const [question] = questions;
+    const name = question?.name ?? "";
+    const missing = name.startsWith("none") || name.startsWith("_");
+    const answers: Answer[] = [];
+    if (!missing && question?.type === "MX")
+      answers.push({ type: "MX", name, ttl: 60, data: { preference: 10, exchange: `mx.${name}` } });
+    if (!missing && question?.type === "A")
+      answers.push({ type: "A", name, ttl: 60, data: "127.0.0.1" });
+    const flags = 0x0180 | (missing ? 3 : 0);
+    socket.send(
+      encode({ type: "response", id: id ?? 0, flags, questions, answers }),
+      from.port,
+      from.address,
+    );
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  ends.add(() => new Promise<void>((resolve) => socket.close(() => resolve())));
+  return socket.address().port;
+}
