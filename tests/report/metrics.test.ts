@@ -368,36 +368,3 @@ describe("a snapshot", () => {
     expect(pointsOf(snapshot, "process_cpu_seconds_total")).toMatchObject([{ value: 1.5 }]);
   });
 });
-
-describe("the meter", () => {
-  test("tells each series once as it is made, and then only what changed", () => {
-    const meter = createMeasure();
-    const counter = meter.counter("postrider_doubts_total");
-    meter.gauge("smtp_sessions_active");
-    expect(meter.drain()).toHaveLength(2);
-    expect(meter.drain()).toEqual([]);
-    counter.add(2);
-    expect(meter.drain()).toMatchObject([{ name: "postrider_doubts_total", delta: 2 }]);
-  });
-
-  test("off, it counts nothing; gauges are as they stand once it is on again", () => {
-    const meter = createMeasure();
-    const counter = meter.counter("postrider_doubts_total");
-    const gauge = meter.gauge("smtp_sessions_active");
-    meter.drain();
-    meter.turn(false);
-    counter.add(5);
-    gauge.set(3);
-    expect(meter.drain()).toEqual([]);
-    meter.turn(true);
-    expect(meter.drain()).toMatchObject([{ name: "smtp_sessions_active", value: 3 }]);
-  });
-
-  test("a series apart is told although the meter does not remember it", () => {
-    const meter = createMeasure();
-    const labels = { site: "a.example" };
-    meter.apart.gauge("postrider_site_paused", labels).set(1);
-    meter.apart.gauge("postrider_site_paused", labels).set(2);
-    expect(meter.drain()).toMatchObject([{ value: 1 }, { value: 2 }]);
-  });
-});
