@@ -5,11 +5,13 @@ import { findSession } from "./api.ts";
 import { App } from "./app.tsx";
 import { followTheme } from "./theme.ts";
 import { startTicking } from "./ticking.ts";
+import { followKeys } from "./keys.ts";
 
 const root = document.getElementById("page");
 if (root !== null) {
   followTheme();
   startTicking();
+  followKeys();
   void findSession();
   render(<App />, root);
 }

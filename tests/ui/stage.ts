@@ -1,10 +1,20 @@
 // The dashboard with a daemon that says what a test has written down: the door is the real one, with its page, its headers and its login;
 // what it would ask the queue and the reader for comes from a scene.
 import { buildPage } from "../../scripts/page.ts";
+import { digestOf } from "../../src/submit/auth.ts";
+import { owner } from "../../src/submit/caller.ts";
 import { createFixture, KEY, loopback } from "../submit/doorFixture.ts";
 import type { Scene } from "./scenes.ts";
 
 export { KEY };
+/** It sees everything and changes nothing. */
+export const READ_KEY = "pr_read_key";
+
+const first = { id: "first", digest: digestOf(KEY), caller: owner };
+const reader = {
+  ...{ id: "reader", digest: digestOf(READ_KEY) },
+  caller: { ...owner, key: 1, scopes: new Set(["read"] as const) },
+};
 
 export interface Asked {
   readonly method: string;
@@ -26,7 +36,7 @@ export interface Stage {
 
 export async function startStage(scene: Scene): Promise<Stage> {
   await buildPage();
-  const fixture = createFixture();
+  const fixture = createFixture({ keys: () => [first, reader] });
   const streams = new Set<ReadableStreamDefaultController<string>>();
   let refusesStreams = false;
   const server = Bun.serve({

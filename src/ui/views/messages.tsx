@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { recipientStates } from "../../mail/state.ts";
 import type { EmailView, ListView } from "../../mail/query.ts";
+import { takeWish } from "../keys.ts";
 import { useLoad } from "../load.ts";
 import { cursorsOf, type Query } from "../model/listing.ts";
 import { recipientsText } from "../model/message.ts";
@@ -50,6 +51,9 @@ function SearchForm({ search }: { readonly search: Search }) {
   const form = useRef<HTMLFormElement>(null);
   // The address may change under the form, as by the browser's buttons; what is typed meanwhile is not asked for.
   useEffect(() => form.current?.reset(), [search.field, search.text, search.status]);
+  useEffect(() => {
+    if (takeWish()) form.current?.querySelector("input")?.focus();
+  }, []);
   const submit = (event: Event): void => {
     event.preventDefault();
     if (form.current === null) return;
@@ -70,7 +74,7 @@ function SearchForm({ search }: { readonly search: Search }) {
         </select>
       </label>
       <label class="grow">
-        Text, or the id of a message
+        Text, or the id of a message (key /)
         <input
           name="text"
           type="search"
