@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as conventions from "@opentelemetry/semantic-conventions";
+import * as incubating from "@opentelemetry/semantic-conventions/incubating";
 import fc from "fast-check";
 import type { AttemptTrace } from "../../src/mail/attemptTrace.ts";
 import type { Acceptance } from "../../src/report/acceptances.ts";
@@ -265,4 +267,19 @@ test("no address leaves in a span, unless the settings say so", () => {
     rules: { ...rules, recipients: "address" },
   });
   expect(JSON.stringify(open)).toContain("ann@a.example");
+});
+
+test("names of attributes are those of the conventions where these have one", () => {
+  const known = new Set<unknown>([
+    ...Object.values<unknown>(conventions),
+    ...Object.values<unknown>(incubating),
+  ]);
+  const names = new Set(
+    Object.values(trees).flatMap((make) =>
+      make().flatMap(({ attributes }) => Object.keys(attributes)),
+    ),
+  );
+  const own = [...names].filter((name) => !/^(?:smtp|postrider)\./.test(name));
+  expect(own.length).toBeGreaterThan(15);
+  expect(own.filter((name) => !known.has(name))).toEqual([]);
 });
