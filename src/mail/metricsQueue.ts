@@ -35,7 +35,7 @@ export const queueRows: readonly MetricRow[] = [
     name: "postrider_queue_oldest_age_seconds",
     kind: "gauge",
     labels: ["priority"],
-    help: "Age of the oldest message that is not final; 0 when there is none.",
+    help: "How long the oldest message waits that should have left: since its acceptance, or its own time; neither scheduled nor held ones. 0 when there is none.",
     zeros: each(byPriority),
   },
   {

@@ -3,7 +3,7 @@ import { type EpochMs, iso } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { priorities, type Priority } from "../mail/message.ts";
 import type { QueueView, SiteBacklog, SiteDepth } from "../mail/query.ts";
-import { FIRST_FINAL } from "../mail/state.ts";
+import { stateNumber } from "../mail/state.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import { lastWord } from "./events.ts";
 import { type Connection, termKey } from "./index-file.ts";
@@ -17,8 +17,8 @@ const STATES_COUNTED_MAX = 2000;
 const STATES_COUNTED_ALL_MAX = 50_000;
 /** What an operator paused is few; beyond so many the first are shown. */
 const PAUSES_SHOWN_MAX = 1000;
-/** Stale rows of the index that one question skips. */
-const OPEN_LOOKED_MAX = 100;
+/** Messages of the index that are looked at for the oldest that should have left: stale rows, scheduled and held ones are skipped. */
+const OPEN_LOOKED_MAX = 500;
 
 const WAITING = "state IN (0, 1, 4)";
 
@@ -35,7 +35,12 @@ export const queueSql = {
   pauses: `SELECT kind, name, at FROM pause WHERE (kind, name) > ('', '')
     ORDER BY kind, name LIMIT ${PAUSES_SHOWN_MAX}`,
   open: `SELECT message FROM term WHERE key = ?1 ORDER BY message LIMIT ${OPEN_LOOKED_MAX}`,
+  due: "SELECT due FROM message WHERE id = ?1",
 } as const;
+
+/** Neither scheduled for later nor held by somebody. */
+const OWED_BITS =
+  (1 << stateNumber.queued) | (1 << stateNumber.sending) | (1 << stateNumber.deferred);
 
 type Paused = QueueView["paused"][number];
 
@@ -55,14 +60,19 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
   const siteId = store.prepare(queueSql.siteId);
   const pauses = store.prepare(queueSql.pauses);
   const open = index.prepare(queueSql.open);
+  const due = store.prepare(queueSql.due);
 
   const oldestAge = (priority: Priority, now: EpochMs): number | null => {
+    let since = Infinity;
     for (const [id] of open.values(termKey("open", String(priority))) as [MessageId][]) {
-      const bits = stored.stateBits(id);
-      if ((bits & ((1 << FIRST_FINAL) - 1)) === 0) continue;
-      return Math.max(0, Math.floor((now - acceptedAtOf(id)) / 1000));
+      const acceptedAt = acceptedAtOf(id);
+      // None behind it is older.
+      if (acceptedAt >= since) break;
+      if ((stored.stateBits(id) & OWED_BITS) === 0) continue;
+      const [row] = due.values(id) as [EpochMs][];
+      since = Math.min(since, Math.max(acceptedAt, row?.[0] ?? 0));
     }
-    return null;
+    return since === Infinity ? null : Math.max(0, Math.floor((now - since) / 1000));
   };
 
   const oldestAges = (now: EpochMs): QueueView["oldest_age_seconds"] => ({
