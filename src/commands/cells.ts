@@ -1,15 +1,25 @@
 // Text in the cells of a terminal: as wide as it is shown, never wider than there is room, and steering nothing.
 import { printable } from "./output.ts";
 
-/** Code points that take two cells (Unicode's East Asian Width, roughly), and such as take none. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+/**
+ * Code points that surely take one cell, beyond those of Europe and its neighbours: punctuation, arrows, lines and blocks. Of all others
+ * some take two (Unicode's East Asian Width, and what fonts make of pictures): they are given room for two, since too much never spoils
+ * a line.
+ */
+const ONE: readonly (readonly [number, number])[] = [
+  [0x2000, 0x2319],
+  [0x2400, 0x25ff],
+  [0x27c0, 0x2aff],
+];
+const TWO_FROM = 0x1100;
+/** Such as take none: they stand on the one before, or steer. */
 const NONE = /[\p{Mn}\p{Me}\p{Cf}]/u;
 
 function cellsOf(char: string): number {
   if (char <= "\u007e") return 1;
   if (NONE.test(char)) return 0;
-  return WIDE.test(char) ? 2 : 1;
+  const code = char.codePointAt(0) ?? 0;
+  return code < TWO_FROM || ONE.some(([from, to]) => code >= from && code <= to) ? 1 : 2;
 }
 
 /** Exactly so many cells: cut with an ellipsis, or filled up. */
@@ -20,6 +30,7 @@ export function fit(text: string, width: number, align: "left" | "right" = "left
   const whole = [...printable(text).toWellFormed()];
   for (const [i, char] of whole.entries()) {
     const more = cellsOf(char);
+    if (more === 0) continue;
     const isLast = i === whole.length - 1;
     if (cells + more > (isLast ? width : width - 1)) {
       shown += "…";
@@ -37,7 +48,7 @@ const BARS = "▁▂▃▄▅▆▇█";
 
 /** The last values, from nothing to the greatest of them, as many as there is room for. */
 export function sparkline(values: readonly number[], width: number): string {
-  const shown = values.slice(-width);
+  const shown = width > 0 ? values.slice(-width) : [];
   const most = Math.max(...shown, 0);
   const line = shown
     .map((value) => {

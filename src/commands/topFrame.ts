@@ -100,7 +100,8 @@ function rateLines({ now, history }: FiguresView, width: number, colors: Colors)
       history.map((point) => point[key]),
       room,
     );
-    return `${rate}${colors.cyan(spark)}${fit(`  ${note}`, width - rate.length - room)}`;
+    const rest = fit(`  ${note}`, width - rate.length - room);
+    return `${rate}${colors.cyan(spark)}${rest}`;
   };
   const took = (p50: number | null = null, p99: number | null = null): string =>
     p50 === null ? "" : `p50 ${ms(p50)}  p99 ${ms(p99)}`;
@@ -135,7 +136,7 @@ interface Column {
   readonly text: (site: SiteFigure) => string;
 }
 
-const columns: readonly Column[] = [
+const allColumns: readonly Column[] = [
   { head: "conn", width: 4, sort: "connections", text: (site) => String(site.connections.open) },
   { head: "works", width: 7, sort: "", text: worksText },
   { head: "wait", width: 7, sort: "waiting", text: waitText },
@@ -148,6 +149,22 @@ const columns: readonly Column[] = [
   },
   { head: "slowest", width: 13, sort: "slowest", text: slowestText },
 ];
+
+/** What a narrow terminal does without, the first one first. */
+const DISPENSABLE = ["works", "slowest", "oldest", "conn"];
+
+function columnsFor(width: number): readonly Column[] {
+  let columns = allColumns;
+  for (const head of DISPENSABLE) {
+    if (cellsFor(columns) + SITE_MIN <= width) break;
+    columns = columns.filter((column) => column.head !== head);
+  }
+  return columns;
+}
+
+function cellsFor(columns: readonly Column[]): number {
+  return columns.reduce((sum, column) => sum + column.width + 1, 0);
+}
 
 /** Connections that may work now, of the most that may ever. */
 function worksText({ concurrency }: SiteFigure): string {
@@ -183,14 +200,16 @@ function siteLines(
 ): string[] {
   const { colors } = look;
   const width = widthOf(look);
-  const fixed = columns.reduce((sum, column) => sum + column.width + 1, 0);
+  const columns = columnsFor(width);
+  const fixed = cellsFor(columns);
   const siteWidth = Math.min(SITE_MAX, Math.max(SITE_MIN, Math.floor((width - fixed) / 2)));
   const whyWidth = Math.max(0, width - fixed - siteWidth - 2);
   const heads = columns.map(({ head, width: cells, sort }) => {
     const text = fit(head, cells, "right");
     return sort === model.sort ? colors.underline(text) : text;
   });
-  const title = [fit("site", siteWidth), ...heads].join(" ") + fit("  why", whyWidth + 2);
+  const title =
+    [fit("site", siteWidth), ...heads].join(" ") + (whyWidth < 6 ? "" : fit("  why", whyWidth + 2));
   if (sites.length === 0) return [colors.dim(title), "nothing waits, and no connection is open"];
   const at = sites.findIndex(({ site }) => site === model.chosen);
   // The bar stays in sight.
