@@ -50,7 +50,7 @@ export interface StressReport {
     /** Of all requests. */
     readonly at_accept_rate: number;
     readonly at_accept: readonly ClassCount[];
-    /** Of all accepted messages. */
+    /** Of all accepted messages, those that were not delivered by the end of the report. */
     readonly at_delivery_rate: number;
     readonly at_delivery: readonly ClassCount[];
   };

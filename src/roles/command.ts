@@ -37,7 +37,7 @@ export function runCommand(argv: readonly string[]): Promise<number> {
       (await import("./stressCommand.ts")).runStress(request, stressIo(deps)),
     endWithStdin,
     terminal: openTerminal,
-    untilStopped,
+    untilStopped: () => untilStopped(),
   };
   return runCli([...calledAs(process.argv0), ...argv], deps);
 }
@@ -138,14 +138,15 @@ function readBytes(path: string): Uint8Array | undefined {
   }
 }
 
-function stressIo({ surroundings, untilStopped: stopped }: CliDeps): StressIo {
+function stressIo({ surroundings }: CliDeps): StressIo {
   const { stderr } = process;
   // The line is written over the one before it.
   const progress = (line: string): void => void stderr.write(`\r\u001b[K${line}`);
   return {
     path: surroundings.env["PATH"] ?? "",
     progress: stderr.isTTY === true ? progress : null,
-    untilStopped: stopped,
+    // A terminal that is closed must not leave its folder behind either.
+    untilStopped: () => untilStopped(["SIGTERM", "SIGINT", "SIGHUP"]),
   };
 }
 
@@ -157,8 +158,8 @@ function endWithStdin(): void {
   stdin.unref();
 }
 
-function untilStopped(): Promise<void> {
+function untilStopped(signals: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"]): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+    for (const signal of signals) process.once(signal, () => resolve());
   });
 }

@@ -38,12 +38,12 @@ export function daemonFigures(
   const cpuS = after.cpuS - before.cpuS;
   const commits = after.commits - before.commits;
   return {
-    cpu_share: elapsedMs > 0 ? (cpuS * 1000) / elapsedMs : 0,
-    cpu_us_per_message: messages > 0 ? (cpuS * 1e6) / messages : null,
+    cpu_share: elapsedMs > 0 ? Number(((cpuS * 1000) / elapsedMs).toFixed(4)) : 0,
+    cpu_us_per_message: messages > 0 ? Math.round((cpuS * 1e6) / messages) : null,
     rss_bytes: after.rssBytes,
     rss_peak_bytes: pid === null ? null : peakRssBytes(pid),
     commits,
-    messages_per_commit: commits > 0 ? messages / commits : null,
+    messages_per_commit: commits > 0 ? Number((messages / commits).toFixed(2)) : null,
   };
 }
 

@@ -1,7 +1,7 @@
 // The report of a load, made of what was counted: what adds up, what does not, and what the figures are worth.
 import type { Accounting, DaemonFigures, StressReport } from "../commands/stressReport.ts";
 import type { StressRequest } from "../commands/stressRequest.ts";
-import type { Book, Counts } from "../stress/book.ts";
+import type { Book, ClassCount, Counts } from "../stress/book.ts";
 import type { LoadFigures } from "../stress/load.ts";
 import type { Share } from "../stress/mix.ts";
 import type { QueueSums } from "./stressFigures.ts";
@@ -42,7 +42,8 @@ export function reportOf(findings: Findings): StressReport {
   const problems = problemsOf(findings, accounting);
   const due = counts.started + figures.neverStarted;
   const missed = due - counts.accepted;
-  const lost = counts.failed + counts.deferred;
+  const waiting = Math.max(0, book.unfinished() - counts.deferred);
+  const lost = counts.failed + counts.deferred + waiting;
   return {
     object: "stress",
     valid: problems.length === 0,
@@ -70,24 +71,32 @@ export function reportOf(findings: Findings): StressReport {
     accept: book.accepting(),
     accept_to_delivered: book.delivering(),
     failures: {
-      at_accept_rate: due === 0 ? 0 : missed / due,
-      at_accept: [
-        ...book.acceptFailures(),
-        ...(figures.neverStarted > 0
-          ? [{ class: "never started", count: figures.neverStarted }]
-          : []),
-      ],
-      at_delivery_rate: counts.accepted === 0 ? 0 : lost / counts.accepted,
-      at_delivery: book.deliveryFailures(),
+      at_accept_rate: share(missed, due),
+      at_accept: [...book.acceptFailures(), ...classOf("never started", figures.neverStarted)],
+      at_delivery_rate: request.follow ? share(lost, counts.accepted + counts.unseen) : 0,
+      at_delivery: [...book.deliveryFailures(), ...classOf("queued, without an end yet", waiting)],
     },
     accounting,
-    generator: { cpu_share: findings.generatorShare, lag_p99_ms: figures.ownLagP99Ms },
+    generator: {
+      cpu_share: rounded(findings.generatorShare, 4),
+      lag_p99_ms: rounded(figures.ownLagP99Ms, 3),
+    },
     daemon,
   };
 }
 
 const rate = (count: number, elapsedMs: number): number =>
-  elapsedMs > 0 ? (count * 1000) / elapsedMs : 0;
+  elapsedMs > 0 ? rounded((count * 1000) / elapsedMs, 1) : 0;
+
+const share = (part: number, whole: number): number => (whole > 0 ? rounded(part / whole, 6) : 0);
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+function classOf(name: string, count: number): readonly ClassCount[] {
+  return count > 0 ? [{ class: name, count }] : [];
+}
 
 function loadOf({ request, mix, figures, drainMs }: Findings): StressReport["load"] {
   const { pace } = request;
@@ -100,8 +109,8 @@ function loadOf({ request, mix, figures, drainMs }: Findings): StressReport["loa
     rate_per_second: pace.kind === "open" ? pace.perSecond : null,
     size_bytes: request.bodyBytes,
     priority: request.priority,
-    elapsed_seconds: figures.elapsedMs / 1000,
-    drain_seconds: drainMs / 1000,
+    elapsed_seconds: rounded(figures.elapsedMs / 1000, 3),
+    drain_seconds: rounded(drainMs / 1000, 3),
   };
 }
 
