@@ -44,6 +44,8 @@ export interface Talk {
   answersWithin(ms: number): boolean;
   /** The end of a message has been sent, and its answer is waited for. */
   pastDot(): boolean;
+  /** What is waited for, and since when by the monotonic clock. */
+  waits(): { readonly phase: Phase; readonly sinceMs: number } | null;
   /** Between dialogues: `ended` is called once the server hung up or said something unasked, or `idleMs` have passed. */
   rest(idleMs: number, ended: () => void): void;
   tls(): TlsFacts | null;
@@ -92,6 +94,10 @@ export function createTalk(deps: TalkDeps): Talk {
     },
     answersWithin: (ms) => state.dotMs <= ms,
     pastDot: () => state.wanted?.[0] === "dot",
+    waits() {
+      const phase = state.wanted?.[state.heard.length];
+      return phase === undefined ? null : { phase, sinceMs: state.sentAt };
+    },
     rest: (idleMs, ended) => rest(state, idleMs, ended),
     tls: () => state.facts,
     quit: () => quit(state),

@@ -97,6 +97,19 @@ export interface SenderSite {
   /** How long until a connection may be opened, or a message sent, by the rates. */
   readonly connect_wait_ms: number;
   readonly message_wait_ms: number;
+  /** The reply that has been waited for longest, at this moment. */
+  readonly waits: { readonly phase: string; readonly ms: number } | null;
+}
+
+function longestWait({ groups }: Site, nowMs: number): SenderSite["waits"] {
+  let longest: SenderSite["waits"] = null;
+  for (const { links } of groups)
+    for (const { talk } of links) {
+      const wait = talk.waits();
+      if (wait === null || nowMs - wait.sinceMs <= (longest?.ms ?? -1)) continue;
+      longest = { phase: wait.phase, ms: Math.round(nowMs - wait.sinceMs) };
+    }
+  return longest;
 }
 
 export function viewOf(site: Site, nowMs: number): SenderSite {
@@ -117,5 +130,6 @@ export function viewOf(site: Site, nowMs: number): SenderSite {
     from: pace.from(),
     connect_wait_ms: pace.connectWaitMs(nowMs),
     message_wait_ms: pace.messageWaitMs(nowMs),
+    waits: longestWait(site, nowMs),
   };
 }

@@ -127,6 +127,8 @@ export interface SenderSiteView {
   readonly from: Readonly<Record<string, string>>;
   readonly connect_wait_ms: number;
   readonly message_wait_ms: number;
+  /** The reply that has been waited for longest, at this moment. */
+  readonly waits?: { readonly phase: string; readonly ms: number } | null;
 }
 
 export interface ExplainView extends RouteView {

@@ -65,6 +65,7 @@ export function whySlow(facts: SlowFacts): Slow {
     idle(facts) ??
     resting(facts) ??
     braked(facts) ??
+    silent(facts) ??
     slowly(facts) ??
     full(facts) ??
     later(facts) ?? { cause: "none", text: "Nothing holds it up." }
@@ -151,7 +152,20 @@ function braked({ sender }: SlowFacts): Slow | undefined {
   return { cause: "concurrency", text };
 }
 
-function slowly({ phases }: SlowFacts): Slow | undefined {
+/** Nothing has been heard for a while: what has not been answered yet stands in no percentile. */
+function silent({ sender }: SlowFacts): Slow | undefined {
+  if (sender === null) return undefined;
+  const { waits, opening, connections, waiting } = sender;
+  if (waits != null && waits.ms >= SLOW_MS) {
+    const text = `Its server is slow: ${named(waits.phase)} has been waited for ${time(waits.ms)}.`;
+    return { cause: "server_slow", text };
+  }
+  if (opening === 0 || connections > 0 || waiting === 0) return undefined;
+  return { cause: "network_slow", text: "Connections are being opened, and none stands yet." };
+}
+
+/** A server, or the way to it, that takes its time in each reply. */
+export function slowly({ phases }: Pick<SlowFacts, "phases">): Slow | undefined {
   const [slowest] = phases;
   if (slowest === undefined) return undefined;
   const trip = phases.find(({ phase }) => phase === "connect");

@@ -135,6 +135,16 @@ const cases: readonly (readonly [string, Partial<SlowFacts>, string])[] = [
     "It refuses more than 4 connections at once, of 10 that it might have: 40 jobs wait.",
   ],
   [
+    "server_slow",
+    { ...busy, sender: sender({ waiting: 0, waits: { phase: "rcpt", ms: 12_340 } }) },
+    "Its server is slow: RCPT has been waited for 12.3 s.",
+  ],
+  [
+    "network_slow",
+    { ...busy, sender: sender({ connections: 0, running: 0, opening: 2 }) },
+    "Connections are being opened, and none stands yet.",
+  ],
+  [
     "network_slow",
     { ...busy, phases: [phase("dot", 320, 900), phase("connect", 150, 200)] },
     "The way there is long: a round trip takes 150 ms.",
