@@ -135,6 +135,11 @@ export const processRow: Row = {
       questions: [{ expr: `postrider_build_info{${I}}`, legend: "" }],
     },
     {
+      ...{ title: "Spans", kind: "timeseries", unit: "ops", width: 12, stacked: true },
+      about: "Pieces of traces by what became of them. Mail does not wait for those that are lost.",
+      questions: [{ expr: rate("postrider_trace_spans_total", "result"), legend: "{{result}}" }],
+    },
+    {
       ...{ title: "This page", kind: "timeseries", unit: "s", width: 12 },
       about: "What the metrics themselves cost when they are asked for.",
       questions: [{ expr: histogram(0.99, "postrider_metrics_render_seconds"), legend: "p99" }],

@@ -122,22 +122,36 @@ function panelJson(panel: Panel, id: number, gridPos: Json): Json {
   return {
     ...{ id, type: kind, title, description: about, datasource: SOURCE, gridPos },
     targets: questions.map(({ expr, legend }, i) => ({
-      ...{ refId: String.fromCharCode(65 + i), datasource: SOURCE, expr, legendFormat: legend },
+      ...{ refId: letter(i), datasource: SOURCE, expr, legendFormat: legend },
       ...(kind === "timeseries" ? { range: true } : { instant: true, range: false }),
       ...(kind === "table" ? { format: "table" } : {}),
       ...(panel.exemplars === true ? { exemplar: true } : {}),
     })),
     fieldConfig: { defaults: defaultsOf(panel), overrides: [] },
     options: optionsOf(panel),
-    ...(kind === "table" ? { transformations } : {}),
+    ...(kind === "table" ? { transformations: joined(questions) } : {}),
   };
 }
 
-/** Questions of a table are joined by their labels, one row for each set of them. */
-const transformations: readonly Json[] = [
-  { id: "merge", options: {} },
-  { id: "organize", options: { excludeByName: { Time: true, __name__: true, job: true } } },
-];
+/** Questions of a table are joined by their labels, one row for each set of them, one column for each question. */
+function joined(questions: readonly Question[]): Json[] {
+  const columns = questions.map(({ legend }, i) => [`Value #${letter(i)}`, legend] as const);
+  const renameByName = columns.length === 1 ? {} : Object.fromEntries(columns);
+  const excludeByName = {
+    Time: true,
+    __name__: true,
+    job: true,
+    ...(columns.length === 1 ? { Value: true } : {}),
+  };
+  return [
+    { id: "merge", options: {} },
+    { id: "organize", options: { excludeByName, renameByName } },
+  ];
+}
+
+function letter(i: number): string {
+  return String.fromCharCode(65 + i);
+}
 
 function defaultsOf({ kind, unit, redFrom, words, stacked }: Panel): Json {
   const steps =

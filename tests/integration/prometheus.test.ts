@@ -7,6 +7,7 @@ import type { ListView } from "../../src/mail/query.ts";
 import { dashboard } from "../../scripts/observe/dashboard.ts";
 import { readRules } from "../fixtures/observe.ts";
 import { askedBy } from "../fixtures/promql.ts";
+import type { FiringAlert } from "../fixtures/prometheus.ts";
 import { until } from "../fixtures/until.ts";
 import { peer } from "../peers.ts";
 import { type Ends, createEnds, post } from "./faultsRig.ts";
@@ -55,7 +56,7 @@ async function valueOf(expression: string): Promise<number | undefined> {
 }
 
 /** It was pending before it fired, and says what to do. */
-async function fires(alert: string, matchers = ""): Promise<void> {
+async function fires(alert: string, matchers = ""): Promise<FiringAlert | undefined> {
   await until(`${alert} fires`, async () =>
     valueOf(`ALERTS{alertname="${alert}",alertstate="firing"${matchers}}`),
   );
@@ -65,6 +66,7 @@ async function fires(alert: string, matchers = ""): Promise<void> {
     ({ labels }) => labels["alertname"] === alert,
   );
   expect(JSON.stringify(told?.annotations)).not.toMatch(/<no value>|error|%!/);
+  return told;
 }
 
 /** The area under a recorded rate: what it says that happened in all. */
@@ -121,13 +123,17 @@ describe("a loaded daemon", () => {
         load.steadily("b@plain.test", ...always);
         await fires("PostriderSitePaused", ',site="plain.test"');
       };
+      const namesTheSite = async (): Promise<void> => {
+        const told = await fires("PostriderAuthenticationRefused");
+        expect(told?.annotations["description"]).toContain("strict.test");
+      };
       await Promise.all([
         breaksPlain(),
+        namesTheSite(),
         fires("PostriderQueueOldP0"),
         fires("PostriderRcptSlow"),
         fires("PostriderFailing"),
         fires("PostriderDoubts"),
-        fires("PostriderAuthenticationRefused"),
         fires("PostriderWebhookBacklog"),
         fires("PostriderReloadFailed"),
       ]);

@@ -28,6 +28,13 @@ const anyLabel = new Set(metricTable.flatMap(({ labels }) => labels));
 // What is recorded has labels of the table, but not of one row.
 for (const { record = "" } of recorded) labelsOf.set(record, anyLabel);
 
+/** A command as it mostly reads, with the names of labels for their values. */
+function plain(command = ""): string {
+  return command
+    .replace(/\{\{ if .*?\{\{ else \}\}(.*)\{\{ end \}\}/, "$1")
+    .replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => label.toUpperCase());
+}
+
 /** What is asked for and is not there. */
 function unknownIn(expression: string): string[] {
   const { selectors, groupedBy } = askedBy(expression);
@@ -68,6 +75,15 @@ describe("the rules", () => {
     test(`${alert ?? record} asks for what the daemon tells`, () =>
       expect(unknownIn(expr)).toEqual([]));
 
+  test("ask in their words, too, for what the daemon tells", () => {
+    const asked = alerts.flatMap(({ annotations = {} }) =>
+      [...(annotations["description"] ?? "").matchAll(/"(topk.*?)"/g)].map(([, expr = ""]) => expr),
+    );
+    expect(asked.length).toBeGreaterThan(0);
+    for (const expr of asked)
+      expect([expr, unknownIn(expr.replace("%q", '"x"'))]).toEqual([expr, []]);
+  });
+
   test("wait before they speak, say how bad it is, what it is, and which command answers it", () => {
     const program = createProgram(createBox().deps, { end: () => {}, complain: () => {} });
     for (const { alert, for: wait, labels, annotations = {} } of alerts) {
@@ -77,7 +93,7 @@ describe("the rules", () => {
         expect.stringMatching(/^(critical|warning)$/) as string,
       ]);
       expect(Object.keys(annotations)).toEqual(["summary", "description", "command"]);
-      const words = (annotations["command"] ?? "").split(" ");
+      const words = plain(annotations["command"]).split(" ");
       if (words[0] === "curl") continue;
       expect([alert, words.shift()]).toEqual([alert, "postrider"]);
       let command = program;
@@ -97,9 +113,7 @@ describe("the rules", () => {
     expect(explained.map(([, name, command, severity]) => [name, command, severity])).toEqual(
       alerts.map(({ alert, annotations, labels }) => [
         alert,
-        annotations?.["command"]?.replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) =>
-          label.toUpperCase(),
-        ),
+        plain(annotations?.["command"]),
         labels?.["severity"],
       ]),
     );
