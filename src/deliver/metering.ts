@@ -113,24 +113,39 @@ function createSiteMeter(
       ));
       series.add();
     },
-    ended({ fates, clean }, reused) {
-      if (clean) return;
-      for (const fate of fates) {
-        if (fate.fate === "lost") {
-          if (fate.why === "stopped") return;
-          const isStale = reused && fate.why === "closed" && fate.phase === "mail";
-          return failed(site, fate.phase, isStale ? "stale" : fate.why);
-        }
-        // RFC 5321 3.8: the server says that it hangs up.
-        if (fate.fate === "refused" && fate.reply.code === HANGS_UP)
-          return failed(site, fate.phase, "refused");
-      }
+    ended(end, reused) {
+      const broke = end.clean ? null : breakOf(end, reused);
+      if (broke !== null) failed(site, broke.phase, broke.reason);
     },
     connections(open) {
       gauge ??= apart.gauge("postrider_site_connections", { site });
       gauge.set(open);
     },
   };
+}
+
+interface Break {
+  readonly phase: Phase;
+  readonly reason: string;
+}
+
+/** Where and why a transaction was the last of its session; null: since we stop. */
+function breakOf({ fates }: TransactionEnd, reused: boolean): Break | null {
+  for (const fate of fates) {
+    if (fate.fate === "lost") {
+      if (fate.why === "stopped") return null;
+      const isStale = reused && fate.why === "closed" && fate.phase === "mail";
+      return { phase: fate.phase, reason: isStale ? "stale" : fate.why };
+    }
+    if (fate.fate === "spoiled" || fate.fate === "unfit") return { phase: "body", reason: "local" };
+    if (fate.fate !== "refused") continue;
+    // RFC 5321 3.8: the server says that it hangs up.
+    if (fate.reply.code === HANGS_UP) return { phase: fate.phase, reason: "refused" };
+    if (classOf(fate.reply) < 4) return { phase: fate.phase, reason: "protocol" };
+    // It answered in the middle of the message, which was cut off.
+    if (fate.phase === "dot") return { phase: "body", reason: "refused" };
+  }
+  return { phase: "rset", reason: "closed" };
 }
 
 const HANGS_UP = 421;

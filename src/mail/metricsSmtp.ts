@@ -33,7 +33,7 @@ export const smtpRows: readonly MetricRow[] = [
     name: "smtp_session_errors_total",
     kind: "counter",
     labels: ["site", "phase", "reason"],
-    help: "Sessions that could not be opened or that broke, by the command at which they did. `refused`: the server's word was the end; `unfit`: it lacks what we must have; `stale`: a kept connection was dead when it was to be used again.",
+    help: "Sessions that could not be opened or that broke, by the command at which they did. `refused`: the server's word was the end; `unfit`: it lacks what we must have; `local`: our own fault; `stale`: a kept connection was dead when it was to be used again.",
     zeros: [
       ...each({
         site: [OTHER_SITES],

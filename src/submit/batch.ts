@@ -84,7 +84,7 @@ async function ownBatch(
     if (handed.kind === "replayed")
       return ok(replayed(batchResponse(request, dialect, handed.answer)));
     deps.accepted.add(prepared.length);
-    const head = prepared[0]?.submission.head;
+    const head = traced[0]?.submission.head;
     const tookMs = deps.clock.monotonicMs() - startMs;
     deps.duration.observe(tookMs / 1000, head?.id, head?.trace);
   }

@@ -136,7 +136,7 @@ function own(
     if (handed.kind === "replayed") return again(deps, request, dialect, handed);
     // From here on the message is ours, whether or not the client still listens.
     deps.accepted.add();
-    const { id, trace } = prepared.submission.head;
+    const { id, trace } = traced.submission.head;
     deps.duration.observe((deps.clock.monotonicMs() - startMs) / 1000, id, trace);
     const { suppressed } = handed;
     const taken: Taken =

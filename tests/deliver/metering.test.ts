@@ -125,6 +125,21 @@ describe("a session that fails is counted by where and why:", () => {
       {},
       "example.net data timeout",
     ],
+    [
+      "hung up at the RSET after a refusal",
+      {
+        script: (verb) =>
+          verb === "RCPT"
+            ? "550 no"
+            : verb === "DATA"
+              ? "503 no"
+              : verb === "RSET"
+                ? "CLOSE"
+                : undefined,
+      },
+      {},
+      "example.net rset closed",
+    ],
   ];
   for (const [what, server, more, key] of rows)
     test(what, async () => {
@@ -136,6 +151,21 @@ describe("a session that fails is counted by where and why:", () => {
       await started.verdictsOf(1);
       expect(errors(started)).toEqual({ [key]: 1 });
     });
+
+  test("a stored message that is damaged is cut off by ourselves", async () => {
+    const started = await start(
+      {},
+      {
+        spool: async function* () {
+          yield Buffer.from("Subject: something else\r\n\r\n");
+        },
+      },
+    );
+    const body = { kind: "spool", file: "f" } as const;
+    started.send({ body, sizeBytes: 1000, sha256: "x" }, { body: null });
+    await started.verdictsOf(1);
+    expect(errors(started)).toEqual({ "example.net body local": 1 });
+  });
 
   test("nobody listens", async () => {
     const started = await start(
