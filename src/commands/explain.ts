@@ -1,6 +1,8 @@
 // `postrider explain DOMAIN`: why mail to a domain is slow, or why it is not.
 import type { Command } from "commander";
+import { humanDuration } from "../base/human.ts";
 import type { ExplainView, SenderSiteView, SourceView } from "../mail/explain.ts";
+import { briefDuration } from "./cells.ts";
 import type { CliDeps } from "./deps.ts";
 import { json, printable, table } from "./output.ts";
 import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
@@ -37,7 +39,9 @@ function explainText(view: ExplainView): string {
         "  line",
         line.site === "" ? "(no route yet)" : line.site,
         `${line.waiting} waiting`,
-        line.oldest_age_seconds === null ? "" : `oldest ${line.oldest_age_seconds} s`,
+        line.oldest_age_seconds === null
+          ? ""
+          : `oldest ${humanDuration(line.oldest_age_seconds * 1000)}`,
         line.next_attempt_at === null ? "" : `next ${line.next_attempt_at}`,
         line.last_error ?? "",
       ]),
@@ -92,7 +96,12 @@ function senderText(one: SenderSiteView): string {
     ...["  limit", name, limitText(value)],
     one.from[name] ?? "",
   ]);
-  return `${rows([["sender", now.join("; ")]])}\n${rows(limits)}`;
+  const phases = (one.phases ?? []).map(({ phase, p50_ms: p50, p95_ms: p95, replies }) => [
+    ...["  takes", phase, `p50 ${briefDuration(p50)}`, `p95 ${briefDuration(p95)}`],
+    `of ${replies} ${replies === 1 ? "reply" : "replies"}`,
+  ]);
+  const parts = [rows([["sender", now.join("; ")]]), rows(phases), rows(limits)];
+  return parts.filter((part) => part !== "").join("\n");
 }
 
 function limitText(value: unknown): string {

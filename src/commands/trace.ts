@@ -1,9 +1,21 @@
-// `postrider trace ID|DOMAIN`: the dialogues with remote servers as they happen.
+// `postrider trace ID|DOMAIN`: the dialogues with remote servers as they happen. What is to be expected is said first, since a look at a
+// domain without mail shows nothing for as long as one likes to wait.
 import type { Command } from "commander";
+import type { ExplainView } from "../mail/explain.ts";
+import type { EmailView } from "../mail/query.ts";
+import { isFinal } from "../mail/state.ts";
 import type { TraceLine } from "../mail/trace.ts";
+import { parseDurationMs } from "../config/kinds.ts";
+import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
+import { exitCodes } from "./exitCodes.ts";
 import { printable } from "./output.ts";
-import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+
+interface Options extends TargetOptions {
+  readonly json?: boolean;
+  readonly for?: string;
+}
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -13,17 +25,68 @@ export function addTrace(program: Command, deps: CliDeps): void {
     .description("dialogues with remote servers, live, of one message or of a domain's mail");
   withTarget(command)
     .option("--json", "one JSON object a line")
+    .option("--for <duration>", "end after so long, such as 30s; the daemon ends it after 10m")
     .addHelpText("after", "\nExample:\n  postrider trace example.com")
-    .action(async (what: string, options: TargetOptions & { json?: boolean }) => {
-      const query = new URLSearchParams(UUID.test(what) ? { id: what } : { domain: what });
-      const show = (line: TraceLine): void =>
-        deps.output.out(options.json === true ? JSON.stringify(line) : lineText(line));
-      const missed = (count: string): void => deps.output.err(`${count} lines were missed`);
-      const read = eventReader(show, missed);
-      const client = clientFor(options, deps);
-      const ended = await client.follow(`/trace?${query.toString()}`, read, deps.untilStopped());
-      if (ended !== undefined) bodyOf(ended);
-    });
+    .action((what: string, options: Options) => trace(what, options, deps));
+}
+
+async function trace(what: string, options: Options, deps: CliDeps): Promise<void> {
+  const { clock, output } = deps;
+  const forMs = options.for === undefined ? undefined : parseDurationMs(options.for);
+  if (options.for !== undefined && forMs === undefined)
+    throw new CommandFailure(exitCodes.usage, `--for: found ${options.for}; allowed: such as 30s`);
+  const client = clientFor(options, deps);
+  const isMessage = UUID.test(what);
+  output.err(printable(await (isMessage ? ofMessage(client, what) : ofDomain(client, what))));
+  const query = new URLSearchParams(isMessage ? { id: what } : { domain: what });
+  const ended = Promise.withResolvers<void>();
+  let isStopped = false;
+  const stop = Promise.race([deps.untilStopped(), ended.promise]).then(() => {
+    isStopped = true;
+  });
+  if (forMs !== undefined) clock.after(forMs, ended.resolve);
+  const show = (line: TraceLine): void =>
+    output.out(options.json === true ? JSON.stringify(line) : lineText(line));
+  const missed = (count: string): void => output.err(`${count} lines were missed`);
+  const read = eventReader(show, missed);
+  const answer = await client.follow(`/trace?${query.toString()}`, read, stop);
+  if (answer !== undefined && !isStopped) bodyOf(answer);
+  // A look that is forgotten costs something, so the daemon ends it.
+  if (!isStopped) output.err("the daemon ended the look: call it again to go on");
+}
+
+async function ofMessage(client: DaemonClient, id: string): Promise<string> {
+  const path = `/emails/${encodeURIComponent(id)}`;
+  const email = bodyOf(await client.ask({ method: "GET", path })) as EmailView;
+  const open = email.recipients.filter(({ state }) => !isFinal(state));
+  if (open.length === 0)
+    return `every recipient of it is final, and nothing more will be said: see message show ${id}`;
+  const next = open
+    .map(({ next_attempt_at: at }) => at)
+    .filter((at) => at !== null)
+    .sort()[0];
+  return `${open.length} of ${email.recipients.length} recipients wait${next === undefined ? "" : `, the next attempt is at ${next}`}; ${END}`;
+}
+
+const END = "Ctrl-C ends it";
+
+async function ofDomain(client: DaemonClient, domain: string): Promise<string> {
+  const path = `/explain/${encodeURIComponent(domain)}`;
+  const { route, hosts, site, lines } = bodyOf(
+    await client.ask({ method: "GET", path }),
+  ) as ExplainView;
+  const leased = site?.leased ?? 0;
+  // What has no route yet may be for any domain.
+  const waiting = lines.reduce((sum, line) => sum + (line.site === "" ? 0 : line.waiting), leased);
+  const road =
+    route.result === "route"
+      ? `goes to site ${route.site}, by ${hosts.map(({ name }) => name).join(", ")}`
+      : `has no route: ${route.text}`;
+  const what =
+    waiting === 0
+      ? `nothing waits for ${domain} at this moment: lines come when mail is sent there`
+      : `${waiting} recipients wait there`;
+  return `mail to ${domain} ${road}; ${what}; ${END}`;
 }
 
 /** Server-sent events as they come, in pieces of any size. */

@@ -70,6 +70,13 @@ export function createTracer(deps: {
     }
   };
 
+  /** What came before any connection; not known: it was in the cache, and nobody waited. */
+  const tellLookup = (numbers: readonly number[], recording: Recording, { lookup }: Job): void => {
+    if (lookup === undefined) return;
+    const line: Line = { who: "note", text: "dns: its route was looked for", ms: lookup.tookMs };
+    tellerFor(numbers, recording)(line, lookup.at + lookup.tookMs);
+  };
+
   return {
     watch: (number, wish) => void wishes.set(number, wish),
     unwatch(number) {
@@ -80,6 +87,8 @@ export function createTracer(deps: {
     job(recordings, job) {
       const numbers = listeners(job);
       if (numbers.length === 0) return;
+      const [first] = recordings;
+      if (first !== undefined) tellLookup(numbers, first, job);
       for (const recording of recordings) tellPast(numbers, recording);
       const last = recordings.at(-1);
       if (last === undefined) return;
@@ -92,6 +101,8 @@ export function createTracer(deps: {
     unopened(job, tried) {
       const numbers = listeners(job);
       if (numbers.length === 0) return;
+      const [first] = tried;
+      if (first !== undefined) tellLookup(numbers, first, job);
       for (const recording of tried) {
         tellPast(numbers, recording);
         const { host, address } = recording;

@@ -1,6 +1,7 @@
 // Why mail to a domain is slow, or why it is not: what every thread knows of its road, gathered in one view, and the reasons in words.
 import type { DnsLookup } from "./dns.ts";
 import type { PhaseFigure } from "./figures.ts";
+import { slowly } from "./slow.ts";
 import type { SiteDepth, UplinkView } from "./query.ts";
 
 /** What the queue thread knows. */
@@ -146,6 +147,7 @@ export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">): string
     ...roadblocks(view),
     ...warmups(view),
     ...patience(view),
+    ...view.senders.flatMap(({ phases = [] }) => slowly({ phases })?.text ?? []),
     ...brakes(view),
   ];
 }
