@@ -31,6 +31,9 @@ describe("the timeline", () => {
   test("a wait that one would ask about is told, from the end of one attempt to the next", () => {
     expect(lines.map(({ waitedMs }) => waitedMs)).toEqual([null, null, null, 304_810]);
     expect(waitText(304_810)).toBe("waited 5 m 4 s");
+    expect(lines[3]?.waits).toEqual([
+      "13:35:40 to 13:39:30: the site was at rest: it greylists us",
+    ]);
   });
 
   test("the remote's own words stand with its code", () => {

@@ -244,6 +244,14 @@ browserPeer.test(
     await page.keyboard.type(`  ${DONE.toUpperCase()} `);
     await page.keyboard.press("Enter");
     await page.waitForURL(`**/#/messages/${DONE}`);
+    // The search of an address that was sent stands in its form.
+    await go(tab, "messages?reference=order-4711&status=held", "Messages");
+    expect(await page.getByLabel("Find by").inputValue()).toBe("reference");
+    expect(await page.getByLabel("Text, or the id").inputValue()).toBe("order-4711");
+    expect(await page.getByLabel("State").inputValue()).toBe("held");
+    await page.getByLabel("State").selectOption("deferred");
+    await page.getByRole("button", { name: "Search" }).press("Enter");
+    await page.waitForURL("**/#/messages?reference=order-4711&status=deferred");
     expect(await page.evaluate("getComputedStyle(document.body).outlineStyle")).toBe("none");
     await tab.close();
   },

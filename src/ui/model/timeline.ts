@@ -1,7 +1,7 @@
 // The road of a message as lines to read: its events in their order, an attempt and what came of it as one line, and the waits between
 // them where they are long enough to ask about.
 import type { ConversationView, EventDetail, EventView } from "../../mail/eventView.ts";
-import { age, instant, milliseconds } from "./format.ts";
+import { age, instant, milliseconds, plainTimes } from "./format.ts";
 import { phaseInWords, type Tone } from "./words.ts";
 
 export interface TimelineLine {
@@ -24,6 +24,8 @@ export interface TimelineLine {
   readonly isSilent: boolean;
   /** Nothing happened for so long before; null: not worth a line. */
   readonly waitedMs: number | null;
+  /** What had held it up meanwhile, as far as it is known. */
+  readonly waits: readonly string[];
 }
 
 const WAIT_SHOWN_MS = 1000;
@@ -81,6 +83,9 @@ function lineOf(
     facts: factsOf(detail),
     isDoubtful: detail.doubt,
     conversations: smtp ?? [],
+    waits: (detail.waited ?? []).map(
+      ({ from, until, why }) => `${clock(from)} to ${clock(until)}: ${plainTimes(why)}`,
+    ),
     isSilent: said !== undefined && (smtp ?? []).length === 0,
   };
 }
@@ -159,6 +164,11 @@ function factsOf(detail: EventDetail): [string, string][] {
     ["session", detail.session_id],
   ];
   return facts.filter((one): one is [string, string] => one[1] !== null && one[1] !== "");
+}
+
+/** The day is told by the line itself. */
+function clock(at: string): string {
+  return instant(at).slice(11);
 }
 
 function tlsText(tls: NonNullable<EventDetail["tls"]>): string {

@@ -29,6 +29,8 @@ export function Table({ caption, columns, children, captionIsShown = false }: Ta
     const measure = (): void => setIsCut(current.scrollWidth > current.clientWidth + 1);
     const observer = new ResizeObserver(measure);
     observer.observe(current);
+    // The table may grow while its frame does not.
+    if (current.firstElementChild !== null) observer.observe(current.firstElementChild);
     measure();
     return () => observer.disconnect();
   }, []);

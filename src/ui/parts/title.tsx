@@ -14,9 +14,11 @@ export function Title({ text, children }: TitleProps) {
   useEffect(() => {
     document.title = `${text} · Postrider`;
   }, [text]);
+  const move = moves.value;
   useEffect(() => {
-    if (moves.peek() > 0) head.current?.focus();
-  }, []);
+    // Whoever searches goes on typing.
+    if (move > 0 && document.activeElement?.closest("form") == null) head.current?.focus();
+  }, [move]);
   return (
     <div class="title">
       <h1 ref={head} tabIndex={-1}>

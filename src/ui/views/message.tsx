@@ -83,6 +83,11 @@ function Head({ email }: { readonly email: EmailView }) {
       {tags.length > 0 && (
         <Fact name="Tags">{tags.map(({ name, value }) => `${name}: ${value}`).join(", ")}</Fact>
       )}
+      {Object.entries(email.metadata ?? {}).map(([name, value]) => (
+        <Fact key={name} name={name}>
+          {value}
+        </Fact>
+      ))}
       {email.warnings.map((code) => (
         <Fact key={code} name="Warning">
           {(warnings as Readonly<Record<string, string>>)[code] ?? code}

@@ -1,9 +1,10 @@
 // The search for messages: the form, what was found, page by page. The search stands in the address, so it can be sent to somebody.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { recipientStates } from "../../mail/state.ts";
 import type { EmailView, ListView } from "../../mail/query.ts";
 import { takeWish } from "../keys.ts";
 import { useLoad } from "../load.ts";
+import { counted } from "../model/format.ts";
 import { cursorsOf, type Query } from "../model/listing.ts";
 import { recipientsText } from "../model/message.ts";
 import {
@@ -30,6 +31,9 @@ export function Messages({ query }: { readonly query: Query }) {
     <>
       <Title text="Messages" />
       <SearchForm search={searchIn(query)} />
+      <p class="unseen" role="status">
+        {loaded.at === "ready" ? `${counted(loaded.value.data.length, "message")} found` : ""}
+      </p>
       <Show loaded={loaded} again={again} what="the messages">
         {(list) => <Found list={list} query={query} />}
       </Show>
@@ -37,77 +41,105 @@ export function Messages({ query }: { readonly query: Query }) {
   );
 }
 
-function read(form: HTMLFormElement): Search {
-  const data = new FormData(form);
-  const text = (name: string): string => String(data.get(name) ?? "");
-  const field = fieldFor(text("text"), text("field") as SearchField);
-  return {
-    ...{ field, text: text("text"), status: text("status") },
-    ...{ since: text("since"), until: text("until") },
-  };
-}
-
 function SearchForm({ search }: { readonly search: Search }) {
-  const form = useRef<HTMLFormElement>(null);
-  // The address may change under the form, as by the browser's buttons; what is typed meanwhile is not asked for.
-  useEffect(() => form.current?.reset(), [search.field, search.text, search.status]);
+  const text = useRef<HTMLInputElement>(null);
+  const [draft, setDraft] = useState(search);
+  // The address may change under the form, as by the browser's buttons.
+  useEffect(() => setDraft(search), Object.values(search));
   useEffect(() => {
-    if (takeWish()) form.current?.querySelector("input")?.focus();
+    if (takeWish()) text.current?.focus();
   }, []);
+  const change = (part: Partial<Search>): void => setDraft((before) => ({ ...before, ...part }));
   const submit = (event: Event): void => {
     event.preventDefault();
-    if (form.current === null) return;
-    const wanted = read(form.current);
-    const id = idIn(wanted.text);
+    const wanted = { ...draft, field: fieldFor(draft.text, draft.field) };
+    const id = idIn(draft.text);
     goTo(id === null ? linkTo("messages", [], queryOf(wanted)) : linkTo("messages", [id]));
   };
   return (
-    <form ref={form} class="search" role="search" aria-label="Messages" onSubmit={submit}>
-      <label>
-        Find by
-        <select name="field" defaultValue={search.field}>
-          {searchFields.map(([name, label]) => (
-            <option key={name} value={name}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
+    <form class="search" role="search" aria-label="Messages" onSubmit={submit}>
+      <Choice
+        label="Find by"
+        value={draft.field}
+        options={searchFields}
+        choose={(field) => change({ field: field as SearchField })}
+      />
       <label class="grow">
-        Text, or the id of a message (key /)
+        <span>
+          Text, or the id of a message <span class="wide">(key /)</span>
+        </span>
         <input
+          ref={text}
           name="text"
           type="search"
-          defaultValue={search.text}
+          value={draft.text}
+          onInput={(event) => change({ text: event.currentTarget.value })}
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
         />
       </label>
-      <label>
-        State
-        <select name="status" defaultValue={search.status}>
-          <option value="">any</option>
-          {recipientStates.map((state) => (
-            <option key={state} value={state}>
-              {state}
-            </option>
-          ))}
-          <option value="dead">dead: can be retried</option>
-        </select>
-      </label>
-      <label>
-        Since, UTC
-        <input name="since" type="datetime-local" defaultValue={search.since} />
-      </label>
-      <label>
-        Until, UTC
-        <input name="until" type="datetime-local" defaultValue={search.until} />
-      </label>
+      <Choice
+        label="State"
+        value={draft.status}
+        options={states}
+        choose={(status) => change({ status })}
+      />
+      <Instant label="Since, UTC" value={draft.since} set={(since) => change({ since })} />
+      <Instant label="Until, UTC" value={draft.until} set={(until) => change({ until })} />
       <button type="submit" class="main">
         Search
       </button>
     </form>
+  );
+}
+
+type Option = readonly [value: string, label: string];
+
+const states: readonly Option[] = [
+  ["", "any"],
+  ...recipientStates.map((state): Option => [state, state]),
+  ["dead", "dead: can be retried"],
+];
+
+interface ChoiceProps {
+  readonly label: string;
+  readonly value: string;
+  readonly options: readonly Option[];
+  readonly choose: (value: string) => void;
+}
+
+function Choice({ label, value, options, choose }: ChoiceProps) {
+  return (
+    <label>
+      {label}
+      <select value={value} onChange={(event) => choose(event.currentTarget.value)}>
+        {options.map(([name, words]) => (
+          <option key={name} value={name}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface InstantProps {
+  readonly label: string;
+  readonly value: string;
+  readonly set: (value: string) => void;
+}
+
+function Instant({ label, value, set }: InstantProps) {
+  return (
+    <label>
+      {label}
+      <input
+        type="datetime-local"
+        value={value}
+        onInput={(event) => set(event.currentTarget.value)}
+      />
+    </label>
   );
 }
 

@@ -46,10 +46,17 @@ interface LineProps {
 }
 
 function Line({ line, withRecipient, isOpen }: LineProps) {
-  const { at, sinceMs, tone, title, text, facts, recipient, isDoubtful, waitedMs } = line;
+  const { at, sinceMs, tone, title, text, facts, recipient, isDoubtful, waitedMs, waits } = line;
   return (
     <li class={tone}>
-      {waitedMs !== null && <p class="waited dim">{waitText(waitedMs)}</p>}
+      {(waitedMs !== null || waits.length > 0) && (
+        <div class="waited dim">
+          {waitedMs !== null && <p>{waitText(waitedMs)}</p>}
+          {waits.map((text) => (
+            <p key={text}>{text}</p>
+          ))}
+        </div>
+      )}
       <div class="head">
         <When at={at} ms />
         <span class="dim since">+{sinceText(sinceMs)}</span>

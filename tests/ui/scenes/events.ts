@@ -117,6 +117,7 @@ export const events: readonly EventView[] = [
   event("email.delivery_delayed", 310, {
     ...{ ...toAnn, attempt: 2, state: "deferred", duration_ms: 190, session_id: "s-90" },
     next_attempt_at: at(-211),
+    waited: [{ from: at(560), until: at(330), why: "the site was at rest: it greylists us" }],
   }),
 ];
 
