@@ -32,7 +32,8 @@ export interface Acceptances {
   find(message: MessageId): Acceptance | undefined;
 }
 
-/** Of each room: more than a second of the fastest daemon in the one, minutes in the other. */
+/** Messages whose trace is kept by share, and the last ones of all: more than a second of the fastest daemon. */
+const SAMPLED_MAX = 10_000;
 const SLOTS = 16_384;
 const FIELDS = 5;
 
@@ -40,21 +41,31 @@ export function createAcceptances(
   clock: Pick<Clock, "now" | "monotonicMs">,
   share: () => number,
 ): Acceptances {
-  const [usual, sampled] = [createRoom(), createRoom()];
+  const sampled = new Map<MessageId, Acceptance>();
+  const last = createRing();
   return {
     note({ message, trace, way, acceptedAt, dueAt, composedAtMs }) {
-      const room = isSampled(message, trace, share()) ? sampled : usual;
       const committedAt = clock.now();
       const composedAt = Math.min(committedAt, committedAt - clock.monotonicMs() + composedAtMs);
       const receivedAt = Math.min(acceptedAt, composedAt);
-      room.put(message, [ways.indexOf(way), receivedAt, composedAt, committedAt, dueAt]);
+      if (!isSampled(message, trace, share()))
+        return last.put(message, [ways.indexOf(way), receivedAt, composedAt, committedAt, dueAt]);
+      sampled.set(message, { way, receivedAt, composedAt, committedAt, dueAt });
+      if (sampled.size <= SAMPLED_MAX) return;
+      for (const oldest of sampled.keys()) {
+        sampled.delete(oldest);
+        return;
+      }
     },
-    find: (message) => sampled.find(message) ?? usual.find(message),
+    find: (message) => sampled.get(message) ?? last.find(message),
   };
 }
 
-/** A message takes the place of the oldest. It is looked for from end to end, which is done for few and costs each some microseconds. */
-function createRoom() {
+/**
+ * A message takes the place of the oldest, and no object is made for it. One is looked for from end to end, which is done for few and
+ * costs some microseconds.
+ */
+function createRing() {
   const ids = new Float64Array(SLOTS);
   const fields = new Float64Array(SLOTS * FIELDS);
   let next = 0;

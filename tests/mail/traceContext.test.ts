@@ -125,3 +125,13 @@ test("a span's id follows from its name, in whatever thread it is made", () => {
   expect(spanIdOf(TRACE, "deliver 0 1")).toMatch(/^[0-9a-f]{16}$/);
   expect(spanIdOf(TRACE, "deliver 0 1")).not.toBe(spanIdOf(TRACE, "deliver 0 2"));
 });
+
+test("of many spans that are named alike no two share an id", () => {
+  const ids = new Set<string>();
+  for (let claim = 0; claim < 5_000; claim++)
+    for (const name of ["deliver", "wait", "dns", "said 1", "said 2"])
+      ids.add(spanIdOf(TRACE, `${name} ${claim}`));
+  for (let message = 0; message < 25_000; message++)
+    ids.add(spanIdOf(traceIdOf(message * 7, TAG), "message"));
+  expect(ids.size).toBe(50_000);
+});

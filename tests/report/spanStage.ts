@@ -1,6 +1,6 @@
 // Attempts as senders tell them, and spans as people read them.
 import type { AttemptTrace, TracedRecipient } from "../../src/mail/attemptTrace.ts";
-import { type Conversation, type Exchange, packConversations } from "../../src/mail/dialogue.ts";
+import type { Conversation, Exchange } from "../../src/mail/dialogue.ts";
 import { IDS_PER_MS } from "../../src/mail/id.ts";
 import { type AttemptStep, packStep } from "../../src/mail/timeline.ts";
 import type { Span } from "../../src/report/span.ts";
@@ -44,6 +44,16 @@ export function conversation(
   };
 }
 
+/** As mail/dialogue.ts reads it. */
+function packed(conversations: readonly Conversation[]): string {
+  return JSON.stringify(
+    conversations.map((one) => [
+      ...[one.session, one.host, one.address, one.source, one.at, one.reused ? 1 : 0, one.dropped],
+      one.exchanges.map((e) => [e.phase, e.sentMs, e.tookMs, e.sent, e.code, e.reply]),
+    ]),
+  );
+}
+
 export function attempt(
   times: { readonly cameAt: number; readonly endedAt: number },
   recipients: readonly TracedRecipient[],
@@ -53,7 +63,7 @@ export function attempt(
   return {
     ...{ message: MESSAGE, trace: null, why: "share", priority: 1, sizeBytes: 1234 },
     ...{ cameAt: START + times.cameAt, endedAt: START + times.endedAt, recipients },
-    dialogue: conversations.length === 0 ? "" : packConversations(conversations),
+    dialogue: conversations.length === 0 ? "" : packed(conversations),
     ...change,
   };
 }
