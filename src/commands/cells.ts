@@ -23,7 +23,7 @@ function cellsOf(char: string): number {
 }
 
 /** Exactly so many cells: cut with an ellipsis, or filled up. */
-export function fit(text: string, width: number, align: "left" | "right" = "left"): string {
+export function fitted(text: string, width: number, align: "left" | "right" = "left"): string {
   if (width <= 0) return "";
   let shown = "";
   let cells = 0;

@@ -1,7 +1,7 @@
 // The picture of `postrider top`: from figures, the present and a size to lines that fill it, and nothing else.
 import { iso } from "../base/clock.ts";
 import type { FigurePoint, FiguresView, SiteFigure } from "../mail/figures.ts";
-import { briefDuration, briefNumber, fit, sparkline } from "./cells.ts";
+import { briefDuration, briefNumber, fitted, sparkline } from "./cells.ts";
 import type { Colors } from "./output.ts";
 import { sortedSites, sorts, type TopModel } from "./topModel.ts";
 
@@ -43,13 +43,13 @@ function widthOf({ size }: Look): number {
 function headLines(model: TopModel, look: Look): string[] {
   const width = widthOf(look);
   const { data } = model;
-  if (data === null) return [fit(model.away === "" ? "asking the daemon" : model.away, width)];
+  if (data === null) return [fitted(model.away === "" ? "asking the daemon" : model.away, width)];
   const { figures } = data;
   return [
     titleLine(model, figures, look),
     alertLine(model, figures, look),
     ...rateLines(figures, width, look.colors),
-    fit(queueText(figures), width),
+    fitted(queueText(figures), width),
     "",
   ];
 }
@@ -62,24 +62,24 @@ function titleLine(model: TopModel, figures: FiguresView, { now, colors, ...look
   const status = model.away === "" ? figures.health.status : "away";
   const right = `${time}  ${status.toUpperCase()}`;
   const paint = status === "ok" ? colors.green : status === "warn" ? colors.yellow : colors.red;
-  return `${colors.bold(fit(left, width - right.length - 1))} ${paint(right)}`;
+  return `${colors.bold(fitted(left, width - right.length - 1))} ${paint(right)}`;
 }
 
 /** What a person must know first: that the daemon is gone, else the worst of what is wrong. */
 function alertLine(model: TopModel, { health, measuring }: FiguresView, look: Look): string {
   const width = widthOf(look);
   const { colors } = look;
-  if (model.away !== "") return colors.red(fit(model.away, width));
+  if (model.away !== "") return colors.red(fitted(model.away, width));
   const [worst, ...others] = health.alerts;
   const paused = health.paused.map(({ kind, name }) => (kind === "all" ? "everything" : name));
   if (worst !== undefined) {
     const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
     const text = `${worst.text} ${worst.remedy}${more}`;
-    return (worst.level === "bad" ? colors.red : colors.yellow)(fit(text, width));
+    return (worst.level === "bad" ? colors.red : colors.yellow)(fitted(text, width));
   }
   if (paused.length > 0)
-    return colors.yellow(fit(`paused by an operator: ${paused.join(", ")}`, width));
-  return measuring ? "" : fit("measuring is off (metrics = false): no rates", width);
+    return colors.yellow(fitted(`paused by an operator: ${paused.join(", ")}`, width));
+  return measuring ? "" : fitted("measuring is off (metrics = false): no rates", width);
 }
 
 type Rate = keyof Pick<
@@ -100,7 +100,7 @@ function rateLines({ now, history }: FiguresView, width: number, colors: Colors)
       history.map((point) => point[key]),
       room,
     );
-    const rest = fit(`  ${note}`, width - rate.length - room);
+    const rest = fitted(`  ${note}`, width - rate.length - room);
     return `${rate}${colors.cyan(spark)}${rest}`;
   };
   const took = (p50: number | null = null, p99: number | null = null): string =>
@@ -205,18 +205,19 @@ function siteLines(
   const siteWidth = Math.min(SITE_MAX, Math.max(SITE_MIN, Math.floor((width - fixed) / 2)));
   const whyWidth = Math.max(0, width - fixed - siteWidth - 2);
   const heads = columns.map(({ head, width: cells, sort }) => {
-    const text = fit(head, cells, "right");
+    const text = fitted(head, cells, "right");
     return sort === model.sort ? colors.underline(text) : text;
   });
   const title =
-    [fit("site", siteWidth), ...heads].join(" ") + (whyWidth < 6 ? "" : fit("  why", whyWidth + 2));
+    [fitted("site", siteWidth), ...heads].join(" ") +
+    (whyWidth < 6 ? "" : fitted("  why", whyWidth + 2));
   if (sites.length === 0) return [colors.dim(title), "nothing waits, and no connection is open"];
   const at = sites.findIndex(({ site }) => site === model.chosen);
   // The bar stays in sight.
   const from = Math.max(0, Math.min(at - Math.floor(room / 2), sites.length - room));
   const shown = sites.slice(from, from + room).map((site) => {
-    const cells = columns.map((column) => fit(column.text(site), column.width, "right"));
-    const text = [fit(nameOf(site), siteWidth), ...cells].join(" ") + whyText(site, whyWidth);
+    const cells = columns.map((column) => fitted(column.text(site), column.width, "right"));
+    const text = [fitted(nameOf(site), siteWidth), ...cells].join(" ") + whyText(site, whyWidth);
     if (site.site === model.chosen) return colors.inverse(text);
     return site.cause === "none" ? text : paintCause(site, text, colors);
   });
@@ -227,7 +228,7 @@ function whyText(site: SiteFigure, width: number): string {
   if (width < 6) return "";
   const text =
     site.cause === "none" ? "" : width < 30 ? site.cause.replaceAll("_", " ") : site.reason;
-  return `  ${fit(text, width)}`;
+  return `  ${fitted(text, width)}`;
 }
 
 const STOPPED: readonly string[] = [
@@ -286,7 +287,9 @@ function detailLines(site: SiteFigure, look: Look): string[] {
     phases.length === 0 ? "" : `p50/p95 of ${phases.join("  ")}`,
   ];
   const told = lines.filter((line) => line !== "");
-  return told.map((line, i) => (i === 0 ? look.colors.bold(fit(line, width)) : fit(line, width)));
+  return told.map((line, i) =>
+    i === 0 ? look.colors.bold(fitted(line, width)) : fitted(line, width),
+  );
 }
 
 function timeOf(at: string): string {
@@ -295,7 +298,7 @@ function timeOf(at: string): string {
 
 function footLine({ sort, reversed }: TopModel, look: Look): string {
   const text = `q quit  ? help  s sort: ${sort}${reversed ? " (reversed)" : ""}  r reverse  up/down a site`;
-  return look.colors.dim(fit(text, widthOf(look) - 1));
+  return look.colors.dim(fitted(text, widthOf(look) - 1));
 }
 
 function helpLines(look: Look): string[] {
@@ -310,5 +313,5 @@ function helpLines(look: Look): string[] {
     "  q        quit, as Ctrl-C does",
     "",
     "conn: open connections; works: how many may work now / ever; slowest: phase and p95",
-  ].map((line) => fit(line, width));
+  ].map((line) => fitted(line, width));
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import pc from "picocolors";
-import { briefDuration, briefNumber, fit, sparkline } from "../../src/commands/cells.ts";
+import { briefDuration, briefNumber, fitted, sparkline } from "../../src/commands/cells.ts";
 import { changesOf, keysOf } from "../../src/commands/screen.ts";
 import { frame, wholeFrame } from "../../src/commands/topFrame.ts";
 import { afterKey, firstModel, sortedSites, type TopModel } from "../../src/commands/topModel.ts";
@@ -182,12 +182,12 @@ test("numbers and durations keep to their cells", () => {
     "10d",
   ]);
   expect(sparkline([0, 1, 2, 8], 6)).toBe("  ▁▂▃█");
-  expect([fit("ab", 4), fit("ab", 4, "right"), fit("abcdef", 4), fit("日本語", 4)]).toEqual([
-    "ab  ",
-    "  ab",
-    "abc…",
-    "日… ",
-  ]);
+  expect([
+    fitted("ab", 4),
+    fitted("ab", 4, "right"),
+    fitted("abcdef", 4),
+    fitted("日本語", 4),
+  ]).toEqual(["ab  ", "  ab", "abc…", "日… "]);
 });
 
 describe("as text", () => {
