@@ -10,7 +10,7 @@ export const selfRows: readonly MetricRow[] = [
     name: "postrider_thread_lag_seconds",
     kind: "gauge",
     labels: ["thread"],
-    help: "How late a timer of one second fired.",
+    help: "How late a timer of one second fired, at worst within 15 s.",
     zeros: threads,
   },
   {

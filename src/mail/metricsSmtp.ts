@@ -97,7 +97,7 @@ export const smtpRows: readonly MetricRow[] = [
     name: "dns_queries_total",
     kind: "counter",
     labels: ["type", "result"],
-    help: "Questions put to a resolver.",
+    help: "Questions put to a resolver for the routes of mail.",
     zeros: each({ type: questions, result: ["ok", "nxdomain", "refused", "broken", "silent"] }),
   },
   {
