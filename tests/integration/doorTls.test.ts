@@ -1,5 +1,6 @@
 // HTTPS, lists of clients and proxies through the real daemon: what the API shows, and what a reload changes.
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { connect } from "node:tls";
 import { makeCertificate } from "../fixtures/certificates.ts";
 import { binaryPath, cleanEnvironment } from "../fixtures/daemon.ts";
 import { ready, startProcess, type Running } from "../fixtures/process.ts";
+import { until } from "../fixtures/until.ts";
 
 const TEST_MS = 60_000;
 
@@ -107,6 +109,11 @@ test(
     await reload();
     expect(await shownName(url)).toBe("two.test");
     expect(daemon?.output()).toContain("tls.renewed");
+    const endsS = Date.parse(new X509Certificate(second.cert).validTo) / 1000;
+    const told = `postrider_tls_cert_expiry_timestamp_seconds ${endsS}\n`;
+    await until("its end is told as a metric", async () =>
+      (await (await ask(url, "/metrics")).text()).includes(told),
+    );
     writeFileSync(at("key.pem"), first.key);
     expect(await reload()).toContain("belongs to another certificate");
     expect(await shownName(url)).toBe("two.test");

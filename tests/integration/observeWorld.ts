@@ -45,6 +45,7 @@ export interface World {
   /** Believes no signature. */
   readonly strict: FakeMx;
   readonly receiver: Receiver;
+  readonly dataDir: string;
   /** The daemon's settings' file. */
   readonly settingsFile: string;
   readonly load: Load;
@@ -107,7 +108,7 @@ hostname = "sender.test"
     return Number(one?.value[1] ?? 0) > FIRST_LOOKS;
   });
   const servers = { good, plain, rough, slow, strict, receiver };
-  return { daemon, prometheus, dns, ...servers, settingsFile, load };
+  return { daemon, prometheus, dns, ...servers, dataDir: folder, settingsFile, load };
 }
 
 const sleepy: Script = async (verb, _, session) => {

@@ -2,10 +2,12 @@
 // speak when a site breaks, every question of the dashboard has an answer, and exemplars lead to messages.
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ListView } from "../../src/mail/query.ts";
 import { dashboard } from "../../scripts/observe/dashboard.ts";
-import { readRules } from "../fixtures/observe.ts";
+import { binaryPath, cleanEnvironment } from "../fixtures/daemon.ts";
+import { observeFolder, readRules } from "../fixtures/observe.ts";
 import { askedBy } from "../fixtures/promql.ts";
 import type { FiringAlert } from "../fixtures/prometheus.ts";
 import { until } from "../fixtures/until.ts";
@@ -204,6 +206,24 @@ describe("exemplars", () => {
       const answer = await world.daemon.request(`/emails?trace=${trace}`);
       const { data } = (await answer.json()) as ListView<{ readonly to: readonly string[] }>;
       expect(data.map(({ to }) => to)).toEqual([many("late", SLOW_RECIPIENTS, "slow.test")]);
+    },
+    TEST_MS,
+  );
+
+  prometheus.test(
+    "are found as the runbook says, and the alert's command tells who was slow",
+    async () => {
+      const runbook = readFileSync(join(observeFolder, "README.md"), "utf8");
+      const [line = ""] = /^curl .*query_exemplars.*$/m.exec(runbook) ?? [];
+      const here = line.replace("http://127.0.0.1:9090", world.prometheus.url);
+      const asked = spawnSync("sh", ["-c", here], { encoding: "utf8" });
+      const [trace = ""] = /(?<="trace_id":")\w+/.exec(asked.stdout) ?? [];
+      const rule = readRules("alerts.yml").find(({ alert }) => alert === "PostriderRcptSlow");
+      const command = (rule?.annotations?.["command"] ?? "").replace("TRACE_ID", trace).split(" ");
+      const args = [...command.slice(1), "--data-dir", world.dataDir];
+      const options = { encoding: "utf8", env: cleanEnvironment() } as const;
+      const { stdout, stderr } = spawnSync(binaryPath, args, options);
+      expect(stdout + stderr).toContain("RCPT TO:<late+0@slow.test>");
     },
     TEST_MS,
   );
