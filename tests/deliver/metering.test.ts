@@ -70,77 +70,79 @@ test("a command without a reply is an observation too, as long as it was waited 
   });
 });
 
+/** What the server does, what the route wants, and what is counted. */
+const rows: readonly (readonly [string, FakeMxOptions, Omit<RigOptions, "servers">, string])[] = [
+  ["greeting refused", { script: () => "554 no" }, {}, "example.net greeting refused"],
+  [
+    "no greeting",
+    { script: (verb) => (verb === "CONNECT" ? "CLOSE" : undefined) },
+    {},
+    "example.net greeting closed",
+  ],
+  [
+    "EHLO and HELO refused",
+    { script: (verb) => (/^(EHLO|HELO)$/.test(verb) ? "550 no" : undefined) },
+    {},
+    "example.net helo refused",
+  ],
+  ["TLS is a must and not offered", {}, { route: { tls: "required" } }, "example.net ehlo unfit"],
+  [
+    "the handshake breaks",
+    { offers: ["STARTTLS"], handshakes: false },
+    { route: { tls: "required" } },
+    "example.net tls tls",
+  ],
+  [
+    "hung up at RCPT",
+    { offers: [], script: (verb) => (verb === "RCPT" ? "CLOSE" : undefined) },
+    {},
+    "example.net rcpt closed",
+  ],
+  [
+    "hung up after the dot",
+    { script: (verb) => (verb === "." ? "CLOSE" : undefined) },
+    {},
+    "example.net dot closed",
+  ],
+  [
+    "421 at MAIL",
+    {
+      offers: [],
+      script: (verb) => (verb === "MAIL" ? { raw: "421 bye\r\n", then: "END" } : undefined),
+    },
+    {},
+    "example.net mail refused",
+  ],
+  [
+    "nonsense instead of a reply",
+    { offers: [], script: (verb) => (verb === "RCPT" ? { raw: "what?\r\n" } : undefined) },
+    {},
+    "example.net rcpt protocol",
+  ],
+  [
+    "silence at DATA",
+    { offers: [], script: (verb) => (verb === "DATA" ? "HANG" : undefined) },
+    {},
+    "example.net data timeout",
+  ],
+  [
+    "hung up at the RSET after a refusal",
+    {
+      script: (verb) =>
+        verb === "RCPT"
+          ? "550 no"
+          : verb === "DATA"
+            ? "503 no"
+            : verb === "RSET"
+              ? "CLOSE"
+              : undefined,
+    },
+    {},
+    "example.net rset closed",
+  ],
+];
+
 describe("a session that fails is counted by where and why:", () => {
-  const rows: readonly (readonly [string, FakeMxOptions, Omit<RigOptions, "servers">, string])[] = [
-    ["greeting refused", { script: () => "554 no" }, {}, "example.net greeting refused"],
-    [
-      "no greeting",
-      { script: (verb) => (verb === "CONNECT" ? "CLOSE" : undefined) },
-      {},
-      "example.net greeting closed",
-    ],
-    [
-      "EHLO and HELO refused",
-      { script: (verb) => (/^(EHLO|HELO)$/.test(verb) ? "550 no" : undefined) },
-      {},
-      "example.net helo refused",
-    ],
-    ["TLS is a must and not offered", {}, { route: { tls: "required" } }, "example.net ehlo unfit"],
-    [
-      "the handshake breaks",
-      { offers: ["STARTTLS"], handshakes: false },
-      { route: { tls: "required" } },
-      "example.net tls tls",
-    ],
-    [
-      "hung up at RCPT",
-      { offers: [], script: (verb) => (verb === "RCPT" ? "CLOSE" : undefined) },
-      {},
-      "example.net rcpt closed",
-    ],
-    [
-      "hung up after the dot",
-      { script: (verb) => (verb === "." ? "CLOSE" : undefined) },
-      {},
-      "example.net dot closed",
-    ],
-    [
-      "421 at MAIL",
-      {
-        offers: [],
-        script: (verb) => (verb === "MAIL" ? { raw: "421 bye\r\n", then: "END" } : undefined),
-      },
-      {},
-      "example.net mail refused",
-    ],
-    [
-      "nonsense instead of a reply",
-      { offers: [], script: (verb) => (verb === "RCPT" ? { raw: "what?\r\n" } : undefined) },
-      {},
-      "example.net rcpt protocol",
-    ],
-    [
-      "silence at DATA",
-      { offers: [], script: (verb) => (verb === "DATA" ? "HANG" : undefined) },
-      {},
-      "example.net data timeout",
-    ],
-    [
-      "hung up at the RSET after a refusal",
-      {
-        script: (verb) =>
-          verb === "RCPT"
-            ? "550 no"
-            : verb === "DATA"
-              ? "503 no"
-              : verb === "RSET"
-                ? "CLOSE"
-                : undefined,
-      },
-      {},
-      "example.net rset closed",
-    ],
-  ];
   for (const [what, server, more, key] of rows)
     test(what, async () => {
       const deadlines = Object.fromEntries(
