@@ -48,11 +48,11 @@ export interface LoadDeps {
 }
 
 /** A request without an answer for so long is given up. */
-export const ANSWER_MAX_MS = 30_000;
+const ANSWER_MAX_MS = 30_000;
 /** Nobody has answered for so long: the daemon is away. */
 export const AWAY_MAX_MS = 3_000;
 /** Starts that are later than this are told. */
-export const LATE_MS = 10;
+const LATE_MS = 10;
 const SWEEP_EVERY_MS = 500;
 /** So many refusals and nothing else, which no waiting mends: a wrong key, or no daemon. */
 const REFUSALS_MAX = 100;

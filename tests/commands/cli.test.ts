@@ -150,6 +150,23 @@ describe("sink", () => {
     expect(out).toBe("taking mail at 127.0.0.1:4000\nmessages 2\n");
   });
 
+  test("with --each, each message is a line, which steers no terminal", async () => {
+    const { out } = await createBox().run(["sink", "--each"], {
+      startSink: ({ onTaken }) => {
+        onTaken?.({ recipients: ["a@x.test", "b@x.test"], id: "one" });
+        onTaken?.({ recipients: ["c@x.test"], id: "\u001b[2J" });
+        const ended = { summary: () => ({}), stop: () => Promise.resolve() };
+        return Promise.resolve({ kind: "started", port: 4000, statsPort: 0, ...ended });
+      },
+    });
+    const lines = out.split("\n").filter((line) => line.startsWith("took "));
+    expect(lines.map((line) => line.replace(/\d{13}/, "AT"))).toEqual([
+      "took AT a@x.test one",
+      "took AT b@x.test one",
+      "took AT c@x.test ?[2J",
+    ]);
+  });
+
   test("refuses what it cannot read with exit 64", async () => {
     const box = createBox();
     expect((await box.run(["sink", "--listen", "x"])).code).toBe(64);
