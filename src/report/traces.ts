@@ -21,8 +21,12 @@ export interface TracesDeps {
 }
 
 export interface Traces {
+  /** It was accepted slowly: the beginning is told, whatever comes of it. */
+  accepted(message: AcceptedSlowly): void;
   heard(attempts: readonly AttemptTrace[], dropped: number): void;
 }
+
+export type AcceptedSlowly = Pick<AttemptTrace, "message" | "trace" | "priority" | "sizeBytes">;
 
 /** Messages that are remembered. */
 const MESSAGES_MAX = 5_000;
@@ -70,6 +74,12 @@ export function createTraces(deps: TracesDeps): Traces {
   };
 
   return {
+    accepted(accepted) {
+      const { message, trace } = accepted;
+      if (!deps.hasRoom() || !remembered(message).isNew) return;
+      const root = rootOf(message, trace, deps.rules().tag);
+      deps.add(acceptSpans(accepted, root, deps.acceptances.find(message)));
+    },
     heard(attempts, dropped) {
       let missed = dropped;
       for (const attempt of attempts) {

@@ -69,7 +69,7 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
     watch(accept) {
       return (messages, once, way) => {
         if (running === null) return accept(messages, once, way);
-        return noted(running.acceptances, accept(messages, once, way), messages, way);
+        return noted(running, config.traceSlowMs, { messages, way }, accept(messages, once, way));
       };
     },
     heard({ attempts, dropped }) {
@@ -95,18 +95,25 @@ export function createTelemetry(deps: TelemetryDeps): Telemetry {
   };
 }
 
+interface Accepting {
+  readonly messages: readonly Submission[];
+  readonly way: Way | undefined;
+}
+
 async function noted(
-  acceptances: Acceptances,
+  { acceptances, traces }: Running,
+  slowMs: number,
+  { messages, way = "POST /send" }: Accepting,
   accepting: Promise<AcceptAnswer>,
-  messages: readonly Submission[],
-  way: Way = "POST /send",
 ): Promise<AcceptAnswer> {
   const composedAtMs = systemClock.monotonicMs();
   const answer = await accepting;
   if (answer.kind !== "accepted") return answer;
+  const isSlow = systemClock.monotonicMs() - composedAtMs >= slowMs;
   for (const { head } of messages) {
-    const { id, trace = null, acceptedAt, dueAt } = head;
-    acceptances.note({ message: id, trace, way, acceptedAt, dueAt, composedAtMs });
+    const { id: message, trace = null, acceptedAt, dueAt, priority, sizeBytes } = head;
+    acceptances.note({ message, trace, way, acceptedAt, dueAt, composedAtMs });
+    if (isSlow) traces.accepted({ message, trace, priority, sizeBytes });
   }
   return answer;
 }

@@ -85,6 +85,18 @@ test("a retry of what an earlier process accepted does not tell the beginning ag
   expect(spans.map(({ name }) => name)).toEqual(["deliver attempt 3"]);
 });
 
+test("a slow acceptance is told at once, and not again with the first attempt", () => {
+  const { traces, acceptances, spans, named } = createRig();
+  acceptances.note({
+    ...{ message: MESSAGE, trace: null, way: "SMTP" },
+    ...{ acceptedAt: START - 9_000, dueAt: START - 9_000, composedAtMs: 0 },
+  });
+  traces.accepted({ message: MESSAGE, trace: null, priority: 1, sizeBytes: 10 });
+  expect(spans.map(({ name }) => name)).toEqual(["SMTP", "compose", "commit"]);
+  traces.heard([attempt({ cameAt: 10, endedAt: 20 }, [recipient(step(10))])], 0);
+  expect(named("SMTP")).toHaveLength(1);
+});
+
 test("while there is no room attempts are counted and nothing is made of them", () => {
   const { traces, spans, room, dropped } = createRig();
   room.is = false;
