@@ -53,7 +53,9 @@ export interface Sender {
   recall(recall: Recall): readonly Late[];
   gauges(): PoolGauges;
   /** The sites that have work or connections here, with their limits and what was learned of them. */
-  sites(): readonly (SenderSite & { readonly phases: readonly PhaseFigure[] })[];
+  sites(): readonly SenderSite[];
+  /** How long each phase takes at a site, slowest first. */
+  phases(site: string): readonly PhaseFigure[];
   /** New settings, while mail flows: no learned limit is forgotten, and no rate begins anew. */
   configure(settings: DeliverSettings): void;
   /** Gives waiting jobs back as `interrupted`, lets running ones end for `graceMs`, then breaks them. */
@@ -117,7 +119,8 @@ export function createSender(deps: SenderDeps): Sender {
     },
     recall: pool.recall,
     gauges: pool.gauges,
-    sites: () => pool.sites().map((one) => ({ ...one, phases: times.view(one.site) })),
+    sites: pool.sites,
+    phases: times.view,
     configure(next) {
       settings = next;
       pool.configure(next);

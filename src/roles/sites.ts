@@ -22,7 +22,7 @@ export type LookAtSites = () => Promise<readonly SiteFigure[] | null>;
 
 /** An answer is good for so long, and for several times as long as it took. */
 const FRESH_MS = 900;
-const FRESH_SHARE = 4;
+const FRESH_SHARE = 10;
 /** Sites that are shown; those that wait longest stand first. */
 const SITES_MAX = 300;
 

@@ -9,8 +9,10 @@ import type { ApiKey } from "../auth.ts";
 export const IDLE_MS = 12 * 3_600_000;
 /** So long it lasts at most, whatever is done with it. */
 export const LIFE_MS = 7 * 24 * 3_600_000;
-/** Beyond it the one that was used least recently ends. */
-export const SESSIONS_MAX = 200;
+/** Of one key; beyond it that of its sessions ends which was used least recently, so that no key ends another's. */
+export const KEY_SESSIONS_MAX = 20;
+/** Of all keys. */
+const SESSIONS_MAX = 2000;
 
 const TOKEN_OCTETS = 32;
 /** Such a token in base64url. */
@@ -87,10 +89,14 @@ export function createSessions(deps: {
     const { host, origin, expiresAt } = one;
     return { host, origin, expiresAt, key, csrf: csrfOf(token) };
   };
-  const makeRoom = (): void => {
+  const makeRoom = (keyId: string): void => {
     const mono = clock.monotonicMs();
+    const own: string[] = [];
     for (const [place, one] of kept)
       if (isOver(one, mono) || keyOf(one) === undefined) kept.delete(place);
+      else if (one.keyId === keyId) own.push(place);
+    for (const place of own.slice(0, Math.max(0, own.length + 1 - KEY_SESSIONS_MAX)))
+      kept.delete(place);
     for (const place of kept.keys()) {
       if (kept.size < SESSIONS_MAX) break;
       kept.delete(place);
@@ -99,7 +105,7 @@ export function createSessions(deps: {
 
   return {
     begin(key, { host, origin }) {
-      makeRoom();
+      makeRoom(key.id);
       const token = Buffer.from(deps.random.bytes(TOKEN_OCTETS)).toString("base64url");
       const mono = clock.monotonicMs();
       const expiresAt = clock.now() + LIFE_MS;
