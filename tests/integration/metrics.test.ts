@@ -7,6 +7,7 @@ import { until } from "../fixtures/until.ts";
 import { createEnds, letter, send } from "./faultsRig.ts";
 import {
   type LoadedDaemon,
+  many,
   OPEN_METRICS,
   pageOf,
   sent,
@@ -124,6 +125,28 @@ test("the trace that a request came with is the one that its buckets lead to", a
   await until("its exemplar is told", async () =>
     bucket.test(await pageOf(loaded.daemon, OPEN_METRICS)),
   );
+});
+
+test("a hundred sites are told by name and the rest as other, and nothing is counted twice or not at all", async () => {
+  const { daemon } = loaded;
+  const attempts = (values: ReadonlyMap<string, number>): [string, number][] =>
+    [...values]
+      .filter(([key]) => key.startsWith("postrider_attempts_total{") && key.includes("delivered"))
+      .map(([key, value]) => [/site="([^"]*)"/.exec(key)?.[1] ?? "", value]);
+  const sum = (rows: readonly (readonly [string, number])[]): number =>
+    rows.reduce((all, [, value]) => all + value, 0);
+  const before = sum(attempts(valuesIn(await pageOf(daemon))));
+  const body = JSON.stringify(many.map((name) => JSON.parse(letter(`ok@${name}`)) as unknown));
+  const headers = { "content-type": "application/json" };
+  const answer = await daemon.request("/send/batch", { method: "POST", headers, body });
+  expect(answer.status).toBe(202);
+  const after = await until("all are counted", async () => {
+    const rows = attempts(valuesIn(await pageOf(daemon)));
+    return sum(rows) === before + many.length ? rows : undefined;
+  });
+  const named = [...(await pageOf(daemon)).matchAll(/\{site="([^"]*)"/g)].map(([, site]) => site);
+  expect(new Set(named).size).toBe(101);
+  expect(after.find(([site]) => site === "other")?.[1]).toBeGreaterThan(0);
 });
 
 test("fewer senders: no counter falls, and nothing is said of a thread that is gone", async () => {

@@ -37,6 +37,9 @@ export function valuesIn(text: string): ReadonlyMap<string, number> {
   );
 }
 
+/** More than have names of their own in metrics; each is a site. */
+export const many = Array.from({ length: 130 }, (_, i) => `site-${i}.test`);
+
 const hosts = { "clear.test": "127.0.0.2", "tls.test": "127.0.0.3", "rough.test": "127.0.0.4" };
 
 export async function startLoadedDaemon(ends: Ends): Promise<LoadedDaemon> {
@@ -45,6 +48,7 @@ export async function startLoadedDaemon(ends: Ends): Promise<LoadedDaemon> {
   ends.add(dns.close);
   for (const [name, data] of Object.entries(hosts))
     addRecord(dns.zone, { type: "A", name, ttl: 300, data });
+  for (const name of many) addRecord(dns.zone, { type: "A", name, ttl: 300, data: "127.0.0.2" });
   for (const [host, tls] of [
     [hosts["clear.test"], undefined],
     [hosts["tls.test"], "starttls"],
