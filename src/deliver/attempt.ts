@@ -298,7 +298,7 @@ function settle(
     const judged = tooMany ? trouble.judgeTooMany(fate) : trouble.judgeFate(fate, speaker);
     const said = unsure ? { ...judged, kind: "deferred" as const } : judged;
     const dialogue = deps.recorder.take(work, said, isPlain);
-    deps.verdict(verdictOf(work, recipient, said, { ...where, dialogue }), work);
+    deps.verdict(verdictOf(work, recipient, said, where, dialogue), work);
   }
   const spoiled = fates.find((fate) => fate.fate === "spoiled");
   if (spoiled !== undefined)

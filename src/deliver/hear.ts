@@ -84,7 +84,7 @@ export function converse(
     const [reply] = state.heard;
     if (reply?.code !== 421) return lose(state, "protocol", "the server spoke unasked");
     state.sending = null;
-    noteReply(state, { phase: wanted[0] ?? "rset", i: 0 }, reply, 0);
+    noteReply(state, wanted[0] ?? "rset", 0, reply, 0);
     lose(state, "closed", "the server closed the session");
     return group ? { got: "replies", replies: [reply], lost: state.lost } : { got: "reply", reply };
   }
@@ -153,7 +153,7 @@ function tellTimes(state: State, from: number): void {
     if (phase === undefined || reply === undefined) continue;
     if (phase === "dot") state.dotMs = durationMs;
     state.timed(phase, reply, durationMs, state.about);
-    if (state.recording !== null) noteReply(state, { phase, i }, reply, durationMs);
+    if (state.recording !== null) noteReply(state, phase, i, reply, durationMs);
   }
 }
 

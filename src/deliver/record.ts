@@ -42,7 +42,9 @@ export interface Recording {
 export type Beginning = Omit<Recording, "said" | "ear">;
 
 export function createRecording(beginning: Beginning): Recording {
-  return { ...beginning, said: [], ear: null };
+  // Member by member: once a message, a spread was a fifth of the whole recorder's cost.
+  const { session, host, address, source, at, beganAtMs, reused } = beginning;
+  return { session, host, address, source, at, beganAtMs, reused, said: [], ear: null };
 }
 
 /** What a talk knows of the lines whose replies it waits for. */
@@ -85,19 +87,18 @@ export function notePoured(speaking: Speaking, happened: Happened, nowMs: number
   speaking.sending = ".";
 }
 
+/** `i`: which of the lines it answers. */
 export function noteReply(
   { recording, sending, sentAt }: Speaking,
-  place: { readonly phase: Phase; readonly i: number },
+  phase: Phase,
+  i: number,
   reply: Reply,
   tookMs: number,
 ): void {
   if (recording === null) return;
-  const { phase } = place;
-  const sent = lineAt(sending, place.i);
-  const said: Said =
-    phase === "auth"
-      ? unsecret({ phase, sentAtMs: sentAt, tookMs, sent, reply, text: "" })
-      : { phase, sentAtMs: sentAt, tookMs, sent, reply, text: "" };
+  const sent = lineAt(sending, i);
+  const plain: Said = { phase, sentAtMs: sentAt, tookMs, sent, reply, text: "" };
+  const said = phase === "auth" ? unsecret(plain) : plain;
   recording.said.push(said);
   recording.ear?.heard(said);
 }

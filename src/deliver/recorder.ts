@@ -80,8 +80,8 @@ const nothing: readonly Recording[] = [];
 
 function recordingOn(
   { session, target, source, served }: Link,
-  now: Pick<Recording, "at" | "beganAtMs">,
+  { at, beganAtMs }: Pick<Recording, "at" | "beganAtMs">,
 ): Recording {
   const { host, address } = target;
-  return createRecording({ session, host, address, source, reused: served > 0, ...now });
+  return createRecording({ session, host, address, source, at, beganAtMs, reused: served > 0 });
 }

@@ -22,7 +22,7 @@ export function sendBody(state: State, body: Body, { manner }: BodyWant): Happen
   if (state.lost !== null) return state.lost;
   const [early] = state.heard;
   if (early !== undefined) {
-    noteReply(state, { phase: "body", i: 0 }, early, 0);
+    noteReply(state, "body", 0, early, 0);
     return { got: "early", reply: early };
   }
   state.sentAt = state.clock.monotonicMs();

@@ -1,6 +1,6 @@
 // What was written down of an attempt, made into what is kept of it: bounded in lines, in conversations and in text, whatever a server
 // says and however many recipients a transaction has.
-import { type Conversation, type Exchange, packConversations } from "../mail/dialogue.ts";
+import { type PackedConversation, type PackedExchange, packRows } from "../mail/dialogue.ts";
 import { classOf, type Reply } from "../smtp/reply.ts";
 import type { Recording, Said } from "./record.ts";
 
@@ -16,37 +16,31 @@ export const DIALOGUE_LIMITS = {
 } as const;
 
 export function packRecordings(recordings: readonly Recording[]): string {
-  return packConversations(conversationsOf(recordings));
-}
-
-export function conversationsOf(recordings: readonly Recording[]): Conversation[] {
   const { conversations: max } = DIALOGUE_LIMITS;
-  if (recordings.length <= max) return recordings.map((one) => conversationOf(one, 0));
+  if (recordings.length <= max) return packRows(recordings.map((one) => rowOf(one, 0)));
   const left = recordings.slice(1, 1 + recordings.length - max);
   const lost = left.reduce((sum, { said }) => sum + said.length, 0);
-  const [first, ...rest] = [...recordings.slice(0, 1), ...recordings.slice(1 - max)];
-  return [first, ...rest].flatMap((one, i) =>
-    one === undefined ? [] : conversationOf(one, i === 0 ? lost : 0),
-  );
+  const kept = [...recordings.slice(0, 1), ...recordings.slice(1 - max)];
+  return packRows(kept.map((one, i) => rowOf(one, i === 0 ? lost : 0)));
 }
 
-function conversationOf(recording: Recording, lost: number): Conversation {
+function rowOf(recording: Recording, lost: number): PackedConversation {
   const { session, host, address, source, at, reused, beganAtMs } = recording;
   const said = chosen(recording.said);
   // What was sent behind the dot of the message before left before this attempt began.
   const first = recording.said[0]?.sentAtMs ?? beganAtMs;
   const zeroMs = Math.min(first, beganAtMs);
   const began = at - Math.round(beganAtMs - zeroMs);
-  const exchanges: Exchange[] = [];
+  const exchanges: PackedExchange[] = [];
   let chars = 0;
   for (const one of said) {
-    const exchange = exchangeOf(one, zeroMs);
-    chars += exchange.sent.length + exchange.reply.length;
+    const row = exchangeOf(one, zeroMs);
+    chars += row[3].length + row[5].length;
     if (chars > DIALOGUE_LIMITS.chars) break;
-    exchanges.push(exchange);
+    exchanges.push(row);
   }
   const dropped = lost + recording.said.length - exchanges.length;
-  return { session, host, address, source, at: began, reused, exchanges, dropped };
+  return [session, host, address, source, began, reused ? 1 : 0, dropped, exchanges];
 }
 
 /** In their order; recipients who were accepted are the first to be left out, and of the others the last ones. */
@@ -79,15 +73,15 @@ function lengthOf({ reply, text }: Said): number {
 function exchangeOf(
   { phase, sentAtMs, tookMs, sent, reply, text }: Said,
   zeroMs: number,
-): Exchange {
-  return {
+): PackedExchange {
+  return [
     phase,
-    sentMs: Math.round(sentAtMs - zeroMs),
-    tookMs: Math.round(tookMs),
-    sent: cut(sent),
-    code: reply === null ? 0 : reply.code,
-    reply: cut(reply === null ? text : textOf(reply)),
-  };
+    Math.round(sentAtMs - zeroMs),
+    Math.round(tookMs),
+    cut(sent),
+    reply === null ? 0 : reply.code,
+    cut(reply === null ? text : textOf(reply)),
+  ];
 }
 
 /** The words of a reply with its enhanced code. */

@@ -17,8 +17,6 @@ export interface Place {
   readonly tls: ReturnType<Link["talk"]["tls"]>;
   /** Whose DKIM signatures were on it. */
   readonly signed?: string;
-  /** What was said; with one recipient of a transaction for all of them. */
-  readonly dialogue?: string | undefined;
 }
 
 /** The same for all recipients that are left. */
@@ -34,15 +32,17 @@ export function giveVerdicts(
   const dialogue = deps.recorder.take(work, judged, false);
   for (const [i, recipient] of left.entries()) {
     const told = i === 0 ? dialogue : undefined;
-    deps.verdict(verdictOf(work, recipient, judged, { ...where, at, dialogue: told }), work);
+    deps.verdict(verdictOf(work, recipient, judged, { ...where, at }, told), work);
   }
 }
 
+/** `dialogue`: what was said; with one recipient of a transaction for all of them. */
 export function verdictOf(
   { job, route }: Work,
   recipient: JobRecipient,
   judged: trouble.Judgement,
   where: Place,
+  dialogue: string | undefined,
 ): Verdict {
   const { kind, scope, doubt, phase, code, enhanced, text } = judged;
   const step = packStep({
@@ -67,9 +67,11 @@ export function verdictOf(
   });
   const { message } = job;
   const { n, claim } = recipient;
-  const plain = { message, n, claim, kind, scope, class: judged.class, doubt, step };
-  const { dialogue } = where;
-  const base = dialogue === undefined ? plain : { ...plain, dialogue };
+  const { class: about } = judged;
+  const base =
+    dialogue === undefined
+      ? { message, n, claim, kind, scope, class: about, doubt, step }
+      : { message, n, claim, kind, scope, class: about, doubt, step, dialogue };
   return kind === "delivered"
     ? base
     : { ...base, ...trouble.wordsToQueue(judged, where.address, route.port) };

@@ -37,21 +37,28 @@ export interface Conversation {
   readonly dropped: number;
 }
 
-type PackedExchange = readonly [string, number, number, string, number, string];
-type PackedConversation = readonly [
-  string,
-  string,
-  string,
-  string,
-  number,
-  0 | 1,
-  number,
-  readonly PackedExchange[],
+export type PackedExchange = readonly [
+  phase: string,
+  sentMs: number,
+  tookMs: number,
+  sent: string,
+  code: number,
+  reply: string,
+];
+export type PackedConversation = readonly [
+  session: string,
+  host: string,
+  address: string,
+  source: string,
+  at: EpochMs,
+  reused: 0 | 1,
+  dropped: number,
+  exchanges: readonly PackedExchange[],
 ];
 
 /** The conversations of one attempt, in their order. */
 export function packConversations(conversations: readonly Conversation[]): string {
-  return JSON.stringify(
+  return packRows(
     conversations.map((one): PackedConversation => [
       one.session,
       one.host,
@@ -63,6 +70,11 @@ export function packConversations(conversations: readonly Conversation[]): strin
       one.exchanges.map((e) => [e.phase, e.sentMs, e.tookMs, e.sent, e.code, e.reply]),
     ]),
   );
+}
+
+/** The same for a sender, which makes the rows without the objects between: it does so once a message. */
+export function packRows(conversations: readonly PackedConversation[]): string {
+  return JSON.stringify(conversations);
 }
 
 /** The reverse; what was written by us is not checked again. */
