@@ -141,13 +141,25 @@ const notHeard: Problem = {
   close: true,
 };
 
+/** Names without a dot lead nowhere outside. */
+function isOwnName(host: string | null, hostname: string): boolean {
+  if (host === null || host.startsWith("[")) return true;
+  const name = host.replace(/:\d*$/, "").replace(/\.$/, "").toLowerCase();
+  if (!name.includes(".") || name.endsWith(".localhost")) return true;
+  return name === hostname.toLowerCase() || parseIp(name) !== undefined;
+}
+
 /** Only proxies write these. */
 const FORWARDING =
   "forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-real-ip via".split(" ");
 
-/** A request that a proxy on this host passes on is not local, wherever it came from. */
-export function isLocal(peer: Peer, request: Request): boolean {
+/**
+ * A request that a proxy on this host passes on is not local, wherever it came from. Nor is one for a name that is not this host's: a page
+ * from elsewhere makes a browser on this host ask so, once its own name leads here (DNS rebinding).
+ */
+export function isLocal(peer: Peer, request: Request, hostname: string): boolean {
   if (FORWARDING.some((name) => request.headers.get(name) !== null)) return false;
+  if (!isOwnName(request.headers.get("host"), hostname)) return false;
   const address = peer.addressOf(request);
   return address !== null && isAmong(loopbackRanges, address);
 }

@@ -360,7 +360,7 @@ function addStatus(app: Hono<Env>, deps: DoorDeps, open: OpenWrap, keyed: Wrap):
   };
   const [free, guarded] = [open(metrics), keyed(metrics)];
   app.get("/metrics", (context) =>
-    isLocal(context.env, context.req.raw) ? free(context) : guarded(context),
+    isLocal(context.env, context.req.raw, deps.hostname) ? free(context) : guarded(context),
   );
 }
 

@@ -65,4 +65,17 @@ describe("who may ask", () => {
     expect((await metrics({ "x-forwarded-for": "127.0.0.1" })).status).toBe(401);
     expect((await metrics({}, network)).status).toBe(401);
   });
+
+  test("metrics are open to loopback by this host's names, not by one that was led here", async () => {
+    const statusFor = async (host: string): Promise<number> => {
+      const request = new Request("http://door.test/metrics", { headers: { host } });
+      return (await fixture.door.fetch(request, loopback)).status;
+    };
+    for (const host of ["127.0.0.1:8250", "[::1]:8250", "localhost:8250", "a.localhost", "relay"])
+      expect([host, await statusFor(host)]).toEqual([host, 200]);
+    for (const host of ["mail.example.com", "MAIL.example.com.:8250"])
+      expect([host, await statusFor(host)]).toEqual([host, 200]);
+    for (const host of ["evil.example", "127.0.0.1.evil.example:8250", "x.mail.example.com"])
+      expect([host, await statusFor(host)]).toEqual([host, 401]);
+  });
 });
