@@ -91,6 +91,23 @@ for (const isDark of [false, true])
     );
 
 browserPeer.test(
+  "nothing is wider than the window, from 320 to 1600 px",
+  async () => {
+    const tab = await enter();
+    for (const width of [320, 640, 800, 1000, 1600]) {
+      await tab.page.setViewportSize({ width, height: 900 });
+      for (const [name, place, head] of views) {
+        await go(tab, place, head);
+        expect([name, width, await isTooWide(tab)]).toEqual([name, width, false]);
+      }
+    }
+    expect(tab.faults()).toEqual([]);
+    await tab.close();
+  },
+  TEST_MS,
+);
+
+browserPeer.test(
   "a view with nothing in it says so",
   async () => {
     stage.scene = quietDay;
