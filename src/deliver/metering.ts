@@ -36,6 +36,8 @@ export interface SiteMeter {
 }
 
 const NO_REPLY = 0;
+/** Series of errors at hand: a site that is down fails thousands of times a second in the same way. */
+const ERRORS_KEPT_MAX = 1000;
 
 export function createDeliverMeter(meter: Meter): DeliverMeter {
   const durations = new Map<Phase, (Histogram | undefined)[]>();
@@ -52,8 +54,18 @@ export function createDeliverMeter(meter: Meter): DeliverMeter {
   };
   const active = meter.gauge("smtp_sessions_active");
   let sessions = 0;
-  const failed = (site: string, phase: string, reason: string): void =>
-    meter.apart.counter("smtp_session_errors_total", { site, phase, reason }).add();
+  const errors = new Map<string, Counter>();
+  const failed = (site: string, phase: string, reason: string): void => {
+    const key = `${phase} ${reason} ${site}`;
+    let series = errors.get(key);
+    if (series === undefined) {
+      // What an older one has not told yet, it still tells.
+      if (errors.size >= ERRORS_KEPT_MAX) errors.clear();
+      series = meter.apart.counter("smtp_session_errors_total", { site, phase, reason });
+      errors.set(key, series);
+    }
+    series.add();
+  };
   return {
     timed(phase, reply, durationMs, about) {
       if (!meter.isOn()) return;

@@ -6,6 +6,7 @@ import type { Random } from "../base/random.ts";
 import type { Config } from "../config.ts";
 import { createAhead } from "../dns/ahead.ts";
 import { createBusy } from "../dns/busy.ts";
+import { createDnsMeter } from "../dns/metering.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { followSystemHosts } from "../dns/system.ts";
 import { createUpstream } from "../dns/upstream.ts";
@@ -55,7 +56,8 @@ export function createRouting(deps: {
   readonly log: Log;
   readonly store: QueueStore;
 }): Routing {
-  const { config, clock, random, meter, store } = deps;
+  const { config, clock, random, store } = deps;
+  const measure = createDnsMeter(deps.meter);
   let current = config;
   const hosts = followSystemHosts();
   let answeredAtMono = -1;
@@ -67,8 +69,7 @@ export function createRouting(deps: {
     onQuery(type, result, took) {
       // An error may be the word of a forwarder that has lost its own line.
       if (result === "ok" || result === "nxdomain") answeredAtMono = clock.monotonicMs();
-      meter.counter("dns_queries_total", { type, result }).add();
-      meter.histogram("dns_query_duration_seconds", { type }).observe(took);
+      measure.queried(type, result, took);
     },
   });
   const keeper = createKeeper(clock, store, deps.log);
@@ -85,7 +86,7 @@ export function createRouting(deps: {
     keep: keeper.keep,
     recall,
     isSilent: upstream.isSilent,
-    onLookup: (level, result) => meter.counter("dns_cache_lookups_total", { level, result }).add(),
+    onLookup: measure.lookedUp,
   });
   const trust = createTrust(authoritiesOf(config, deps.log));
   let settings = routerSettings(config);
@@ -147,7 +148,7 @@ export function createRouting(deps: {
       }),
       askResolver: async () => void (await upstream.ask({ type: "A", name: NEUTRAL_NAME })),
     },
-    measure: () => meter.gauge("dns_cache_entries").set(resolver.size()),
+    measure: () => measure.entries(resolver.size()),
     configure(next) {
       current = next;
       lookAround();
