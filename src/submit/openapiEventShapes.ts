@@ -101,6 +101,7 @@ const signature = z.object({
   "webhook-id": z.string(),
   "webhook-timestamp": z.string(),
   "webhook-signature": z.string().meta({ description: "Standard Webhooks: `v1,` and base64." }),
+  traceparent: z.string().meta({ description: "The message's trace (W3C Trace Context)." }),
 });
 
 /** The section `webhooks`: what an endpoint is sent. */

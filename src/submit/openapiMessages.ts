@@ -24,6 +24,9 @@ const key = {
   "idempotency-key": z.string().min(1).max(256).optional().meta({
     description: "The same request with the same key is stored once, for 24 hours.",
   }),
+  traceparent: z.string().optional().meta({
+    description: "W3C Trace Context: the message goes on with this trace, `tracestate` included.",
+  }),
 };
 const once = z.object(key);
 const replayed = z.object({
