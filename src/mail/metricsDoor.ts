@@ -95,6 +95,10 @@ export const doorRows: readonly MetricRow[] = [
     kind: "counter",
     labels: ["kind", "result"],
     help: "Bounces (`dsn`) and complaints (`arf`) that came back by mail, and what was made of them; `forged` and `unmatched` ones change nothing.",
+    zeros: each({
+      kind: ["dsn", "arf"],
+      result: ["recorded", "duplicate", "early", "unmatched", "forged", "ignored"],
+    }),
   },
   {
     name: "postrider_webhook_pending_events",
