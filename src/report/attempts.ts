@@ -26,7 +26,7 @@ export interface Attempts {
 type EndedVerdict = Pick<Verdict, "message" | "n" | "kind" | "doubt" | "step" | "dialogue">;
 type EndedJob = Pick<Job, "message" | "trace" | "priority" | "sizeBytes" | "lookup" | "recipients">;
 
-/** Attempts that one sender tells in a second; each is some ten spans. */
+/** Attempts that one sender tells in a second, and as many that failed; each is some ten spans. */
 export const ATTEMPTS_PER_SECOND = 200;
 /** Verdicts of one transaction come in one turn; nobody waits for spans, so that they may wait for company. */
 const GATHER_MS = 50;
@@ -53,15 +53,16 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
   let open: Open | undefined;
   let timer: Timer | undefined;
   let second = 0;
-  let told = 0;
+  const told = { well: 0, failed: 0 };
 
-  const hasRoom = (): boolean => {
+  /** Callers who want all of their traces must not take the room of what went wrong. */
+  const hasRoom = (why: KeptWhy): boolean => {
     const now = Math.floor(clock.monotonicMs() / 1000);
     if (now !== second) {
       second = now;
-      told = 0;
+      told.well = told.failed = 0;
     }
-    return ++told <= ATTEMPTS_PER_SECOND;
+    return ++told[why === "error" ? "failed" : "well"] <= ATTEMPTS_PER_SECOND;
   };
 
   const close = (): void => {
@@ -69,7 +70,7 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
     const { job, recipients, why, cameAtMs, dialogue, endedAtMs } = open;
     open = undefined;
     if (why === undefined) return;
-    if (!hasRoom()) {
+    if (!hasRoom(why)) {
       dropped++;
       return;
     }

@@ -26,13 +26,16 @@ export interface SpanQueueDeps {
 
 export interface SpanQueue {
   add(spans: readonly Span[]): void;
-  hasRoom(): boolean;
+  /** What went wrong finds room when there is none for the rest. */
+  hasRoom(isTrouble: boolean): boolean;
   /** Sends what is there within the time; the rest is counted as dropped. */
   close(withinMs: number): Promise<void>;
 }
 
 /** Spans that wait; beyond them they are dropped. About 1 KB each. */
 export const SPANS_MAX = 8_192;
+/** As far as the line may be filled by what went well. */
+const SHARE = 3 / 4;
 /** Spans of one request, and how long the first of them waits for company. */
 export const BATCH_SPANS = 512;
 export const BATCH_MS = 1_000;
@@ -122,7 +125,7 @@ export function createSpanQueue(deps: SpanQueueDeps): SpanQueue {
   };
 
   return {
-    hasRoom: () => waiting.length < SPANS_MAX && !isClosing,
+    hasRoom: (isTrouble) => waiting.length < SPANS_MAX * (isTrouble ? 1 : SHARE) && !isClosing,
     add(spans) {
       const room = isClosing ? 0 : Math.max(0, SPANS_MAX - waiting.length);
       const taken = spans.length <= room ? spans : spans.slice(0, room);

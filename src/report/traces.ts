@@ -13,8 +13,8 @@ export interface TracesDeps {
   readonly acceptances: Acceptances;
   /** Of what was accepted before, the beginning has been told by somebody else, or by nobody. */
   readonly startedAt: EpochMs;
-  /** False: there is no room for so many spans more. */
-  hasRoom(): boolean;
+  /** False: there is no room for more spans. */
+  hasRoom(isTrouble: boolean): boolean;
   add(spans: readonly Span[]): void;
   /** Attempts of which no span was made. */
   dropped(attempts: number): void;
@@ -76,14 +76,14 @@ export function createTraces(deps: TracesDeps): Traces {
   return {
     accepted(accepted) {
       const { message, trace } = accepted;
-      if (!deps.hasRoom() || !remembered(message).isNew) return;
+      if (!deps.hasRoom(true) || !remembered(message).isNew) return;
       const root = rootOf(message, trace, deps.rules().tag);
       deps.add(acceptSpans(accepted, root, deps.acceptances.find(message)));
     },
     heard(attempts, dropped) {
       let missed = dropped;
       for (const attempt of attempts) {
-        if (deps.hasRoom()) deps.add(spansOf(attempt));
+        if (deps.hasRoom(attempt.why === "error")) deps.add(spansOf(attempt));
         else missed++;
       }
       if (missed > 0) deps.dropped(missed);

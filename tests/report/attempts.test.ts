@@ -98,6 +98,16 @@ test("a site that refuses everything is told so far, and the rest is counted", (
   expect(told).toHaveLength(ATTEMPTS_PER_SECOND + 1);
 });
 
+test("callers who want all of their traces take no room from what went wrong", () => {
+  const { attempts, told, pass, dropped } = createRig({ share: 1, slowMs: 5_000 });
+  for (let message = 1; message <= 1_000; message++)
+    attempts.ended(verdictOf(message, 0, "delivered"), jobOf({ message }), 0);
+  attempts.ended(verdictOf(9_999, 0, "failed"), jobOf({ message: 9_999 }), 0);
+  pass(500);
+  expect(dropped()).toBe(1_000 - ATTEMPTS_PER_SECOND);
+  expect(told.at(-1)).toMatchObject({ message: 9_999, why: "error" });
+});
+
 test("what waits is told at the end", () => {
   const { attempts, told } = createRig();
   attempts.ended(verdictOf(1, 0, "failed"), jobOf(), 0);

@@ -122,9 +122,11 @@ test("while a collector hangs the line fills to its bound, and the rest is dropp
   const { queue, counted, pass } = createRig(() => new Promise<Sent>(() => {}));
   queue.add(spans(BATCH_SPANS));
   await pass(10);
-  expect(queue.hasRoom()).toBe(true);
-  queue.add(spans(SPANS_MAX + 10));
-  expect(queue.hasRoom()).toBe(false);
+  expect(queue.hasRoom(false)).toBe(true);
+  queue.add(spans(SPANS_MAX - 10));
+  expect([queue.hasRoom(false), queue.hasRoom(true)]).toEqual([false, true]);
+  queue.add(spans(20));
+  expect(queue.hasRoom(true)).toBe(false);
   queue.add(spans(1));
   expect(counted.dropped).toBe(11);
 });
