@@ -1,5 +1,6 @@
-// How long each phase takes at each site, by its last few hundred replies: what `GET /sites` tells of a slow server. An observation is a
-// few operations on integers; when a phase has been counted often enough all its counts are halved, so that what was long ago fades.
+// How long each phase takes at each site, by its last replies: what `GET /sites` tells of a slow server. It runs several times a message, so
+// of a busy site's quick replies one in eight is counted, for eight; slow ones are all counted, so nothing is made to look better or
+// worse. When a phase has been counted often enough all its counts are halved: what was long ago fades.
 import type { PhaseFigure } from "../mail/figures.ts";
 import type { DeliverMeter } from "./metering.ts";
 
@@ -22,7 +23,20 @@ const STEPS = 4;
 /** Up to 18 minutes: more than any deadline (RFC 5321 4.5.3.2). */
 const DOUBLINGS = 24;
 const BUCKETS = DOUBLINGS * STEPS;
-const FADES_AT = 512;
+const FADES_AT = 2048;
+/** A site is busy from so many replies on. */
+const BUSY_REPLIES = 512;
+const QUICK_MS = 100;
+/** Of the quick replies of a busy site one in so many is counted: a power of two, by the top bits of a sequence of numbers. */
+const SHARE = 8;
+const SHARE_SHIFT = 29;
+
+interface SiteBook {
+  readonly phases: Map<string, Times>;
+  replies: number;
+  /** Which replies are counted must not follow the order of commands, so it is left to a linear congruence. */
+  dice: number;
+}
 
 interface Times {
   readonly counts: Uint16Array;
@@ -30,18 +44,27 @@ interface Times {
 }
 
 export function createPhaseTimes(): PhaseTimes {
-  const sites = new Map<string, Map<string, Times>>();
+  const sites = new Map<string, SiteBook>();
   return {
     of(site) {
-      const phases = sites.get(site) ?? new Map<string, Times>();
+      const book = sites.get(site) ?? { phases: new Map<string, Times>(), replies: 0, dice: 1 };
       sites.delete(site);
-      sites.set(site, phases);
+      sites.set(site, book);
       const [oldest] = sites.keys();
       if (sites.size > SITES_MAX && oldest !== undefined) sites.delete(oldest);
-      return { note: (phase, durationMs) => note(phases, phase, durationMs) };
+      return {
+        note(phase, durationMs) {
+          if (durationMs >= QUICK_MS || book.replies < BUSY_REPLIES) {
+            book.replies++;
+            return count(book.phases, phase, durationMs, 1);
+          }
+          book.dice = (Math.imul(book.dice, 1664525) + 1013904223) | 0;
+          if (book.dice >>> SHARE_SHIFT === 0) count(book.phases, phase, durationMs, SHARE);
+        },
+      };
     },
     view: (site) =>
-      [...(sites.get(site) ?? [])]
+      [...(sites.get(site)?.phases ?? [])]
         .map(([phase, times]) => ({
           phase,
           replies: times.total,
@@ -52,15 +75,21 @@ export function createPhaseTimes(): PhaseTimes {
   };
 }
 
-function note(phases: Map<string, Times>, phase: string, durationMs: number): void {
+function count(
+  phases: Map<string, Times>,
+  phase: string,
+  durationMs: number,
+  replies: number,
+): void {
   let times = phases.get(phase);
   if (times === undefined) {
     times = { counts: new Uint16Array(BUCKETS), total: 0 };
     phases.set(phase, times);
   }
   const bucket = bucketOf(durationMs);
-  times.counts[bucket] = (times.counts[bucket] as number) + 1;
-  if (++times.total >= FADES_AT) fade(times);
+  times.counts[bucket] = (times.counts[bucket] as number) + replies;
+  times.total += replies;
+  if (times.total >= FADES_AT) fade(times);
 }
 
 function fade(times: Times): void {
