@@ -4,6 +4,7 @@ import type { EventView } from "../mail/eventView.ts";
 import type { ExplainView } from "../mail/explain.ts";
 import { domainOf } from "../mail/message.ts";
 import type { EmailView, ListView } from "../mail/query.ts";
+import type { StateName } from "../mail/state.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
@@ -109,18 +110,18 @@ function candidates(emails: readonly EmailView[]): string {
   return table(rows.map((row) => row.map(printable)));
 }
 
+/** States of mail that the daemon may know a reason for: it waits for its turn, or in a sender for a connection. */
+const mayWait: ReadonlySet<StateName> = new Set<StateName>(["queued", "deferred", "sending"]);
+
 /** Why mail waits is known by the daemon as it is now; not knowing it is no reason to show nothing. */
 async function reasonsFor(client: DaemonClient, { recipients }: EmailView): Promise<Reasons> {
-  const waiting = recipients.filter(({ state }) => state === "queued" || state === "deferred");
+  const waiting = recipients.filter(({ state }) => mayWait.has(state));
   const domains = [...new Set(waiting.map(({ address }) => domainOf(address)))];
-  const found = new Map<string, readonly string[]>();
-  for (const domain of domains.slice(0, ASKED_DOMAINS_MAX)) {
-    const answer = await client.ask({
-      method: "GET",
-      path: `/explain/${encodeURIComponent(domain)}`,
-    });
-    if (answer.kind !== "answer" || answer.status >= 300) continue;
-    found.set(domain, (answer.body as ExplainView).reasons);
-  }
-  return found;
+  const told = domains.slice(0, ASKED_DOMAINS_MAX).map(async (domain) => {
+    const path = `/explain/${encodeURIComponent(domain)}`;
+    const answer = await client.ask({ method: "GET", path });
+    const isTold = answer.kind === "answer" && answer.status < 300;
+    return [domain, isTold ? (answer.body as ExplainView).reasons : []] as const;
+  });
+  return new Map(await Promise.all(told));
 }
