@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rowOf, settingKeys } from "../src/config/table.ts";
+import { logTable } from "../src/base/logTable.ts";
 import { unreachable } from "../src/base/unreachable.ts";
 import { metricTable } from "../src/mail/metrics.ts";
 import { type Run, markdown } from "../tests/faults/table.ts";
@@ -52,6 +53,16 @@ function metricsTable(): string {
     return [`\`${shown}\``, kind, help];
   });
   return tableOf(["metric", "kind", "meaning"], rows);
+}
+
+function logLinesTable(): string {
+  const rows = [...logTable]
+    .sort((a, b) => (a.event < b.event ? -1 : 1))
+    .map(({ event, level, fields, means, kept }) => {
+      const names = fields.split(" ").filter((name) => name !== "");
+      return [`\`${event}\`${kept === true ? " •" : ""}`, level, names.join(", "), means];
+    });
+  return tableOf(["event", "level", "fields", "meaning"], rows);
 }
 
 /** Replies of the sink may be as long as a server's malice. */
@@ -107,7 +118,8 @@ export function withTables(readme: string): string {
   const settings = replaceBetween(readme, "settings", settingsTable());
   const limits = replaceBetween(settings, "providers", providersTable());
   const metrics = replaceBetween(limits, "metrics", metricsTable());
-  const sink = replaceBetween(metrics, "sink", `\n${sinkTable()}\n`);
+  const log = replaceBetween(metrics, "log", `\n${logLinesTable()}\n`);
+  const sink = replaceBetween(log, "sink", `\n${sinkTable()}\n`);
   return replaceBetween(sink, "faults", `\n${faultsTable()}\n`);
 }
 

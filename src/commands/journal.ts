@@ -56,8 +56,9 @@ function tell({ data, has_more }: JournalView, options: Options, { output }: Cli
   if (data.length === 0) output.out("nothing");
   const pretty = prettyLine({ color: output.colors.isColorSupported, date: true });
   for (const { time, level, event, ...fields } of gathered(data)) {
-    const shown = event === TRAFFIC ? { traffic: trafficText(fields) } : fields;
-    output.out(pretty(time, level, event, shown as LogFields).trimEnd());
+    const isTraffic = event === TRAFFIC;
+    const line = pretty(time, level, event, (isTraffic ? {} : fields) as LogFields).trimEnd();
+    output.out(isTraffic ? `${line}     ${trafficText(fields)}` : line);
   }
   if (has_more)
     output.err(
