@@ -5,8 +5,10 @@ import type { AttemptTrace } from "../mail/attemptTrace.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
 import type { Acceptances } from "./acceptances.ts";
+import { acceptSpans } from "./acceptSpans.ts";
+import { attemptSpans, type Before } from "./attemptSpans.ts";
 import type { Span } from "./span.ts";
-import { acceptSpans, attemptSpans, type Before, rootOf, type SpanRules } from "./spans.ts";
+import { rootOf, type SpanRules } from "./spanRoot.ts";
 
 export interface TracesDeps {
   rules(): SpanRules;

@@ -6,7 +6,7 @@ import type { HookAttempt, WebhookRecord } from "../mail/webhook.ts";
 import { parseTarget } from "../web/target.ts";
 import { isSampled, type Sampling } from "./sampling.ts";
 import { attributesOf, type Span } from "./span.ts";
-import { type Root, rootOf, spanOf } from "./spans.ts";
+import { type Root, rootOf, spanOf } from "./spanRoot.ts";
 
 /** One delivery, as its trace sees it. */
 export interface HookDelivery {

@@ -7,13 +7,9 @@ import fc from "fast-check";
 import type { AttemptTrace } from "../../src/mail/attemptTrace.ts";
 import type { Acceptance } from "../../src/report/acceptances.ts";
 import type { Span } from "../../src/report/span.ts";
-import {
-  acceptSpans,
-  attemptSpans,
-  type Before,
-  rootOf,
-  type SpanRules,
-} from "../../src/report/spans.ts";
+import { acceptSpans } from "../../src/report/acceptSpans.ts";
+import { attemptSpans, type Before } from "../../src/report/attemptSpans.ts";
+import { rootOf, type SpanRules } from "../../src/report/spanRoot.ts";
 import {
   attempt,
   CALLER,

@@ -3,7 +3,7 @@ import { uuidOf } from "../../src/mail/id.ts";
 import { readTraceContext } from "../../src/mail/traceContext.ts";
 import type { Sampling } from "../../src/report/sampling.ts";
 import type { Span } from "../../src/report/span.ts";
-import { rootOf } from "../../src/report/spans.ts";
+import { rootOf } from "../../src/report/spanRoot.ts";
 import { createHookTracing, type HookDelivery } from "../../src/report/webhookTrace.ts";
 import { CALLER, MESSAGE, START, TAG } from "./spanStage.ts";
 import { webhook } from "./webhookRig.ts";

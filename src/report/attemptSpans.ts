@@ -1,20 +1,21 @@
-// What becomes of a message as spans, made once the outcome is known: its acceptance, each wait in the queue, each attempt with all that
-// was said, each delivery to a webhook. Their ids follow from what they are, so that an attempt of Tuesday belongs to the trace of Monday.
+// One attempt of one message as spans, made once its outcome is known: the wait before it, the attempt, and all that was said.
 import type { EpochMs } from "../base/clock.ts";
 import type { AttemptTrace, TracedRecipient } from "../mail/attemptTrace.ts";
-import { type Conversation, type Exchange, unpackConversations } from "../mail/dialogue.ts";
-import { acceptedAtOf, type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
+import { type Conversation, unpackConversations } from "../mail/dialogue.ts";
 import { domainOf } from "../mail/message.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
-import { spanIdOf, traceIdOf, unpackTraceContext } from "../mail/traceContext.ts";
 import type { Acceptance } from "./acceptances.ts";
+import { conversationSpans } from "./saidSpans.ts";
 import { attributesOf, type Attributes, type Span, type SpanEvent } from "./span.ts";
-
-export interface SpanRules {
-  readonly tag: HostTag;
-  /** How recipients stand in spans: whoever reads traces need not know who gets mail. */
-  readonly recipients: "domain" | "address";
-}
+import {
+  messageAttributes,
+  priorityOf,
+  type Root,
+  shown,
+  spanOf,
+  type SpanRules,
+  veiled,
+} from "./spanRoot.ts";
 
 /** What is known of the message from before this attempt. */
 export interface Before {
@@ -23,107 +24,6 @@ export interface Before {
   readonly endedAt: EpochMs;
   /** Class of the trouble that it waited for. */
   readonly class: string;
-}
-
-/** All of a trace share these. */
-export interface Root {
-  readonly traceId: string;
-  /** Of the message's own first span. */
-  readonly spanId: string;
-  readonly parentId: string | null;
-  readonly state: string;
-  readonly uuid: string;
-}
-
-export function rootOf(message: MessageId, trace: string | null, tag: HostTag): Root {
-  const traceId = traceIdOf(message, tag, trace);
-  const uuid = uuidOf(message, tag);
-  const spanId = spanIdOf(traceId, `message ${uuid}`);
-  if (trace === null) return { traceId, spanId, parentId: null, state: "", uuid };
-  const { parentId, state } = unpackTraceContext(trace);
-  return { traceId, spanId, parentId, state, uuid };
-}
-
-/** A span of the message's own, below its first. */
-export function spanOf(
-  root: Root,
-  given: Pick<Span, "name" | "startAt" | "endAt"> &
-    Partial<Span> & {
-      /** What it is, by which others find it. */
-      readonly what: string;
-    },
-): Span {
-  const { what, ...span } = given;
-  return {
-    traceId: root.traceId,
-    spanId: spanIdOf(root.traceId, `${what} ${root.uuid}`),
-    parentId: root.spanId,
-    isRemoteParent: false,
-    state: root.state,
-    kind: "internal",
-    attributes: {},
-    error: null,
-    events: [],
-    ...span,
-    endAt: Math.max(span.startAt, span.endAt),
-  };
-}
-
-const priorityOf = (priority: number): string => `p${priority}`;
-
-/** From the request to its answer; of one that nobody remembers only that it was. */
-export function acceptSpans(
-  { message, priority, sizeBytes }: Pick<AttemptTrace, "message" | "priority" | "sizeBytes">,
-  root: Root,
-  acceptance: Acceptance | undefined,
-): Span[] {
-  const common = {
-    ...messageAttributes(root),
-    "messaging.message.envelope.size": sizeBytes,
-    "postrider.priority": priorityOf(priority),
-  };
-  const first = {
-    spanId: root.spanId,
-    parentId: root.parentId,
-    isRemoteParent: root.parentId !== null,
-    kind: "server",
-    what: "message",
-  } as const;
-  if (acceptance === undefined) {
-    const at = acceptedAtOf(message);
-    const attributes = { ...common, "postrider.accept.known": false };
-    return [spanOf(root, { ...first, name: "accept", startAt: at, endAt: at, attributes })];
-  }
-  const { way, receivedAt, composedAt, committedAt } = acceptance;
-  return [
-    spanOf(root, {
-      ...first,
-      ...{ name: way, startAt: receivedAt, endAt: committedAt },
-      attributes: { ...common, ...wayAttributes(way) },
-    }),
-    spanOf(root, { what: "compose", name: "compose", startAt: receivedAt, endAt: composedAt }),
-    spanOf(root, { what: "commit", name: "commit", startAt: composedAt, endAt: committedAt }),
-  ];
-}
-
-function messageAttributes({ uuid }: Root): Attributes {
-  return {
-    "messaging.system": "postrider",
-    "messaging.message.id": uuid,
-  };
-}
-
-function wayAttributes(way: Acceptance["way"]): Attributes {
-  if (way === "SMTP")
-    return { "network.protocol.name": "smtp", "messaging.operation.name": "accept" };
-  const [method = "", route = ""] = way.split(" ");
-  return {
-    "http.request.method": method,
-    "http.route": route,
-    "url.path": route,
-    "network.protocol.name": "http",
-    "messaging.operation.name": "accept",
-  };
 }
 
 /** One attempt, with the wait before it. */
@@ -233,10 +133,6 @@ function deliverSpan(
   });
 }
 
-function shown(address: string, { recipients }: SpanRules): string {
-  return recipients === "address" ? address : domainOf(address);
-}
-
 const endsOf = ({ at, exchanges }: Conversation): number[] =>
   exchanges.map(({ sentMs, tookMs }) => at + sentMs + tookMs);
 
@@ -291,70 +187,6 @@ function recipientEvents(
       }),
     };
   });
-}
-
-/** As people call them; a phase that is not here has its own name. */
-const commands: Readonly<Record<string, string>> = {
-  ehlo: "EHLO",
-  helo: "HELO",
-  starttls: "STARTTLS",
-  auth: "AUTH",
-  mail: "MAIL",
-  rcpt: "RCPT",
-  data: "DATA",
-  body: "message",
-  dot: "end of DATA",
-  rset: "RSET",
-};
-
-function conversationSpans(
-  { exchanges, session, host, address, source, at }: Conversation,
-  inner: Root,
-  rules: SpanRules,
-  { name, since }: { readonly name: string; readonly since: EpochMs },
-): Span[] {
-  const common = attributesOf({
-    "server.address": host,
-    "network.peer.address": address,
-    "network.local.address": source,
-    "postrider.session.id": session,
-  });
-  return exchanges.flatMap((one, i) => {
-    // The connection may have been opened for another message, before this one came.
-    const endAt = at + one.sentMs + one.tookMs;
-    if (endAt < Math.floor(since)) return [];
-    const startAt = Math.max(at + one.sentMs, since);
-    const failed = one.code >= 400 || isLost(one);
-    return spanOf(inner, {
-      ...{ what: `said ${name} ${i}`, name: commands[one.phase] ?? one.phase, kind: "client" },
-      ...{ startAt, endAt },
-      attributes: {
-        ...common,
-        ...attributesOf({
-          "smtp.phase": one.phase,
-          "smtp.reply.code": one.code === 0 ? null : one.code,
-          "smtp.reply.text": failed ? veiled(one.reply, rules) : null,
-          "error.type": failed ? (one.code === 0 ? "lost" : String(one.code)) : null,
-        }),
-      },
-      error: failed ? veiled(one.reply, rules) : null,
-    });
-  });
-}
-
-/** There was no reply, and the words tell of no success: what came in place of one, or that the wait for it was in vain. */
-function isLost({ code, phase, reply }: Exchange): boolean {
-  if (code !== 0 || reply === "") return false;
-  if (phase === "connect") return !reply.startsWith("connected");
-  return phase !== "tls" || !reply.startsWith("TLS");
-}
-
-const WORDS_MAX = 200;
-
-/** Servers like to repeat the address: only its domain is left of it. */
-function veiled(text: string, { recipients }: SpanRules): string {
-  const cut = text.slice(0, WORDS_MAX);
-  return recipients === "address" ? cut : cut.replace(/[^\s<>"'(),;:=]+@/g, "***@");
 }
 
 function wordsOf(step: AttemptStep, rules: SpanRules): string {
