@@ -6,6 +6,8 @@ import type { UplinkView } from "../mail/query.ts";
 
 export interface HealthFacts {
   readonly now: EpochMs;
+  /** False: the setting `metrics` is off, and figures stand still. */
+  readonly measuring: boolean;
   readonly uplink: UplinkView;
   /** Why no mail is taken; null: it is. */
   readonly refusing: string | null;
@@ -168,14 +170,20 @@ const keys = "See the log for the file; its owner and mode must let the daemon r
 const ntp = "Compare it: timedatectl status.";
 const renew = "Put a new one in tls_cert and tls_key, then postrider reload.";
 
+const turnOn = "Set metrics = true, then postrider reload.";
+
 function remedyOf(rule: string): string {
   if (rule === "relay.login") return "Look at the user and password of relay.";
   if (rule.startsWith("source")) return "Look at [[source]]: this host has no such address.";
   return "Run postrider doctor, and see what the provider's words point to.";
 }
 
-function delays({ threads, oldest, gauge }: HealthFacts): Alert[] {
+function delays({ threads, oldest, gauge, measuring }: HealthFacts): Alert[] {
   const alerts: Alert[] = [];
+  if (!measuring)
+    return [
+      alert("warn", "metrics_off", "Nothing is counted, so rates and plots stand still.", turnOn),
+    ];
   if ((oldest.p0 ?? 0) > URGENT_AGE_S) {
     const text = `Urgent mail (p0) waits for ${Math.round((oldest.p0 ?? 0) / 60)} minutes.`;
     alerts.push(alert("warn", "urgent_waits", text, "See which site holds it up."));

@@ -105,6 +105,7 @@ function healthOf(
     alertsOf({
       ...{ now, survey, gauge, threads, uplink: uplink() },
       refusing: refusing?.why ?? null,
+      measuring: config().metrics,
       oldest: figures.queue().oldest_age_seconds,
     }),
     now,

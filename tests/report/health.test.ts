@@ -7,6 +7,7 @@ const since = new Date(now - 60_000).toISOString();
 
 const calm: HealthFacts = {
   now,
+  measuring: true,
   uplink: { state: "up", since: null, detail: null },
   refusing: null,
   survey: { alerts: [], paused: [] },
@@ -94,6 +95,7 @@ const cases: readonly (readonly [string, "warn" | "bad", Partial<HealthFacts>, s
     { threads: [{ thread: "queue", lag_ms: 2340 }] },
     "The thread queue is 2.3 s late.",
   ],
+  ["metrics_off", "warn", { measuring: false }, "Nothing is counted"],
   ["search_lags", "warn", gauges({ postrider_search_lag_events: 200_000 }), "Lists and searches"],
   ["webhooks_lag", "warn", gauges({ postrider_webhook_pending_events: 20_000 }), "Webhooks have"],
 ];

@@ -1,5 +1,6 @@
 // The dashboard's door: who may log in, what a cookie may do, and all the ways in which another page tries to use it.
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import type { UiLoggedIn } from "../../src/mail/figures.ts";
 import { IDLE_MS, KEY_SESSIONS_MAX, LIFE_MS } from "../../src/submit/ui/sessions.ts";
 import { buildPage } from "../../scripts/page.ts";
@@ -325,4 +326,29 @@ describe("the page", () => {
       expect(same.headers.get("content-encoding")).toBeNull();
     }
   });
+});
+
+test("whatever a browser or somebody else says in headers, nobody gets in without a session", async () => {
+  const { cookie } = await begin();
+  const token = cookie.slice(cookie.indexOf("=") + 1);
+  const text = fc.string({ unit: fc.constantFrom(..."ab=; ,/:.\"'%-_1[]\t"), maxLength: 60 });
+  const near = fc.constantFrom(
+    ...[`postrider_session=${token.slice(1)}`, `postrider_session= ${token}`, `x${cookie}`],
+    ...[`${cookie}x`, `POSTRIDER_SESSION=${token}`, `__Host-${cookie}`, `postrider_session=`],
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(text, near), text, text, text, async (said, origin, host, site) => {
+      const headers = { cookie: said, origin, host, "sec-fetch-site": site };
+      for (const [method, path] of [
+        ["GET", "/domains"],
+        ["POST", "/queue/pause"],
+        ["POST", "/ui/session"],
+      ] as const) {
+        const response = await ask(method, path, headers, method === "GET" ? undefined : "{}");
+        expect([said, [401, 403, 415].includes(response.status)]).toEqual([said, true]);
+      }
+      expect((await ask("GET", "/ui/session", headers)).status).toBe(200);
+    }),
+    { numRuns: 150 },
+  );
 });
