@@ -52,6 +52,7 @@ export function createHost(): Host {
   for (const name of ["sendmail", "mailq"]) symlinkSync("postrider", join(bin, name));
   const env = {
     ...cleanEnvironment(),
+    HOME: root,
     PATH: `${bin}:${process.env["PATH"]}`,
     POSTRIDER_DATA_DIR: dataDir,
     POSTRIDER_RUNTIME_DIR: runDir,

@@ -1,7 +1,8 @@
 // Debian's Chromium without a window, as a tester of the dashboard: whatever the page does wrong by itself - an error on its console, an
 // exception, a request to elsewhere - is a fault that a test looks at in the end.
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { cleanEnvironment } from "../fixtures/daemon.ts";
@@ -47,10 +48,12 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 export async function startBrowser(): Promise<Rig> {
   const isRoot = process.getuid?.() === 0;
+  // Chromium makes folders there, whatever its profile is.
+  const home = mkdtempSync(join(tmpdir(), "postrider-browser-"));
   const browser: Browser = await chromium.launch({
     executablePath: browserPeer.path,
     headless: true,
-    env: cleanEnvironment() as Record<string, string>,
+    env: { ...(cleanEnvironment() as Record<string, string>), HOME: home },
     args: [
       // Chromium's sandbox needs a user of its own.
       ...(isRoot ? ["--no-sandbox"] : []),
@@ -63,7 +66,10 @@ export async function startBrowser(): Promise<Rig> {
   });
   return {
     tab: (url, options) => openTab(browser, url, options),
-    close: () => browser.close(),
+    async close() {
+      await browser.close();
+      rmSync(home, { recursive: true, force: true });
+    },
   };
 }
 
