@@ -32,8 +32,8 @@ type Rounds = Record<SideName, Round[]>;
 const { values: flags } = parseArgs({
   options: {
     starts: { type: "string", default: "2" },
-    rounds: { type: "string", default: "4" },
-    seconds: { type: "string", default: "4" },
+    rounds: { type: "string", default: "8" },
+    seconds: { type: "string", default: "2" },
     clients: { type: "string", default: "64" },
     size: { type: "string", default: "5120" },
     sites: { type: "string", default: "1" },
