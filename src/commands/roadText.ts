@@ -33,10 +33,10 @@ export function roadText(
 ): string {
   const whole = events.filter(({ data }) => data.postrider.recipient === null);
   const shown = email.recipients.slice(0, RECIPIENTS_MAX);
-  const shownSessions = new Set<string>();
+  const alreadyTold = new Set<string>();
   const roads = shown.map((recipient) => {
     const own = events.filter(({ data }) => data.postrider.recipient === recipient.address);
-    return recipientRoad(recipient, [...whole, ...own], { ...options, shownSessions });
+    return recipientRoad(recipient, [...whole, ...own], { ...options, alreadyTold });
   });
   const rest = email.recipients.slice(RECIPIENTS_MAX);
   const more = rest.map(({ address, state, last }) => [address, state, last ?? ""]);
@@ -66,7 +66,7 @@ function head(email: EmailView, events: readonly EventView[]): string {
 
 interface RecipientOptions extends RoadOptions {
   /** What one recipient of a transaction was told with is not told again. */
-  readonly shownSessions: Set<string>;
+  readonly alreadyTold: Set<string>;
 }
 
 function recipientRoad(
@@ -196,15 +196,14 @@ function tlsText(tls: TlsView | null): string {
 }
 
 /** Each command with its reply and how long it took. */
-function said(attempt: EventView, { colors, shownSessions }: RecipientOptions): string[] {
+function said(attempt: EventView, { colors, alreadyTold }: RecipientOptions): string[] {
   const { smtp } = attempt.data.postrider;
   if (smtp === undefined) return [];
   if (smtp === null || smtp.length === 0)
     return [`${BELOW}${colors.dim("what was said is not kept")}`];
-  const key = smtp.map(({ session, at }) => `${session} ${at}`).join();
-  if (shownSessions.has(key))
-    return [`${BELOW}${colors.dim("said as above: the same transaction")}`];
-  shownSessions.add(key);
+  const key = JSON.stringify(smtp);
+  if (alreadyTold.has(key)) return [`${BELOW}${colors.dim("said as above: the same transaction")}`];
+  alreadyTold.add(key);
   return smtp.flatMap((one) => conversationLines(one, colors));
 }
 
@@ -223,7 +222,7 @@ function conversationLines(one: ConversationView, colors: Colors): string[] {
       `${INDENT}${mark} ${shown}  ${ms}`,
     ];
   });
-  const left = dropped === 0 ? [] : [`${INDENT}· ${dropped} more lines are not kept`];
+  const left = dropped === 0 ? [] : [`${INDENT}· ${dropped} more lines are left out`];
   return [`    ${printable(title)}`, ...rows, ...left];
 }
 

@@ -223,9 +223,9 @@ function heldBefore(before: readonly Step[]): readonly WaitReason[] {
 }
 
 /** With the attempt itself, not with what came of it. */
-function saidIn({ type, told }: Telling, step: AttemptStep): Pick<EventDetail, "smtp"> {
+function saidIn({ type, told, recipient }: Telling, step: AttemptStep): Pick<EventDetail, "smtp"> {
   if (type !== "email.attempted" || told.dialogueOf === undefined) return {};
-  return { smtp: told.dialogueOf(step) ?? null };
+  return { smtp: told.dialogueOf(step, recipient?.address ?? "") ?? null };
 }
 
 function attemptView(step: AttemptStep): Partial<EventDetail> {

@@ -35,7 +35,9 @@ const conversation = z.strictObject({
       reply: z.string(),
     }),
   ),
-  dropped: z.int().meta({ description: "Exchanges beyond what is kept." }),
+  dropped: z
+    .int()
+    .meta({ description: "Exchanges beyond what is kept, or of many other recipients." }),
 });
 
 const detail = z

@@ -116,7 +116,7 @@ test("the road is told step by step, with waits, and the last attempt that faile
     "→ AUTH PLAIN ***",
     "→ RCPT TO:<ann@example.com>",
     "← 451 4.7.1 Greylisted  30 ms",
-    "1 more lines are not kept",
+    "1 more lines are left out",
     "The site rests for a while.",
   ].map(find);
   expect(order).not.toContain(-1);

@@ -134,6 +134,27 @@ test("who does not ask is told nothing of it", async () => {
     expect(data.postrider).not.toHaveProperty("smtp");
 });
 
+test("of a transaction with many recipients each is told its own", async () => {
+  const names = Array.from({ length: 30 }, (_, i) => `to${i}@example.com`);
+  const { id, uuid } = stage.accept({ to: names });
+  const rcpts = names.map((name) => ({
+    ...{ phase: "rcpt", sentMs: 4, tookMs: 2, sent: `RCPT TO:<${name}> NOTIFY=NEVER` },
+    ...{ code: 250, reply: "ok" },
+  }));
+  const dialogue = packConversations([{ ...said, exchanges: [...said.exchanges, ...rcpts] }]);
+  for (const n of names.keys())
+    stage.settle(id, { n, step: attempt({ session: "a1" }), ...(n === 0 ? { dialogue } : {}) });
+  const told = (await eventsOf(uuid, true)).filter(({ type }) => type === "email.attempted");
+  for (const { data } of told) {
+    const { smtp, recipient } = data.postrider;
+    expect(smtp?.[0]).toMatchObject({ dropped: 31 });
+    expect(smtp?.[0]?.exchanges.map(({ sent }) => sent).slice(2)).toEqual([
+      `RCPT TO:<${recipient}> NOTIFY=NEVER`,
+    ]);
+  }
+  expect(told).toHaveLength(30);
+});
+
 test("many dialogues that are long do not make an answer without end", async () => {
   const names = Array.from({ length: 400 }, (_, i) => `to${i}@example.com`);
   const { id, uuid } = stage.accept({ to: names });
