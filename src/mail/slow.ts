@@ -101,7 +101,7 @@ function resting({ health, now }: SlowFacts): Slow | undefined {
   if (health === null) return undefined;
   const { paused_until: until, paused_by: by, last_failure: last, closed_until: closed } = health;
   if (until !== null && Date.parse(until) > now) {
-    const said = last === null ? "" : ` It said: ${saidBy(last)}`;
+    const said = last === null ? "" : ` ${lastWords(last)}`;
     if (by !== null && by !== "backoff") {
       const text = `It asked for a pause (${by}) until ${when(until)}.${said}`;
       return { cause: "provider_pause", text };
@@ -227,8 +227,9 @@ function whose(from: string | undefined, setting: string): string {
   return from === "shipped" ? "the shipped table of providers says so" : `the setting ${setting}`;
 }
 
-function saidBy(last: NonNullable<SiteHealthView["last_failure"]>): string {
-  return cut(`${last.code === 0 ? last.class : last.code} ${last.text}`.trim());
+/** Without a code nobody said anything: the words are ours. */
+function lastWords({ code, text }: NonNullable<SiteHealthView["last_failure"]>): string {
+  return code === 0 ? `Last: ${cut(text)}` : `It said: ${cut(`${code} ${text}`)}`;
 }
 
 function cut(text: string): string {

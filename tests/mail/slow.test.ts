@@ -86,7 +86,7 @@ const cases: readonly (readonly [string, Partial<SlowFacts>, string])[] = [
   [
     "provider_pause",
     { ...busy, health: resting("google.rate", "rate", "rcpt") },
-    "It asked for a pause (google.rate) until 2026-11-23 12:01:30 UTC. It said: rate no route to host",
+    "It asked for a pause (google.rate) until 2026-11-23 12:01:30 UTC. Last: no route to host",
   ],
   [
     "greylist",
@@ -220,6 +220,12 @@ test("what stops a site altogether goes before what slows it", () => {
   order.push(whySlow(facts).cause);
   const expected = ["operator", "uplink", "unreachable", "message_rate", "concurrency"];
   expect(order).toEqual([...expected, "server_slow", "limit"]);
+});
+
+test("what a server said is told as its words, and what nobody said is not", () => {
+  const rests = resting("google.rate", "rate", "rcpt");
+  const code = { ...rests, last_failure: { ...rests.last_failure!, code: 421, text: "Slow down" } };
+  expect(whySlow({ ...busy, health: code }).text).toEndWith("It said: 421 Slow down");
 });
 
 test("a rest that is over says nothing, and a server's words are cut", () => {
