@@ -34,6 +34,7 @@ const TIMEOUT_MS = 10_000;
 /** Of the answer: a partial success says why in a sentence. */
 const REPLY_BYTES = 4_096;
 const BODY_MS = 2_000;
+const REASON_MAX = 200;
 /** Those that say that the same request may be taken later. */
 const LATER: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -78,7 +79,7 @@ function meaningOf(reply: WebReply, encoder: OtlpEncoder, now: EpochMs): Sent {
   const { status, headers, body } = reply;
   if (status >= 200 && status < 300) {
     const { rejected, text } = readReply(encoder, body);
-    return { kind: "sent", rejected, text: `${rejected} refused: ${text}` };
+    return { kind: "sent", rejected, text: `${rejected} refused: ${text.slice(0, REASON_MAX)}` };
   }
   const text = `The collector answered ${status}: ${wordsOf(reply)}`;
   if (!LATER.has(status)) return { kind: "refused", text };

@@ -1,20 +1,17 @@
 // In the door's thread: what is told of attempts and webhooks becomes spans on their way out. It remembers a little of each message, so
 // that the beginning of a trace is told once and a wait knows what it waited for; nothing depends on it but how much a trace says.
-import type { EpochMs } from "../base/clock.ts";
 import type { AttemptTrace } from "../mail/attemptTrace.ts";
-import { acceptedAtOf, type MessageId } from "../mail/id.ts";
+import type { MessageId } from "../mail/id.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
-import type { Acceptances } from "./acceptances.ts";
+import type { Acceptance, Acceptances } from "./acceptances.ts";
 import { acceptSpans } from "./acceptSpans.ts";
 import { attemptSpans, type Before } from "./attemptSpans.ts";
 import type { Span } from "./span.ts";
-import { rootOf, type SpanRules } from "./spanRoot.ts";
+import { type Root, rootOf, type SpanRules } from "./spanRoot.ts";
 
 export interface TracesDeps {
   rules(): SpanRules;
   readonly acceptances: Acceptances;
-  /** Of what was accepted before, the beginning has been told by somebody else, or by nobody. */
-  readonly startedAt: EpochMs;
   /** False: there is no room for more spans. */
   hasRoom(isTrouble: boolean): boolean;
   add(spans: readonly Span[]): void;
@@ -30,55 +27,50 @@ export interface Traces {
 
 export type AcceptedSlowly = Pick<AttemptTrace, "message" | "trace" | "priority" | "sizeBytes">;
 
-/** Messages that are remembered. */
-const MESSAGES_MAX = 5_000;
-
-interface Remembered {
-  /** By recipient. */
-  readonly before: Map<number, Before>;
-}
+/** Messages whose beginning is known to have been told. */
+const TOLD_MAX = 50_000;
+/** Recipients whose last attempt is remembered. */
+const BEFORE_MAX = 10_000;
 
 export function createTraces(deps: TracesDeps): Traces {
-  const messages = new Map<MessageId, Remembered>();
+  const told = new Set<MessageId>();
+  const before = new Map<string, Before>();
 
-  const remembered = (
-    message: MessageId,
-  ): { readonly one: Remembered; readonly isNew: boolean } => {
-    const known = messages.get(message);
-    if (known !== undefined) return { one: known, isNew: false };
-    const one: Remembered = { before: new Map() };
-    messages.set(message, one);
-    if (messages.size > MESSAGES_MAX)
-      for (const oldest of messages.keys()) {
-        messages.delete(oldest);
-        break;
-      }
-    return { one, isNew: true };
+  /** This is the first attempt, or those before it ended without a word while its acceptance is still known. */
+  const beginningOf = (
+    attempt: AttemptTrace,
+    root: Root,
+    known: Acceptance | undefined,
+  ): Span[] => {
+    const { message, recipients } = attempt;
+    if (told.has(message)) return [];
+    keepFew(told.add(message), TOLD_MAX);
+    const isFirst = known !== undefined || recipients.some(({ attempts }) => attempts === 0);
+    return isFirst ? acceptSpans(attempt, root, known) : [];
   };
 
-  /** Its beginning has not been told: this is the first attempt, or those before it ended without a word. */
-  const isFirst = ({ message, recipients }: AttemptTrace): boolean =>
-    recipients.some(({ attempts }) => attempts === 0) || acceptedAtOf(message) >= deps.startedAt;
-
   const spansOf = (attempt: AttemptTrace): Span[] => {
-    const { message, trace, recipients } = attempt;
+    const { message, trace, recipients, endedAt } = attempt;
     const rules = deps.rules();
     const root = rootOf(message, trace, rules.tag);
-    const { one, isNew } = remembered(message);
     const acceptance = deps.acceptances.find(message);
-    const before = one.before.get(recipients[0]?.n ?? 0);
-    const beginning = isNew && isFirst(attempt) ? acceptSpans(attempt, root, acceptance) : [];
+    const known = { acceptance, before: before.get(`${message} ${recipients[0]?.n ?? 0}`) };
     for (const { n, step } of recipients) {
-      const attempts = (one.before.get(n)?.attempts ?? 0) + 1;
-      one.before.set(n, { attempts, endedAt: attempt.endedAt, class: troubleOf(step) });
+      const key = `${message} ${n}`;
+      const attempts = (before.get(key)?.attempts ?? 0) + 1;
+      keepFew(before.set(key, { attempts, endedAt, class: troubleOf(step) }), BEFORE_MAX);
     }
-    return [...beginning, ...attemptSpans(attempt, root, rules, { acceptance, before })];
+    return [
+      ...beginningOf(attempt, root, acceptance),
+      ...attemptSpans(attempt, root, rules, known),
+    ];
   };
 
   return {
     accepted(accepted) {
       const { message, trace } = accepted;
-      if (!deps.hasRoom(true) || !remembered(message).isNew) return;
+      if (!deps.hasRoom(true) || told.has(message)) return;
+      keepFew(told.add(message), TOLD_MAX);
       const root = rootOf(message, trace, deps.rules().tag);
       deps.add(acceptSpans(accepted, root, deps.acceptances.find(message)));
     },
@@ -91,6 +83,15 @@ export function createTraces(deps: TracesDeps): Traces {
       if (missed > 0) deps.dropped(missed);
     },
   };
+}
+
+/** The oldest goes when there are too many. */
+function keepFew<Key>(all: Set<Key> | Map<Key, unknown>, max: number): void {
+  if (all.size <= max) return;
+  for (const oldest of all.keys()) {
+    all.delete(oldest);
+    return;
+  }
 }
 
 function troubleOf(step: string): string {

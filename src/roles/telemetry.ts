@@ -144,7 +144,7 @@ function run(deps: TelemetryDeps, config: () => Config, endpoint: string): Runni
   const acceptances = createAcceptances(clock, () => config().traceSample);
   const traces = createTraces({
     rules: () => ({ tag, recipients: config().traceRecipients }),
-    ...{ acceptances, startedAt: clock.now(), hasRoom: queue.hasRoom, add: queue.add },
+    ...{ acceptances, hasRoom: queue.hasRoom, add: queue.add },
     dropped: (attempts) =>
       meter.counter("postrider_trace_spans_total", { result: "dropped" }).add(attempts),
   });
