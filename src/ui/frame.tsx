@@ -1,5 +1,6 @@
 // What stands around each view: the way to the others, whether the figures are live, what came of the last action.
 import type { ComponentChildren } from "preact";
+import { unreachable } from "../base/unreachable.ts";
 import { logOut, mayManage, session } from "./api.ts";
 import { connection, figures, reconnect } from "./live.ts";
 import { age } from "./model/format.ts";
@@ -95,6 +96,8 @@ function Live() {
           </button>
         </span>
       );
+    default:
+      return unreachable(value);
   }
 }
 

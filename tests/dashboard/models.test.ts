@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { FigurePoint } from "../../src/mail/figures.ts";
 import { bannersOf } from "../../src/ui/model/banners.ts";
 import { dialogueRows, dialogueText } from "../../src/ui/model/dialogue.ts";
-import { columns, decades, joined, roundTop } from "../../src/ui/model/history.ts";
+import { columns, decades, joined, lonely, roundTop } from "../../src/ui/model/history.ts";
 import { doableTo, recipientsText } from "../../src/ui/model/message.ts";
 import { ageRows, oldestSeconds } from "../../src/ui/model/queue.ts";
 import { concurrencyText, heldUp, isPaused, siteName } from "../../src/ui/model/sites.ts";
@@ -110,6 +110,11 @@ describe("the history", () => {
       [2, 4, 6, 18],
       [1, 2, null, 9],
     ]);
+  });
+
+  test("a value with nothing beside it is drawn as a dot", () => {
+    expect(lonely([1, null, 2, 3, null, 4])).toEqual([0, 5]);
+    expect(lonely([])).toEqual([]);
   });
 
   test("axes end at figures that one knows", () => {

@@ -5,6 +5,7 @@ import {
   age,
   bytes,
   counted,
+  dueText,
   fromNow,
   grouped,
   instant,
@@ -92,6 +93,8 @@ describe("times", () => {
     expect(fromNow("2026-11-23T13:44:00.000Z", now)).toBe("1 m ago");
     expect(fromNow("2026-11-23T13:45:00.400Z", now)).toBe("now");
     expect(fromNow("never", now)).toBe("never");
+    expect(dueText("2026-11-23T13:49:15.000Z", now)).toBe("in 4 m 15 s");
+    expect(dueText("2026-11-23T13:44:00.000Z", now)).toBe("due");
   });
 
   test("within a sentence of the API read like all others", () => {

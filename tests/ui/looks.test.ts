@@ -212,6 +212,7 @@ browserPeer.test(
     const { page } = tab;
     stage.cut(true);
     await page.getByText("not live").waitFor();
+    await page.getByText("The figures below stand still since 2026-11-23 13:45:00").waitFor();
     expect(await tab.axe()).toEqual([]);
     await page.getByRole("button", { name: "Reconnect" }).waitFor();
     stage.cut(false);

@@ -76,6 +76,11 @@ export function fromNow(at: string, nowMs: number): string {
   return seconds > 0 ? `in ${age(seconds)}` : `${age(-seconds)} ago`;
 }
 
+/** `in 4 m 15 s`; what is past its time only waits for its turn. */
+export function dueText(at: string, nowMs: number): string {
+  return Date.parse(at) <= nowMs ? "due" : fromNow(at, nowMs);
+}
+
 /** `1 recipient`, `2,000 recipients`. */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`;

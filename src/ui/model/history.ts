@@ -36,6 +36,12 @@ export function columns(
   return [times, ...lines];
 }
 
+/** Places of values that no line can be drawn to: without a dot they would not be seen. */
+export function lonely(line: readonly (number | null | undefined)[]): number[] {
+  const isThere = (i: number): boolean => line[i] != null;
+  return line.flatMap((_, i) => (isThere(i) && !isThere(i - 1) && !isThere(i + 1) ? [i] : []));
+}
+
 const GAP_MS = 2.5 * POINT_MS;
 
 /** Whole powers of ten around the values: on a logarithmic axis the lines have names that one knows. */

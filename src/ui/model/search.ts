@@ -7,7 +7,7 @@ export const searchFields = [
   ["domain", "Recipient's domain"],
   ["message_id", "Message-ID"],
   ["reference", "Reference"],
-  ["tag", "Tag"],
+  ["tag", "Tag, as name or name=value"],
   ["trace", "Trace id"],
 ] as const;
 export type SearchField = (typeof searchFields)[number][0];

@@ -135,6 +135,7 @@ function titleOf({ type, data: { postrider: detail } }: EventView): string {
       return "Queued again by hand";
     case "email.complained":
       return "The recipient complained";
+    // A daemon that was upgraded under an open page may tell more.
     default:
       return type;
   }
@@ -156,7 +157,7 @@ function factsOf(detail: EventDetail): [string, string][] {
     ["from", source],
     ["site", site === host ? null : site],
     ["decided at", phase === null ? null : phaseInWords(phase)],
-    ["class", trouble],
+    ["class", trouble === "none" ? null : trouble],
     ["took", detail.duration_ms === null ? null : milliseconds(detail.duration_ms)],
     ["TLS", tls === null ? null : tlsText(tls)],
     ["signed by", detail.signed_by.join(", ")],

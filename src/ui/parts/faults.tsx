@@ -1,5 +1,6 @@
 // What stands where there is nothing to show yet, nothing at all, or nothing because it failed.
 import type { ComponentChildren } from "preact";
+import { unreachable } from "../../base/unreachable.ts";
 import type { Loaded } from "../load.ts";
 import type { Fault } from "../problem.ts";
 
@@ -76,6 +77,8 @@ export function Show<T>({ loaded, again, what, children }: ShowProps<T>) {
           {children(loaded.value)}
         </>
       );
+    default:
+      return unreachable(loaded);
   }
 }
 

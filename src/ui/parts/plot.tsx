@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { FigurePoint } from "../../mail/figures.ts";
-import { columns, decades, type FigureName, roundTop } from "../model/history.ts";
+import { columns, decades, type FigureName, lonely, roundTop } from "../model/history.ts";
 import { colours } from "../theme.ts";
 
 export interface Line {
@@ -128,7 +128,7 @@ function optionsOf({ frame, lines, format, isLog, point }: Drawing): uPlot.Optio
         label: line.label,
         stroke: colour(line.colour),
         width: 1.5,
-        points: { show: false },
+        points: { show: true, size: 4, filter: (made, i) => lonely([...(made.data[i] ?? [])]) },
         ...(line.isDashed === true ? { dash: [5, 4] } : {}),
       })),
     ],

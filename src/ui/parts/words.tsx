@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { copyText } from "../browser.ts";
-import { fromNow, instant } from "../model/format.ts";
+import { dueText, fromNow, instant } from "../model/format.ts";
 import { countStates, type Tone, toneOf } from "../model/words.ts";
 import { nowMs } from "../ticking.ts";
 
@@ -39,6 +39,16 @@ export function When({ at, relative = false, ms = false }: WhenProps) {
   return (
     <time dateTime={at} class="when" title={`${instant(at, { ms: true })} UTC`}>
       {relative ? fromNow(at, nowMs.value) : instant(at, { ms })}
+    </time>
+  );
+}
+
+/** The time of what is to be tried next; null: nothing is. */
+export function Due({ at }: { readonly at: string | null }) {
+  if (at === null) return <None />;
+  return (
+    <time dateTime={at} class="when" title={`${instant(at, { ms: true })} UTC`}>
+      {dueText(at, nowMs.value)}
     </time>
   );
 }

@@ -8,7 +8,7 @@ import { doableTo } from "../model/message.ts";
 import { Show } from "../parts/faults.tsx";
 import { Table } from "../parts/table.tsx";
 import { Title } from "../parts/title.tsx";
-import { Copy, Fact, Facts, None, State, When } from "../parts/words.tsx";
+import { Copy, Due, Fact, Facts, None, State, When } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
 import { MessageDeeds } from "./messageDeeds.tsx";
 import { Source } from "./source.tsx";
@@ -81,7 +81,13 @@ function Head({ email }: { readonly email: EmailView }) {
         </Fact>
       )}
       {tags.length > 0 && (
-        <Fact name="Tags">{tags.map(({ name, value }) => `${name}: ${value}`).join(", ")}</Fact>
+        <Fact name="Tags">
+          {tags.map(({ name, value }) => (
+            <a key={name} class="tag" href={linkTo("messages", [], { tag: `${name}=${value}` })}>
+              {name}={value}
+            </a>
+          ))}
+        </Fact>
       )}
       {Object.entries(email.metadata ?? {}).map(([name, value]) => (
         <Fact key={name} name={name}>
@@ -122,12 +128,14 @@ function Recipients({ email: { recipients } }: { readonly email: EmailView }) {
               <State state={state} />
               {next !== null && (
                 <p class="narrow dim">
-                  <When at={next} relative />
+                  <Due at={next} />
                 </p>
               )}
             </td>
             <td class="number wide">{attempts}</td>
-            <td class="wide">{next === null ? <None /> : <When at={next} relative />}</td>
+            <td class="wide">
+              <Due at={next} />
+            </td>
             <td class="wide">{last ?? <None />}</td>
           </tr>
         ))}

@@ -1,12 +1,13 @@
 // Is it healthy, and how fast is it going: the figures of now, the last five minutes as plots, what waits, and how the host is.
 import type { FigurePoint, FiguresView } from "../../mail/figures.ts";
 import { pause, resume } from "../deeds.ts";
-import { figures, history } from "../live.ts";
+import { connection, figures, history } from "../live.ts";
 import { age, grouped, milliseconds, shortCount } from "../model/format.ts";
 import { oldestSeconds } from "../model/queue.ts";
 import { Action, Actions } from "../parts/action.tsx";
 import { type Line, Plot } from "../parts/plot.tsx";
 import { Title } from "../parts/title.tsx";
+import { When } from "../parts/words.tsx";
 import { Ages, Health, QueueByState } from "./overviewParts.tsx";
 import { Slowest } from "./slowest.tsx";
 
@@ -63,8 +64,16 @@ interface FiguresProps {
 
 function Figures({ view, points }: FiguresProps) {
   const { queue, health, now } = view;
+  const { value: link } = connection;
   return (
     <>
+      {link.at === "lost" && (
+        <p class="box wait">
+          <span>
+            The figures below stand still since <When at={now?.at ?? view.started_at} /> UTC.
+          </span>
+        </p>
+      )}
       <Strip view={view} now={now} />
       <div class="plots">
         <Plot title="Throughput, a second" points={points} lines={throughput} format={shortCount} />

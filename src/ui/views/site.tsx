@@ -9,7 +9,7 @@ import { Actions } from "../parts/action.tsx";
 import { Empty, Show } from "../parts/faults.tsx";
 import { Table } from "../parts/table.tsx";
 import { Title } from "../parts/title.tsx";
-import { Fact, Facts, None, When } from "../parts/words.tsx";
+import { Due, Fact, Facts, None, When } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
 import { SiteDeeds, Why } from "./sites.tsx";
 
@@ -77,11 +77,7 @@ function Numbers({ site }: { readonly site: SiteFigure }) {
         {backlog.oldest_age_seconds === null ? <None /> : age(backlog.oldest_age_seconds)}
       </Fact>
       <Fact name="Next attempt">
-        {backlog.next_attempt_at === null ? (
-          <None />
-        ) : (
-          <When at={backlog.next_attempt_at} relative />
-        )}
+        <Due at={backlog.next_attempt_at} />
       </Fact>
       <Fact name="Paused">
         {pause === null ? (

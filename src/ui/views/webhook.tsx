@@ -11,7 +11,7 @@ import { Empty, Show } from "../parts/faults.tsx";
 import { Pager } from "../parts/pager.tsx";
 import { Table } from "../parts/table.tsx";
 import { Title } from "../parts/title.tsx";
-import { Fact, Facts, Mark, None, When } from "../parts/words.tsx";
+import { Due, Fact, Facts, Mark, None, When } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
 import { replay, webhookPath, type WebhookView } from "../webhook.ts";
 import { eventsText, Switch, WebhookState } from "./webhooks.tsx";
@@ -115,7 +115,7 @@ function Rows({ id, events, again }: RowsProps) {
           </td>
           <td class="number wide">{one.attempts}</td>
           <td class="wide">
-            {one.next_attempt_at === null ? <None /> : <When at={one.next_attempt_at} relative />}
+            <Due at={one.next_attempt_at} />
           </td>
           <td class="wide">
             <When at={one.created_at} />

@@ -7,7 +7,7 @@ import { Action, Actions } from "../parts/action.tsx";
 import { Empty, Show } from "../parts/faults.tsx";
 import { Table } from "../parts/table.tsx";
 import { Title } from "../parts/title.tsx";
-import { Fact, Facts, Mark, None, When } from "../parts/words.tsx";
+import { Due, Fact, Facts, Mark, None, When } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
 import { replay, webhookPath } from "../webhook.ts";
 import { hookTone } from "./webhook.tsx";
@@ -60,7 +60,9 @@ function Known({ event }: { readonly event: WithPayload }) {
         <Fact name="State">
           <Mark tone={hookTone(status)}>{status}</Mark>
         </Fact>
-        <Fact name="Next attempt">{next === null ? <None /> : <When at={next} relative />}</Fact>
+        <Fact name="Next attempt">
+          <Due at={next} />
+        </Fact>
         <Fact name="Message">
           {email === null ? <None /> : <a href={linkTo("messages", [email])}>{email}</a>}
         </Fact>
