@@ -1,6 +1,6 @@
 // One endpoint: its state, and what it was sent, with what came of it.
 import type { ListView } from "../../mail/query.ts";
-import { type HookEventView, type HookStatus } from "../../mail/webhook.ts";
+import type { HookEventView, HookStatus } from "../../mail/webhook.ts";
 import { mayManage } from "../api.ts";
 import { useLoad } from "../load.ts";
 import { cursorsOf, listPath, type Query } from "../model/listing.ts";

@@ -32,7 +32,7 @@ export function WebhookEvent({ webhook, event }: EventProps) {
     <>
       <Title text={event}>
         <Actions>
-          <Action run={() => replay(webhook, event).finally(again)}>Replay</Action>
+          <Action run={() => replay(webhook, event).then(again)}>Replay</Action>
         </Actions>
       </Title>
       <p>
