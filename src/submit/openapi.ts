@@ -1,6 +1,7 @@
 // GET /openapi.json: the API described from the schemas that check it. Loaded when it is asked for, since the generator takes longer
 // to load than the daemon may take to start.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { CSRF_HEADER } from "../mail/figures.ts";
 import { addDomains } from "./openapiDomains.ts";
 import { addEventShapes } from "./openapiEventShapes.ts";
 import { addEvents } from "./openapiEvents.ts";
@@ -22,7 +23,13 @@ export function describeApi(options: {
 }): object {
   const { openAPIRegistry: registry, getOpenAPI31Document: document } = new OpenAPIHono();
   registry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
-  const shapes: Shapes = { security: [{ key: [] }], json, problems: problems() };
+  const session = { in: "cookie", name: "postrider_session" } as const;
+  registry.registerComponent("securitySchemes", "session", {
+    ...{ ...session, type: "apiKey" },
+    description: `From POST /ui/session; under HTTPS its name begins with __Host-. What changes something needs the header ${CSRF_HEADER} too.`,
+  });
+  const security = [{ key: [] }, { session: [] }];
+  const shapes: Shapes = { security, json, problems: problems() };
   addMessages(registry, shapes, options);
   addDomains(registry, shapes);
   addOperating(registry, shapes);

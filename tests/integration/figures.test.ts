@@ -139,6 +139,10 @@ test(
     expect((await get<FiguresView>("/figures")).health.paused).toEqual([]);
     expect((await pause({ "x-postrider-csrf": csrf, origin: daemon.url })).status).toBe(200);
 
+    // What is read anew leaves who is logged in alone.
+    expect((await post("/reload", {})).status).toBe(200);
+    expect((await fetch(`${daemon.url}/queue`, { headers: { cookie } })).status).toBe(200);
+
     await daemon.stop();
     let rest = "";
     for (;;) {
