@@ -46,21 +46,22 @@ function isLevel(text: string): text is LogLevel {
 
 export type LogGate = (level: LogLevel, event: string) => boolean;
 
+const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
 /** Whether a line is to be written. */
 export function createLogGate({ general, areas }: LogLevels): LogGate {
-  const least = logLevels.indexOf(general);
-  const own = new Map(
-    Object.entries(areas).map(([area, level]) => [area, logLevels.indexOf(level)]),
-  );
-  if (own.size === 0) return (level) => logLevels.indexOf(level) >= least;
+  const least = rank[general];
+  const own = new Map(Object.entries(areas).map(([area, level]) => [area, rank[level]]));
+  // Asked for each message that is delivered: the usual case is one comparison.
+  if (own.size === 0) return (level) => rank[level] >= least;
   return (level, event) => {
     const area = event.slice(0, Math.max(0, event.indexOf(".")));
-    return logLevels.indexOf(level) >= (own.get(area) ?? least);
+    return rank[level] >= (own.get(area) ?? least);
   };
 }
 
 /** Whether a line is to be made at all: one that is kept in the journal is, whatever the level. */
 export function createMakingGate(levels: LogLevels): LogGate {
   const isWritten = createLogGate(levels);
-  return (level, event) => isWritten(level, event) || isKept(event);
+  return (level, event) => isWritten(level, event) || (level !== "debug" && isKept(event));
 }
