@@ -74,9 +74,9 @@ async function send(
 
 function refused(response: Response, parsed: unknown): Fault {
   const fault = faultOf(response.status, parsed, response.headers.get("retry-after"));
-  // Whatever was asked, without a session nothing will be answered.
-  if (fault.status === 401 && session.peek().at === "in")
-    session.value = { at: "out", ended: true };
+  // Whatever was asked, without a session nothing will be answered. A key that may not do this one thing is still a key.
+  const isOver = fault.status === 401 && fault.name !== "restricted_api_key";
+  if (isOver && session.peek().at === "in") session.value = { at: "out", ended: true };
   return fault;
 }
 

@@ -4,7 +4,7 @@ import type { FigurePoint } from "../../src/mail/figures.ts";
 import { bannersOf } from "../../src/ui/model/banners.ts";
 import { dialogueRows, dialogueText } from "../../src/ui/model/dialogue.ts";
 import { columns, decades, joined, lonely, roundTop } from "../../src/ui/model/history.ts";
-import { doableTo, recipientsText } from "../../src/ui/model/message.ts";
+import { doableTo, recipientsText, roadsOf } from "../../src/ui/model/message.ts";
 import { ageRows, oldestSeconds } from "../../src/ui/model/queue.ts";
 import { concurrencyText, heldUp, isPaused, siteName } from "../../src/ui/model/sites.ts";
 import { timelineOf, waitText } from "../../src/ui/model/timeline.ts";
@@ -207,6 +207,18 @@ describe("a message", () => {
     expect(doable("scheduled")).toMatchObject({ reschedule: true, retry: null, hold: true });
     expect(doable("held")).toMatchObject({ release: true, hold: false, cancel: true });
     expect(doable("delivered")).toMatchObject({ cancel: false, retry: null, hold: false });
+  });
+
+  test("why it waits is asked for each domain where it waits, and for few of them", () => {
+    const to = (address: string, state: string) => ({ ...email.recipients[0], address, state });
+    const recipients = [
+      ...[to("a@one.test", "queued"), to("b@one.test", "deferred"), to("c@two.test", "delivered")],
+      ...["3", "4", "5"].map((n) => to(`d@${n}.test`, "deferred")),
+      to("e@six.test", "held"),
+    ];
+    expect(roadsOf({ recipients } as never)).toEqual({
+      ...{ held: 1, scheduled: 0, domains: ["one.test", "3.test", "4.test"], more: 1 },
+    });
   });
 
   test("many recipients are told by the first and their number", () => {

@@ -1,6 +1,6 @@
 // What the daemon says while somebody looks at the dashboard: one bad afternoon, with everything in it that a view has to show, and one
 // on which nothing happens. The shapes are the product's own types, so that a change of theirs is noticed here.
-import { events, raw } from "./scenes/events.ts";
+import { annsRoad, events, raw } from "./scenes/events.ts";
 import { calmFigures, figures } from "./scenes/figures.ts";
 import { list } from "./scenes/instants.ts";
 import { email, emails, MESSAGE } from "./scenes/messages.ts";
@@ -28,6 +28,7 @@ export const badDay: Scene = {
   [`/emails/${MESSAGE}`]: email,
   [`/emails/${MESSAGE}/events`]: list(events),
   [`/emails/${MESSAGE}/raw`]: raw,
+  "/explain/example.org": annsRoad,
   "/suppressions": list(suppressions),
   "/webhooks": list(webhooks),
   [`/webhooks/${HOOK}`]: webhooks[0],

@@ -27,6 +27,33 @@ export function doableTo({ recipients }: Pick<EmailView, "recipients">): Doable 
   };
 }
 
+export interface Roads {
+  readonly held: number;
+  readonly scheduled: number;
+  /** Where what waits for its turn or its next attempt is to go. */
+  readonly domains: readonly string[];
+  /** Domains beyond those. */
+  readonly more: number;
+}
+
+/** Each is a question to the daemon. */
+const ROADS_MAX = 3;
+
+export function roadsOf({ recipients }: Pick<EmailView, "recipients">): Roads {
+  const count = (wanted: string): number =>
+    recipients.filter(({ state }) => state === wanted).length;
+  const waiting = recipients.filter(({ state }) => state === "queued" || state === "deferred");
+  const domains = [
+    ...new Set(waiting.map(({ address }) => address.slice(address.lastIndexOf("@") + 1))),
+  ];
+  return {
+    held: count("held"),
+    scheduled: count("scheduled"),
+    domains: domains.slice(0, ROADS_MAX),
+    more: Math.max(0, domains.length - ROADS_MAX),
+  };
+}
+
 /** `ann@example.org and 3 more`. */
 export function recipientsText(to: readonly string[]): string {
   const [first = "nobody", ...rest] = to;

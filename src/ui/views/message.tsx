@@ -13,6 +13,7 @@ import { linkTo } from "../route.ts";
 import { MessageDeeds } from "./messageDeeds.tsx";
 import { Source } from "./source.tsx";
 import { Timeline } from "./timeline.tsx";
+import { WhyNow } from "./whyNow.tsx";
 
 const EVERY_MS = 3000;
 /** What is final stays as it is, but for a report that comes back. */
@@ -40,6 +41,7 @@ export function Message({ id }: { readonly id: string }) {
           <>
             <Head email={value} />
             <Recipients email={value} />
+            <WhyNow email={value} />
             <section>
               <h2>Timeline</h2>
               <Show loaded={events.loaded} again={events.again} what="the timeline">

@@ -1,5 +1,6 @@
 // The road of one message with two recipients, with the dialogues of its attempts.
 import type { EventDetail, EventView } from "../../../src/mail/eventView.ts";
+import type { ExplainView } from "../../../src/mail/explain.ts";
 import { at } from "./instants.ts";
 import { email, MESSAGE, TRACE } from "./messages.ts";
 
@@ -120,6 +121,13 @@ export const events: readonly EventView[] = [
     waited: [{ from: at(560), until: at(330), why: "the site was at rest: it greylists us" }],
   }),
 ];
+
+export const annsRoad: Pick<ExplainView, "reasons" | "route"> = {
+  route: {
+    ...{ result: "route", site: "mx.example.org", via: "mx", port: 25, fresh_until: at(-900) },
+  },
+  reasons: [`The site rests until ${at(-211)}, after failures; one probe goes first.`],
+};
 
 export const raw = [
   "From: Example Shop <orders@shop.example>",
