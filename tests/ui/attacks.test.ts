@@ -268,3 +268,27 @@ browserPeer.test(
   },
   TEST_MS,
 );
+
+browserPeer.test(
+  "a key that loses a right while somebody is logged in says so, and nobody is thrown out",
+  async () => {
+    const made = await post("/api-keys", { name: "ops", scopes: ["read", "manage"] });
+    const { id, token } = made as { readonly id: string; readonly token: string };
+    const tab = await rig.tab(daemon.url, { expects: [/status of 401/] });
+    await logIn(tab, token);
+    await daemon.request(`/api-keys/${id}`, {
+      method: "PATCH",
+      headers: { "content-type": "application/json" },
+      body: '{"scopes":["read"]}',
+    });
+    const { page } = tab;
+    await page.getByRole("button", { name: "Pause everything" }).click();
+    const sure = page.getByRole("dialog").getByRole("button").last();
+    if ((await page.getByRole("dialog").count()) > 0) await sure.click();
+    await page.getByText("may not").first().waitFor();
+    expect(await page.getByRole("button", { name: "Log out" }).count()).toBe(1);
+    expect(await paused()).toBe(0);
+    await tab.close();
+  },
+  TEST_MS,
+);
