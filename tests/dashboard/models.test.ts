@@ -182,6 +182,17 @@ describe("the queue and its sites", () => {
     ]);
   });
 
+  test("mail that waits for its own time is not held up", () => {
+    const [slow] = sites;
+    if (slow === undefined) throw new Error("the scene has sites");
+    const later = {
+      ...{ ...slow, site: "", cause: "no_route" as const },
+      backlog: { ...slow.backlog, waiting: 3, scheduled: 3 },
+    };
+    expect(heldUp([later])).toEqual([]);
+    expect(heldUp([{ ...later, backlog: { ...later.backlog, scheduled: 2 } }])).toHaveLength(1);
+  });
+
   test("only an operator's pause is one to resume", () => {
     expect(sites.map(isPaused)).toEqual([false, true, false, false]);
     expect(sites.map(concurrencyText)).toEqual([
@@ -218,6 +229,7 @@ describe("a message", () => {
     ];
     expect(roadsOf({ recipients } as never)).toEqual({
       ...{ held: 1, scheduled: 0, domains: ["one.test", "3.test", "4.test"], more: 1 },
+      nextAt: email.recipients[0]?.next_attempt_at ?? null,
     });
   });
 

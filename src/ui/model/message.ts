@@ -1,5 +1,5 @@
 // What can be done to a message, by the states of its recipients.
-import type { EmailView } from "../../mail/query.ts";
+import type { EmailView, RecipientView } from "../../mail/query.ts";
 import { finalStates } from "./words.ts";
 
 export interface Doable {
@@ -34,6 +34,8 @@ export interface Roads {
   readonly domains: readonly string[];
   /** Domains beyond those. */
   readonly more: number;
+  /** When the first of them is tried again; null: nothing is deferred. */
+  readonly nextAt: string | null;
 }
 
 /** Each is a question to the daemon. */
@@ -50,8 +52,14 @@ export function roadsOf({ recipients }: Pick<EmailView, "recipients">): Roads {
     held: count("held"),
     scheduled: count("scheduled"),
     domains: domains.slice(0, ROADS_MAX),
+    nextAt: firstOf(waiting.filter(({ state }) => state === "deferred")),
     more: Math.max(0, domains.length - ROADS_MAX),
   };
+}
+
+function firstOf(recipients: readonly RecipientView[]): string | null {
+  const times = recipients.flatMap(({ next_attempt_at: at }) => (at === null ? [] : [at]));
+  return times.toSorted()[0] ?? null;
 }
 
 /** `ann@example.org and 3 more`. */

@@ -14,8 +14,14 @@ export function waitingText({ waiting, at_least: atLeast }: SiteFigure["backlog"
 /** Those that somebody could ask about, the largest backlog first. */
 export function heldUp(sites: readonly SiteFigure[]): SiteFigure[] {
   return sites
-    .filter(({ cause, backlog }) => cause !== "none" && backlog.waiting + backlog.sending > 0)
+    .filter((site) => site.cause !== "none" && !isAheadOfTime(site))
+    .filter(({ backlog }) => backlog.waiting + backlog.sending > 0)
     .sort((a, b) => b.backlog.waiting - a.backlog.waiting);
+}
+
+/** Scheduled mail has no route before its time: that is nothing to look into. */
+export function isAheadOfTime({ cause, backlog }: SiteFigure): boolean {
+  return cause === "no_route" && backlog.scheduled === backlog.waiting;
 }
 
 /** `2 of 10`: connections that may work now, of those that may ever. */

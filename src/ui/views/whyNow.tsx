@@ -5,18 +5,24 @@ import { useLoad } from "../load.ts";
 import { plainTimes } from "../model/format.ts";
 import { roadsOf } from "../model/message.ts";
 import { Show } from "../parts/faults.tsx";
+import { Due } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
 
 const EVERY_MS = 5000;
 
 export function WhyNow({ email }: { readonly email: EmailView }) {
-  const { held, scheduled, domains, more } = roadsOf(email);
+  const { held, scheduled, domains, more, nextAt } = roadsOf(email);
   if (held + scheduled + domains.length === 0) return null;
   return (
     <section>
       <h2>Why it waits</h2>
       {held > 0 && <p>An operator holds it: Release lets it go on.</p>}
       {scheduled > 0 && <p>It is scheduled: nothing is tried before its time.</p>}
+      {nextAt !== null && (
+        <p>
+          It was deferred. Next attempt: <Due at={nextAt} />.
+        </p>
+      )}
       {domains.map((domain) => (
         <Road key={domain} domain={domain} />
       ))}
