@@ -81,6 +81,9 @@ function relayProblems(relays: string): readonly string[] {
   return parsed.kind === "refused" ? parsed.problems : [];
 }
 
+/** For the last lines of the log to leave. */
+const LAST_LINES_MS = 1000;
+
 async function startDaemon(
   { output, surroundings }: CliDeps,
   { config, file, origins }: GoodConfig,
@@ -105,7 +108,7 @@ async function startDaemon(
       write: out.write,
     });
   let writer = writerOf(config);
-  return runDaemon(config, {
+  const code = await runDaemon(config, {
     log,
     logAs: (next) => void (writer = writerOf(next)),
     logFrom: (levels) => writer.logFrom(levels),
@@ -115,6 +118,9 @@ async function startDaemon(
     failed: output.err,
     started: (facts) => onReady({ ...facts, file }),
   });
+  // What nobody reads would hold the process for ever.
+  if (!(await out.drained(systemClock, LAST_LINES_MS))) process.exit(code);
+  return code;
 }
 
 /** As `config show` has them, one after the other. */

@@ -214,6 +214,24 @@ describe("the way out of the log", () => {
     expect(sent).toHaveLength(11);
   });
 
+  test("its end is waited for, but not for ever", async () => {
+    const sent: (() => void)[] = [];
+    const out = createLogOut({ send: (_, done) => void sent.push(done), lost: () => {} });
+    const never = { after: () => ({ cancel: () => {} }) };
+    const soon = {
+      after(_: number, run: () => void) {
+        run();
+        return { cancel: () => {} };
+      },
+    };
+    expect(await out.drained(never, 1000)).toBe(true);
+    out.write("the last line");
+    expect(await out.drained(soon, 1000)).toBe(false);
+    const drained = out.drained(never, 1000);
+    sent[0]?.();
+    expect(await drained).toBe(true);
+  });
+
   test("one line that is larger than the bound goes out alone", () => {
     const sent: string[] = [];
     const out = createLogOut({
