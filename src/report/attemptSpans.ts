@@ -2,6 +2,7 @@
 import type { EpochMs } from "../base/clock.ts";
 import type { AttemptTrace, TracedRecipient } from "../mail/attemptTrace.ts";
 import { type Conversation, unpackConversations } from "../mail/dialogue.ts";
+import { acceptedAtOf } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
 import type { Acceptance } from "./acceptances.ts";
@@ -56,13 +57,16 @@ function waitSpans(
   root: Root,
   { acceptance, before }: { acceptance: Acceptance | undefined; before: Before | undefined },
 ): Span[] {
-  const { lookup, cameAt, priority, recipients } = attempt;
+  const { message, lookup, cameAt, priority, recipients } = attempt;
+  // The question may have been put for another message, before this one came.
+  const cameInAt = Math.min(cameAt, acceptance?.receivedAt ?? acceptedAtOf(message));
+  const lookedAt = lookup === undefined ? undefined : Math.max(lookup.at, cameInAt);
   const first = (recipients[0]?.attempts ?? 0) === 0 && before === undefined;
   // After a restart nobody knows how long a retry has waited.
-  const since = before?.endedAt ?? (first ? acceptance?.committedAt : undefined) ?? lookup?.at;
+  const since = before?.endedAt ?? (first ? acceptance?.committedAt : undefined) ?? lookedAt;
   if (since === undefined) return [];
   // Jobs leave the queue as fast as the answer does: which of the two is first is not known.
-  const startAt = Math.min(since, cameAt, lookup?.at ?? cameAt);
+  const startAt = Math.min(since, cameAt, lookedAt ?? cameAt);
   const claim = recipients[0]?.claim ?? 0;
   const isScheduled = acceptance !== undefined && acceptance.dueAt > acceptance.committedAt;
   const reason = before?.class ?? (lookup !== undefined ? "dns" : isScheduled ? "schedule" : "new");
@@ -70,14 +74,14 @@ function waitSpans(
     ...{ what: `wait ${claim}`, name: "queue.wait", startAt, endAt: cameAt },
     attributes: { "postrider.wait.reason": reason, "postrider.priority": priorityOf(priority) },
   });
-  if (lookup === undefined) return [wait];
+  if (lookup === undefined || lookedAt === undefined) return [wait];
   const endAt = Math.min(cameAt, lookup.at + lookup.tookMs);
   const inner: Root = { ...root, spanId: wait.spanId };
   const domain = domainOf(recipients[0]?.address ?? "");
   return [
     wait,
     spanOf(inner, {
-      ...{ what: `dns ${claim}`, name: "dns", startAt: lookup.at, endAt },
+      ...{ what: `dns ${claim}`, name: "dns", startAt: lookedAt, endAt },
       attributes: attributesOf({ "dns.question.name": domain }),
     }),
   ];

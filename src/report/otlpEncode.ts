@@ -69,7 +69,7 @@ export function createEncoder(resource: Attributes): OtlpEncoder {
     readReply(body) {
       const partial = ProtobufTraceSerializer.deserializeResponse(body).partialSuccess;
       const { rejectedSpans = 0, errorMessage = "" } = partial ?? {};
-      return { rejected: Number(rejectedSpans), text: errorMessage };
+      return { rejected: Math.max(0, Number(rejectedSpans)), text: errorMessage };
     },
   };
 }

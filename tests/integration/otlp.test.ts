@@ -2,10 +2,12 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createTransport } from "nodemailer";
 import { type SinkOptions, type Sink, startSink } from "../../src/sink/server.ts";
 import { makeCertificate } from "../fixtures/certificates.ts";
 import { binaryPath, cleanEnvironment, type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import type { ReceivedSpan } from "../fixtures/otlp.ts";
+import { freePort } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
 import { type Ends, letter, newFolder, reaches, send, timeline, within } from "./faultsRig.ts";
 import {
@@ -31,6 +33,8 @@ interface World {
   readonly collector: Collector;
   /** In the place of the one before. */
   sink(options: Omit<SinkOptions, "listen">): Promise<Sink>;
+  /** Kills the daemon and starts another on the same folder. */
+  again(): Promise<Daemon>;
 }
 
 async function world(ends: Ends, flags: readonly string[] = []): Promise<World> {
@@ -40,17 +44,25 @@ async function world(ends: Ends, flags: readonly string[] = []): Promise<World> 
   let present = await startSink({ listen: { host: "127.0.0.1", port: 0 }, tls: "starttls" });
   const { port } = present;
   ends.add(() => present.stop());
-  const daemon = await startDaemon({
-    dataDir: folder,
-    flags: [
-      ...["--otlp-endpoint", collector.url, "--dns-servers", `127.0.0.1:${resolver}`],
-      ...["--smtp-port", String(port), "--deny-destinations", "none", "--workers", "1"],
-      ...["--hostname", "sender.test", "--webhook-allow", "127.0.0.0/8", ...flags],
-    ],
-  });
-  ends.add(daemon.stop);
+  const start = async (): Promise<Daemon> => {
+    const started = await startDaemon({
+      dataDir: folder,
+      flags: [
+        ...["--otlp-endpoint", collector.url, "--dns-servers", `127.0.0.1:${resolver}`],
+        ...["--smtp-port", String(port), "--deny-destinations", "none", "--workers", "1"],
+        ...["--hostname", "sender.test", "--webhook-allow", "127.0.0.0/8", ...flags],
+      ],
+    });
+    ends.add(started.stop);
+    return started;
+  };
+  const daemon = await start();
   return {
     ...{ daemon, folder, collector },
+    async again() {
+      await daemon.process.stop("SIGKILL");
+      return start();
+    },
     async sink(options) {
       await present.stop();
       present = await startSink({ ...options, listen: { host: "127.0.0.1", port } });
@@ -202,6 +214,59 @@ test(
         expectTree(spans, only(spans, "POST /send"));
       }
       await traced(collector, bare(inBatch), ["POST /send/batch", "deliver attempt 1"]);
+    }),
+  TEST_MS,
+);
+
+test(
+  "an attempt after a kill belongs to the trace that the process before began, its caller's as well",
+  () =>
+    within(async (ends) => {
+      const { daemon, collector, sink, again } = await world(ends, ["--trace-sample", "0%"]);
+      await sink({ faults: [{ phase: "rcpt", code: 451, rate: 1 }] });
+      const own = await send(daemon, "ann@there.test");
+      const answer = await daemon.request("/send", {
+        method: "POST",
+        headers: { "content-type": "application/json", traceparent: CALLER.replace(/01$/, "00") },
+        body: letter("bob@there.test"),
+      });
+      const { id: called } = (await answer.json()) as { id: string };
+      const traces = { [own]: bare(own), [called]: TRACE };
+      for (const trace of Object.values(traces)) await traced(collector, trace, ["POST /send"]);
+      const next = await again();
+      await sink({});
+      for (const id of [own, called]) {
+        await reaches(next, id, "deferred");
+        await api(next, "POST", `/emails/${id}/retry`);
+        await reaches(next, id, "delivered");
+        const trace = traces[id] ?? "";
+        const spans = await traced(collector, trace, ["deliver attempt 1", "deliver attempt 2"]);
+        expectTree(spans, only(spans, "POST /send"));
+        expect(only(spans, "deliver attempt 2").attributes["postrider.trace.kept"]).toBe("retry");
+      }
+    }),
+  TEST_MS,
+);
+
+test(
+  "mail by SMTP has a trace from its listener on",
+  () =>
+    within(async (ends) => {
+      const port = await freePort();
+      const flags = ["--trace-sample", "100%", "--smtp-listen", `127.0.0.1:${port}`];
+      const { daemon, collector } = await world(ends, flags);
+      const client = createTransport({
+        host: "127.0.0.1",
+        port,
+        auth: { user: "x", pass: daemon.key },
+      });
+      ends.add(() => client.close());
+      const { response } = await client.sendMail({
+        ...{ from: "a@sender.test", to: "ok@there.test", subject: "s", text: "t" },
+      });
+      const id = /[0-9a-f-]{36}/.exec(response)?.[0] ?? "";
+      const spans = await traced(collector, bare(id), ["SMTP", "deliver attempt 1"]);
+      expectTree(spans, only(spans, "SMTP"));
     }),
   TEST_MS,
 );
