@@ -10,11 +10,8 @@ import { type Connection, termKey } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
 
 const SITES_MAX = 200;
-/** A site with more is shown as having so many: counting a million would hold up every other question. */
-const WAITING_COUNTED_MAX = 20_000;
-/** Each costs a look at its row: so many of one site, and so many of all in one question. */
-const STATES_COUNTED_MAX = 2000;
-const STATES_COUNTED_ALL_MAX = 50_000;
+/** Of all sites in one question: each row is a look into the table, 10 us of this thread, for which all others wait. */
+const COUNTED_MAX = 20_000;
 /** What an operator paused is few; beyond so many the first are shown. */
 const PAUSES_SHOWN_MAX = 1000;
 /** Messages of the index that are looked at for the oldest that should have left: stale rows, scheduled and held ones are skipped. */
@@ -24,12 +21,10 @@ const WAITING = "state IN (0, 1, 4)";
 
 export const queueSql = {
   nextSite: `SELECT site FROM recipient INDEXED BY ready WHERE ${WAITING} AND site > ?1 ORDER BY site LIMIT 1`,
-  waiting: `SELECT count(*), min(message) FROM
-    (SELECT message FROM recipient INDEXED BY ready WHERE ${WAITING} AND site = ?1 LIMIT ${WAITING_COUNTED_MAX})`,
+  waiting: `SELECT count(*), min(message), sum(state = 0), sum(state = 1), sum(state = 4) FROM
+    (SELECT message, state FROM recipient INDEXED BY ready WHERE ${WAITING} AND site = ?1 LIMIT ?2)`,
   next: `SELECT due, timeline FROM recipient INDEXED BY ready
     WHERE ${WAITING} AND site = ?1 AND priority = ?2 ORDER BY due LIMIT 1`,
-  states: `SELECT sum(state = 0), sum(state = 1), sum(state = 4) FROM recipient INDEXED BY ready
-    WHERE ${WAITING} AND site = ?1`,
   siteName: "SELECT name FROM site WHERE id = ?1",
   siteId: "SELECT id FROM site WHERE name = ?1",
   pauses: `SELECT kind, name, at FROM pause WHERE (kind, name) > ('', '')
@@ -44,18 +39,28 @@ const OWED_BITS =
 
 type Paused = QueueView["paused"][number];
 
+interface Waiting {
+  readonly count: number;
+  /** Of those that were counted. */
+  readonly oldest: MessageId | null;
+  /** Null: there may be more than were counted. */
+  readonly states: SiteBacklog["states"];
+}
+
 export interface QueueViewDeps {
   readonly store: Connection;
   readonly index: Connection;
   readonly stored: Stored;
   readonly lag: () => number;
+  /** What waits is counted up to so many rows. */
+  readonly countedMax?: number;
 }
 
-export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
+export function createQueueView(deps: QueueViewDeps) {
+  const { store, index, stored, lag, countedMax = COUNTED_MAX } = deps;
   const nextSite = store.prepare(queueSql.nextSite);
   const waiting = store.prepare(queueSql.waiting);
   const next = store.prepare(queueSql.next);
-  const states = store.prepare(queueSql.states);
   const siteName = store.prepare(queueSql.siteName);
   const siteId = store.prepare(queueSql.siteId);
   const pauses = store.prepare(queueSql.pauses);
@@ -81,8 +86,27 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     p2: oldestAge(2, now),
   });
 
-  const siteView = (site: number, now: EpochMs): SiteDepth => {
-    const [count, oldest] = waiting.values(site)[0] as [number, MessageId | null];
+  const countUpTo = (site: number, limit: number): Waiting => {
+    const [row] = waiting.values(site, limit) as [number, MessageId | null, ...(number | null)[]][];
+    const [count = 0, oldest = null, scheduled, queued, deferred] = row ?? [];
+    const states = { scheduled: scheduled ?? 0, queued: queued ?? 0, deferred: deferred ?? 0 };
+    return { count, oldest, states: count < limit ? states : null };
+  };
+
+  /** Each has an equal share of what may be counted, and what some do not need is for those that have more. */
+  const countEach = (sites: readonly number[]): Waiting[] => {
+    const share = Math.ceil(countedMax / Math.max(1, sites.length));
+    const counts = sites.map((site) => countUpTo(site, share));
+    const left = counts.reduce((rest, { count }) => rest - count, countedMax);
+    const large = counts.filter(({ states }) => states === null).length;
+    const more = Math.floor(left / Math.max(1, large));
+    if (more <= 0) return counts;
+    return counts.map((one, i) =>
+      one.states === null ? countUpTo(sites[i] ?? 0, share + more) : one,
+    );
+  };
+
+  const siteView = (site: number, { count, oldest }: Waiting, now: EpochMs): SiteDepth => {
     const heads = priorities.flatMap(
       (priority) => next.values(site, priority) as [EpochMs, string][],
     );
@@ -99,37 +123,33 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
     };
   };
 
-  const walk = (now: EpochMs, see: (site: number, depth: SiteDepth) => void): void => {
-    for (let [last, seen] = [-1, 0]; seen < SITES_MAX; seen++) {
+  const walk = (
+    now: EpochMs,
+    see: (depth: SiteDepth, states: SiteBacklog["states"]) => void,
+  ): void => {
+    const sites: number[] = [];
+    for (let last = -1; sites.length < SITES_MAX;) {
       const row = nextSite.values(last)[0] as [number] | undefined;
       if (row === undefined) break;
       last = row[0];
-      see(last, siteView(last, now));
+      sites.push(last);
     }
-  };
-
-  const statesOf = (site: number): SiteBacklog["states"] => {
-    const [counts] = states.values(site) as (number | null)[][];
-    const [scheduled, queued, deferred] = counts ?? [];
-    return { scheduled: scheduled ?? 0, queued: queued ?? 0, deferred: deferred ?? 0 };
+    const counts = countEach(sites);
+    sites.forEach((site, i) => {
+      const one = counts[i];
+      if (one !== undefined) see(siteView(site, one, now), one.states);
+    });
   };
 
   const backlog = (now: EpochMs): SiteBacklog[] => {
     const sites: SiteBacklog[] = [];
-    let left = STATES_COUNTED_ALL_MAX;
-    walk(now, (site, depth) => {
-      const { waiting: count } = depth;
-      const isSmall = count <= Math.min(STATES_COUNTED_MAX, left);
-      if (isSmall) left -= count;
-      const at_least = count >= WAITING_COUNTED_MAX;
-      sites.push({ ...depth, at_least, states: isSmall ? statesOf(site) : null });
-    });
+    walk(now, (depth, states) => sites.push({ ...depth, at_least: states === null, states }));
     return sites;
   };
 
   const view = (now: EpochMs): QueueView => {
     const sites: SiteDepth[] = [];
-    walk(now, (_, depth) => void sites.push(depth));
+    walk(now, (depth) => void sites.push(depth));
     return {
       object: "queue",
       counts: stored.tally().map((row) => ({ ...row, priority: `p${row.priority}` as const })),
@@ -145,7 +165,8 @@ export function createQueueView({ store, index, stored, lag }: QueueViewDeps) {
   const depths = (names: readonly string[], now: EpochMs): SiteDepth[] =>
     names.flatMap((name) => {
       const [row] = siteId.values(name) as [number][];
-      return row === undefined ? [] : [siteView(row[0], now)];
+      if (row === undefined) return [];
+      return [siteView(row[0], countUpTo(row[0], countedMax), now)];
     });
 
   return { view, backlog, depths, oldestAges };
