@@ -1,98 +1,16 @@
-// Traces out of the compiled daemon, received by a collector that is not ours: whole, linked, in order, and never at the expense of mail.
+// Traces out of the compiled daemon, received by a collector that is not ours: whole, linked, in order.
 import { expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { createTransport } from "nodemailer";
-import { type SinkOptions, type Sink, startSink } from "../../src/sink/server.ts";
-import { makeCertificate } from "../fixtures/certificates.ts";
-import { binaryPath, cleanEnvironment, type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import type { ReceivedSpan } from "../fixtures/otlp.ts";
 import { freePort } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
-import { type Ends, letter, newFolder, reaches, send, timeline, within } from "./faultsRig.ts";
-import {
-  bare,
-  type Collector,
-  only,
-  type Reply,
-  spanCounts,
-  startCollector,
-  startResolver,
-  takes,
-  traced,
-} from "./otlpRig.ts";
+import { letter, reaches, send, timeline, within } from "./faultsRig.ts";
+import { bare, expectTree, only, traced, world } from "./otlpRig.ts";
 import { api, fine, startReceiver, subscribe } from "./webhookRig.ts";
 
 const TEST_MS = 60_000;
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const CALLER = `00-${TRACE}-b7ad6b7169203331-01`;
-
-interface World {
-  readonly daemon: Daemon;
-  readonly folder: string;
-  readonly collector: Collector;
-  /** In the place of the one before. */
-  sink(options: Omit<SinkOptions, "listen">): Promise<Sink>;
-  /** Kills the daemon and starts another on the same folder. */
-  again(): Promise<Daemon>;
-}
-
-async function world(ends: Ends, flags: readonly string[] = []): Promise<World> {
-  const folder = newFolder(ends);
-  const collector = await startCollector(ends);
-  const resolver = await startResolver(ends);
-  let present = await startSink({ listen: { host: "127.0.0.1", port: 0 }, tls: "starttls" });
-  const { port } = present;
-  ends.add(() => present.stop());
-  const start = async (): Promise<Daemon> => {
-    const started = await startDaemon({
-      dataDir: folder,
-      flags: [
-        ...["--otlp-endpoint", collector.url, "--dns-servers", `127.0.0.1:${resolver}`],
-        ...["--smtp-port", String(port), "--deny-destinations", "none", "--workers", "1"],
-        ...["--hostname", "sender.test", "--webhook-allow", "127.0.0.0/8", ...flags],
-      ],
-    });
-    ends.add(started.stop);
-    return started;
-  };
-  const daemon = await start();
-  return {
-    ...{ daemon, folder, collector },
-    async again() {
-      await daemon.process.stop("SIGKILL");
-      return start();
-    },
-    async sink(options) {
-      await present.stop();
-      present = await startSink({ ...options, listen: { host: "127.0.0.1", port } });
-      return present;
-    },
-  };
-}
-
-/** Clocks of two threads read the same instant up to so much apart. */
-const SKEW_NS = 2_000_000n;
-
-function expectWithin(inner: ReceivedSpan, outer: ReceivedSpan, skewNs = 0n): void {
-  expect([inner.name, inner.startNs >= outer.startNs - skewNs]).toEqual([inner.name, true]);
-  expect([inner.name, inner.endNs <= outer.endNs + skewNs]).toEqual([inner.name, true]);
-}
-
-/** Ids link, children of what ends with them lie within it, and what follows the answer follows it. */
-function expectTree(spans: readonly ReceivedSpan[], root: ReceivedSpan): void {
-  const byId = new Map(spans.map((one) => [one.spanId, one]));
-  expect(byId.size).toBe(spans.length);
-  for (const span of spans) {
-    expect(span.endNs >= span.startNs).toBe(true);
-    if (span === root) continue;
-    const parent = byId.get(span.parentId);
-    if (parent === undefined) throw new Error(`${span.name} has no parent here`);
-    const follows = parent === root && !["compose", "commit"].includes(span.name);
-    if (follows) expect(span.startNs >= root.startNs - SKEW_NS).toBe(true);
-    else expectWithin(span, parent);
-  }
-}
 
 test(
   "a deferral, the delivery after it and its webhook are one trace, which goes on where the caller's ends",
@@ -267,129 +185,6 @@ test(
       const id = /[0-9a-f-]{36}/.exec(response)?.[0] ?? "";
       const spans = await traced(collector, bare(id), ["SMTP", "deliver attempt 1"]);
       expectTree(spans, only(spans, "SMTP"));
-    }),
-  TEST_MS,
-);
-
-const hangs: Reply = () => {};
-const says =
-  (code: number): Reply =>
-  (response) =>
-    void response.writeHead(code, { "retry-after": "1" }).end();
-
-test.each<[string, Reply | "down"]>([
-  ["is down", "down"],
-  ["hangs", hangs],
-  ["answers 503", says(503)],
-  ["refuses what it gets", says(400)],
-])(
-  "a collector that %s costs mail nothing, and the end of the daemon does not wait for it",
-  (_, reply) =>
-    within(async (ends) => {
-      const flags = reply === "down" ? ["--otlp-endpoint", "http://127.0.0.1:1"] : [];
-      const { daemon, collector } = await world(ends, ["--trace-sample", "100%", ...flags]);
-      collector.reply = reply === "down" ? takes : reply;
-      const ids = await Promise.all(
-        Array.from({ length: 30 }, (_, i) => send(daemon, `a${i}@there.test`)),
-      );
-      for (const id of ids) await reaches(daemon, id, "delivered");
-      if (reply !== "down") await until("it was asked", () => collector.asked.length > 0);
-      expect(await daemon.stop()).toBe(0);
-      expect(daemon.process.output()).toContain("otlp.failing");
-      expect(collector.spans).toEqual([]);
-    }),
-  TEST_MS,
-);
-
-test(
-  "spans that a collector refuses for good are counted as failed",
-  () =>
-    within(async (ends) => {
-      const { daemon, collector } = await world(ends, ["--trace-sample", "100%"]);
-      collector.reply = says(401);
-      await send(daemon, "ok@there.test");
-      const counts = await until("they are counted", async () => {
-        const found = await spanCounts(daemon);
-        return (found["failed"] ?? 0) > 0 && found;
-      });
-      expect(counts).toMatchObject({ exported: 0, dropped: 0, rejected: 0 });
-    }),
-  TEST_MS,
-);
-
-test(
-  "a collector that comes back takes what waited, and the log tells of both",
-  () =>
-    within(async (ends) => {
-      const { daemon, collector } = await world(ends, ["--trace-sample", "100%"]);
-      collector.reply = says(503);
-      const id = await send(daemon, "ok@there.test");
-      await until("the log says that it fails", () =>
-        daemon.process.output().includes("otlp.failing"),
-      );
-      collector.reply = takes;
-      await traced(collector, bare(id), ["POST /send", "deliver attempt 1"]);
-      await until("the log says that it is well", () =>
-        daemon.process.output().includes("otlp.recovered"),
-      );
-      const counts = await until("what was sent is counted", async () => {
-        const found = await spanCounts(daemon);
-        return (found["exported"] ?? 0) > 0 && found;
-      });
-      expect(counts).toMatchObject({ failed: 0, dropped: 0, rejected: 0 });
-    }),
-  TEST_MS,
-);
-
-test(
-  "the collector, its headers and its share are settings that a reload changes, and a secret is not shown",
-  () =>
-    within(async (ends) => {
-      const folder = newFolder(ends);
-      const root = makeCertificate({ name: "Laboratory", isAuthority: true });
-      const authorities = join(folder, "authorities.pem");
-      writeFileSync(authorities, root.cert);
-      const names = ["localhost"];
-      const identity = makeCertificate({ name: "collector", names, issuer: root });
-      const hosted = await startCollector(ends, identity);
-      const file = join(folder, "postrider.toml");
-      const secret = join(folder, "otlp");
-      writeFileSync(secret, "authorization=Bearer%20s3cret\n");
-      writeFileSync(file, `tls_ca_file = "${authorities}"\nworkers = 1\n`);
-      const daemon = await startDaemon({
-        dataDir: folder,
-        flags: ["--config", file, "--hostname", "sender.test"],
-      });
-      ends.add(daemon.stop);
-      await reaches(daemon, await send(daemon, "delivered@postrider.test"), "delivered");
-      const lines = [
-        ...[`tls_ca_file = "${authorities}"`, "workers = 1", `otlp_endpoint = "${hosted.url}/x"`],
-        ...[`otlp_headers_file = "${secret}"`, 'trace_sample = "100%"', "otlp_metrics = true"],
-      ];
-      writeFileSync(file, `${lines.join("\n")}\n`);
-      await api(daemon, "POST", "/reload", {});
-      const id = await send(daemon, "delivered@postrider.test");
-      await traced(hosted, bare(id), ["POST /send", "deliver attempt 1"]);
-      expect(hosted.asked[0]).toMatchObject({
-        path: "/x/v1/traces",
-        headers: { authorization: "Bearer s3cret", "content-encoding": "gzip" },
-      });
-      const shown = Bun.spawnSync([binaryPath, "config", "show", "--config", file], {
-        env: cleanEnvironment() as Record<string, string>,
-        cwd: folder,
-      }).stdout.toString();
-      expect(shown).toContain("otlp_headers");
-      expect(shown + daemon.process.output() + readFileSync(join(folder, "api-key"))).not.toContain(
-        "s3cret",
-      );
-      // What is pushed last is what was counted to the end.
-      await daemon.stop();
-      const last = hosted.metrics.at(-1) ?? [];
-      const accepted = last.find(({ name }) => name === "postrider_messages_accepted_total");
-      const values = (accepted?.points ?? []) as { labels: object; value: number }[];
-      expect(values.find(({ value }) => value > 0)).toMatchObject({ value: 2 });
-      expect(last.length).toBeGreaterThan(30);
-      expect(hosted.asked.some(({ path }) => path === "/x/v1/metrics")).toBe(true);
     }),
   TEST_MS,
 );

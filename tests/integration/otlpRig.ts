@@ -1,5 +1,6 @@
 // A collector that is not ours: an HTTP server that reads OTLP with OpenTelemetry's own older decoder, and misbehaves as a test says. And a
 // small internet for the daemon: a resolver that knows the domains of `.test`, whose mail servers are all on this host.
+import { expect } from "bun:test";
 import { createSocket } from "node:dgram";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttps } from "node:https";
@@ -7,9 +8,10 @@ import type { AddressInfo, Socket } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { type Answer, decode, encode } from "dns-packet";
 import { decodeMetrics, decodeSpans, type ReceivedSpan, type Values } from "../fixtures/otlp.ts";
-import type { Daemon } from "../fixtures/daemon.ts";
+import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
+import { type Sink, type SinkOptions, startSink } from "../../src/sink/server.ts";
 import { until } from "../fixtures/until.ts";
-import type { Ends } from "./faultsRig.ts";
+import { type Ends, newFolder } from "./faultsRig.ts";
 import type { Identity } from "./webhookRig.ts";
 
 export type Reply = (response: ServerResponse) => void;
@@ -116,4 +118,71 @@ export async function startResolver(ends: Ends): Promise<number> {
   await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
   ends.add(() => new Promise<void>((resolve) => socket.close(() => resolve())));
   return socket.address().port;
+}
+
+export interface World {
+  readonly daemon: Daemon;
+  readonly folder: string;
+  readonly collector: Collector;
+  /** In the place of the one before. */
+  sink(options: Omit<SinkOptions, "listen">): Promise<Sink>;
+  /** Kills the daemon and starts another on the same folder. */
+  again(): Promise<Daemon>;
+}
+
+export async function world(ends: Ends, flags: readonly string[] = []): Promise<World> {
+  const folder = newFolder(ends);
+  const collector = await startCollector(ends);
+  const resolver = await startResolver(ends);
+  let present = await startSink({ listen: { host: "127.0.0.1", port: 0 }, tls: "starttls" });
+  const { port } = present;
+  ends.add(() => present.stop());
+  const start = async (): Promise<Daemon> => {
+    const started = await startDaemon({
+      dataDir: folder,
+      flags: [
+        ...["--otlp-endpoint", collector.url, "--dns-servers", `127.0.0.1:${resolver}`],
+        ...["--smtp-port", String(port), "--deny-destinations", "none", "--workers", "1"],
+        ...["--hostname", "sender.test", "--webhook-allow", "127.0.0.0/8", ...flags],
+      ],
+    });
+    ends.add(started.stop);
+    return started;
+  };
+  const daemon = await start();
+  return {
+    ...{ daemon, folder, collector },
+    async again() {
+      await daemon.process.stop("SIGKILL");
+      return start();
+    },
+    async sink(options) {
+      await present.stop();
+      present = await startSink({ ...options, listen: { host: "127.0.0.1", port } });
+      return present;
+    },
+  };
+}
+
+/** Clocks of two threads read the same instant up to so much apart. */
+const SKEW_NS = 2_000_000n;
+
+function expectWithin(inner: ReceivedSpan, outer: ReceivedSpan, skewNs = 0n): void {
+  expect([inner.name, inner.startNs >= outer.startNs - skewNs]).toEqual([inner.name, true]);
+  expect([inner.name, inner.endNs <= outer.endNs + skewNs]).toEqual([inner.name, true]);
+}
+
+/** Ids link, children of what ends with them lie within it, and what follows the answer follows it. */
+export function expectTree(spans: readonly ReceivedSpan[], root: ReceivedSpan): void {
+  const byId = new Map(spans.map((one) => [one.spanId, one]));
+  expect(byId.size).toBe(spans.length);
+  for (const span of spans) {
+    expect(span.endNs >= span.startNs).toBe(true);
+    if (span === root) continue;
+    const parent = byId.get(span.parentId);
+    if (parent === undefined) throw new Error(`${span.name} has no parent here`);
+    const follows = parent === root && !["compose", "commit"].includes(span.name);
+    if (follows) expect(span.startNs >= root.startNs - SKEW_NS).toBe(true);
+    else expectWithin(span, parent);
+  }
 }
