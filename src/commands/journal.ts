@@ -6,6 +6,7 @@ import { prettyLine } from "../base/logLine.ts";
 import type { JournalLine, JournalView } from "../mail/journal.ts";
 import { countOf } from "./counts.ts";
 import type { CliDeps } from "./deps.ts";
+import { jsonLine } from "./output.ts";
 import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 import { whenOf } from "./when.ts";
 
@@ -50,7 +51,7 @@ export function addJournal(program: Command, deps: CliDeps): void {
 
 function tell({ data, has_more }: JournalView, options: Options, { output }: CliDeps): void {
   if (options.json === true) {
-    for (const line of data) output.out(JSON.stringify(line));
+    for (const line of data) output.out(jsonLine(line));
     return;
   }
   if (data.length === 0) output.out("nothing");

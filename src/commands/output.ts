@@ -44,7 +44,20 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 export function json(value: unknown): string {
-  return JSON.stringify(value, null, 2);
+  return inert(JSON.stringify(value, null, 2));
+}
+
+/** The same in one line. */
+export function jsonLine(value: unknown): string {
+  return inert(JSON.stringify(value));
+}
+
+/** What JSON leaves as it is and a terminal obeys: C1 controls, and marks that turn the direction of writing. */
+const STEERING = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** JSON that says the same to a program and does nothing to a terminal. */
+export function inert(text: string): string {
+  return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Text from elsewhere (a remote server, a subject) must not steer the terminal. */

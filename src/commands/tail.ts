@@ -4,7 +4,7 @@ import type { EventView } from "../mail/eventView.ts";
 import { eventTypes } from "../mail/event.ts";
 import { countOf } from "./counts.ts";
 import type { CliDeps } from "./deps.ts";
-import { printable } from "./output.ts";
+import { inert, printable } from "./output.ts";
 import { answered, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
@@ -55,7 +55,7 @@ async function tail(options: Options, deps: CliDeps): Promise<void> {
     last = id;
     if (data === "") return;
     shown++;
-    output.out(options.json === true ? data : eventLine(JSON.parse(data) as EventView));
+    output.out(options.json === true ? inert(data) : eventLine(JSON.parse(data) as EventView));
     if (shown >= count) enough.resolve();
   };
   const begun = (): void => {

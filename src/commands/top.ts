@@ -6,7 +6,7 @@ import { parseDurationMs } from "../config/kinds.ts";
 import type { Answer, DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
-import { json } from "./output.ts";
+import { json, jsonLine } from "./output.ts";
 import { openScreen, type Terminal } from "./screen.ts";
 import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
 import { frame, type Look, wholeFrame } from "./topFrame.ts";
@@ -99,7 +99,7 @@ async function jsonLines(
   if (everyMs === null) return deps.output.out(json(await look(client)));
   const stop = deps.untilStopped().then(() => "stop");
   for (;;) {
-    deps.output.out(JSON.stringify(await look(client)));
+    deps.output.out(jsonLine(await look(client)));
     const next = new Promise((go) => deps.clock.after(everyMs, () => go("next")));
     if ((await Promise.race([stop, next])) === "stop") return;
   }

@@ -9,7 +9,7 @@ import { parseDurationMs } from "../config/kinds.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
-import { printable } from "./output.ts";
+import { jsonLine, printable } from "./output.ts";
 import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
@@ -46,7 +46,7 @@ async function trace(what: string, options: Options, deps: CliDeps): Promise<voi
   });
   if (forMs !== undefined) clock.after(forMs, ended.resolve);
   const show = (line: TraceLine): void =>
-    output.out(options.json === true ? JSON.stringify(line) : lineText(line));
+    output.out(options.json === true ? jsonLine(line) : lineText(line));
   const missed = (count: string): void => output.err(`${count} lines were missed`);
   const read = eventReader(show, missed);
   const answer = await client.follow(`/trace?${query.toString()}`, read, stop);
