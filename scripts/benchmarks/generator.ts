@@ -55,6 +55,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       socket.setNoDelay(true);
       socket.on("connect", next);
       socket.on("error", reject);
+      // After the last answer it means nothing any more.
+      socket.on("close", () => reject(new Error("the daemon hung up")));
       socket.on("data", (chunk: Buffer) => {
         if (heard === "" && isPlainSuccess(chunk)) {
           latencies.add(performance.now() - sentAtMs);
