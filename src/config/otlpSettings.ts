@@ -97,7 +97,7 @@ export const otlpSettings = {
     name: "trace_slow",
     kind: duration({ min: 10, max: 3600 * SECOND }),
     default: 5 * SECOND,
-    help: "An attempt that takes so long is slow, from its sender's first sight of it on",
+    help: "An attempt that takes so long, from connecting to the last reply, is slow",
   }),
   traceRecipients: setting<"domain" | "address">({
     name: "trace_recipients",

@@ -2,8 +2,10 @@
 // to the door in small batches, and no more of them a second than it can make spans of: a site that refuses everything must not bury it.
 import type { Clock, Timer } from "../base/clock.ts";
 import type { AttemptTrace, TracedRecipient } from "../mail/attemptTrace.ts";
+import { unpackConversations } from "../mail/dialogue.ts";
 import type { Job } from "../mail/job.ts";
 import type { MessageId } from "../mail/id.ts";
+import { unpackTimeline } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import { keptWhy, type KeptWhy, type Sampling } from "./sampling.ts";
 
@@ -33,6 +35,19 @@ const GATHER_MS = 50;
 const GATHER_MAX = 64;
 /** Messages whose failure did not count as an attempt, and is told all the same: what comes of them belongs to it. */
 const TROUBLED_MAX = 5_000;
+
+/** Without the wait for a connection, which is as long as the pace of the site wants it. */
+function spentMs({ step, dialogue }: EndedVerdict): number {
+  const talks = dialogue === undefined ? [] : unpackConversations(dialogue);
+  const talkedMs = talks.map(({ exchanges }) =>
+    Math.max(0, ...exchanges.map(({ sentMs, tookMs }) => sentMs + tookMs)),
+  );
+  const steps = unpackTimeline(step).map((one) => (one.kind === "attempt" ? one.durationMs : 0));
+  return Math.max(
+    ...steps,
+    talkedMs.reduce((sum, ms) => sum + ms, 0),
+  );
+}
 
 interface Open {
   readonly job: EndedJob;
@@ -110,7 +125,8 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       const { message, trace = null } = job;
       const attempts = recipient.attempts + (troubled.size > 0 && troubled.has(message) ? 1 : 0);
       const endedAtMs = clock.monotonicMs();
-      const tookMs = endedAtMs - cameAtMs;
+      const waitedMs = endedAtMs - cameAtMs;
+      const tookMs = waitedMs < sampling.slowMs ? waitedMs : spentMs(verdict);
       const why = keptWhy({ verdict, trace, attempts, tookMs }, sampling);
       if (why === "error" && verdict.kind === "deferred") remember(message);
       // Of most mail nothing is told, and nothing is made for it.

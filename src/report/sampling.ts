@@ -36,7 +36,7 @@ export interface Ended {
   readonly trace: string | null;
   /** Attempts that ended before this one. */
   readonly attempts: number;
-  /** Since the sender has it. */
+  /** With the server. */
   readonly tookMs: number;
 }
 

@@ -4,6 +4,7 @@ import type { Verdict } from "../../src/mail/verdict.ts";
 import { ATTEMPTS_PER_SECOND, createAttempts } from "../../src/report/attempts.ts";
 import type { Sampling } from "../../src/report/sampling.ts";
 import { createSimClock } from "../sim/time.ts";
+import { attempt, conversation, recipient, step } from "./spanStage.ts";
 
 const START = 1_800_000_000_000;
 
@@ -96,6 +97,23 @@ test("a site that refuses everything is told so far, and the rest is counted", (
   attempts.ended(verdictOf(9_999, 0, "failed"), jobOf({ message: 9_999 }), 0);
   pass(500);
   expect(told).toHaveLength(ATTEMPTS_PER_SECOND + 1);
+});
+
+test("what waited long for a connection is not slow, and what took long with the server is", () => {
+  const { attempts, told } = createRig();
+  const paced = step(0, { durationMs: 40 });
+  attempts.ended({ ...verdictOf(1, 0, "delivered"), step: paced }, jobOf(), -60_000);
+  const slow = step(0, { durationMs: 5_000 });
+  attempts.ended({ ...verdictOf(2, 0, "delivered"), step: slow }, jobOf({ message: 2 }), -60_000);
+  const opening = [conversation(0, [["greeting", 10, 4_990, 220, "at last"]])];
+  const { dialogue } = attempt({ cameAt: 0, endedAt: 0 }, [recipient(paced)], opening);
+  const third = { ...verdictOf(3, 0, "delivered", dialogue), step: paced };
+  attempts.ended(third, jobOf({ message: 3 }), -60_000);
+  attempts.flush();
+  expect(told.map(({ message, why }) => [message, why])).toEqual([
+    [2, "slow"],
+    [3, "slow"],
+  ]);
 });
 
 test("callers who want all of their traces take no room from what went wrong", () => {
