@@ -4,6 +4,7 @@ import type { Hono } from "hono";
 import type { Open } from "./guard.ts";
 import type { PageName } from "./pageFiles.ts";
 import { ok } from "./problem.ts";
+import { hostOf, isSecure } from "./ui/cookie.ts";
 import { addLogin, type LoginDeps } from "./ui/login.ts";
 
 export function addUi<E extends object>(app: Hono<E>, deps: LoginDeps, open: Open<E>): void {
@@ -27,6 +28,7 @@ async function answerWith(name: PageName, request: Request): Promise<Response> {
   const isExact = new URL(request.url).search === `?${file.hash}`;
   const headers: Record<string, string> = {
     ...(name === "page.html" ? pageHeaders : fileHeaders),
+    ...(name === "page.html" && isTrustworthy(request) ? ownWindow : {}),
     "content-type": file.type,
     "cache-control": isExact ? "public, max-age=31536000, immutable" : "no-cache",
     etag,
@@ -45,7 +47,7 @@ const fileHeaders = {
   "cross-origin-resource-policy": "same-origin",
 } as const;
 
-/** Everything from here, nothing within the page's text, in no frame, and with no way to whoever opened it. */
+/** Everything from here, nothing within the page's text, and in no frame. */
 const pageHeaders = {
   ...fileHeaders,
   "content-security-policy":
@@ -53,10 +55,18 @@ const pageHeaders = {
     "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; " +
     "require-trusted-types-for 'script'; trusted-types 'none'",
   "x-frame-options": "DENY",
-  "cross-origin-opener-policy": "same-origin",
   "permissions-policy":
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), display-capture=()",
 } as const;
+
+/** Whoever opened the page has no way to its window. Where a browser does not heed it, it complains of it. */
+const ownWindow = { "cross-origin-opener-policy": "same-origin" } as const;
+
+/** Encrypted, or of this host alone (W3C Secure Contexts 3.1). */
+function isTrustworthy(request: Request): boolean {
+  const name = hostOf(request).replace(/:\d*$/, "");
+  return isSecure(request) || /^(?:localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(name);
+}
 
 /** RFC 9110 13.1.2: weakly compared, since a proxy that compresses makes the tag weak. */
 function matches(header: string | null, etag: string): boolean {

@@ -291,7 +291,6 @@ describe("the page", () => {
       "x-frame-options": "DENY",
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
-      "cross-origin-opener-policy": "same-origin",
     });
     const policy = headers["content-security-policy"] ?? "";
     for (const rule of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"])
@@ -299,6 +298,16 @@ describe("the page", () => {
     expect(policy).not.toContain("unsafe");
     const html = await page.text();
     expect(html).not.toMatch(/<script(?![^>]* src=)|\son\w+=|\sstyle=|<style|https?:/i);
+  });
+
+  test("has a window of its own wherever a browser heeds that", async () => {
+    const opened = async (headers: Headers): Promise<string | null> =>
+      (await ask("GET", "/", headers)).headers.get("cross-origin-opener-policy");
+    for (const host of ["127.0.0.1:8250", "localhost", "a.localhost:80", "[::1]:8250"])
+      expect([host, await opened({ host })]).toEqual([host, "same-origin"]);
+    expect(await opened({ host: "mail.test", "x-forwarded-proto": "https" })).toBe("same-origin");
+    for (const host of ["mail.test", "192.0.2.7:8250", "localhost.test", "127.0.0.1.test"])
+      expect([host, await opened({ host })]).toEqual([host, null]);
   });
 
   test("names its parts by their content, which may then be kept for ever", async () => {

@@ -62,6 +62,8 @@ export async function startBrowser(): Promise<Rig> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-gpu",
+      // In a container it is a few megabytes.
+      "--disable-dev-shm-usage",
     ],
   });
   return {

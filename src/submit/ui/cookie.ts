@@ -23,7 +23,7 @@ export function tokenIn(request: Request): string | null {
 }
 
 /** A proxy before us may have taken off the TLS. Whoever says so without one only keeps its own cookie from working. */
-function isSecure(request: Request): boolean {
+export function isSecure(request: Request): boolean {
   if (request.url.startsWith("https:")) return true;
   const forwarded = request.headers.get("x-forwarded-proto");
   return forwarded !== null && forwarded.split(",").at(-1)?.trim().toLowerCase() === "https";
