@@ -3,6 +3,7 @@
 // and after a power cut the moment of the cut is what one wants to know.
 import {
   closeSync,
+  fstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -51,21 +52,34 @@ export function openJournal(options: {
   let handle = openSync(path, "a", 0o600);
   let sizeBytes = statSync(path).size;
   let timer: Timer;
+  // What a crash or a full disk tore off must not spoil the line behind it.
+  let isTorn = sizeBytes > 0 && readFileSync(path).at(-1) !== 10;
   const write = (text: string): void => {
+    if (sizeBytes > 2 * fileMaxBytes) return;
+    const octets = Buffer.from(isTorn ? `\n${text}` : text);
     try {
-      writeSync(handle, text);
-      sizeBytes += Buffer.byteLength(text);
+      const written = writeSync(handle, octets);
+      sizeBytes += written;
+      isTorn = written < octets.length;
     } catch {
       // A full disk: the line stands in the log, and mail matters more.
     }
   };
-  // What a crash tore off must not spoil the line behind it.
-  if (sizeBytes > 0 && readFileSync(path).at(-1) !== 10) write("\n");
+  /** Where it cannot be done the old file is written on, within a bound. */
   const turn = (): void => {
-    closeSync(handle);
-    renameSync(path, older);
-    handle = openSync(path, "a", 0o600);
-    sizeBytes = 0;
+    try {
+      renameSync(path, older);
+    } catch {
+      // Somebody removed the file, or put something in its way.
+    }
+    try {
+      const next = openSync(path, "a", 0o600);
+      closeSync(handle);
+      handle = next;
+      sizeBytes = fstatSync(handle).size;
+    } catch {
+      // The next line tries again.
+    }
   };
   const beat = (): void => {
     const at = new Date(clock.now());

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -80,6 +81,26 @@ describe("the journal", () => {
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
     journal.close();
     expect(statSync(path()).mode & 0o777).toBe(0o600);
+  });
+
+  test("a file that somebody removed, or that cannot be turned, stops nobody and does not grow without end", async () => {
+    const journal = open(2000);
+    const told = (): void => {
+      for (let i = 0; i < 200; i++) journal.add(line(i, "daemon.traffic", { n: i }));
+    };
+    rmSync(path());
+    told();
+    expect((await journal.read(all)).data.at(-1)).toMatchObject({ n: 199 });
+    rmSync(join(dataDir, "journal.1.jsonl"), { force: true });
+    mkdirSync(join(dataDir, "journal.1.jsonl"));
+    told();
+    expect(statSync(path()).size).toBeLessThan(5000);
+    rmSync(dataDir, { recursive: true });
+    told();
+    mkdirSync(dataDir);
+    told();
+    expect((await journal.read(all)).data.at(-1)).toMatchObject({ n: 199 });
+    journal.close();
   });
 
   test("tells how the process before it ended, and when it was last alive", () => {
