@@ -11,6 +11,7 @@ import { type Config, realSurroundings, shownSettings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
 import { openTerminal } from "./terminal.ts";
+import { leave } from "./signals.ts";
 import type { StressIo } from "./stressWatch.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
@@ -119,7 +120,7 @@ async function startDaemon(
     started: (facts) => onReady({ ...facts, file }),
   });
   // What nobody reads would hold the process for ever.
-  if (!(await out.drained(systemClock, LAST_LINES_MS))) process.exit(code);
+  if (!(await out.drained(systemClock, LAST_LINES_MS))) leave(code);
   return code;
 }
 

@@ -29,6 +29,11 @@ export function onHangUp(run: () => void): { stop(): void } {
   return { stop: () => void process.off("SIGHUP", run) };
 }
 
+/** All is done, and what would still hold the process is nothing that anybody waits for. */
+export function leave(code: number): never {
+  process.exit(code);
+}
+
 /** Nothing that this process believes can be trusted: it ends now and its manager starts it anew. */
 export function die(log: Log, text: string): void {
   log("error", "daemon.died", { text });
