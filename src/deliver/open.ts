@@ -8,6 +8,7 @@ import type { Target as RouteTarget } from "../route/order.ts";
 import type { Route } from "../route/route.ts";
 import type { Offer } from "../smtp/extensions.ts";
 import { wordsOf } from "../smtp/reply.ts";
+import { secretsOf } from "../smtp/secrets.ts";
 import { opening, type OpeningEnd, type OpeningOptions } from "../smtp/session.ts";
 import type { Dialogue } from "../smtp/dialogue.ts";
 import { ehloName } from "./ehloName.ts";
@@ -231,6 +232,7 @@ async function openOne(
   const settings = deps.settings;
   const session = hexOf(deps.random, SESSION_OCTETS);
   const recording = deps.isRecording() ? recordingOf(deps, session, target) : null;
+  if (recording !== null && login !== null) recording.secrets = secretsOf(login);
   const failed = (setback: Setback): OneResult => {
     return { kind: "failed", tried: { target, session, setback, recording } };
   };

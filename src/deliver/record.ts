@@ -6,6 +6,7 @@ import type { Line } from "../smtp/command.ts";
 import type { Happened, Lost, Want } from "../smtp/dialogue.ts";
 import type { Phase } from "../smtp/phases.ts";
 import type { Reply } from "../smtp/reply.ts";
+import { SECRET_MIN, without } from "../smtp/secrets.ts";
 import { harmless } from "../smtp/text.ts";
 import type { Body } from "./body.ts";
 
@@ -37,15 +38,30 @@ export interface Recording {
   readonly reused: boolean;
   readonly said: Said[];
   ear: Ear | null;
+  /** Of the login, while the connection is opened. */
+  secrets: readonly string[];
 }
 
-export type Beginning = Omit<Recording, "said" | "ear">;
+export type Beginning = Omit<Recording, "said" | "ear" | "secrets">;
 
 export function createRecording(beginning: Beginning): Recording {
   // Member by member: once a message, a spread was a fifth of the whole recorder's cost.
   const { session, host, address, source, at, beganAtMs, reused } = beginning;
-  return { session, host, address, source, at, beganAtMs, reused, said: [], ear: null };
+  return {
+    session,
+    host,
+    address,
+    source,
+    at,
+    beganAtMs,
+    reused,
+    said: [],
+    ear: null,
+    secrets: none,
+  };
 }
+
+const none: readonly string[] = [];
 
 /** What a talk knows of the lines whose replies it waits for. */
 export interface Speaking {
@@ -98,7 +114,7 @@ export function noteReply(
   if (recording === null) return;
   const sent = lineAt(sending, i);
   const plain: Said = { phase, sentAtMs: sentAt, tookMs, sent, reply, text: "" };
-  const said = phase === "auth" ? unsecret(plain) : plain;
+  const said = phase === "auth" ? unsecret(plain, recording.secrets) : plain;
   recording.said.push(said);
   recording.ear?.heard(said);
 }
@@ -151,14 +167,14 @@ export function masked(line: string): string {
 }
 
 /** A challenge is half of a secret (RFC 4954 4), and some servers repeat what they were sent. */
-function unsecret(said: Said): Said {
+function unsecret(said: Said, known: readonly string[]): Said {
   const { sent, reply } = said;
   if (reply === null) return { ...said, sent: masked(sent) };
-  const tokens = secretsIn(sent);
+  const secrets = [...secretsIn(sent), ...known];
   const lines =
     reply.code < 400 && reply.code >= 300
       ? ["***"]
-      : reply.lines.map((text) => tokens.reduce((rest, one) => rest.replaceAll(one, "***"), text));
+      : reply.lines.map((text) => without(secrets, text));
   return { ...said, sent: masked(sent), reply: { ...reply, lines } };
 }
 
@@ -168,6 +184,3 @@ function secretsIn(sent: string): string[] {
   const decoded = Buffer.from(encoded, "base64").toString("latin1").split("\0");
   return [encoded, ...decoded].filter((one) => one.length >= SECRET_MIN);
 }
-
-/** A shorter one would blank half of what is said. */
-const SECRET_MIN = 4;

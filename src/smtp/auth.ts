@@ -7,6 +7,7 @@ import { ask, Stop, type Dialogue } from "./dialogue.ts";
 import type { Offer } from "./extensions.ts";
 import { classOf, type Reply } from "./reply.ts";
 import { createScram } from "./scram.ts";
+import { secretsOf, without } from "./secrets.ts";
 
 export interface Login {
   readonly user: string;
@@ -70,7 +71,11 @@ export function* logIn(options: LoginOptions): Dialogue<void> {
     }
     reply = yield* ask("auth", said);
   }
-  if (classOf(reply) !== 2) throw new Stop({ end: "refused", phase: "auth", reply });
+  if (classOf(reply) !== 2) {
+    const secrets = secretsOf(login);
+    const lines = reply.lines.map((text) => without(secrets, text));
+    throw new Stop({ end: "refused", phase: "auth", reply: { ...reply, lines } });
+  }
   if (!exchange.satisfied()) throw unfit("the server did not prove that it knows the password");
 }
 

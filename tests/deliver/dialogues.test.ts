@@ -1,6 +1,7 @@
 // What is said in an attempt is kept with its first verdict: on connections that opened, that were tried in vain, that broke, that had
 // carried mail before; with the time of each reply, and without secrets.
 import { afterEach, expect, test } from "bun:test";
+import type { Log } from "../../src/base/log.ts";
 import { type Conversation, unpackConversations } from "../../src/mail/dialogue.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import type { DeliverSettings } from "../../src/deliver/settings.ts";
@@ -221,19 +222,39 @@ test.each(["PLAIN", "LOGIN", "CRAM-MD5"] as const)(
   },
 );
 
-test("a server that repeats a password when it refuses it is not repeated", async () => {
-  const script: Script = (verb, line): Act =>
-    verb === "AUTH"
-      ? `535 5.7.8 ${atob(line.split(" ")[2] ?? "").split("\0")[2]} is wrong`
-      : undefined;
-  const offers = [...usualOffers, "AUTH PLAIN"];
-  const route = { via: "relay", login: { ...login, mechanism: "PLAIN" } } as const;
-  const built = await start({ servers: [{ offers, script }], route });
-  built.send();
-  const { dialogue } = await verdictOf(built, 0);
-  expect(dialogue).toContain("5.7.8 *** is wrong");
-  expect(dialogue).not.toContain(login.pass);
-});
+const unusual = { user: "us@example.com", pass: "geh\u00e4im zu" };
+test.each([
+  ["PLAIN", login, ({ pass }: typeof login): string => pass],
+  ["PLAIN", unusual, ({ pass }: typeof login): string => pass],
+  ["PLAIN", login, ({ user, pass }: typeof login): string => btoa(`\0${user}\0${pass}`)],
+  ["LOGIN", login, ({ pass }: typeof login): string => btoa(pass)],
+  ["XOAUTH2", login, ({ pass }: typeof login): string => pass],
+] as const)(
+  "a server that repeats a secret when it refuses AUTH %s is repeated nowhere",
+  async (mechanism, as, repeated) => {
+    const lines: string[] = [];
+    let asked = 0;
+    // LOGIN asks twice, a refused token is told of in a challenge.
+    const challenges = { PLAIN: 0, LOGIN: 2, XOAUTH2: 1 }[mechanism];
+    const script: Script = (verb): Act =>
+      ["CONNECT", "EHLO", "QUIT"].includes(verb)
+        ? undefined
+        : asked++ < challenges
+          ? "334 "
+          : `535 5.7.8 ${repeated(as)} is wrong`;
+    const offers = [...usualOffers, `AUTH ${mechanism}`];
+    const route = { via: "relay", login: { ...as, mechanism } } as const;
+    const log: Log = (_, event, fields) => void lines.push(JSON.stringify([event, fields]));
+    const built = await start({ servers: [{ offers, script }], route, log });
+    built.send();
+    const verdict = await verdictOf(built, 0);
+    const all = [verdict.dialogue, verdict.step, ...lines].join("\n");
+    expect(lines.join()).toContain("relay.login_refused");
+    expect(stepOf(verdict).text).toBe("*** is wrong");
+    expect(verdict.dialogue).toContain("5.7.8 *** is wrong");
+    expect(all).not.toContain(repeated(as));
+  },
+);
 
 test("what a hostile server says is harmless and short, however much it says", async () => {
   const script: Script = (verb): Act =>
