@@ -44,7 +44,7 @@ async function load(name: PageName): Promise<PageFile> {
 function fileOf(type: string, content: Buffer): PageFile {
   const bytes = new Uint8Array(content);
   const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-  return { type, bytes, gzipped: new Uint8Array(gzipSync(bytes)), hash };
+  return { type, bytes, gzipped: new Uint8Array(gzipSync(bytes, { level: 9 })), hash };
 }
 
 /** The names of the others change with their content, so a browser may keep them for ever. */

@@ -121,6 +121,7 @@ browserPeer.test(
       ["Domains", "No domain signs its mail here."],
       ["Inbox", "Nothing is here."],
     ]);
+    await tab.page.getByText("nothing is counted").waitFor();
     for (const [head, text] of empty) {
       await go(tab, head.toLowerCase(), head);
       await tab.page.getByText(text).waitFor();

@@ -74,6 +74,14 @@ function Figures({ view, points }: FiguresProps) {
           </span>
         </p>
       )}
+      {!view.measuring && (
+        <p class="box wait">
+          <span>
+            The setting <code>metrics</code> is off: nothing is counted, so rates and latencies are
+            not known.
+          </span>
+        </p>
+      )}
       <Strip view={view} now={now} />
       <div class="plots">
         <Plot title="Throughput, a second" points={points} lines={throughput} format={shortCount} />

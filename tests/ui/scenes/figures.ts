@@ -96,6 +96,7 @@ export const figures: FiguresView = {
 
 export const calmFigures: FiguresView = {
   ...figures,
+  measuring: false,
   now: null,
   history: [],
   queue: {
