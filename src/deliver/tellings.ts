@@ -93,5 +93,5 @@ export function textOf({ enhanced, lines }: Reply): string {
 
 function cut(text: string): string {
   const { textChars } = DIALOGUE_LIMITS;
-  return text.length > textChars ? `${text.slice(0, textChars)}...` : text;
+  return text.length > textChars ? `${text.slice(0, textChars).toWellFormed()}...` : text;
 }

@@ -123,5 +123,5 @@ function heardLine({ phase, reply, text, tookMs }: Said): Line {
 }
 
 function cut(text: string): string {
-  return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}...` : text;
+  return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX).toWellFormed()}...` : text;
 }

@@ -307,6 +307,6 @@ function replied(
   reply: Reply,
 ): Judgement {
   const { code, enhanced } = reply;
-  const text = wordsOf(reply).slice(0, TEXT_MAX);
+  const text = wordsOf(reply).slice(0, TEXT_MAX).toWellFormed();
   return { kind, scope, class: trouble, doubt: false, phase, code, enhanced, text };
 }

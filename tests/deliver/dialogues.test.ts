@@ -269,6 +269,18 @@ test("what a hostile server says is harmless and short, however much it says", a
   expect(dialogue.length).toBeLessThan(3000);
 });
 
+test("what is cut within a character beyond 16 bits is still text", async () => {
+  const script: Script = (verb): Act =>
+    verb === "RCPT" ? `550 5.1.1 ${"x".repeat(3)}${"\u{1f600}".repeat(900)}` : undefined;
+  const built = await start({ servers: [{ script }] });
+  built.send();
+  const verdict = await verdictOf(built, 0);
+  const { text } = stepOf(verdict);
+  const reply = saidIn(verdict)[0]?.exchanges.find(({ code }) => code === 550)?.reply ?? "";
+  expect(reply.isWellFormed()).toBeTrue();
+  expect(text.isWellFormed()).toBeTrue();
+});
+
 test("a line without end is told as what it is", async () => {
   const script: Script = (verb): Act =>
     verb === "MAIL" ? { raw: `250 ${"z".repeat(1_000_000)}` } : undefined;
