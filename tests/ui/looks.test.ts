@@ -225,6 +225,29 @@ browserPeer.test(
 );
 
 browserPeer.test(
+  "a session that ends leads to the login, and back to where one was",
+  async () => {
+    const tab = await enter({ expects: [/status of 401/] });
+    const { page } = tab;
+    await go(tab, "domains/shop.example", "shop.example");
+    stage.answer = ({ method }) =>
+      method === "POST"
+        ? problem(401, "session_ended", "The session has ended", "Log in again.")
+        : undefined;
+    await page.getByRole("button", { name: "Check the DNS" }).click();
+    await page.getByText("The session has ended. Log in again to go on where you were.").waitFor();
+    expect(await tab.axe()).toEqual([]);
+    stage.answer = () => undefined;
+    await page.getByLabel("API key").fill(KEY);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "shop.example" }).waitFor();
+    expect(tab.faults()).toEqual([]);
+    await tab.close();
+  },
+  TEST_MS,
+);
+
+browserPeer.test(
   "what strangers write is text and nothing else",
   async () => {
     const tab = await enter();
