@@ -97,7 +97,9 @@ async function stateOf(id: string): Promise<string | undefined> {
 
 /** Nothing of the view is on its way any more. */
 const loaded = (page: Page): Promise<unknown> =>
-  page.waitForFunction("!/Loading the /.test(document.querySelector('main').innerText)");
+  until("the view to be there", async () => {
+    return !/Loading the /.test(await page.locator("main").innerText());
+  });
 
 browserPeer.test(
   "what strangers wrote is shown as they wrote it, and is nothing but text",
