@@ -50,6 +50,7 @@ export const logTable: readonly LogRow[] = [
       "A request was refused; `warn` where it was not the client's fault. `fault` is the first of so many",
       "like:reason",
     ],
+    "smtp.refused": ["reason", "Mail, a recipient or a login was refused by SMTP", "like:reason"],
     "pickup.taken": ["file uid", "A file of the pickup folder was accepted"],
     "mail.bounced": [ATTEMPT, "A recipient is final: the server refuses it for good", "like:site"],
     "mail.expired": [`${ATTEMPT} attempts`, "A recipient is final: its time is over", "like:site"],

@@ -64,7 +64,10 @@ export async function openSmtpDoor(deps: SmtpDoorDeps): Promise<SmtpDoor | strin
     timeouts: serverTimeouts,
     secureContext: certificate,
     heard: isHeard(rules, client.address),
-    refused: (reason) => deps.meter.counter("postrider_rejected_total", { reason }).add(),
+    refused(reason) {
+      deps.meter.counter("postrider_rejected_total", { reason }).add();
+      deps.log("info", "smtp.refused", { reason });
+    },
     failed: (error) => {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       deps.log("error", "smtp.failed", { error: text });
