@@ -13,6 +13,7 @@ import { createDial } from "../stress/socket.ts";
 import {
   daemonFigures,
   ownQueue,
+  ownQueueSoon,
   type QueueSums,
   queuedOf,
   readDaemon,
@@ -187,7 +188,7 @@ async function whatIsLeft(
 ): Promise<Left> {
   const { request, addresses } = run;
   if (run.house !== null) {
-    const all = await ownQueue(client);
+    const all = await ownQueueSoon(client);
     return all === null || idle === null ? all : without(all, idle);
   }
   if (book.unfinished() === 0) return 0;

@@ -1,5 +1,6 @@
 // What a daemon under load costs, as its own metrics tell it before and after; and how much of what it accepted it still has.
 import { readFileSync } from "node:fs";
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { DaemonClient } from "../commands/daemonClient.ts";
 import type { DaemonFigures } from "../commands/stressReport.ts";
 import type { QueueView } from "../mail/query.ts";
@@ -86,6 +87,21 @@ export async function ownQueue(client: DaemonClient): Promise<QueueSums | null> 
     queued: sum((state) => !isFinal(state)),
     busy: sum((state) => state === "queued" || state === "sending"),
   };
+}
+
+const TRIES_MAX = 10;
+const AGAIN_MS = 500;
+
+/** A daemon that was just under load may be busy for a moment. */
+export async function ownQueueSoon(
+  client: DaemonClient,
+  clock: Clock = systemClock,
+): Promise<QueueSums | null> {
+  for (let tries = TRIES_MAX; ; tries--) {
+    const sums = await ownQueue(client);
+    if (sums !== null || tries <= 1) return sums;
+    await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+  }
 }
 
 export function without(all: QueueSums, before: QueueSums): QueueSums {

@@ -26,6 +26,8 @@ export interface FollowDeps {
 
 const ASK_EVERY_MS = 500;
 const AGAIN_MS = 500;
+/** A daemon that was just under load may be busy for a moment. */
+const TRIES_MAX = 10;
 const PAGE = 100;
 
 const troubleOf: Readonly<Record<string, Trouble>> = {
@@ -61,16 +63,18 @@ export function followTrouble(deps: FollowDeps): Following {
   let { after } = deps;
   const over = Promise.withResolvers<void>();
   let isOver = false;
-  const pass = async (): Promise<void> => {
+  /** False: the daemon could not tell just now. */
+  const pass = async (): Promise<boolean> => {
     for (let more = true; more;) {
       const path = `/events?after=${after}&type=${troubleTypes}&limit=${PAGE}`;
       const said = await client.ask({ method: "GET", path });
-      if (said.kind !== "answer" || said.status !== 200) return;
+      if (said.kind !== "answer" || said.status !== 200) return false;
       const page = said.body as EventPage;
       for (const event of page.data) note(event, deps);
       more = page.has_more;
       after = page.next;
     }
+    return true;
   };
   const run = async (): Promise<void> => {
     while (!isOver) {
@@ -84,7 +88,8 @@ export function followTrouble(deps: FollowDeps): Following {
       isOver = true;
       over.resolve();
       await running;
-      await pass();
+      for (let tries = TRIES_MAX; tries > 0 && !(await pass()); tries--)
+        await pause(clock, ASK_EVERY_MS);
     },
   };
 }

@@ -8,7 +8,7 @@ import { startLoad } from "../stress/load.ts";
 import { createAddresses, newTag } from "../stress/mix.ts";
 import { createRequests } from "../stress/request.ts";
 import type { Dial } from "../stress/socket.ts";
-import { ownQueue, type QueueSums } from "./stressFigures.ts";
+import { ownQueueSoon, type QueueSums } from "./stressFigures.ts";
 import type { At } from "./stressPlace.ts";
 import type { Stops } from "./stressWatch.ts";
 
@@ -51,7 +51,7 @@ export async function warmUp(
   if (house === null) return null;
   const untilMs = clock.monotonicMs() + request.drainMs;
   for (;;) {
-    const sums = await ownQueue(client);
+    const sums = await ownQueueSoon(client);
     if (sums === null || sums.queued === 0 || isStopped || clock.monotonicMs() > untilMs)
       return sums;
     await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
