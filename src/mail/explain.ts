@@ -1,7 +1,7 @@
 // Why mail to a domain is slow, or why it is not: what every thread knows of its road, gathered in one view, and the reasons in words.
 import type { DnsLookup } from "./dns.ts";
 import type { PhaseFigure } from "./figures.ts";
-import { slowly } from "./slow.ts";
+import { lastWords, slowly } from "./slow.ts";
 import type { SiteDepth, UplinkView } from "./query.ts";
 
 /** What the queue thread knows. */
@@ -189,7 +189,7 @@ function patience({ site }: RouteView): string[] {
   const by =
     site.paused_by === "backoff" ? "after failures" : `since it asked for it (${site.paused_by})`;
   const last = site.last_failure;
-  const said = last === null ? "" : ` It said: ${last.code || last.class} ${last.text}`.trimEnd();
+  const said = last === null ? "" : ` ${lastWords(last)}`;
   return [`The site rests until ${site.paused_until}, ${by}; one probe goes first.${said}`];
 }
 

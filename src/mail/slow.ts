@@ -228,7 +228,7 @@ function whose(from: string | undefined, setting: string): string {
 }
 
 /** Without a code nobody said anything: the words are ours. */
-function lastWords({ code, text }: NonNullable<SiteHealthView["last_failure"]>): string {
+export function lastWords({ code, text }: NonNullable<SiteHealthView["last_failure"]>): string {
   return code === 0 ? `Last: ${cut(text)}` : `It said: ${cut(`${code} ${text}`)}`;
 }
 

@@ -75,6 +75,18 @@ test("each thing that holds mail up is told, the operator's own doing first", ()
   expect(reasons[3]).toContain("421 unusual rate of mail");
 });
 
+test("why a site rests is told as its words only where it said something", () => {
+  const last = { at: "", class: "network", host: "mx", phase: "rcpt", enhanced: "" };
+  const site = {
+    ...{ site: "example.com", leased: 0, pauses: 0, failures: 1 },
+    ...{ paused_until: "2026-01-01T00:15:00.000Z", paused_by: "backoff" },
+  };
+  const reasons = (text: string, code: number): string | undefined =>
+    reasonsOf({ ...calm, site: { ...site, last_failure: { ...last, code, text } } })[0];
+  expect(reasons("closed: gone", 0)).toEndWith("Last: closed: gone");
+  expect(reasons("later", 451)).toEndWith("It said: 451 later");
+});
+
 test("a domain that has no road says why", () => {
   const text = "the domain does not exist";
   const refused = { result: "refused", enhanced: "5.1.2", text } as const;
