@@ -1,7 +1,6 @@
-// GET /events and /events/stream: what happened, in its order. A stream is pulled by its reader: whoever is slow is simply further back,
-// and whoever takes nothing at all for a while is cut, and goes on later from the last id that it saw.
+// GET /events and /events/stream: what happened, in its order.
 import type { Hono } from "hono";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { type EventType, eventTypes } from "../mail/event.ts";
 import type { Feed, FeedEvent, FeedPage } from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
@@ -11,6 +10,7 @@ import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
 import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, ok, problem, type Result } from "./problem.ts";
+import { COME_AGAIN, idOf, placeIn, type Pulling, pulledStream } from "./pulledStream.ts";
 import { type Ask, readerBusy } from "./read.ts";
 
 export interface EventDeps {
@@ -24,10 +24,6 @@ const MAY_REPEAT = ["type"];
 const STREAMS_MAX = 100;
 /** Below the time after which a listener, or a proxy before it, closes a silent connection. */
 const KEEP_ALIVE_MS = 5_000;
-/** A client that takes nothing for so long is cut. */
-const STALLED_MS = 60_000;
-/** What a client waits before it comes again. */
-const COME_AGAIN_MS = 1000;
 const BUSY_RETRY_S = 5;
 
 export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed: Guard<E>): void {
@@ -49,19 +45,16 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
       if (end === null) return problem(readerBusy);
       const { after, wants } = wish.value;
       streams++;
-      const stream = open(deps, {
-        // An id from before a backup was brought back means nothing any more.
-        after: after === null || after > end ? end : after,
-        wants,
-        gone: request.signal,
-        ended: () => void streams--,
-      });
-      const headers = {
-        "content-type": "text/event-stream",
-        "cache-control": "no-store",
-        "x-accel-buffering": "no",
-      };
-      return ok(new Response(stream, { headers }));
+      // An id from before a backup was brought back means nothing any more.
+      const from = after === null || after > end ? end : after;
+      return ok(
+        pulledStream({
+          clock: deps.clock,
+          gone: request.signal,
+          ended: () => void streams--,
+          next: telling(deps, from, wants),
+        }),
+      );
     }),
   );
 }
@@ -126,7 +119,6 @@ interface StreamWish {
   readonly wants: (event: FeedEvent) => boolean;
 }
 
-/** The header is what a browser sends when it comes again, so it goes before the address that it was first given. */
 function streamWish(request: Request): Result<StreamWish> {
   const search = new URL(request.url).searchParams;
   const unknown = strangeParameter(
@@ -137,13 +129,8 @@ function streamWish(request: Request): Result<StreamWish> {
   if (unknown !== undefined) return problem(unknown);
   const types = typesOf(search);
   if (types.kind === "problem") return types;
-  const header = request.headers.get("last-event-id");
-  const from = header ?? search.get("after");
-  const after = from === null ? null : idOf(from);
-  if (from !== null && after === null)
-    return problem(
-      badParameter(header === null ? "after" : "Last-Event-ID", "It is no id of an event."),
-    );
+  const after = placeIn(request, "an event");
+  if (after.kind === "problem") return after;
   const wanted = types.value === null ? null : new Set(types.value);
   const email = search.get("email_id")?.toLowerCase();
   const to = search.get("to")?.toLowerCase();
@@ -154,7 +141,7 @@ function streamWish(request: Request): Result<StreamWish> {
     (email === undefined || event.email_id === email) &&
     (to === undefined || event.to.some((one) => one.toLowerCase() === to)) &&
     (domain === undefined || event.to.some((one) => domainOf(one).toLowerCase() === domain));
-  return ok({ after, wants });
+  return ok({ after: after.value, wants });
 }
 
 /** `?type=delivered,bounced`, also several times, with or without `email.`. */
@@ -172,66 +159,35 @@ function typesOf(search: URLSearchParams): Result<readonly EventType[] | null> {
   return ok(types);
 }
 
-/** Digits only: Number() would also take "1e1", " 5 " and "0x10". */
-function idOf(text: string | null): number | null {
-  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
-}
-
-interface Opening {
-  readonly after: number;
-  readonly wants: (event: FeedEvent) => boolean;
-  /** The client has left, perhaps before it took anything. */
-  readonly gone: AbortSignal;
-  readonly ended: () => void;
-}
-
-function open({ feed, clock }: EventDeps, opening: Opening): ReadableStream<Uint8Array> {
-  const text = new TextEncoder();
-  const leaving = new AbortController();
-  let { after } = opening;
-  let stalled: Timer | undefined;
-  let begun = false;
+/** Says what came after `from`, as soon as there is something, and now and then that it is still there. */
+function telling(
+  { feed, clock }: Pick<EventDeps, "feed" | "clock">,
+  from: number,
+  wants: StreamWish["wants"],
+): Pulling["next"] {
+  let after = from;
+  let words = `${COME_AGAIN}: from ${after} on\n\n`;
   let saidAtMs = clock.monotonicMs();
-  const end = (): void => {
-    if (leaving.signal.aborted) return;
-    leaving.abort();
-    stalled?.cancel();
-    opening.ended();
-  };
-
-  opening.gone.addEventListener("abort", end, { once: true });
-  if (opening.gone.aborted) end();
 
   const written = (page: FeedPage): string => {
     const lost = page.forgotten > after ? `: events up to ${page.forgotten} are gone\n\n` : "";
-    const told = page.events.filter(opening.wants);
+    const told = page.events.filter(wants);
     after = page.next;
     return lost + told.map(({ id, body }) => `id: ${id}\ndata: ${body}\n\n`).join("");
   };
 
-  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
-    stalled?.cancel();
-    let words = begun ? "" : `retry: ${COME_AGAIN_MS}\n: from ${after} on\n\n`;
-    begun = true;
-    while (words === "" && !leaving.signal.aborted) {
-      const page = await feed.next(after, leaving.signal, KEEP_ALIVE_MS);
-      if (page === null) {
-        end();
-        return controller.close();
-      }
+  return async (leaving) => {
+    while (words === "" && !leaving.aborted) {
+      const page = await feed.next(after, leaving, KEEP_ALIVE_MS);
+      if (page === null) return null;
       words = written(page);
       // What is not told moves on as well: a client that comes again need not be looked through everything once more.
       const isQuiet = clock.monotonicMs() - saidAtMs >= KEEP_ALIVE_MS;
       if (words === "" && isQuiet) words = `: still here\nid: ${after}\n\n`;
     }
     saidAtMs = clock.monotonicMs();
-    if (leaving.signal.aborted) return;
-    controller.enqueue(text.encode(words));
-    stalled = clock.after(STALLED_MS, () => {
-      end();
-      controller.error(new Error("the client takes nothing"));
-    });
+    const said = words;
+    words = "";
+    return said;
   };
-
-  return new ReadableStream<Uint8Array>({ pull, cancel: end }, { highWaterMark: 0 });
 }
