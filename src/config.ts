@@ -230,10 +230,23 @@ function contradictions(values: Partial<Record<SettingKey, unknown>>, origins: O
 
 /** What is allowed, but hardly meant. */
 function doubts(config: Config): string[] {
-  if (config.hostname.includes(".")) return [];
-  return [
-    `hostname: ${config.hostname} has no domain, so EHLO says the address literal, which many servers refuse; set hostname`,
-  ];
+  const doubts: string[] = [];
+  if (!config.hostname.includes("."))
+    doubts.push(
+      `hostname: ${config.hostname} has no domain, so EHLO says the address literal, which many servers refuse; set hostname`,
+    );
+  const collector = config.otlpEndpoint === null ? null : new URL(config.otlpEndpoint);
+  const isBare = collector?.protocol === "http:" && !isLoopback(bareHost(collector));
+  if (isBare && config.otlpHeaders !== null)
+    doubts.push(
+      `otlp_headers: they travel unencrypted to ${collector.host}; let otlp_endpoint be https://`,
+    );
+  return doubts;
+}
+
+/** Without the brackets of an IPv6 address. */
+function bareHost({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** A line for people: setting, where from, what was found, what is allowed. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { loadConfig } from "../../src/config.ts";
 import type { Machine } from "../../src/config/machine.ts";
 import { otlpSettings } from "../../src/config/otlpSettings.ts";
 
@@ -63,4 +64,24 @@ test.each<[unknown, number | undefined]>([
   expect(traceSample.kind.parse(raw, machine)).toBe(value as number);
   if (value !== undefined)
     expect(traceSample.kind.parse(traceSample.kind.show(value), machine)).toBeCloseTo(value, 10);
+});
+
+const warnings = (otlp_endpoint: string, flags: Readonly<Record<string, string>>) => {
+  const loaded = loadConfig({
+    ...{ env: {}, cwd: "/work", home: "/home/me", flags: { otlp_endpoint, ...flags } },
+    machine: { cores: 4, hostname: "mail.shop.example", fileLimit: 1024, terminal: false },
+    ...{ readFile: () => undefined, volumeBytes: () => 100e9, relayProblems: () => [] },
+    keyFaults: () => ({ problems: [], warnings: [] }),
+  });
+  return loaded.kind === "ok" ? loaded.warnings : ["refused"];
+};
+
+test("secrets that would travel in clear are warned of, but not on this host", () => {
+  const secret = { otlp_headers: "authorization=Bearer%20k" };
+  expect(warnings("http://otlp.example:4318", secret)).toEqual([
+    expect.stringContaining("unencrypted to otlp.example:4318"),
+  ]);
+  for (const fine of ["http://127.0.0.1:4318", "http://[::1]:4318", "https://otlp.example"])
+    expect(warnings(fine, secret)).toEqual([]);
+  expect(warnings("http://otlp.example:4318", {})).toEqual([]);
 });
