@@ -88,6 +88,12 @@ export const logTable: readonly LogRow[] = [
     "key.created": ["id name", "An API key was made", "kept"],
     "key.changed": ["id name", "It has other terms", "kept"],
     "key.revoked": ["id name", "It is dead", "kept"],
+    "session.begun": [
+      "key address",
+      "Somebody logged in to the dashboard with this API key",
+      "kept",
+    ],
+    "session.ended": ["key address", "Somebody logged out", "kept"],
   }),
   ...rows("warn", {
     "mail.held": [

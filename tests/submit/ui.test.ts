@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { UiLoggedIn } from "../../src/mail/figures.ts";
 import { IDLE_MS, KEY_SESSIONS_MAX, LIFE_MS } from "../../src/submit/ui/sessions.ts";
 import { buildPage } from "../../scripts/page.ts";
-import { KEY, network } from "./doorFixture.ts";
+import { createFixture, KEY, network } from "./doorFixture.ts";
 import { createKeyStage, type KeyStage } from "./keyFixture.ts";
 
 const ORIGIN = "http://door.test";
@@ -360,4 +360,26 @@ test("whatever a browser or somebody else says in headers, nobody gets in withou
     }),
     { numRuns: 150 },
   );
+});
+
+test("the log says who logged in from where, and never the key or the cookie", async () => {
+  const logged: string[] = [];
+  const { fixture } = stage;
+  const own = createFixture({
+    log: (_level, event, fields) => void logged.push(`${event} ${JSON.stringify(fields)}`),
+  });
+  stage.fixture = own;
+  await logIn("pr_wrong");
+  const { own: headers, cookie } = await begin();
+  await ask("DELETE", "/ui/session", headers);
+  const told = logged.filter((line) => line.startsWith("session."));
+  expect(told).toEqual([
+    'session.begun {"key":"first","address":"192.0.2.7"}',
+    'session.ended {"key":"first","address":"192.0.2.7"}',
+  ]);
+  const all = logged.join("\n");
+  for (const secret of [KEY, "pr_wrong", cookie.slice(cookie.indexOf("=") + 1)])
+    expect(all).not.toContain(secret);
+  own.close();
+  stage.fixture = fixture;
 });

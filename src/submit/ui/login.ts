@@ -1,6 +1,7 @@
 // /ui/session: who is logged in to the dashboard. Logging in takes an API key that may read; guesses are slowed down as at every other door.
 import type { Hono } from "hono";
 import { type Clock, iso } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
 import { type KeyRecord, scopes } from "../../mail/apiKey.ts";
 import type { UiSessionView } from "../../mail/figures.ts";
 import { essenceOf, JSON_TYPE } from "../answer.ts";
@@ -18,6 +19,7 @@ export interface LoginDeps {
   readonly keys: () => readonly ApiKey[];
   readonly keyRecords: () => readonly KeyRecord[];
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 export function addLogin<E extends object>(app: Hono<E>, deps: LoginDeps, open: Open<E>): void {
@@ -43,17 +45,23 @@ export function addLogin<E extends object>(app: Hono<E>, deps: LoginDeps, open: 
       const old = tokenIn(request);
       // Whoever logs in anew leaves nothing behind.
       if (old !== null) sessions.end(old);
+      deps.log("info", "session.begun", { key: session.key.id, address: peer.addressOf(request) });
       return said(201, viewOf(deps, session), cookieOf(request, token));
     }),
   );
   app.delete(
     "/ui/session",
-    open((request) => {
+    open((request, peer) => {
       const session = own(request);
       const strange = session === undefined ? undefined : strangeness(request, session);
       if (strange !== undefined) return problem(foreign(strange));
       const token = tokenIn(request);
       if (token !== null) sessions.end(token);
+      if (session !== undefined)
+        deps.log("info", "session.ended", {
+          key: session.key.id,
+          address: peer.addressOf(request),
+        });
       return said(200, { object: "ui_session", deleted: true }, cookieOf(request, ""));
     }),
   );
