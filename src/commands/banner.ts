@@ -1,4 +1,4 @@
-// What `serve` says once it answers: all that is needed to send a first message by hand.
+// What `serve` says once it answers: all that is needed to look at it, and to send a first message by hand.
 import { json } from "./output.ts";
 
 export interface Facts {
@@ -18,11 +18,13 @@ const FIRST_RECIPIENT = "delivered@postrider.test";
 
 export function banner(facts: Facts): string {
   const { recipients, bytes } = facts.queue;
+  const key = facts.keyFile === null ? "an API key" : `the key in ${facts.keyFile}`;
   return [
     `Postrider ${facts.version}`,
     `  data   ${facts.dataDir}`,
     `  config ${facts.file ?? "no file, defaults"}`,
     `  api    ${facts.url}`,
+    `  page   ${facts.url}/ in a browser; log in with ${key}`,
     `  queue  ${recipients} recipients, ${bytes} bytes`,
     "",
     "Send a first message; the built-in sink takes it, also without internet:",

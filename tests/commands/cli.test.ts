@@ -79,6 +79,7 @@ describe("serve", () => {
     expect(code).toBe(7);
     expect(out).toContain("data   /data");
     expect(out).toContain("3 recipients");
+    expect(out).toContain("/ in a browser; log in with the key in /data/api-key\n");
     expect(out).toContain('-H "Authorization: Bearer $(cat /data/api-key)"');
     expect(out).toContain("delivered@postrider.test");
   });
@@ -94,7 +95,9 @@ describe("serve", () => {
 
   test("without a file the banner says so", () => {
     const facts = { version: "1", dataDir: "/d", file: null, url: "u", keyFile: null };
-    expect(banner({ ...facts, queue: { recipients: 0, bytes: 0 } })).toContain("no file, defaults");
+    const out = banner({ ...facts, queue: { recipients: 0, bytes: 0 } });
+    expect(out).toContain("no file, defaults");
+    expect(out).toContain("log in with an API key\n");
   });
 });
 
