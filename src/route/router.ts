@@ -73,7 +73,7 @@ export interface Router {
   forget(): void;
   /** What is known of this domain has changed. */
   renew(domain: string): void;
-  /** How many domains are known to share each site; those of a relay, whose domains nobody counts, are left out. */
+  /** How many domains are known to share each site; those of a relay are left out, and all where there are too many to count. */
   domainsBySite(): ReadonlyMap<string, number>;
   /** Other settings from now on; every route is made anew. */
   configure(next: RouterSettings): void;
@@ -83,6 +83,8 @@ export interface Router {
 
 /** A route of fixed parts, such as a literal address, is made anew after so long. */
 const FIXED_MS = 3_600_000;
+/** Of more nobody counts which site they share: it would hold up the mail. */
+const DOMAINS_COUNTED_MAX = 20_000;
 /** Bytes of routes that are kept, by a rough count. */
 const ROUTE_BYTES = 2_048;
 
@@ -245,6 +247,7 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     renew: known.delete,
     domainsBySite() {
       const counts = new Map<string, number>();
+      if (known.size() > DOMAINS_COUNTED_MAX) return counts;
       for (const domain of known.keys()) {
         const found = known.peek(domain);
         if (found?.kind !== "route" || found.route.via === "relay") continue;

@@ -153,6 +153,19 @@ describe("what is known", () => {
     expect(asked.length).toBe(2);
   });
 
+  test("tells how many domains share a site, and of very many nothing", () => {
+    const many = Array.from({ length: 20_001 }, (_, i) => `d${i}.test`);
+    const hosted = Object.fromEntries(many.map((name) => [`MX ${name}`, [mx(10, "mx.a.test")]]));
+    const router = openRouter({ ...zone, ...hosted }, { entriesMax: 50_000 });
+    for (const domain of ["a.test", "plain.test", "null.test", "d0.test"]) router.routeFor(domain);
+    expect([...router.domainsBySite()]).toEqual([
+      ["mx.a.test", 2],
+      ["plain.test", 1],
+    ]);
+    for (const domain of many) router.routeFor(domain);
+    expect(router.domainsBySite().size).toBe(0);
+  });
+
   test("is bounded: the oldest unused domain goes first", () => {
     const { routeFor, asked } = openRouter(zone, { entriesMax: 2 });
     for (const domain of ["a.test", "gone.test", "null.test", "a.test"]) routeFor(domain);

@@ -35,12 +35,14 @@ export function explainHandlers(deps: ExplainDeps): Explaining {
   };
 }
 
+const nothing: ReadonlyMap<string, number> = new Map();
+
 function surveyView({ queue, store, routing }: ExplainDeps, names: readonly string[]): SurveyView {
-  const domains = routing.domainsBySite();
+  const domains = names.length === 0 ? nothing : routing.domainsBySite();
   return {
     ...queue.survey(names),
     paused: store.pauses().map(({ kind, name, at }) => ({ kind, name, since: isoOf(at) })),
-    domains: Object.fromEntries(names.flatMap((site) => [[site, domains.get(site) ?? 0]])),
+    domains: Object.fromEntries(names.map((site) => [site, domains.get(site) ?? 0])),
   };
 }
 
