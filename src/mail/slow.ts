@@ -1,8 +1,8 @@
 // Why a destination is slow, in one word and one sentence: a pure function of what the queue, the senders and the reader know of it.
 import type { EpochMs } from "../base/clock.ts";
-import type { SenderSiteView, SiteHealthView } from "./explain.ts";
+import type { FailureView, SenderSiteView, SiteHealthView } from "./explain.ts";
 import type { PhaseFigure } from "./figures.ts";
-import type { UplinkView } from "./query.ts";
+import type { PauseView, UplinkView } from "./query.ts";
 
 /** What holds a site up; the first that applies is told. */
 export const slowCauses = [
@@ -32,7 +32,7 @@ export interface SlowFacts {
   readonly site: string;
   readonly now: EpochMs;
   /** What an operator stopped of it. */
-  readonly paused: { readonly kind: "all" | "domain" | "site"; readonly since: string } | null;
+  readonly paused: Omit<PauseView, "name"> | null;
   readonly uplink: UplinkView;
   /** Recipients that wait in its line. */
   readonly waiting: number;
@@ -87,8 +87,12 @@ function stopped({ paused, uplink }: SlowFacts): Slow | undefined {
 
 function unrouted({ site, waiting, lastError }: SlowFacts): Slow | undefined {
   if (site !== "" || waiting === 0) return undefined;
-  const said = lastError === null ? "" : ` Last: ${cut(lastError)}`;
-  return { cause: "no_route", text: `The DNS has not said yet where this mail goes.${said}` };
+  // Of a long queue most has not been looked at: that is no fault of the DNS.
+  const text =
+    lastError === null
+      ? "Where this mail goes is looked up when its turn comes."
+      : `The DNS has not said yet where this mail goes. Last: ${cut(lastError)}`;
+  return { cause: "no_route", text };
 }
 
 function idle({ waiting, health, sender }: SlowFacts): Slow | undefined {
@@ -117,7 +121,7 @@ function resting({ health, now }: SlowFacts): Slow | undefined {
   return undefined;
 }
 
-function restOf(last: SiteHealthView["last_failure"]): readonly [SlowCause, string] {
+function restOf(last: FailureView | null): readonly [SlowCause, string] {
   switch (last?.class) {
     case "greylist":
       return ["greylist", "It greylists us"];
@@ -217,7 +221,8 @@ function later({ waiting, nextAttemptAt, now, lastError }: SlowFacts): Slow | un
       };
 }
 
-function limitOf({ limits, concurrency }: SenderSiteView): number {
+/** The most connections that it may ever have. */
+export function limitOf({ limits, concurrency }: SenderSiteView): number {
   const limit = limits["connections"];
   return typeof limit === "number" ? limit : concurrency;
 }
@@ -228,7 +233,7 @@ function whose(from: string | undefined, setting: string): string {
 }
 
 /** Without a code nobody said anything: the words are ours. */
-export function lastWords({ code, text }: NonNullable<SiteHealthView["last_failure"]>): string {
+export function lastWords({ code, text }: FailureView): string {
   return code === 0 ? `Last: ${cut(text)}` : `It said: ${cut(`${code} ${text}`)}`;
 }
 

@@ -83,6 +83,7 @@ const cases: readonly (readonly [string, Partial<SlowFacts>, string])[] = [
     { ...busy, site: "", lastError: "SERVFAIL" },
     "The DNS has not said yet where this mail goes. Last: SERVFAIL",
   ],
+  ["no_route", { ...busy, site: "" }, "Where this mail goes is looked up when its turn comes."],
   [
     "provider_pause",
     { ...busy, health: resting("google.rate", "rate", "rcpt") },
