@@ -2,7 +2,7 @@
 import type { DnsLookup } from "./dns.ts";
 import type { PhaseFigure } from "./figures.ts";
 import { lastWords, slowly } from "./slow.ts";
-import type { SiteDepth, UplinkView } from "./query.ts";
+import type { PauseView, SiteDepth, UplinkView } from "./query.ts";
 
 /** What the queue thread knows. */
 export interface RouteView {
@@ -26,7 +26,7 @@ export interface RouteView {
   /** The addresses to send from; empty: the system's choice. */
   readonly sources: readonly SourceView[];
   /** What an operator stopped of it. */
-  readonly paused: readonly { readonly kind: "all" | "domain" | "site"; readonly since: string }[];
+  readonly paused: readonly Omit<PauseView, "name">[];
   readonly uplink: UplinkView;
 }
 
@@ -79,15 +79,18 @@ export interface SiteHealthView {
   /** Each of our addresses has sent there what it may today (`warmup`): none before this instant. */
   readonly closed_until?: string | null;
   /** What the site last had against us; null: nothing since the start. */
-  readonly last_failure: {
-    readonly at: string;
-    readonly class: string;
-    readonly host: string;
-    readonly phase: string;
-    readonly code: number;
-    readonly enhanced: string;
-    readonly text: string;
-  } | null;
+  readonly last_failure: FailureView | null;
+}
+
+/** The remote server's own words, or ours where `code` is 0. */
+export interface FailureView {
+  readonly at: string;
+  readonly class: string;
+  readonly host: string;
+  readonly phase: string;
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
 }
 
 /** What the queue thread knows of many sites at one time. */
@@ -102,12 +105,7 @@ export interface SurveyView {
     readonly text: string;
     readonly at: string;
   }[];
-  /** What an operator has stopped; `name` is empty for everything. */
-  readonly paused: readonly {
-    readonly kind: "all" | "domain" | "site";
-    readonly name: string;
-    readonly since: string;
-  }[];
+  readonly paused: readonly PauseView[];
   /** Recipient domains whose present route leads to each site that was asked for. */
   readonly domains: Readonly<Record<string, number>>;
 }

@@ -1,7 +1,8 @@
 // What the dashboard and `postrider top` show: GET /figures (how fast mail flows, what waits, whether anything is wrong), the same once
 // every two seconds as GET /figures/stream, and GET /sites (each destination, and why it is slow). The shapes are those of the API.
 import type { Scope } from "./apiKey.ts";
-import type { UplinkView } from "./query.ts";
+import type { FailureView } from "./explain.ts";
+import type { PauseView, UplinkView } from "./query.ts";
 import type { SlowCause } from "./slow.ts";
 import type { StateName } from "./state.ts";
 
@@ -97,12 +98,7 @@ export interface HealthFigures {
   };
   /** How late each thread's timer fired last. */
   readonly threads: readonly { readonly thread: string; readonly lag_ms: number }[];
-  /** What an operator has stopped; `name` is empty for everything. */
-  readonly paused: readonly {
-    readonly kind: "all" | "domain" | "site";
-    readonly name: string;
-    readonly since: string;
-  }[];
+  readonly paused: readonly PauseView[];
   readonly search_lag_events: number;
   readonly webhook_pending_events: number;
   /** The worst first. */
@@ -183,15 +179,7 @@ export interface SiteFigure {
     /** Null: until somebody resumes it. */
     readonly until: string | null;
   } | null;
-  readonly last_error: {
-    readonly at: string;
-    readonly class: string;
-    readonly host: string;
-    readonly phase: string;
-    readonly code: number;
-    readonly enhanced: string;
-    readonly text: string;
-  } | null;
+  readonly last_error: FailureView | null;
   /** Slowest first, by p95. */
   readonly phases: readonly PhaseFigure[];
   readonly slowest: PhaseFigure | null;

@@ -173,6 +173,16 @@ export interface UplinkView {
   readonly detail: string | null;
 }
 
+export type PauseKind = "all" | "domain" | "site";
+
+/** What an operator has stopped. */
+export interface PauseView {
+  readonly kind: PauseKind;
+  /** Empty for everything. */
+  readonly name: string;
+  readonly since: string;
+}
+
 /** The line of a site; that of a paused domain is named `domain:` and the domain. */
 export interface SiteDepth {
   readonly site: string;
@@ -202,12 +212,7 @@ export interface QueueView {
   /** Age of the oldest recipient that is not final, by priority; null when there is none. */
   readonly oldest_age_seconds: Readonly<Record<"p0" | "p1" | "p2", number | null>>;
   readonly sites: readonly SiteDepth[];
-  /** What an operator has stopped; `name` is empty for everything. */
-  readonly paused: readonly {
-    readonly kind: "all" | "domain" | "site";
-    readonly name: string;
-    readonly since: string;
-  }[];
+  readonly paused: readonly PauseView[];
   /** How far search.db lags behind, in events. */
   readonly search_lag: number;
   /** Of the queue thread: the reader does not know it. */

@@ -1,10 +1,10 @@
 // A site as an operator sees it.
-import type { SiteHealthView } from "../mail/explain.ts";
+import type { FailureView, SiteHealthView } from "../mail/explain.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import type { Site, Sites } from "./site.ts";
 
-/** The remote server's own words, as the last failed attempt has them. */
-function failureOf({ lastFailure }: Site): SiteHealthView["last_failure"] {
+/** As the last failed attempt has it. */
+function failureOf({ lastFailure }: Site): FailureView | null {
   const [step] = lastFailure === "" ? [] : unpackTimeline(lastFailure);
   if (step?.kind !== "attempt") return null;
   const { at, host, phase, code, enhanced, text } = step;

@@ -4,8 +4,8 @@ import type { Clock, EpochMs } from "../base/clock.ts";
 import type { CommandAnswer, Order, SenderCommand } from "../mail/command.ts";
 import type { SenderSiteView, SiteHealthView, SurveyView } from "../mail/explain.ts";
 import type { SiteFigure } from "../mail/figures.ts";
-import type { Answer, Query, SiteBacklog, UplinkView } from "../mail/query.ts";
-import { whySlow } from "../mail/slow.ts";
+import type { Answer, PauseView, Query, SiteBacklog, UplinkView } from "../mail/query.ts";
+import { limitOf, whySlow } from "../mail/slow.ts";
 import type { SiteRates } from "../report/siteWindow.ts";
 
 export interface SitesDeps {
@@ -154,10 +154,8 @@ function statesOf(depth: SiteBacklog | undefined) {
   return depth.states ?? { queued: null, scheduled: null, deferred: null };
 }
 
-type Paused = SurveyView["paused"][number];
-
 /** What stops it, the widest first. */
-function pauseOf({ paused }: SurveyView, site: string): Paused | null {
+function pauseOf({ paused }: SurveyView, site: string): PauseView | null {
   const everything = paused.find(({ kind }) => kind === "all");
   if (everything !== undefined) return everything;
   return (
@@ -175,11 +173,6 @@ function restOf(
   const until = health?.paused_until ?? null;
   if (health === undefined || until === null || Date.parse(until) <= now) return null;
   return { rule: health.paused_by ?? "backoff", text, until };
-}
-
-function limitOf({ limits, concurrency }: Named): number {
-  const limit = limits["connections"];
-  return typeof limit === "number" ? limit : concurrency;
 }
 
 /** What has most to send; of equals, what is in trouble. */

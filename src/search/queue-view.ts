@@ -2,7 +2,7 @@
 import { type EpochMs, iso } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { priorities, type Priority } from "../mail/message.ts";
-import type { QueueView, SiteBacklog, SiteDepth } from "../mail/query.ts";
+import type { PauseKind, QueueView, SiteBacklog, SiteDepth } from "../mail/query.ts";
 import { stateNumber } from "../mail/state.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import { lastWord } from "./events.ts";
@@ -36,8 +36,6 @@ export const queueSql = {
 /** Neither scheduled for later nor held by somebody. */
 const OWED_BITS =
   (1 << stateNumber.queued) | (1 << stateNumber.sending) | (1 << stateNumber.deferred);
-
-type Paused = QueueView["paused"][number];
 
 interface Waiting {
   readonly count: number;
@@ -155,7 +153,7 @@ export function createQueueView(deps: QueueViewDeps) {
       counts: stored.tally().map((row) => ({ ...row, priority: `p${row.priority}` as const })),
       oldest_age_seconds: oldestAges(now),
       sites,
-      paused: (pauses.values() as [Paused["kind"], string, EpochMs][]).map(([kind, name, at]) => ({
+      paused: (pauses.values() as [PauseKind, string, EpochMs][]).map(([kind, name, at]) => ({
         ...{ kind, name, since: iso(at) },
       })),
       search_lag: lag(),
