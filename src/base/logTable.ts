@@ -147,6 +147,7 @@ export const logTable: readonly LogRow[] = [
     "reader.priority_kept": ["text", "The reader runs with the priority of the others"],
     "config.warning": ["warning", "A setting is doubtful"],
     "log.lines_lost": ["lines", "Nobody read the log fast enough"],
+    "daemon.journal_closed": ["text", "The journal cannot be written: the log goes on alone"],
     "daemon.stopped_at_once": ["signal", "It was told twice", "kept"],
     "relay.login_refused": [
       "host code said",

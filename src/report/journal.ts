@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock, EpochMs, Timer } from "../base/clock.ts";
+import { type Clock, type EpochMs, iso, type Timer } from "../base/clock.ts";
 import type { JournalFilter, JournalLine, JournalView } from "../mail/journal.ts";
 
 export const JOURNAL_FILE = "journal.jsonl";
@@ -38,6 +38,8 @@ export interface Journal {
   read(filter: JournalFilter): Promise<JournalView>;
   close(): void;
 }
+
+const HEAD = '{"time":"';
 
 /** Throws where the folder cannot be written. */
 export function openJournal(options: {
@@ -112,7 +114,10 @@ export function openJournal(options: {
 
 export function viewOf(text: string, filter: JournalFilter): JournalView {
   const found: JournalLine[] = [];
+  const from = filter.since === undefined ? "" : `${HEAD}${iso(filter.since)}`;
   for (const row of text.split("\n")) {
+    // Every line begins with its time, in a form that sorts: what is too old need not be parsed.
+    if (row < from && row.startsWith(HEAD)) continue;
     const line = lineOf(row);
     if (line !== undefined && matches(line, filter)) found.push(line);
   }

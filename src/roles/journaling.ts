@@ -27,6 +27,7 @@ export interface Journaling {
   close(): void;
 }
 
+const nothing: JournalView = { object: "list", has_more: false, data: [] };
 /** Lines that may come before the folder is ours. */
 const EARLY_MAX = 100;
 
@@ -61,13 +62,18 @@ export function createJournaling(deps: {
     },
     open(dataDir, hostTag) {
       tag = hostTag;
-      journal = openJournal({ dataDir, clock });
+      try {
+        journal = openJournal({ dataDir, clock });
+      } catch (error) {
+        // A full disk, for one: that must not keep the daemon from beginning.
+        hear("warn", "daemon.journal_closed", { text: (error as Error).message });
+        return { after: "first", aliveAt: null };
+      }
       for (const line of early.splice(0)) journal.add(line);
       return journal.before;
     },
     read(filter) {
-      if (journal === undefined) throw new Error("the journal is read before it is opened");
-      return journal.read(filter);
+      return journal?.read(filter) ?? Promise.resolve(nothing);
     },
     logFrom: (levels) => void (isWanted = createMakingGate(levels)),
     close() {

@@ -118,6 +118,15 @@ describe("the journal", () => {
     third.close();
   });
 
+  test("a folder that is gone costs lines and nothing else", async () => {
+    const journal = open(100);
+    journal.add(line(0, "daemon.started", { text: "x".repeat(200) }));
+    rmSync(dataDir, { recursive: true });
+    journal.add(line(1, "uplink.down"));
+    expect((await journal.read(all)).data).toEqual([]);
+    journal.close();
+  });
+
   test("what a power cut tore off, or somebody wrote into it, spoils no other line", async () => {
     writeFileSync(
       path(),
