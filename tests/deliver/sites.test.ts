@@ -6,7 +6,7 @@ import type { Job } from "../../src/mail/job.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import type { Route } from "../../src/route/route.ts";
 import { until } from "../fixtures/until.ts";
-import type { Act, FakeMxOptions } from "./fakeMx.ts";
+import type { Act, FakeMxOptions, Script } from "./fakeMx.ts";
 import { createPushedClock } from "./pushedClock.ts";
 import { createRig, once, recipients, type Rig, type RigOptions } from "./rig.ts";
 
@@ -275,4 +275,25 @@ test("one of twenty sites refuses, and the other nineteen do not notice", async 
   for (const one of verdicts)
     if (!good.has(one.message))
       expect(one.kind === "interrupted" || one.scope === "host" || one.scope === "site").toBe(true);
+});
+
+test("a reply that does not come is told while it is waited for, and its time once it came", async () => {
+  const clock = createPushedClock();
+  let answer = (): void => {};
+  const late = new Promise<string>((resolve) => (answer = () => resolve("250 2.1.5 Ok")));
+  const script: Script = (verb) => (verb === "RCPT" ? late : undefined);
+  const { send, verdictsOf, sender } = await start({ servers: [{ script }], clock });
+  send();
+  const waits = () => sender.sites()[0]?.waits;
+  await until("the reply to be waited for", () => waits()?.phase === "rcpt");
+  clock.push(7000);
+  expect(waits()?.ms).toBeGreaterThanOrEqual(7000);
+  answer();
+  await verdictsOf(1);
+  const site = sender.sites()[0]?.site ?? "";
+  const [slowest] = sender.phases(site);
+  expect(slowest?.phase).toBe("rcpt");
+  // Within a quarter.
+  expect(slowest?.p50_ms).toBeGreaterThan(5200);
+  expect(sender.phases(site).map(({ phase }) => phase)).toContain("connect");
 });
