@@ -69,7 +69,7 @@ export interface Accounting {
   readonly unseen: number;
   readonly delivered: number;
   readonly failed: number;
-  /** Of a sink of its own: taken, and its reply was lost. */
+  /** Of a sink of its own: taken, while its reply was lost or has not been recorded yet. */
   readonly in_doubt: number;
   /** Null: there are too many to be asked for. */
   readonly queued: number | null;
@@ -186,7 +186,7 @@ function failures({ failures: found, delivered }: StressReport): string {
 function accountingLine(sums: Accounting): string {
   const { accepted, unseen, delivered, failed, queued, in_doubt: doubt } = sums;
   const left = `${whole(accepted)} accepted${unseen > 0 ? ` + ${whole(unseen)} taken without an answer` : ""}`;
-  const right = `${whole(delivered)} delivered + ${whole(failed)} failed + ${queued === null ? "too many" : whole(queued)} queued${doubt > 0 ? ` (${whole(doubt)} of them taken by the sink, whose reply was lost)` : ""}`;
+  const right = `${whole(delivered)} delivered + ${whole(failed)} failed + ${queued === null ? "too many" : whole(queued)} queued${doubt > 0 ? ` (${whole(doubt)} of them taken by the sink, which the daemon does not know)` : ""}`;
   return `${left} ${sums.adds_up ? "=" : queued === null ? "?" : "IS NOT"} ${right}`;
 }
 

@@ -13,7 +13,7 @@ import { createDial } from "../stress/socket.ts";
 import {
   daemonFigures,
   ownQueue,
-  ownQueueSoon,
+  ownQueueAtRest,
   type QueueSums,
   queuedOf,
   readDaemon,
@@ -188,7 +188,7 @@ async function whatIsLeft(
 ): Promise<Left> {
   const { request, addresses } = run;
   if (run.house !== null) {
-    const all = await ownQueueSoon(client);
+    const all = await ownQueueAtRest(client);
     return all === null || idle === null ? all : without(all, idle);
   }
   if (book.unfinished() === 0) return 0;

@@ -104,6 +104,24 @@ export async function ownQueueSoon(
   }
 }
 
+const REST_LOOKS_MAX = 20;
+const REST_EVERY_MS = 200;
+
+/** A verdict is recorded some time after the sink has taken the message: the sums once they no longer change. */
+export async function ownQueueAtRest(
+  client: DaemonClient,
+  clock: Clock = systemClock,
+): Promise<QueueSums | null> {
+  let sums = await ownQueueSoon(client, clock);
+  for (let looks = REST_LOOKS_MAX; looks > 0 && sums !== null; looks--) {
+    const before = sums;
+    await new Promise<void>((resolve) => clock.after(REST_EVERY_MS, resolve));
+    sums = await ownQueueSoon(client, clock);
+    if (sums?.delivered === before.delivered && sums.failed === before.failed) break;
+  }
+  return sums;
+}
+
 export function without(all: QueueSums, before: QueueSums): QueueSums {
   return {
     delivered: all.delivered - before.delivered,
