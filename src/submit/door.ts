@@ -190,7 +190,7 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
       const { allowance } = caller.value;
       const go = async (): Promise<Response> => {
         const response = await run(request, () => handler(request, context, caller.value));
-        return told(endWithKey(response, () => admitNow(false).kind === "ok"));
+        return told(endWithKey(request, response, () => admitNow(false).kind === "ok"));
       };
       return allowance === undefined ? go() : counted(allowance, request, go);
     };

@@ -2,9 +2,18 @@
 // held against the key first.
 
 /** Other answers pass as they are. Nothing is read ahead, so a slow client is as slow to the source as it was. */
-export function endWithKey(response: Response, isAllowed: () => boolean): Response {
+export function endWithKey(
+  { method }: Pick<Request, "method">,
+  response: Response,
+  isAllowed: () => boolean,
+): Response {
   const { body, headers, status } = response;
   if (body === null || headers.get("content-type") !== "text/event-stream") return response;
+  if (method === "HEAD") {
+    // Nobody will ever read it, nor tell it that he is gone.
+    void body.cancel();
+    return new Response(null, { status, headers });
+  }
   const reader = body.getReader();
   const stream = new ReadableStream<Uint8Array>(
     {

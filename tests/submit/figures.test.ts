@@ -143,6 +143,17 @@ test("who leaves before the first word holds no place", async () => {
   }
 });
 
+test("who asks for the headers of a stream holds no place", async () => {
+  const headers = { authorization: `Bearer ${KEY}` };
+  for (const path of ["/figures/stream", "/trace?domain=example.com"])
+    for (let i = 0; i < 120; i++) {
+      const request = new Request(`http://door.test${path}`, { method: "HEAD", headers });
+      const response = await fixture.door.fetch(request, network);
+      expect([path, i, response.status, response.body]).toEqual([path, i, 200, null]);
+    }
+  expect(fixture.traces.every(({ closed }) => closed)).toBe(true);
+});
+
 test("sites are a list with a bound", async () => {
   stage.desk.sitesSaid = ["a", "b", "c"].map((site) => ({ site }) as SiteFigure);
   const shown = async (query: string): Promise<unknown> =>
