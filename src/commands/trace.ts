@@ -1,6 +1,7 @@
 // `postrider trace ID|DOMAIN`: the dialogues with remote servers as they happen. What is to be expected is said first, since a look at a
 // domain without mail shows nothing for as long as one likes to wait.
 import type { Command } from "commander";
+import { iso } from "../base/clock.ts";
 import type { ExplainView } from "../mail/explain.ts";
 import type { EmailView } from "../mail/query.ts";
 import { isFinal } from "../mail/state.ts";
@@ -112,6 +113,6 @@ const marks = { us: ">", them: "<", note: "-" } as const;
 
 function lineText({ at, session, host, who, text, ms }: TraceLine): string {
   const took = ms === undefined ? "" : ` (${ms} ms)`;
-  const time = new Date(at).toISOString().slice(11, 23);
+  const time = iso(at).slice(11, 23);
   return printable(`${time} ${session.slice(0, 6)} ${host} ${marks[who]} ${text}${took}`);
 }

@@ -1,5 +1,5 @@
 // Instants on the command line, as people say them on the phone: a time of day means the last one, by the clock of this terminal.
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import { parseDurationMs } from "../config/kinds.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { CommandFailure } from "./target.ts";
@@ -53,5 +53,5 @@ export function whenOf(option: string, text: string | undefined, now: EpochMs): 
   const at = parseWhen(text, now);
   if (at === undefined)
     throw new CommandFailure(exitCodes.usage, `${option}: found ${text}; allowed: ${WHEN}`);
-  return new Date(at).toISOString();
+  return iso(at);
 }

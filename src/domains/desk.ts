@@ -1,6 +1,6 @@
 // What can be done to sender domains. One thing at a time: two requests for the same domain must not both make it.
 import { createHash, generateKeyPair } from "node:crypto";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, iso } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { parseAddress } from "../mail/address.ts";
 import {
@@ -110,7 +110,7 @@ export function createDesk(deps: DeskDeps): Desk {
         const now = deps.clock.now();
         const id = uuidOf(now * IDS_PER_MS, hostTag(deps.random.bytes(8)));
         try {
-          await book.add({ id, name, createdAt: new Date(now).toISOString(), keys: made });
+          await book.add({ id, name, createdAt: iso(now), keys: made });
         } catch (error) {
           return { kind: "failed", detail: (error as Error).message };
         }
@@ -230,7 +230,7 @@ function gather(
     return {
       id: own?.id ?? idOfName(name),
       name,
-      createdAt: own?.createdAt ?? new Date(startedAt).toISOString(),
+      createdAt: own?.createdAt ?? iso(startedAt),
       booked: own,
       keys,
     };

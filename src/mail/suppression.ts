@@ -1,5 +1,5 @@
 // An address that gets no mail any more, and why. The queue keeps the list and decides by it; the reader shows it in the API's shape.
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import { type HostTag, type MessageId, uuidOf } from "./id.ts";
 
 /** In the order of their numbers in the database. */
@@ -59,6 +59,6 @@ export function suppressionView(
     origin,
     source_id: source === null ? null : uuidOf(source, tag),
     reason: reason === "" ? null : reason,
-    created_at: new Date(at).toISOString(),
+    created_at: iso(at),
   };
 }

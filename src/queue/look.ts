@@ -1,4 +1,5 @@
 // A site as an operator sees it.
+import { iso } from "../base/clock.ts";
 import type { FailureView, SiteHealthView } from "../mail/explain.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import type { Site, Sites } from "./site.ts";
@@ -8,7 +9,7 @@ function failureOf({ lastFailure }: Site): FailureView | null {
   const [step] = lastFailure === "" ? [] : unpackTimeline(lastFailure);
   if (step?.kind !== "attempt") return null;
   const { at, host, phase, code, enhanced, text } = step;
-  return { at: new Date(at).toISOString(), class: step.class, host, phase, code, enhanced, text };
+  return { at: iso(at), class: step.class, host, phase, code, enhanced, text };
 }
 
 /** Sites that are shown because something is the matter with them, whether anybody asked for them or not. */
@@ -37,11 +38,11 @@ export function lookAt(site: Site | undefined): SiteHealthView | null {
   return {
     site: name,
     leased,
-    paused_until: level === 0 ? null : new Date(pausedUntil).toISOString(),
+    paused_until: level === 0 ? null : iso(pausedUntil),
     pauses: level,
     paused_by: level === 0 ? null : rule === "" ? "backoff" : rule,
     failures: streak,
-    closed_until: closedUntil === 0 ? null : new Date(closedUntil).toISOString(),
+    closed_until: closedUntil === 0 ? null : iso(closedUntil),
     last_failure: failureOf(site),
   };
 }

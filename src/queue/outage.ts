@@ -1,7 +1,7 @@
 // What is done about the state of our own line (uplink.ts): while it is not up everything waits in the store, one probe at a time looks
 // whether it is back, and no time counts against a lifetime. Recipients stay queued or deferred; so that their timelines say why they
 // wait, some of them are told `email.held`: as many as a commit or two can bear, not a row for each of a million.
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { UplinkView } from "../mail/query.ts";
@@ -207,7 +207,7 @@ export function createOutage(deps: OutageDeps): Outage {
   function view(): UplinkView {
     const { line, since } = state;
     if (line.name === "up") return { state: "up", since: null, detail: null };
-    return { state: line.name, since: new Date(since).toISOString(), detail: explainLine(line) };
+    return { state: line.name, since: iso(since), detail: explainLine(line) };
   }
 
   return {

@@ -1,6 +1,6 @@
 // How this host's addresses fare: one that cannot be bound, or whose connections fail everywhere while those of others do not, rests,
 // longer each time. Without an other to compare with, the fault may be anybody's, and none rests.
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 
@@ -58,7 +58,7 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
     const why = "its connections fail, those of other addresses do not";
     log("warn", "source.rests", {
       address,
-      until: new Date(standing.restsUntil).toISOString(),
+      until: iso(standing.restsUntil),
       why,
     });
   }
@@ -80,7 +80,7 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
       } else if (verdict.alert === SOURCE_UNBOUND) {
         if (standing.awayUntil > now) return;
         standing.awayUntil = now + AWAY_MS;
-        log("warn", "source.away", { address, until: new Date(standing.awayUntil).toISOString() });
+        log("warn", "source.away", { address, until: iso(standing.awayUntil) });
       } else if (verdict.unreached !== undefined) {
         if (standing.failedSites.size === 0) standing.failingSince = now;
         if (standing.failedSites.size < FAILED_SITES) standing.failedSites.add(site);

@@ -1,6 +1,6 @@
 // The addresses that this host sends from: which one carries a message, how they fare, and what each has had today at each site. All
 // of it lives in the queue thread, so that the caps of all senders are counted in one place and written with the leases.
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { SourceView } from "../mail/explain.ts";
@@ -191,7 +191,7 @@ export function createSources(deps: SourcesDeps): Sources {
       }
       case "capped": {
         const until = (day + 1) * DAY_MS + Math.floor(roll() * MORNING_SPREAD_MS);
-        log("info", "source.capped", { site: route.site, until: new Date(until).toISOString() });
+        log("info", "source.capped", { site: route.site, until: iso(until) });
         return { kind: "wait", until, site: only === undefined };
       }
       default:
@@ -209,7 +209,7 @@ export function createSources(deps: SourcesDeps): Sources {
         address,
         ehlo,
         weight,
-        rests_until: until > now ? new Date(until).toISOString() : null,
+        rests_until: until > now ? iso(until) : null,
         warmup: cap === Infinity ? null : { sent: warmth.sent, cap },
       };
     });

@@ -5,7 +5,7 @@ import type { Submission } from "../mail/submission.ts";
 import { REASON_MAX, type Suppression, suppressionKey } from "../mail/suppression.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
 import type { TroubleClass, Verdict } from "../mail/verdict.ts";
-import type { EpochMs } from "../base/clock.ts";
+import { type EpochMs, iso } from "../base/clock.ts";
 import { SINK_SITE } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { note } from "./settlement.ts";
@@ -87,7 +87,7 @@ export function isSuppressed(
 }
 
 function whyOf({ origin, reason, at }: Suppression): string {
-  const since = new Date(at).toISOString();
+  const since = iso(at);
   const words = reason === "" ? "" : `: ${reason}`;
   return `on the suppression list since ${since} (${origin}${words})`;
 }

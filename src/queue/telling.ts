@@ -1,5 +1,6 @@
 // What became of recipients, for the log: once the commit stands, with the server's words. Bounces, ends of lifetimes, holds and doubts
 // are told; deliveries and deferrals only to whoever asked for them, since all else would be a line a message.
+import { iso } from "../base/clock.ts";
 import type { Log, LogFields, LogGate } from "../base/log.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
@@ -51,7 +52,7 @@ export function createTelling(log: Log, logs: LogGate, tag: HostTag): Telling {
           return;
         case "deferred": {
           if (!logs("debug", "mail.deferred") || verdict.kind !== "deferred") return;
-          const next_attempt_at = new Date(state.dueAt).toISOString();
+          const next_attempt_at = iso(state.dueAt);
           const { attempts } = state;
           return log("debug", "mail.deferred", { ...fieldsOf(report), attempts, next_attempt_at });
         }

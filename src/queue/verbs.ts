@@ -1,5 +1,6 @@
 // What an operator does to the queue, each verb as a task of one or more transactions (task.ts). State and event change together;
 // whatever is told to senders or kept in memory follows the commit.
+import { iso } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { type CommandAnswer, done, type QueueVerb, type Span } from "../mail/command.ts";
 import { acceptedAtOf, type MessageId, uuidOf } from "../mail/id.ts";
@@ -222,7 +223,7 @@ function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: numbe
     });
   const expiresAt = store.expiresAt(message);
   if (expiresAt !== null && dueAt >= expiresAt) {
-    const limit = new Date(expiresAt).toISOString();
+    const limit = iso(expiresAt);
     const detail = `It would be released behind its own limit, which is ${limit}.`;
     return refused({ kind: "invalid", field: "scheduled_at", detail });
   }

@@ -1,5 +1,5 @@
 // Which log lines are written, and in which of their two forms (base/logLine.ts).
-import type { Clock } from "../base/clock.ts";
+import { type Clock, iso } from "../base/clock.ts";
 import { createLogGate, type Log, type LogGate, type LogLevels } from "../base/log.ts";
 import { jsonLine, prettyLine } from "../base/logLine.ts";
 
@@ -21,7 +21,7 @@ export function createLogWriter(deps: {
   return {
     log(level, event, fields = {}) {
       if (!isWanted(level, event)) return;
-      deps.write(format(new Date(deps.clock.now()).toISOString(), level, event, fields));
+      deps.write(format(iso(deps.clock.now()), level, event, fields));
     },
     logFrom: (levels) => void (isWanted = createLogGate(levels)),
   };

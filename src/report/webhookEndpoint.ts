@@ -1,6 +1,6 @@
 // One endpoint: what it is sent, how many at once, and what is noted of it. A receiver that is dead is asked by one request at a time, each
 // on the schedule of its event, and nothing more is read for it: its backlog stays where it is, in the event table.
-import type { Clock, EpochMs } from "../base/clock.ts";
+import { type Clock, type EpochMs, iso } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
@@ -213,7 +213,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     if (isHopeless(failingSince, tries, now)) {
       item.tries = 0;
       postpone(item, now, [attempt]);
-      return switchOff(`Nothing was taken since ${new Date(failingSince).toISOString()}.`);
+      return switchOff(`Nothing was taken since ${iso(failingSince)}.`);
     }
     if (dueAt !== undefined) return postpone(item, dueAt, [attempt]);
     notes.note(item, "failed", [attempt]);

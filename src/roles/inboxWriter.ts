@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Clock, EpochMs, Timer } from "../base/clock.ts";
+import { type Clock, type EpochMs, iso, type Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { createIds, hostTag, uuidOf } from "../mail/id.ts";
@@ -161,7 +161,7 @@ export function createInboxWriter(deps: {
       const now = clock.now();
       const id = uuidOf(ids(now), tag);
       const to = [...recipients];
-      const facts = packInboxFacts({ from, to, received_at: new Date(now).toISOString() });
+      const facts = packInboxFacts({ from, to, received_at: iso(now) });
       let pieces: Uint8Array[] = [];
       let sizeBytes = 0;
       let large: LargeFile | undefined;

@@ -1,5 +1,6 @@
 // What may be asked of mail that was taken: lists, one message, its timeline, its source, the queue. The reader thread answers
 // in the API's own shapes; here the answer only gets its status.
+import { iso } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
@@ -82,7 +83,7 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
     const at = readInstant(value);
     if (Number.isNaN(at))
       return problem(badParameter(name, "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."));
-    filter[name] = new Date(at).toISOString();
+    filter[name] = iso(at);
   }
   const status = search.get("status");
   if (status !== null) {
