@@ -11,6 +11,7 @@ export interface AttemptTrace {
   /** Why it is told at all (report/sampling.ts). */
   readonly why: string;
   readonly priority: Priority;
+  /** 0: whoever tells of it does not know. */
   readonly sizeBytes: number;
   /** When its job came from the queue, and when it was decided. */
   readonly cameAt: EpochMs;

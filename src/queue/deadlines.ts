@@ -6,8 +6,9 @@ import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import type { Instant } from "./duetime.ts";
 import { createHeap } from "./heap.ts";
 import type { Turn } from "./launch.ts";
-import { after, eventOf, type Happening } from "./lifecycle.ts";
+import { after, attemptsOf, eventOf, type Happening } from "./lifecycle.ts";
 import type { Lulls } from "./lulls.ts";
+import type { Untried } from "./routing.ts";
 import { note } from "./settlement.ts";
 import type { QueueStore, WalkPlace } from "./store.ts";
 
@@ -39,6 +40,7 @@ const A_TURN = 200;
 export interface DeadlineOptions {
   /** Told after the commit. */
   readonly expired?: (message: MessageId, address: string, text: string) => void;
+  readonly untried?: Untried | undefined;
   readonly knownMax?: number;
 }
 
@@ -53,9 +55,9 @@ interface Search {
 const FROM_START: Search = { which: "waiting", after: null, atMono: 0 };
 
 export function createDeadlines(
-  store: Pick<QueueStore, "walk" | "recipients" | "expiresAt" | "settle">,
+  store: Pick<QueueStore, "walk" | "recipients" | "expiresAt" | "settle" | "traceOf">,
   lulls: Pick<Lulls, "leapt">,
-  { expired = () => {}, knownMax = KNOWN_MAX }: DeadlineOptions = {},
+  { expired = () => {}, untried, knownMax = KNOWN_MAX }: DeadlineOptions = {},
 ): Deadlines {
   const heap = createHeap<MessageId>();
   const known = new Set<MessageId>();
@@ -117,13 +119,21 @@ export function createDeadlines(
     if (expiresAt > wall) return learn(message, expiresAt);
     const happening: Happening = { kind: "expired", at: wall, counted: false };
     const event = eventOf[happening.kind];
-    for (const { n, state, address } of store.recipients(message)) {
+    for (const { n, state, address, priority } of store.recipients(message)) {
       const next = state.at === "sending" ? null : after(state, happening);
       if (next === null) continue;
       const step = note(wall, "expired", LATE);
       if (!store.settle({ message, n, claim: null, next, step, event, at: wall })) continue;
       turn.ended.push("expired");
-      turn.afterwards.push(() => expired(message, address, LATE));
+      const attempts = attemptsOf(state);
+      turn.afterwards.push(() => {
+        expired(message, address, LATE);
+        const trace = untried === undefined ? undefined : store.traceOf(message);
+        untried?.({ message, n, address, attempts, priority, trace }, undefined, {
+          kind: "failed",
+          step,
+        });
+      });
     }
   };
 

@@ -74,7 +74,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     store.settle(settlement);
     if (isWaiting(settlement.next)) deps.deadlines.add(claimed.message, claimed.expiresAt);
     const { untried } = deps;
-    if (untried === undefined || step === null || !isAttempt(step)) return;
+    if (untried === undefined || step === null) return;
+    if (!isAttempt(step) && happening.kind !== "expired") return;
     const kind = happening.kind === "deferred" ? "deferred" : "failed";
     turn.afterwards.push(() => untried(claimed, lookup, { kind, step }));
   };

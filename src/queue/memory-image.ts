@@ -85,6 +85,7 @@ export function createReads(image: Image) {
     },
     scheduledAt: (id: MessageId) => image.messages.get(id)?.head.dueAt ?? 0,
     expiresAt: (id: MessageId) => image.messages.get(id)?.head.expiresAt ?? null,
+    traceOf: (id: MessageId) => image.messages.get(id)?.head.trace,
     events: (after: number, limit: number) => {
       const first = image.events[0]?.row.seq ?? 1;
       const from = Math.max(0, after + 1 - first);

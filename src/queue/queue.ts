@@ -39,7 +39,7 @@ export interface QueueDeps {
   readonly log: Log;
   /** Whether a line of this kind is wanted; without it none that is a line a message. */
   readonly logs?: LogGate;
-  /** An attempt ended before it came to a sender, since there was no route. Told after the commit. */
+  /** An attempt ended before it came to a sender, since there was no route, or mail expired while it waited. Told after the commit. */
   readonly untried?: Untried;
   /** What is on the disk is not known any more: the process must end. */
   readonly fatal: (text: string) => void;

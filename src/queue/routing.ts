@@ -31,7 +31,8 @@ export interface Candidate {
 }
 
 export type Untried = (
-  claimed: Claimed,
+  recipient: Pick<Claimed, "message" | "n" | "address" | "attempts" | "priority" | "trace"> &
+    Partial<Pick<Claimed, "claim" | "sizeBytes">>,
   lookup: Lookup | undefined,
   ended: { readonly kind: "failed" | "deferred"; readonly step: string },
 ) => void;

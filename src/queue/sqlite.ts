@@ -242,6 +242,7 @@ function createReads(prepare: Prepare, ring: Ring) {
   const readAnswers = prepare("SELECT key, answer, expires FROM dns ORDER BY key");
   const readAnswer = prepare("SELECT answer, expires FROM dns WHERE key = ?1");
   const readSpooled = prepare("SELECT spool FROM message WHERE spool IS NOT NULL ORDER BY spool");
+  const readTrace = prepare("SELECT trace FROM message WHERE id = ?1");
   const readEvents = prepare(
     "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
   );
@@ -256,6 +257,8 @@ function createReads(prepare: Prepare, ring: Ring) {
       (readExpiry.values(message)[0] as [EpochMs | null] | undefined)?.[0] ?? null,
     scheduledAt: (message: MessageId): EpochMs =>
       (readSchedule.values(message)[0] as [EpochMs] | undefined)?.[0] ?? 0,
+    traceOf: (message: MessageId): string | undefined =>
+      (readTrace.values(message)[0] as [string | null] | undefined)?.[0] ?? undefined,
     events: (after: number, limit: number): EventRow[] =>
       (readEvents.values(after, limit) as [number, number, number, number, number, number][]).map(
         ([seq, message, n, type, at, step]) => ({

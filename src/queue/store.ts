@@ -4,6 +4,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { EventRow, EventType } from "../mail/event.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { DsnRequest, MessageHead, Priority } from "../mail/message.ts";
+import type { PauseKind } from "../mail/query.ts";
 import type { StateName } from "../mail/state.ts";
 import type { Once, Suppressed } from "../mail/submission.ts";
 import type { Suppression } from "../mail/suppression.ts";
@@ -153,7 +154,7 @@ export interface StoreSize {
 
 /** What an operator has stopped, until it is resumed. `name` is empty for everything. */
 export interface Pause {
-  readonly kind: "all" | "domain" | "site";
+  readonly kind: PauseKind;
   readonly name: string;
   readonly at: EpochMs;
 }
@@ -285,6 +286,8 @@ export interface QueueStore {
   expiresAt(message: MessageId): EpochMs | null;
   /** Not before this instant, as its sender wanted it; of mail that was not scheduled when it was accepted, and 0 for none. */
   scheduledAt(message: MessageId): EpochMs;
+  /** As in `MessageHead`. */
+  traceOf(message: MessageId): string | undefined;
   /** Events after `after`, in order. */
   events(after: number, limit: number): readonly EventRow[];
   /** What was said, of the settlement whose event has this number; null for none. */

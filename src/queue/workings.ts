@@ -70,7 +70,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     onChange: deps.onUplink ?? (() => {}),
   });
   const telling = createTelling(log, deps.logs ?? (() => false), store.facts.tag);
-  const deadlines = createDeadlines(store, lulls, telling);
+  const deadlines = createDeadlines(store, lulls, { ...telling, untried: deps.untried });
   const alerts = createAlerts(log);
   const rests = createRests(store, sites, (site) => {
     measure.paused(site, true);

@@ -13,7 +13,7 @@ export function acceptSpans(
 ): Span[] {
   const common = {
     ...messageAttributes(root),
-    "messaging.message.envelope.size": sizeBytes,
+    ...(sizeBytes === 0 ? {} : { "messaging.message.envelope.size": sizeBytes }),
     "postrider.priority": priorityOf(priority),
   };
   const first = {

@@ -34,6 +34,8 @@ export function attemptSpans(
   rules: SpanRules,
   known: { readonly acceptance: Acceptance | undefined; readonly before: Before | undefined },
 ): Span[] {
+  const ended = expiredSpan(attempt, root);
+  if (ended !== undefined) return [ended];
   const conversations = attempt.dialogue === "" ? [] : unpackConversations(attempt.dialogue);
   const deliver = deliverSpan(attempt, root, rules, { conversations, before: known.before });
   const inner: Root = { ...root, spanId: deliver.spanId };
@@ -50,6 +52,25 @@ export function attemptSpans(
     spans.push(spanOf(inner, { what: `connection ${deliver.spanId}`, name, ...times }));
   }
   return [...spans, ...said];
+}
+
+/** Mail that expired while it waited: nobody was asked, so that there is nothing more to tell. */
+function expiredSpan(
+  { recipients, endedAt, priority }: AttemptTrace,
+  root: Root,
+): Span | undefined {
+  const notes = recipients.flatMap(({ step }) => unpackTimeline(step));
+  const [first] = notes;
+  if (first?.kind !== "note") return undefined;
+  return spanOf(root, {
+    ...{ what: `expired ${recipients[0]?.n ?? 0}`, name: first.note },
+    ...{ startAt: endedAt, endAt: endedAt, error: first.text },
+    attributes: {
+      ...messageAttributes(root),
+      "error.type": first.note,
+      "postrider.priority": priorityOf(priority),
+    },
+  });
 }
 
 function waitSpans(

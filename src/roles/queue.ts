@@ -83,9 +83,9 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...{ send: senders.send, recall: senders.recall },
     workers: start.workers,
     policy: queuePolicy(config),
-    untried: ({ message, n, address, claim, ...claimed }, lookup, ended) => {
-      const { attempts } = claimed;
-      const job = { ...claimed, message, lookup, recipients: [{ n, address, claim, attempts }] };
+    untried({ message, n, address, attempts, claim = 0, sizeBytes = 0, ...rest }, lookup, ended) {
+      const recipients = [{ n, address, claim, attempts }];
+      const job = { ...rest, message, sizeBytes, lookup, recipients };
       const verdict = { ...ended, message, n, doubt: false };
       telling?.ended(verdict, job, clock.monotonicMs());
     },

@@ -232,6 +232,7 @@ test("of more limits than are remembered the earliest are known, and the others 
               .slice(0, limit)
               .map(row),
       recipients: (message) => (waiting.has(message) ? [{ ...row(message), timeline: "" }] : []),
+      traceOf: () => undefined,
       expiresAt: (message) => waiting.get(message) ?? null,
       settle: ({ message }) => (expired.push(message), waiting.delete(message)),
     },

@@ -29,6 +29,10 @@ for (const [name, makeHome] of [
       }),
     );
     expect(claimed.map((one) => one.trace)).toEqual([trace, undefined]);
+    expect([1, 2, 3].map((i) => store.traceOf(idAt(NOW, i)))).toEqual([
+      ...[trace, undefined],
+      undefined,
+    ]);
     store.close();
     home.remove();
   });

@@ -5,6 +5,7 @@ import * as conventions from "@opentelemetry/semantic-conventions";
 import * as incubating from "@opentelemetry/semantic-conventions/incubating";
 import fc from "fast-check";
 import type { AttemptTrace } from "../../src/mail/attemptTrace.ts";
+import { packStep } from "../../src/mail/timeline.ts";
 import type { Acceptance } from "../../src/report/acceptances.ts";
 import type { Span } from "../../src/report/span.ts";
 import { acceptSpans } from "../../src/report/acceptSpans.ts";
@@ -181,6 +182,14 @@ const forgotten = (): Span[] =>
     {},
   );
 
+const expired = (): Span[] => {
+  const text = "4.4.7 not delivered by the time that its sender set";
+  const note = { kind: "note", note: "expired", doubt: false, at: START + 60_000, text } as const;
+  const at = { cameAt: 60_000, endedAt: 60_000 };
+  const told = [recipient(packStep(note), { claim: 0 })];
+  return spansOf(attempt(at, told, [], { why: "error", sizeBytes: 0 }), { acceptance });
+};
+
 const several = (): Span[] =>
   spansOf(
     attempt(
@@ -202,7 +211,7 @@ const several = (): Span[] =>
   );
 
 const trees: Readonly<Record<string, () => Span[]>> = {
-  ...{ delivered, greylisted, lost, unreached, unrouted, forgotten, several },
+  ...{ delivered, greylisted, lost, unreached, unrouted, forgotten, several, expired },
 };
 
 for (const file of readdirSync(folder))
