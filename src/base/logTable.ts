@@ -63,8 +63,13 @@ export const logTable: readonly LogRow[] = [
     "queue.site_resumed": ["site rule", "Its rest is over", "kept like:site"],
     "queue.order": [
       "verb by name answer",
-      "An operator paused, resumed, held, released, flushed, canceled or retried; `name` is a domain, a site or a message",
+      "An operator paused, resumed, held, released or flushed; `name` is a domain or a site",
       "kept",
+    ],
+    "mail.order": [
+      "verb email_id answer",
+      "One message was held, released, canceled, retried or moved",
+      "like:verb",
     ],
     "queue.disk_ok": ["free_bytes wal_bytes", "There is room again: mail is taken", "kept"],
     "queue.disk_recovered": ["", "The store can be written again", "kept"],

@@ -1,6 +1,6 @@
 // The log of the whole process: lines of the door and of all threads come together here, are named as the outside names things, go to
 // the log, and those that concern the daemon itself into the journal too.
-import { type Clock, iso, type Timer } from "../base/clock.ts";
+import { type Clock, type EpochMs, iso, type Timer } from "../base/clock.ts";
 import {
   createMakingGate,
   type Log,
@@ -43,13 +43,18 @@ export function createJournaling(deps: {
   let journal: Journal | undefined;
   let tag: HostTag | undefined;
   const early: string[] = [];
+  const thrift = createThrift();
 
   const hear: Log = (level, event, fields = {}) => {
     if (turns.has(event)) deps.turning?.();
     const named = namedBy(fields, tag);
     write(level, event, named);
     if (!isKept(event)) return;
-    const line = jsonLine(iso(clock.now()), level, event, named);
+    const skipped = thrift(event, clock.now());
+    if (skipped === null) return;
+    const more = skipped + Number(named["more"] ?? 0);
+    const kept = more === 0 ? named : { ...named, more };
+    const line = jsonLine(iso(clock.now()), level, event, kept);
     if (journal !== undefined) journal.add(line);
     else if (early.length < EARLY_MAX) early.push(line);
   };
@@ -88,6 +93,30 @@ const turns: ReadonlySet<string> = new Set([
   ...["uplink.down", "uplink.up", "queue.disk_low", "queue.disk_ok", "queue.disk_full"],
   ...["queue.disk_recovered", "queue.order"],
 ]);
+
+/** Lines of one key that the journal takes at once, and then one in so long: else a site that flaps would push the night out of it. */
+const AT_ONCE = 30;
+const ONE_IN_MS = 60_000;
+
+/** How many were left out before this line; null: it is left out too. */
+function createThrift(): (event: string, now: EpochMs) => number | null {
+  const kinds = new Map<string, { left: number; at: EpochMs; skipped: number }>();
+  return (event, now) => {
+    const kind = kinds.get(event) ?? { left: AT_ONCE, at: now, skipped: 0 };
+    kinds.set(event, kind);
+    const gained = Math.floor(Math.max(0, now - kind.at) / ONE_IN_MS);
+    kind.left = Math.min(AT_ONCE, kind.left + gained);
+    kind.at = kind.left === AT_ONCE || now < kind.at ? now : kind.at + gained * ONE_IN_MS;
+    if (kind.left === 0) {
+      kind.skipped++;
+      return null;
+    }
+    kind.left--;
+    const { skipped } = kind;
+    kind.skipped = 0;
+    return skipped;
+  };
+}
 
 /** Threads know messages by number; outside they have an id. */
 function namedBy(fields: LogFields, tag: HostTag | undefined): LogFields {

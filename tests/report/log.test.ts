@@ -31,7 +31,7 @@ test("lines below the level are dropped", () => {
 });
 
 describe("hostile text", () => {
-  const hostile = "550 no\r\n\u001b[31mred\u009b2J\u202egnp.exe\u0000\ud800";
+  const hostile = "550 \u2028no\r\n\u001b[31mred\u009b2J\u202egnp.exe\u0000\ud800";
 
   test.each(["json", "pretty"] as const)(
     "stays one %s line without control characters",
@@ -80,4 +80,28 @@ test("on a terminal the level is coloured, and the text of the line is the same"
   expect(lines[0]?.replace(/\x1b\[\d+m/g, "")).toBe(
     "00:00:00.000 error queue.failed       text=x\n",
   );
+});
+
+test("durations and sizes are written as people say them, and what is empty is left out", () => {
+  const { log, lines } = create("pretty");
+  log("info", "uplink.up", {
+    held_s: 4210,
+    by_ms: 12,
+    free_bytes: 1_500_000_000,
+    rule: "",
+    why: null,
+  });
+  expect(lines[0]).toContain("held_s=1h 10m by_ms=12ms free_bytes=1.5GB\n");
+  log("info", "mail.bounced", { site: "a.example", more: 12 });
+  expect(lines[1]).toContain("site=a.example (12 more like it)\n");
+});
+
+test("a text of a megabyte, half a surrogate pair where it is cut, is one short line", () => {
+  for (const format of ["json", "pretty"] as const) {
+    const { log, lines } = create(format);
+    log("info", "door.refused", { text: `x${"\u{1f600}".repeat(250_000)}\u2029` });
+    expect(lines[0]?.length).toBeLessThan(2200);
+    expect(lines[0]?.isWellFormed()).toBe(true);
+    expect(lines[0]?.split("\n")).toHaveLength(2);
+  }
 });

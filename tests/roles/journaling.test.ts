@@ -52,6 +52,17 @@ test("a message has its id outside, and only what concerns the daemon is kept", 
   close();
 });
 
+test("a key that is told again and again does not push the others out of the journal", async () => {
+  const { open, hear, read, close } = stage();
+  open(dataDir, tag);
+  for (let i = 0; i < 1000; i++) hear("info", "queue.site_paused", { site: `s${i}` });
+  hear("error", "uplink.down", {});
+  const { data } = await read(all);
+  expect(data.filter(({ event }) => event === "queue.site_paused")).toHaveLength(30);
+  expect(data.at(-1)).toMatchObject({ event: "uplink.down" });
+  close();
+});
+
 test("a line that says that mail stands still, or flows again, is told of first", () => {
   const { hear, turns } = stage();
   hear("error", "uplink.down", {});

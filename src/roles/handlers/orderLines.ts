@@ -15,12 +15,12 @@ export function tellOrder(verb: QueueVerb, answer: CommandAnswer, log: Log, tag:
     return;
   }
   if (verb.do === "suppress.report") return;
-  const name = nameOf(verb, tag);
-  log("info", "queue.order", {
-    verb: verb.do.slice("queue.".length),
-    ...name,
-    answer: answer.kind,
-  });
+  const { by, name } = nameOf(verb, tag);
+  const word = verb.do.slice("queue.".length);
+  // Programs cancel and retry single messages all day; what concerns a domain, a site or everything is a person's doing.
+  if (by === "message")
+    return log("info", "mail.order", { verb: word, email_id: name, answer: answer.kind });
+  log("info", "queue.order", { verb: word, by, name, answer: answer.kind });
 }
 
 type Row = Pick<SuppressionView, "email" | "origin"> & {
