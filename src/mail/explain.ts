@@ -1,7 +1,8 @@
 // Why mail to a domain is slow, or why it is not: what every thread knows of its road, gathered in one view, and the reasons in words.
+import type { EpochMs } from "../base/clock.ts";
 import type { DnsLookup } from "./dns.ts";
 import type { PhaseFigure } from "./figures.ts";
-import { lastWords, slowly } from "./slow.ts";
+import { lastWords, later, silent, slowly } from "./slow.ts";
 import type { PauseView, SiteDepth, UplinkView } from "./query.ts";
 
 /** What the queue thread knows. */
@@ -139,15 +140,28 @@ export interface ExplainView extends RouteView {
   readonly reasons: readonly string[];
 }
 
-export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">): string[] {
+export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">, now: EpochMs): string[] {
   return [
     ...stops(view),
     ...roadblocks(view),
     ...warmups(view),
     ...patience(view),
-    ...view.senders.flatMap(({ phases = [] }) => slowly({ phases })?.text ?? []),
+    ...view.senders.flatMap(
+      (sender) => silent({ sender })?.text ?? slowly({ phases: sender.phases ?? [] })?.text ?? [],
+    ),
     ...brakes(view),
+    ...delays(view, now),
   ];
+}
+
+/** Single recipients that wait for their next attempts hold up nothing else. */
+function delays({ lines, route }: Pick<ExplainView, "lines" | "route">, now: EpochMs): string[] {
+  const site = route.result === "route" ? route.site : "";
+  return lines.flatMap((line) => {
+    if (line.site !== site) return [];
+    const { waiting, next_attempt_at: nextAttemptAt, last_error: lastError } = line;
+    return later({ waiting, nextAttemptAt, lastError, now })?.text ?? [];
+  });
 }
 
 function stops({ paused, uplink }: RouteView): string[] {

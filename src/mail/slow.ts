@@ -157,7 +157,7 @@ function braked({ sender }: SlowFacts): Slow | undefined {
 }
 
 /** Nothing has been heard for a while: what has not been answered yet stands in no percentile. */
-function silent({ sender }: SlowFacts): Slow | undefined {
+export function silent({ sender }: Pick<SlowFacts, "sender">): Slow | undefined {
   if (sender === null) return undefined;
   const { waits, opening, connections, waiting } = sender;
   if (waits != null && waits.ms >= SLOW_MS) {
@@ -206,7 +206,12 @@ function full({ sender }: SlowFacts): Slow | undefined {
 }
 
 /** Nothing of it is due: single recipients wait for their next attempts. */
-function later({ waiting, nextAttemptAt, now, lastError }: SlowFacts): Slow | undefined {
+export function later({
+  waiting,
+  nextAttemptAt,
+  now,
+  lastError,
+}: Pick<SlowFacts, "waiting" | "nextAttemptAt" | "now" | "lastError">): Slow | undefined {
   if (waiting === 0 || nextAttemptAt === null || Date.parse(nextAttemptAt) <= now) return undefined;
   const said = lastError === null ? "" : ` Last: ${cut(lastError)}`;
   const isGrey = lastError !== null && /gr[ae]y-?list/i.test(lastError);

@@ -1,5 +1,6 @@
 // `explain DOMAIN` asks all threads: the queue for the road and the site's health, the senders for what they do there and may do, the
 // reader for what waits.
+import { systemClock } from "../base/clock.ts";
 import { type CommandAnswer, done, type Order, type SenderCommand } from "../mail/command.ts";
 import {
   type ExplainView,
@@ -32,6 +33,10 @@ export function createExplain({ order, askSenders, ask }: ExplainDeps): Explain 
     );
     const lines = depths.kind === "found" ? (depths.view as SiteDepth[]) : [];
     const view = { ...road, senders, lines };
-    return done({ object: "explain", ...view, reasons: reasonsOf(view) } satisfies ExplainView);
+    return done({
+      object: "explain",
+      ...view,
+      reasons: reasonsOf(view, systemClock.now()),
+    } satisfies ExplainView);
   };
 }

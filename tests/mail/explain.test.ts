@@ -1,6 +1,13 @@
 // The reasons why mail is slow, in words, from what the threads know.
 import { expect, test } from "bun:test";
-import { type ExplainView, reasonsOf, type SenderSiteView } from "../../src/mail/explain.ts";
+import {
+  type ExplainView,
+  reasonsOf as reasonsAt,
+  type SenderSiteView,
+} from "../../src/mail/explain.ts";
+
+const now = Date.parse("2026-01-01T00:00:00.000Z");
+const reasonsOf = (view: Parameters<typeof reasonsAt>[0]): string[] => reasonsAt(view, now);
 
 const calm: Omit<ExplainView, "object" | "reasons"> = {
   domain: "example.com",
@@ -85,6 +92,25 @@ test("why a site rests is told as its words only where it said something", () =>
     reasonsOf({ ...calm, site: { ...site, last_failure: { ...last, code, text } } })[0];
   expect(reasons("closed: gone", 0)).toEndWith("Last: closed: gone");
   expect(reasons("later", 451)).toEndWith("It said: 451 later");
+});
+
+test("who waits for his next attempt is not told that nothing holds him up", () => {
+  const line = {
+    ...{ site: "example.com", waiting: 3, oldest_age_seconds: 60, last_error: "451 later" },
+    next_attempt_at: "2026-01-01T00:05:00.000Z",
+  };
+  expect(reasonsOf({ ...calm, lines: [line] })).toEqual([
+    "What waits is not due before 2026-01-01 00:05:00 UTC. Last: 451 later",
+  ]);
+  const due = { ...line, next_attempt_at: "2025-12-31T23:59:00.000Z" };
+  expect(reasonsOf({ ...calm, lines: [due, { ...line, site: "" }] })).toEqual([]);
+});
+
+test("a reply that is waited for now is a reason before it has come", () => {
+  const waits = { phase: "rcpt", ms: 42_000 };
+  expect(reasonsOf({ ...calm, senders: [{ ...sender, waiting: 0, waits }] })).toEqual([
+    "Its server is slow: RCPT has been waited for 42 s.",
+  ]);
 });
 
 test("a domain that has no road says why", () => {
