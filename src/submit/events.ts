@@ -8,10 +8,11 @@ import type { FeedQuery } from "../mail/query.ts";
 import { answer } from "./answer.ts";
 import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
-import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
+import { badParameter, idOf, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, ok, problem, type Result } from "./problem.ts";
-import { COME_AGAIN, idOf, placeIn, type Pulling, pulledStream } from "./pulledStream.ts";
+import { COME_AGAIN, placeIn, type Pulling, pulledStream } from "./pulledStream.ts";
 import { type Ask, readerBusy } from "./read.ts";
+import { INSTANT_FORM } from "./schedule.ts";
 
 export interface EventDeps {
   readonly ask: Ask;
@@ -105,7 +106,7 @@ function listWish(search: URLSearchParams): Result<ListWish> {
   if (place === "since") {
     const since = Date.parse(search.get("since") ?? "");
     return Number.isNaN(since)
-      ? problem(badParameter("since", "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."))
+      ? problem(badParameter("since", INSTANT_FORM))
       : ok({ feed: { ...feed, since }, forward: true });
   }
   const id = idOf(search.get(place));

@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { FiguresView, SiteFigure } from "../mail/figures.ts";
 import { answer } from "./answer.ts";
 import type { Guard } from "./guard.ts";
-import { badParameter, strangeParameter } from "./parameters.ts";
+import { limitOf, strangeParameter } from "./parameters.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
 import { COME_AGAIN, placeIn, type Pulling, pulledStream } from "./pulledStream.ts";
 import { readerBusy } from "./read.ts";
@@ -26,8 +26,7 @@ export interface FiguresDeps {
 /** Streams that are open at one time. */
 const STREAMS_MAX = 100;
 const BUSY_RETRY_S = 5;
-const SITES_MAX = 300;
-const SITES_SHOWN = 100;
+const SITES = { usual: 100, max: 300 };
 
 export function addFigures<E extends object>(
   app: Hono<E>,
@@ -84,10 +83,9 @@ const tooManyStreams: Problem = {
 function sitesWish(search: URLSearchParams): Result<{ site: string | null; limit: number }> {
   const unknown = strangeParameter(search, ["site", "limit"]);
   if (unknown !== undefined) return problem(unknown);
-  const limit = search.get("limit") ?? String(SITES_SHOWN);
-  if (!/^\d{1,3}$/.test(limit) || Number(limit) < 1 || Number(limit) > SITES_MAX)
-    return problem(badParameter("limit", `It must be a number from 1 to ${SITES_MAX}.`));
-  return ok({ site: search.get("site"), limit: Number(limit) });
+  const limit = limitOf(search, SITES);
+  if (limit.kind === "problem") return limit;
+  return ok({ site: search.get("site"), limit: limit.value });
 }
 
 /** Says the next point, and what was missed since `after`; to whoever has no place yet, the last point first. */

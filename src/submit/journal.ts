@@ -7,7 +7,7 @@ import type { JournalFilter, JournalView, LogLevelView } from "../mail/journal.t
 import { answer } from "./answer.ts";
 import { badField, readFields } from "./fields.ts";
 import type { Guard } from "./guard.ts";
-import { badParameter, strangeParameter } from "./parameters.ts";
+import { badParameter, instantOf, limitOf, strangeParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 export interface JournalDeps {
@@ -20,8 +20,7 @@ export interface JournalDeps {
   readonly clock: Clock;
 }
 
-const LIMIT_USUAL = 200;
-const LIMIT_MAX = 1000;
+const LINES = { usual: 200, max: 1000 };
 const WEEK_S = 7 * 86_400;
 
 export function addJournal<E extends object>(
@@ -69,12 +68,11 @@ function filterOf(search: URLSearchParams): Result<JournalFilter> {
   const strange = strangeParameter(search, ["since", "until", "event", "limit"], ["event"]);
   if (strange !== undefined) return problem(strange);
   const since = instantOf(search, "since");
+  if (since.kind === "problem") return since;
   const until = instantOf(search, "until");
-  if (Number.isNaN(since)) return problem(badParameter("since", INSTANT));
-  if (Number.isNaN(until)) return problem(badParameter("until", INSTANT));
-  const limit = Number(search.get("limit") ?? LIMIT_USUAL);
-  if (!/^\d*$/.test(search.get("limit") ?? "") || !isWhole(limit, 1, LIMIT_MAX))
-    return problem(badParameter("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
+  if (until.kind === "problem") return until;
+  const limit = limitOf(search, LINES);
+  if (limit.kind === "problem") return limit;
   const events = search.getAll("event").flatMap((text) => text.split(","));
   const unknown = events.find((one) => !isEvent(one));
   if (unknown !== undefined)
@@ -82,20 +80,10 @@ function filterOf(search: URLSearchParams): Result<JournalFilter> {
       badParameter("event", `It is a key of the log, or an area: ${logAreas.join(", ")}.`),
     );
   return ok({
-    ...(since === undefined ? {} : { since }),
-    ...(until === undefined ? {} : { until }),
-    ...{ events, limit },
+    ...(since.value === undefined ? {} : { since: since.value }),
+    ...(until.value === undefined ? {} : { until: until.value }),
+    ...{ events, limit: limit.value },
   });
-}
-
-const INSTANT = "Write the time as 2026-12-31T18:30:00Z (RFC 3339).";
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
-
-/** NaN: it is none. */
-function instantOf(search: URLSearchParams, name: string): number | undefined {
-  const text = search.get(name);
-  if (text === null) return undefined;
-  return RFC_3339.test(text) ? Date.parse(text) : NaN;
 }
 
 function isEvent(text: string): boolean {

@@ -16,6 +16,7 @@ import { keyFields, mayGrant, readTerms, usualTerms } from "./keyTerms.ts";
 import { answered } from "./operate.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
 import { pageOf } from "./listPage.ts";
+import { pageLimits } from "./parameters.ts";
 import { dayOf } from "./rates.ts";
 
 export interface KeysDeps {
@@ -50,7 +51,8 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
     on(async (request) => {
       const keys = deps.keyRecords();
       // They are few: all of them, where nobody asks for fewer.
-      const page = pageOf(new URL(request.url).searchParams, keys, "API key", keys.length);
+      const limits = { ...pageLimits, usual: keys.length };
+      const page = pageOf(new URL(request.url).searchParams, keys, "API key", limits);
       if (page.kind === "problem") return page;
       const { has_more, rows } = page.value;
       const data = rows.map((key) => viewOf(key, deps.clock));

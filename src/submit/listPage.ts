@@ -1,5 +1,5 @@
 // A page of what the door knows by heart: newest first, after or before one of them, as Resend's lists have it.
-import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
+import { badParameter, limitOf, type PageLimits, strangeParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 export interface Page<Row> {
@@ -7,16 +7,16 @@ export interface Page<Row> {
   readonly rows: readonly Row[];
 }
 
-/** `oldestFirst`: all of them; `what` one of them is called; `limit` where none is asked for. */
+/** `oldestFirst`: all of them; `what` one of them is called; `limits` where they are not the usual ones. */
 export function pageOf<Row extends { readonly id: string }>(
   search: URLSearchParams,
   oldestFirst: readonly Row[],
   what: string,
-  limit?: number,
+  limits?: PageLimits,
 ): Result<Page<Row>> {
   const strange = strangeParameter(search, ["limit", "after", "before"]);
   if (strange !== undefined) return problem(strange);
-  const asked = limitOf(search, limit);
+  const asked = limitOf(search, limits);
   if (asked.kind === "problem") return asked;
   const all = [...oldestFirst].reverse();
   const [after, before] = [search.get("after"), search.get("before")];

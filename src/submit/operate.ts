@@ -10,7 +10,7 @@ import { answer } from "./answer.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
 import type { Guard } from "./guard.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
-import { readWhen, whenReady } from "./schedule.ts";
+import { INSTANT_FORM, readWhen, whenReady } from "./schedule.ts";
 
 export interface OperateDeps {
   readonly order: Order;
@@ -82,8 +82,7 @@ async function rescheduled(
   clock: Clock,
 ): Promise<Result<Command>> {
   const text = fields["scheduled_at"];
-  if (typeof text !== "string")
-    return problem(badField("scheduled_at", "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."));
+  if (typeof text !== "string") return problem(badField("scheduled_at", INSTANT_FORM));
   await whenReady(fields);
   const when = readWhen(text, clock.now());
   if (when.kind === "fault") return problem(badField("scheduled_at", when.why));

@@ -1,8 +1,15 @@
 // The query of an address, read alike by every list.
+import type { EpochMs } from "../base/clock.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
+import { INSTANT_FORM, readInstant } from "./schedule.ts";
 
-const LIMIT_DEFAULT = 20;
-const LIMIT_MAX = 100;
+/** Rows of a page: where nothing is said, and at most. */
+export interface PageLimits {
+  readonly usual: number;
+  readonly max: number;
+}
+
+export const pageLimits: PageLimits = { usual: 20, max: 100 };
 const PARAMETER_MAX = 1024;
 /** How much of a wrong name is told back. */
 const SHOWN_MAX = 60;
@@ -26,13 +33,28 @@ export function strangeParameter(
 }
 
 /** How many rows one page has. */
-export function limitOf(search: URLSearchParams, usual = LIMIT_DEFAULT): Result<number> {
+export function limitOf(
+  search: URLSearchParams,
+  { usual, max }: PageLimits = pageLimits,
+): Result<number> {
   const text = search.get("limit");
   if (text === null) return ok(usual);
-  // Digits only: Number() would also take "1e1", " 5 " and "0x10".
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LIMIT_MAX) return ok(limit);
-  return problem(badParameter("limit", `It must be a number from 1 to ${LIMIT_MAX}.`));
+  const limit = idOf(text) ?? 0;
+  if (limit >= 1 && limit <= max) return ok(limit);
+  return problem(badParameter("limit", `It must be a number from 1 to ${max}.`));
+}
+
+/** Digits only: Number() would also take "1e1", " 5 " and "0x10". */
+export function idOf(text: string | null): number | null {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+/** Undefined: it is not given. */
+export function instantOf(search: URLSearchParams, name: string): Result<EpochMs | undefined> {
+  const text = search.get(name);
+  if (text === null) return ok(undefined);
+  const at = readInstant(text);
+  return Number.isNaN(at) ? problem(badParameter(name, INSTANT_FORM)) : ok(at);
 }
 
 export function badParameter(name: string, detail: string): Problem {

@@ -1,7 +1,7 @@
 // Server-sent events that their reader pulls, one piece after the other, for as long as it likes: whoever is slow gets what it missed with
 // the next piece, and whoever takes nothing at all is cut, and comes again later from the last id that it saw.
 import type { Clock, Timer } from "../base/clock.ts";
-import { badParameter } from "./parameters.ts";
+import { badParameter, idOf } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 /** What a client waits before it comes again; the first thing that a stream says. */
@@ -64,9 +64,4 @@ export function placeIn(request: Request, what: string): Result<number | null> {
   const id = idOf(from);
   const name = header === null ? "after" : "Last-Event-ID";
   return id === null ? problem(badParameter(name, `It is no id of ${what}.`)) : ok(id);
-}
-
-/** Digits only: Number() would also take "1e1", " 5 " and "0x10". */
-export function idOf(text: string | null): number | null {
-  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }

@@ -5,9 +5,8 @@ import { unreachable } from "../base/unreachable.ts";
 import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
 import { RAW_TYPE, answer } from "./answer.ts";
-import { badParameter, limitOf, strangeParameter } from "./parameters.ts";
+import { badParameter, instantOf, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
-import { readInstant } from "./schedule.ts";
 import type { Spool } from "./spool.ts";
 
 const BUSY_RETRY_S = 2;
@@ -78,12 +77,9 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
     if (value !== null) filter[name] = value;
   }
   for (const name of times) {
-    const value = search.get(name);
-    if (value === null) continue;
-    const at = readInstant(value);
-    if (Number.isNaN(at))
-      return problem(badParameter(name, "Write the time as 2026-12-31T18:30:00Z (RFC 3339)."));
-    filter[name] = iso(at);
+    const at = instantOf(search, name);
+    if (at.kind === "problem") return at;
+    if (at.value !== undefined) filter[name] = iso(at.value);
   }
   const status = search.get("status");
   if (status !== null) {

@@ -69,6 +69,9 @@ const far = fault(`Mail is scheduled at most ${AHEAD_MAX_DAYS} days ahead.`);
 const rfc3339 =
   /^(\d{4}-\d\d)-(\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)([Zz]|[+-]\d\d:\d\d)?)?$/;
 
+/** What is told to whoever wrote none. */
+export const INSTANT_FORM = "Write the time as 2026-12-31T18:30:00Z (RFC 3339).";
+
 /** NaN when the text is no instant. What has no zone is UTC; a day without a time begins at midnight. */
 export function readInstant(text: string): EpochMs {
   const match = rfc3339.exec(text);

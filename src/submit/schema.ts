@@ -9,7 +9,7 @@ import { attachmentField } from "./attachment.ts";
 import { fault, take } from "./fieldFault.ts";
 import { readHeaders } from "./headers.ts";
 import type { AttachmentUrls } from "./remote.ts";
-import { AHEAD_MAX_DAYS, readInstant, readWhen } from "./schedule.ts";
+import { AHEAD_MAX_DAYS, INSTANT_FORM, readInstant, readWhen } from "./schedule.ts";
 
 export interface MessageLimits {
   readonly recipientsPerField: number;
@@ -102,7 +102,7 @@ const instant = z
   .transform((value, context): EpochMs => {
     const at = readInstant(value);
     if (!Number.isNaN(at)) return at;
-    return fault(context, "invalid_time", "Write the time as 2026-12-31T18:30:00Z (RFC 3339).");
+    return fault(context, "invalid_time", INSTANT_FORM);
   })
   .meta({ format: "date-time" });
 
