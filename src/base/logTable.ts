@@ -83,7 +83,11 @@ export const logTable: readonly LogRow[] = [
       "Finished mail and kept bytes that were too old, or too much, went",
     ],
     "source.capped": ["site until", "All addresses have sent there what they may today"],
-    "suppress.added": ["address origin reason", "An address gets no more mail", "like:origin"],
+    "suppress.added": [
+      "address email_id origin reason",
+      "An address gets no more mail; after a report `email_id` says whose it was",
+      "like:origin",
+    ],
     "suppress.removed": ["address", "It gets mail again"],
     "sts.policy": ["domain id mode", "A domain's MTA-STS policy is known"],
     "search.index_begins": ["", "The index of mail is made anew"],

@@ -14,7 +14,13 @@ export function tellOrder(verb: QueueVerb, answer: CommandAnswer, log: Log, tag:
         log("info", event, { address: row.email, origin: row.origin, reason: row.reason });
     return;
   }
-  if (verb.do === "suppress.report") return;
+  if (verb.do === "suppress.report") {
+    const origin = verb.report === "bounced" ? "bounce" : "complaint";
+    const email_id = uuidOf(verb.message, tag);
+    if ((done as { readonly suppressed?: boolean } | null)?.suppressed === true)
+      log("info", "suppress.added", { email_id, origin, reason: verb.text });
+    return;
+  }
   const { by, name } = nameOf(verb, tag);
   const word = verb.do.slice("queue.".length);
   // Programs cancel and retry single messages all day; what concerns a domain, a site or everything is a person's doing.
