@@ -41,6 +41,8 @@ export interface Present {
   /** How many of the window the waiting mail may use: lanes leave some of it free (DESIGN 7). */
   readonly usable: number;
   readonly nowMs: number;
+  /** A connection at work was lost without a word, which happens on the way too, and says nothing of how many there may be. */
+  readonly lost?: boolean;
 }
 
 /** The window as the limit lets it be. */
@@ -68,10 +70,13 @@ function heard(state: Concurrency, nowMs: number): Concurrency {
   return nowMs - state.lastSuccessMs < 1000 ? state : { ...state, lastSuccessMs: nowMs };
 }
 
-export function failed(state: Concurrency, { limit, busy, nowMs }: Present): Concurrency {
+export function failed(
+  state: Concurrency,
+  { limit, busy, nowMs, lost = false }: Present,
+): Concurrency {
   const window = Math.max(1, windowOf(state, limit) - 1);
   const isServing = nowMs - state.lastSuccessMs < SERVING_MS;
-  if (!isServing || busy <= 1) return { ...state, window, gained: 0 };
+  if (lost || !isServing || busy <= 1) return { ...state, window, gained: 0 };
   const heldMs = Math.min(HOLD_MAX_MS, Math.max(HOLD_MS, state.heldMs * 2));
   const ceiling = Math.max(1, Math.min(busy - 1, state.window));
   return {

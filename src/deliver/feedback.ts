@@ -8,8 +8,11 @@ import type { Site } from "./site.ts";
 
 /** True when the site wants no further mail for now. */
 export function hear(site: Site, verdict: Verdict): boolean {
-  if (slowsSite(verdict)) site.heard = "bad";
-  else if (praisesSite(verdict) && site.heard !== "bad") site.heard = "good";
+  if (slowsSite(verdict)) {
+    if (verdict.class !== "network" || verdict.pause !== undefined) site.heard = "bad";
+    else if (site.heard !== "bad") site.heard = "lost";
+  } else if (praisesSite(verdict) && site.heard !== "bad" && site.heard !== "lost")
+    site.heard = "good";
   if (blamesSite(verdict)) site.streak++;
   else if (praisesSite(verdict)) site.streak = 0;
   return stopsSite(verdict) || site.streak >= HOST_FAILURES;
@@ -20,7 +23,8 @@ export function learn(site: Site, { job }: Work, { end }: AttemptEnd, nowMs: num
   const { heard, pace } = site;
   site.heard = "nothing";
   const busy = busyAt(site) + 1;
-  if (heard === "bad" || end === "broken") pace.bad({ busy, nowMs });
+  if (heard === "bad") pace.bad({ busy, nowMs });
+  else if (heard === "lost" || end === "broken") pace.bad({ busy, nowMs, lost: true });
   else if (heard === "good")
     pace.good({ busy, usable: slotsOf(pace.window())[job.priority], nowMs });
 }

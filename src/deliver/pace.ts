@@ -23,7 +23,7 @@ export interface Pace {
   /** The site answered as it should. `usable`: of the window, for the mail that waits. */
   good(at: { readonly busy: number; readonly usable: number; readonly nowMs: number }): void;
   /** It refused us, or could not be reached. */
-  bad(at: { readonly busy: number; readonly nowMs: number }): void;
+  bad(at: { readonly busy: number; readonly nowMs: number; readonly lost?: boolean }): void;
   /** What it was found to bear; null: not known. */
   ceiling(): number | null;
 }

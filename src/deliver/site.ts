@@ -43,7 +43,7 @@ export interface Site {
   links: number;
   opening: number;
   /** What the verdicts of the attempts that end say of the site; reset by each end. */
-  heard: "nothing" | "good" | "bad";
+  heard: "nothing" | "good" | "lost" | "bad";
   /** Failures in a row that had a verdict. */
   streak: number;
   /** Nothing is begun before: the queue is about to hear that the site wants no more, and its jobs go back. */

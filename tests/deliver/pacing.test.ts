@@ -157,6 +157,14 @@ describe("a concurrency", () => {
     expect(state).toMatchObject({ window: 3, ceiling: 3, heldMs: 2 * MINUTE });
   });
 
+  test("learns no ceiling from connections that are lost at work, and grows again at once", () => {
+    let state = grow(startOf(2), 1000);
+    expect(state.window).toBe(10);
+    state = failed(state, { ...at(10), lost: true });
+    expect(state).toMatchObject({ window: 9, ceiling: Infinity });
+    expect(grow(state, 20).window).toBe(10);
+  });
+
   test("learns no ceiling from a site that is down", () => {
     let state = grow(startOf(2), 1000, 0);
     for (let i = 0; i < 5; i++) state = failed(state, at(5, MINUTE));
