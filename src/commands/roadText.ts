@@ -1,5 +1,6 @@
 // The road of one message as a person reads it at a glance: recipient by recipient, what happened, what was said, what it waits for.
 import { humanDuration } from "../base/human.ts";
+import { isLost } from "../mail/dialogue.ts";
 import type { ConversationView, EventDetail, EventView, TlsView } from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
 import type { EmailView, RecipientView } from "../mail/query.ts";
@@ -211,11 +212,12 @@ function conversationLines(one: ConversationView, colors: Colors): string[] {
   const { host, address, session, at, reused, exchanges, dropped } = one;
   const how = reused ? "kept connection" : "new connection";
   const title = `${host} [${address}] at ${timeOf(at)}, ${how}, session ${session}`;
-  const rows = exchanges.flatMap(({ phase, sent, code, reply, took_ms: took }) => {
+  const rows = exchanges.flatMap((exchange) => {
+    const { phase, sent, code, reply, took_ms: took } = exchange;
     const ms = (took >= SLOW_MS ? colors.yellow : colors.dim)(`${took} ms`);
     const heard = code === null ? `${phase}: ${reply}` : `${code} ${reply}`;
     const mark = code === null ? "·" : "←";
-    const isBad = code === null ? !calm.has(phase) : code >= 400;
+    const isBad = isLost(exchange) || (code ?? 0) >= 400;
     const shown = isBad ? colors.red(printable(heard.trim())) : printable(heard.trim());
     return [
       ...(sent === "" ? [] : [`${INDENT}→ ${printable(sent)}`]),
@@ -225,9 +227,6 @@ function conversationLines(one: ConversationView, colors: Colors): string[] {
   const left = dropped === 0 ? [] : [`${INDENT}· ${dropped} more lines are left out`];
   return [`    ${printable(title)}`, ...rows, ...left];
 }
-
-/** Phases that have no reply of the server. */
-const calm: ReadonlySet<string> = new Set(["connect", "tls", "body"]);
 
 /** What it waits for at this moment. */
 function nowLines(

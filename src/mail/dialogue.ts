@@ -37,6 +37,20 @@ export interface Conversation {
   readonly dropped: number;
 }
 
+/**
+ * No reply came, and the words in its place tell of no success. Connections, handshakes and large messages have no reply of their own.
+ * Also of an exchange as the API tells it, whose code is null then.
+ */
+export function isLost({
+  code,
+  phase,
+  reply,
+}: Pick<Exchange, "phase" | "reply"> & { readonly code: number | null }): boolean {
+  if ((code ?? 0) !== 0 || reply === "") return false;
+  if (phase === "connect") return !reply.startsWith("connected");
+  return phase !== "tls" || !reply.startsWith("TLS");
+}
+
 export type PackedExchange = readonly [
   phase: string,
   sentMs: number,

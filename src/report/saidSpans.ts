@@ -1,6 +1,6 @@
 // What was said on one connection, a span for each command and its reply. Of what was sent nothing stands in them but which command it was.
 import type { EpochMs } from "../base/clock.ts";
-import type { Conversation, Exchange } from "../mail/dialogue.ts";
+import { type Conversation, isLost } from "../mail/dialogue.ts";
 import { attributesOf, type Span } from "./span.ts";
 import { type Root, spanOf, type SpanRules, veiled } from "./spanRoot.ts";
 
@@ -51,11 +51,4 @@ export function conversationSpans(
       error: failed ? veiled(one.reply, rules) : null,
     });
   });
-}
-
-/** There was no reply, and the words tell of no success: what came in place of one, or that the wait for it was in vain. */
-function isLost({ code, phase, reply }: Exchange): boolean {
-  if (code !== 0 || reply === "") return false;
-  if (phase === "connect") return !reply.startsWith("connected");
-  return phase !== "tls" || !reply.startsWith("TLS");
 }

@@ -1,4 +1,5 @@
 // A conversation as rows: what we said, what the server answered, and how long it took to. The slowest answer is what one looks for.
+import { isLost } from "../../mail/dialogue.ts";
 import type { ConversationView, ExchangeView } from "../../mail/eventView.ts";
 import type { Tone } from "./words.ts";
 
@@ -20,11 +21,6 @@ export function dialogueRows({ exchanges }: ConversationView): DialogueRow[] {
     isLost: isLost(one),
     isSlowest: one.took_ms === slowest && slowest >= SLOW_MS,
   }));
-}
-
-/** A connection, a handshake and a body have no reply of their own; what was lost says how (smtp/dialogue.ts). */
-function isLost({ code, reply }: ExchangeView): boolean {
-  return code === null && /^(?:(?:timeout|closed|protocol|tls|stopped): |no answer$)/.test(reply);
 }
 
 function toneOf(exchange: ExchangeView): Tone {
