@@ -1,7 +1,13 @@
 // The road of one message as a person reads it at a glance: recipient by recipient, what happened, what was said, what it waits for.
 import { humanDuration } from "../base/human.ts";
 import { isLost } from "../mail/dialogue.ts";
-import type { ConversationView, EventDetail, EventView, TlsView } from "../mail/eventView.ts";
+import {
+  type ConversationView,
+  type EventDetail,
+  type EventView,
+  type TlsView,
+  isOutcomeOf,
+} from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
 import type { EmailView, RecipientView } from "../mail/query.ts";
 import { isFinal } from "../mail/state.ts";
@@ -96,7 +102,7 @@ function lines(
   let before: EventView | undefined;
   for (const event of ordered) {
     if (event.type === "email.attempted") continue;
-    const attempt = attempted.find((one) => isOf(one, event));
+    const attempt = attempted.find((one) => isOutcomeOf(event, one));
     const sinceMs =
       before === undefined ? 0 : Date.parse(event.created_at) - Date.parse(before.created_at);
     const startedMs = sinceMs - (event.data.postrider.duration_ms ?? 0);
@@ -108,11 +114,6 @@ function lines(
     before = event;
   }
   return out;
-}
-
-function isOf(attempt: EventView, event: EventView): boolean {
-  const [a, b] = [attempt.data.postrider, event.data.postrider];
-  return b.origin === "attempt" && a.attempt === b.attempt && attempt.id + 1 === event.id;
 }
 
 function spokenIn(

@@ -15,6 +15,18 @@ export interface EventView {
   readonly data: EventData;
 }
 
+/** Whether it tells what came of that attempt: two events with the same facts, which people read as one. */
+export function isOutcomeOf(event: EventView, attempt: EventView): boolean {
+  const [a, b] = [attempt.data.postrider, event.data.postrider];
+  return (
+    attempt.type === "email.attempted" &&
+    event.type !== "email.attempted" &&
+    b.origin === "attempt" &&
+    a.recipient === b.recipient &&
+    a.attempt === b.attempt
+  );
+}
+
 export interface EventData {
   readonly email_id: string;
   readonly message_id: string;

@@ -13,7 +13,7 @@ import {
   plainTimes,
   shortCount,
 } from "../../src/ui/model/format.ts";
-import { finalStates, phaseInWords, statesInWords, toneOf } from "../../src/ui/model/words.ts";
+import { countStates, finalStates, phaseInWords, toneOf } from "../../src/ui/model/words.ts";
 import { isFinal, recipientStates } from "../../src/mail/state.ts";
 import { phases } from "../../src/smtp/phases.ts";
 
@@ -118,9 +118,11 @@ describe("states", () => {
     expect([...finalStates].toSorted()).toEqual(recipientStates.filter(isFinal).toSorted());
   });
 
-  test("of several recipients are counted, of one or of equals named", () => {
-    expect(statesInWords(["deferred", "delivered", "delivered"])).toBe("1 deferred, 2 delivered");
-    expect(statesInWords(["held", "held"])).toBe("held");
+  test("of several recipients are counted, in the order in which they occur", () => {
+    expect(countStates(["deferred", "delivered", "delivered"])).toEqual([
+      { state: "deferred", count: 1 },
+      { state: "delivered", count: 2 },
+    ]);
   });
 
   test("each phase of SMTP has a name for people", () => {

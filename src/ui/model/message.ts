@@ -1,4 +1,5 @@
 // What can be done to a message, by the states of its recipients.
+import { domainOf } from "../../mail/message.ts";
 import type { EmailView, RecipientView } from "../../mail/query.ts";
 import { finalStates } from "./words.ts";
 
@@ -45,9 +46,7 @@ export function roadsOf({ recipients }: Pick<EmailView, "recipients">): Roads {
   const count = (wanted: string): number =>
     recipients.filter(({ state }) => state === wanted).length;
   const waiting = recipients.filter(({ state }) => state === "queued" || state === "deferred");
-  const domains = [
-    ...new Set(waiting.map(({ address }) => address.slice(address.lastIndexOf("@") + 1))),
-  ];
+  const domains = [...new Set(waiting.map(({ address }) => domainOf(address)))];
   return {
     held: count("held"),
     scheduled: count("scheduled"),

@@ -1,6 +1,11 @@
 // The road of a message as lines to read: its events in their order, an attempt and what came of it as one line, and the waits between
 // them where they are long enough to ask about.
-import type { ConversationView, EventDetail, EventView } from "../../mail/eventView.ts";
+import {
+  type ConversationView,
+  type EventDetail,
+  type EventView,
+  isOutcomeOf,
+} from "../../mail/eventView.ts";
 import { age, instant, milliseconds, plainTimes } from "./format.ts";
 import { phaseInWords, type Tone } from "./words.ts";
 
@@ -35,12 +40,11 @@ export function timelineOf(events: readonly EventView[], acceptedAt: string): Ti
   const lines: TimelineLine[] = [];
   const lastAt = new Map<string, number>();
   for (const [i, event] of events.entries()) {
+    // What came of an attempt follows at once: one line says both.
+    const [before, next] = [events[i - 1], events[i + 1]];
+    if (next !== undefined && isOutcomeOf(next, event)) continue;
     const attempt = event.type === "email.attempted" ? event : undefined;
-    // What came of an attempt follows at once, with the same facts: one line says both.
-    const outcome = events[i + 1];
-    if (attempt !== undefined && outcome !== undefined && isOutcome(outcome, attempt)) continue;
-    const before = events[i - 1];
-    const said = before?.type === "email.attempted" && isOutcome(event, before) ? before : attempt;
+    const said = before !== undefined && isOutcomeOf(event, before) ? before : attempt;
     const atMs = Date.parse(event.created_at);
     const recipient = event.data.postrider.recipient ?? "";
     // An attempt takes its own time: what was waited ended when it began.
@@ -56,16 +60,6 @@ export function timelineOf(events: readonly EventView[], acceptedAt: string): Ti
     });
   }
   return lines;
-}
-
-function isOutcome(event: EventView, attempt: EventView): boolean {
-  const [a, b] = [event.data.postrider, attempt.data.postrider];
-  return (
-    event.type !== "email.attempted" &&
-    a.origin === "attempt" &&
-    a.recipient === b.recipient &&
-    a.attempt === b.attempt
-  );
 }
 
 function lineOf(

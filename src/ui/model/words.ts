@@ -1,5 +1,5 @@
 // The words and the tone of states. Colour never says anything alone: the word stands beside it.
-import type { StateName } from "../../mail/state.ts";
+import { FIRST_FINAL, recipientStates, type StateName } from "../../mail/state.ts";
 
 export type Tone = "good" | "busy" | "wait" | "bad" | "quiet";
 
@@ -21,21 +21,7 @@ export function toneOf(state: string): Tone {
   return (tones as Readonly<Record<string, Tone>>)[state] ?? "quiet";
 }
 
-export const finalStates: ReadonlySet<string> = new Set([
-  "delivered",
-  "bounced",
-  "expired",
-  "canceled",
-  "suppressed",
-] satisfies StateName[]);
-
-/** `3 delivered, 1 deferred`; the word alone when all are in one state. */
-export function statesInWords(states: readonly string[]): string {
-  const counts = countStates(states);
-  const [only] = counts;
-  if (only !== undefined && counts.length === 1) return only.state;
-  return counts.map(({ state, count }) => `${count} ${state}`).join(", ");
-}
+export const finalStates: ReadonlySet<string> = new Set(recipientStates.slice(FIRST_FINAL));
 
 export interface StateCount {
   readonly state: string;
