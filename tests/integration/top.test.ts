@@ -14,6 +14,7 @@ interface Session {
   /** All that the terminal was sent. */
   output(): string;
   press(key: string): void;
+  hangUp(): void;
   readonly ended: Promise<number>;
 }
 
@@ -22,7 +23,8 @@ function openSession(folder: string): Session {
   const command = [
     "stty rows 24 cols 80",
     `stty -g > ${folder}/before`,
-    `${binaryPath} top --data-dir ${folder} --every 200ms`,
+    // The shell's number is the command's, once it is replaced by it.
+    `sh -c 'echo $$ > ${folder}/pid; exec ${binaryPath} top --data-dir ${folder} --every 200ms'`,
     "echo ended with $?",
     `stty -g > ${folder}/after`,
   ].join("; ");
@@ -41,6 +43,7 @@ function openSession(folder: string): Session {
       child.stdin.write(key);
       void child.stdin.flush();
     },
+    hangUp: () => process.kill(Number(readFileSync(join(folder, "pid"), "utf8")), "SIGHUP"),
     ended: child.exited,
   };
 }
@@ -48,6 +51,7 @@ function openSession(folder: string): Session {
 for (const [name, key] of [
   ["q", "q"],
   ["Ctrl-C", "\u0003"],
+  ["SIGHUP", null],
 ] as const)
   script.test(
     `top shows the daemon and its sites, sorts them, and ends by ${name}, with the terminal as it was`,
@@ -66,7 +70,8 @@ for (const [name, key] of [
         await until("it sorts", () => session.output().includes("sort: slowest"));
         session.press("?");
         await until("it helps", () => session.output().includes("sort by last error"));
-        session.press(key);
+        if (key === null) session.hangUp();
+        else session.press(key);
         await session.ended;
         const output = session.output();
         expect(output).toContain("ended with 0");
