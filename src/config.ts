@@ -139,7 +139,7 @@ const SHOWN_MAX = 120;
 
 function shown(row: Setting<unknown>, raw: unknown): string {
   const text = typeof raw === "string" ? raw : JSON.stringify(raw);
-  const masked = row.secret === true ? mask(text) : text;
+  const masked = row.secret === true ? mask(text) : maskUrls(text);
   return masked.length > SHOWN_MAX ? `${masked.slice(0, SHOWN_MAX)}...` : masked;
 }
 

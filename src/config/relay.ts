@@ -33,7 +33,12 @@ function isRelay(text: string): boolean {
   return tls === null || POLICIES.includes(tls);
 }
 
-/** Passwords in URLs are replaced, the rest stays readable. */
+/** Passwords in URLs are replaced, whatever they hold, and what a query calls a secret; the rest stays readable. */
 export function maskUrls(text: string): string {
-  return text.replace(/(:\/\/[^:/@\s]*):[^\s,]*@/g, "$1:***@");
+  return text
+    .replace(/:\/\/((?:(?!:\/\/)[^])*)@/g, (whole, user: string) => {
+      const colon = user.indexOf(":");
+      return colon === -1 ? whole : `://${user.slice(0, colon)}:***@`;
+    })
+    .replace(/([?&][^=&#\s]*(?:key|token|secret|pass)[^=&#\s]*=)[^&#\s]*/gi, "$1***");
 }

@@ -225,6 +225,19 @@ describe("secrets", () => {
   });
 });
 
+test.each([
+  ["relay", "smtp://user:hun,ter 2/hun@ter2@host:99999", "smtp://user:***@host:99999"],
+  ["relay", "smtp://a:hunter2@x, http://b:hunter2@y", "smtp://a:***@x, http://b:***@y"],
+  ["otlp_endpoint", "http://user:hunter2@otlp.example", "http://user:***@otlp.example"],
+  [
+    "otlp_endpoint",
+    "https://otlp.example/v1?api-key=hunter2",
+    "https://otlp.example/v1?api-key=***",
+  ],
+])("a secret in a wrong %s is not repeated: %s", (name, raw, found) => {
+  expect(problemsOf({ flags: { [name]: raw } }).map((one) => one.found)).toEqual([found]);
+});
+
 test("what is wrong with a relay is told with all other problems, and its password is not", () => {
   const loaded = load({
     flags: { relay: "smtps://user:secret@host:465?tls=off", workers: "0" },
