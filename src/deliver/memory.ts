@@ -1,5 +1,6 @@
 // A short memory of hosts that could not bear something; bounded, and forgetting by itself.
 import type { Clock } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 
 export interface Memory {
   has(key: string): boolean;
@@ -16,8 +17,7 @@ export function createMemory(
     add(key) {
       until.delete(key);
       until.set(key, clock.monotonicMs() + keepMs);
-      const [oldest] = until.keys();
-      if (until.size > entriesMax && oldest !== undefined) until.delete(oldest);
+      keepNewest(until, entriesMax);
     },
   };
 }

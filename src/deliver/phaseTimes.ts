@@ -1,6 +1,7 @@
 // How long each phase takes at each site, by its last replies: what `GET /sites` tells of a slow server. It runs several times a message, so
 // of a busy site's quick replies one in eight is counted, for eight; slow ones are all counted, so nothing is made to look better or
 // worse. When a phase has been counted often enough all its counts are halved: what was long ago fades.
+import { keepNewest } from "../base/keepNewest.ts";
 import type { PhaseFigure } from "../mail/figures.ts";
 import type { DeliverMeter } from "./metering.ts";
 
@@ -50,8 +51,7 @@ export function createPhaseTimes(): PhaseTimes {
       const book = sites.get(site) ?? { phases: new Map<string, Times>(), replies: 0, dice: 1 };
       sites.delete(site);
       sites.set(site, book);
-      const [oldest] = sites.keys();
-      if (sites.size > SITES_MAX && oldest !== undefined) sites.delete(oldest);
+      keepNewest(sites, SITES_MAX);
       return {
         note(phase, durationMs) {
           if (durationMs >= QUICK_MS || book.replies < BUSY_REPLIES) {

@@ -1,5 +1,6 @@
 // TLS sessions that may be resumed: one a host, bounded, and dropped with age, so that a certificate is looked at anew now and then.
 import type { Clock } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Shown } from "./proof.ts";
 
 /** A session, and what was shown when it began: a server that resumes it shows nothing new. */
@@ -31,8 +32,7 @@ export function createSessions(clock: Pick<Clock, "monotonicMs">): Sessions {
     keep(host, kept) {
       sessions.delete(host);
       sessions.set(host, { kept, at: clock.monotonicMs() });
-      const [oldest] = sessions.keys();
-      if (sessions.size > SESSIONS_MAX && oldest !== undefined) sessions.delete(oldest);
+      keepNewest(sessions, SESSIONS_MAX);
     },
     drop: (host) => void sessions.delete(host),
     clear: () => sessions.clear(),

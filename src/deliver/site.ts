@@ -3,6 +3,7 @@
 // its routes name the same hosts in the same order, and speak to them in the same way. Every tenant of a big provider may have an MX
 // name of its own; a host that was never named for a domain has not agreed to take that domain's mail.
 import type { Timer } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Priority } from "../mail/message.ts";
 import type { Route } from "../route/route.ts";
 import type { AttemptOptions, Trial, Work } from "./attempt.ts";
@@ -127,6 +128,5 @@ const AVOID_MAX = 100;
 
 export function avoid(group: Group, address: string, nowMs: number): void {
   group.avoid.set(address, nowMs + AVOID_MS);
-  const [oldest] = group.avoid.keys();
-  if (group.avoid.size > AVOID_MAX && oldest !== undefined) group.avoid.delete(oldest);
+  keepNewest(group.avoid, AVOID_MAX);
 }

@@ -1,6 +1,7 @@
 // Refusals that somebody on our side must mend - a missing PTR record, a listing, a relay's password - are said loudly, and seldom: once
 // an hour for each site and class.
 import { iso } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Log } from "../base/log.ts";
 import { unpackTimeline } from "../mail/timeline.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -42,8 +43,7 @@ export function createAlerts(log: Log): Alerts {
       const fields = { site, class: verdict.class, rule: verdict.alert, text: step?.text ?? "" };
       said.delete(key);
       said.set(key, { mono, alert: { ...fields, at: iso(step?.at ?? 0) } });
-      const [oldest] = said.keys();
-      if (said.size > KEPT_MAX && oldest !== undefined) said.delete(oldest);
+      keepNewest(said, KEPT_MAX);
       log("warn", "deliver.alert", fields);
     },
   };

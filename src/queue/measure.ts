@@ -1,4 +1,5 @@
 // What the queue counts. Series are looked up once and kept; which sites are told by name is decided where all threads are added up.
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Counter, Gauge, Meter } from "../base/meter.ts";
 import { priorities, type Priority } from "../mail/message.ts";
 import { isFinal } from "../mail/state.ts";
@@ -79,8 +80,7 @@ export function createMeasure(meter: Meter, store: QueueStore): Measure {
     const series = sites.get(name) ?? { attempts: new Map(), paused: undefined };
     sites.delete(name);
     sites.set(name, series);
-    const [oldest] = sites.keys();
-    if (sites.size > SITES_KEPT_MAX && oldest !== undefined) sites.delete(oldest);
+    keepNewest(sites, SITES_KEPT_MAX);
     last = { name, series };
     return series;
   };

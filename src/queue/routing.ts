@@ -1,6 +1,7 @@
 // Recipients that wait for the DNS. A domain that the resolver is asked about holds its leased recipients in memory, a few of them;
 // a domain about which it said nothing rests, and its mail with it, as a paused site does.
 import type { Clock, EpochMs } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Lookup } from "../mail/job.ts";
 import { domainOf } from "../mail/message.ts";
 import type { RouteFor, Routing } from "../route/route.ts";
@@ -166,11 +167,7 @@ export function createRoutes({ clock, routeFor, policy, onFound, ownRelays }: Ro
       const until = now + siteBackoff(level, undefined, roll);
       resting.delete(domain);
       resting.set(domain, { level: level + 1, until });
-      if (resting.size > RESTING_MAX)
-        for (const oldest of resting.keys()) {
-          resting.delete(oldest);
-          break;
-        }
+      keepNewest(resting, RESTING_MAX);
       return until;
     },
     askAnew: () => resting.clear(),

@@ -2,6 +2,7 @@
 // appended, or still lie in the pages that were appended last.
 import { eventNumber, type EventType, WHOLE_MESSAGE } from "../mail/event.ts";
 import type { EpochMs } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { MessageHead, Priority } from "../mail/message.ts";
 import { FIRST_FINAL, stateNumber, type StateNumber } from "../mail/state.ts";
@@ -41,11 +42,7 @@ export function createHeldLeases(): HeldLeases {
     delete: (claim) => void held.delete(claim),
     set(claim, one) {
       held.set(claim, one);
-      if (held.size <= HELD_LEASES_MAX) return;
-      for (const oldest of held.keys()) {
-        held.delete(oldest);
-        return;
-      }
+      keepNewest(held, HELD_LEASES_MAX);
     },
   };
 }

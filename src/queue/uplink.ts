@@ -7,6 +7,7 @@
 //
 // While it is not up nothing is sent but one probe at a time. A site that fails while others are reached is dead by its own doing; for
 // a while it says nothing of our line.
+import { keepNewest } from "../base/keepNewest.ts";
 import { unreachable } from "../base/unreachable.ts";
 
 export type UplinkName = "up" | "down" | "port25_blocked";
@@ -113,10 +114,7 @@ function reached(line: Uplink, site: string, mono: number): Uplink {
   excused.delete(site);
   for (const suspect of line.suspects)
     if (suspect.site !== site) excused.set(suspect.site, mono + EXCUSED_MS);
-  for (const oldest of excused.keys()) {
-    if (excused.size <= EXCUSED_MAX) break;
-    excused.delete(oldest);
-  }
+  keepNewest(excused, EXCUSED_MAX);
   const sinceMono = line.name === "up" ? line.sinceMono : mono;
   return { ...lineUp, sinceMono, reachedAtMono: mono, excused };
 }

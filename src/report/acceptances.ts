@@ -1,6 +1,7 @@
 // When the messages of the last moments were accepted, so that a trace whose attempt failed can tell of its beginning too, though nobody
 // knew then that anybody would ask. Those whose trace is kept by share have a room of their own, in which they last longer.
 import type { Clock, EpochMs } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { MessageId } from "../mail/id.ts";
 import { type Way, ways } from "../mail/submission.ts";
 import { isSampled } from "./sampling.ts";
@@ -51,11 +52,7 @@ export function createAcceptances(
       if (!isSampled(message, trace, share()))
         return last.put(message, [ways.indexOf(way), receivedAt, composedAt, committedAt, dueAt]);
       sampled.set(message, { way, receivedAt, composedAt, committedAt, dueAt });
-      if (sampled.size <= SAMPLED_MAX) return;
-      for (const oldest of sampled.keys()) {
-        sampled.delete(oldest);
-        return;
-      }
+      keepNewest(sampled, SAMPLED_MAX);
     },
     find: (message) => sampled.get(message) ?? last.find(message),
   };

@@ -1,6 +1,8 @@
-// In a thread that ends attempts, which is a sender as a rule: of all verdicts, those whose attempt is to be told as spans, together with the others of their transaction. They go
-// to the door in small batches, and no more of them a second than it can make spans of: a site that refuses everything must not bury it.
+// In a thread that ends attempts, which is a sender as a rule: of all verdicts, those whose attempt is to be told as spans, together with
+// the others of their transaction. They go to the door in small batches, and no more of them a second than it can make spans of: a site
+// that refuses everything must not bury it.
 import type { Clock, Timer } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { AttemptTrace, TracedRecipient } from "../mail/attemptTrace.ts";
 import { unpackConversations } from "../mail/dialogue.ts";
 import type { Job } from "../mail/job.ts";
@@ -109,15 +111,6 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
     deps.tell(attempts, missed);
   };
 
-  const remember = (message: MessageId): void => {
-    troubled.add(message);
-    if (troubled.size <= TROUBLED_MAX) return;
-    for (const oldest of troubled) {
-      troubled.delete(oldest);
-      return;
-    }
-  };
-
   return {
     ended(verdict, job, cameAtMs) {
       const recipient = job.recipients.find(({ n }) => n === verdict.n);
@@ -128,7 +121,8 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       const waitedMs = endedAtMs - cameAtMs;
       const tookMs = waitedMs < sampling.slowMs ? waitedMs : spentMs(verdict);
       const why = keptWhy({ verdict, trace, attempts, tookMs }, sampling);
-      if (why === "error" && verdict.kind === "deferred") remember(message);
+      if (why === "error" && verdict.kind === "deferred")
+        keepNewest(troubled.add(message), TROUBLED_MAX);
       // Of most mail nothing is told, and nothing is made for it.
       if (why === undefined && job.recipients.length === 1) return;
       if (open?.job !== job) {

@@ -1,6 +1,7 @@
 // Follows the event table for all who want to know at once what happens. The reader is asked only while somebody listens, when the queue
 // says that there is something new; those who stand at the same place share one answer, and nothing is kept for whoever is slow.
 import type { Clock, Timer } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import { rowBefore } from "../mail/event.ts";
 import type { Feed, FeedPage } from "../mail/eventView.ts";
 import type { Answer, Query } from "../mail/query.ts";
@@ -72,10 +73,7 @@ export function createFollower({ ask, listen, clock }: FollowDeps): Follower {
     asked.then((found) => {
       if (found === null || found.events.length === 0) forget();
     }, forget);
-    for (const oldest of pages.keys()) {
-      if (pages.size <= PAGES_KEPT) break;
-      pages.delete(oldest);
-    }
+    keepNewest(pages, PAGES_KEPT);
     return asked;
   };
 

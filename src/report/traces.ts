@@ -1,5 +1,6 @@
 // In the door's thread: what is told of attempts and webhooks becomes spans on their way out. It remembers a little of each message, so
 // that the beginning of a trace is told once and a wait knows what it waited for; nothing depends on it but how much a trace says.
+import { keepNewest } from "../base/keepNewest.ts";
 import type { AttemptTrace } from "../mail/attemptTrace.ts";
 import type { MessageId } from "../mail/id.ts";
 import { type AttemptStep, unpackTimeline } from "../mail/timeline.ts";
@@ -44,7 +45,7 @@ export function createTraces(deps: TracesDeps): Traces {
   ): Span[] => {
     const { message, recipients } = attempt;
     if (told.has(message)) return [];
-    keepFew(told.add(message), TOLD_MAX);
+    keepNewest(told.add(message), TOLD_MAX);
     const isFirst = known !== undefined || recipients.some(({ attempts }) => attempts === 0);
     return isFirst ? acceptSpans(attempt, root, known) : [];
   };
@@ -58,7 +59,7 @@ export function createTraces(deps: TracesDeps): Traces {
     for (const { n, step } of recipients) {
       const key = `${message} ${n}`;
       const attempts = (before.get(key)?.attempts ?? 0) + 1;
-      keepFew(before.set(key, { attempts, endedAt, class: troubleOf(step) }), BEFORE_MAX);
+      keepNewest(before.set(key, { attempts, endedAt, class: troubleOf(step) }), BEFORE_MAX);
     }
     return [
       ...beginningOf(attempt, root, acceptance),
@@ -70,7 +71,7 @@ export function createTraces(deps: TracesDeps): Traces {
     accepted(accepted) {
       const { message, trace } = accepted;
       if (!deps.hasRoom(true) || told.has(message)) return;
-      keepFew(told.add(message), TOLD_MAX);
+      keepNewest(told.add(message), TOLD_MAX);
       const root = rootOf(message, trace, deps.rules().tag);
       deps.add(acceptSpans(accepted, root, deps.acceptances.find(message)));
     },
@@ -83,15 +84,6 @@ export function createTraces(deps: TracesDeps): Traces {
       if (missed > 0) deps.dropped(missed);
     },
   };
-}
-
-/** The oldest goes when there are too many. */
-function keepFew<Key>(all: Set<Key> | Map<Key, unknown>, max: number): void {
-  if (all.size <= max) return;
-  for (const oldest of all.keys()) {
-    all.delete(oldest);
-    return;
-  }
 }
 
 function troubleOf(step: string): string {

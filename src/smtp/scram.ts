@@ -1,5 +1,6 @@
 // SCRAM-SHA-256 (RFC 5802, RFC 7677) without channel binding: the password is never shown, and the server proves that it knows it too.
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from "node:crypto";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Login } from "./auth.ts";
 
 export interface Scram {
@@ -60,8 +61,7 @@ function saltedPassword(pass: string, salt: string, iterations: number): Buffer 
   if (known !== undefined) return known;
   const made = pbkdf2Sync(prepared(pass), Buffer.from(salt, "base64"), iterations, 32, "sha256");
   salted.set(key, made);
-  const [oldest] = salted.keys();
-  if (salted.size > SALTED_MAX && oldest !== undefined) salted.delete(oldest);
+  keepNewest(salted, SALTED_MAX);
   return made;
 }
 

@@ -1,6 +1,7 @@
 // Signs messages just before they leave: the From field says whose keys, every key makes a signature. Runs in the sender threads,
 // since an RSA signature takes as long as five deliveries.
 import type { EpochMs } from "../../base/clock.ts";
+import { keepNewest } from "../../base/keepNewest.ts";
 import { parseMailboxes } from "../address.ts";
 import type { MessageId } from "../id.ts";
 import { domainOf } from "../message.ts";
@@ -158,11 +159,7 @@ function createRecent(): Recent {
     get: (message) => kept.get(message),
     keep(message, signatures) {
       kept.set(message, signatures);
-      if (kept.size <= RECENT_MAX) return;
-      for (const oldest of kept.keys()) {
-        kept.delete(oldest);
-        return;
-      }
+      keepNewest(kept, RECENT_MAX);
     },
   };
 }
