@@ -75,6 +75,8 @@ async function findOne(
   const query = new URLSearchParams({ limit: String(CANDIDATES) });
   if (reference !== undefined) query.set("reference", reference);
   if (recipient !== undefined) query.set("to", recipient);
+  if (trace !== undefined && !TRACE_ID.test(trace))
+    throw usage(`--trace: found ${trace}; allowed: 32 hex digits`);
   if (trace !== undefined) query.set("trace", trace);
   const isFiltered = query.size > 1;
   if (id !== undefined && UUID.test(id)) {
@@ -98,6 +100,8 @@ async function findOne(
   const count = `${more ? "more than " : ""}${data.length}`;
   throw new CommandFailure(exitCodes.failed, `${count} messages fit, newest first: give the id`);
 }
+
+const TRACE_ID = /^[0-9a-f]{32}$/i;
 
 function usage(text: string): CommandFailure {
   return new CommandFailure(exitCodes.usage, text);

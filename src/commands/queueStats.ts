@@ -6,8 +6,9 @@ import type { ShapeRow, ShapeView } from "../mail/shape.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import { countOf } from "./counts.ts";
 import type { CliDeps } from "./deps.ts";
+import { exitCodes } from "./exitCodes.ts";
 import { json, printable, table } from "./output.ts";
-import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly by?: string;
@@ -27,6 +28,8 @@ export function addStats(group: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider queue stats --by domain --state deferred")
     .action(async (options: Options) => {
+      oneOf("--by", options.by, ["site", "domain"]);
+      oneOf("--state", options.state, waiting);
       const client = clientFor(options, deps);
       const query = new URLSearchParams();
       const limit = String(countOf("--limit", options.limit, 1) ?? 20);
@@ -41,6 +44,12 @@ export function addStats(group: Command, deps: CliDeps): void {
 }
 
 const waiting = recipientStates.slice(0, FIRST_FINAL);
+
+function oneOf(option: string, text: string | undefined, all: readonly string[]): void {
+  if (text === undefined || all.includes(text)) return;
+  const allowed = all.join(", ");
+  throw new CommandFailure(exitCodes.usage, `${option}: found ${text}; allowed: ${allowed}`);
+}
 
 export function statsText(view: QueueView, ages: ShapeView): string {
   const counts = view.counts.filter((one) => one.recipients > 0);

@@ -149,6 +149,21 @@ describe("the way to the daemon", () => {
 });
 
 describe("what is asked of the daemon", () => {
+  test("is looked at before the daemon is asked", async () => {
+    await using daemon = mailDaemon([]);
+    const to = ["--data-dir", daemon.dataDir];
+    for (const [args, err] of [
+      [["queue", "stats", "--by", "day"], "--by: found day; allowed: site, domain\n"],
+      [["queue", "stats", "--state", "dead"], "--state: found dead; allowed: scheduled, queued,"],
+      [["message", "show", "--trace", "zz"], "--trace: found zz; allowed: 32 hex digits\n"],
+    ] as const) {
+      const ran = await createBox().run([...args, ...to]);
+      expect(ran).toMatchObject({ code: 64, out: "" });
+      expect(ran.err).toStartWith(err);
+    }
+    expect(daemon.seen).toEqual([]);
+  });
+
   test("queue stats prints counts, ages and sites", async () => {
     const view = {
       counts: [{ state: "queued", priority: "p1", recipients: 5 }],
