@@ -1,7 +1,6 @@
 // The last minutes in numbers: what threads report each second, kept as one point every two seconds in a ring. The dashboard and
 // `postrider top` read it; nothing here is on the way of a message.
-import type { Clock, Timer } from "../base/clock.ts";
-import { iso } from "../base/clock.ts";
+import { type Clock, iso, type Timer } from "../base/clock.ts";
 import type { Sample } from "../base/meter.ts";
 import { queueAges } from "../mail/age.ts";
 import {
@@ -14,6 +13,7 @@ import {
 } from "../mail/figures.ts";
 import { isFinal, recipientStates } from "../mail/state.ts";
 import { createBuckets } from "./buckets.ts";
+import { type Outcome, outcomeOf } from "./outcomes.ts";
 import { createSiteWindow, rounded, siteResults, type SiteRates } from "./siteWindow.ts";
 
 /** A thread reports each second; a longer silence is not spread over all that time. */
@@ -41,35 +41,15 @@ export interface Figures {
 type Total = keyof FiguresView["totals"];
 type Rate = "accepted" | "delivered" | "deferred" | "bounced" | "refused";
 
-/** What a counter is counted as. */
-function rateOf({ name, labels }: Sample): Rate | undefined {
-  switch (name) {
-    case "postrider_messages_accepted_total":
-      return "accepted";
-    case "postrider_rejected_total":
-      return "refused";
-    case "postrider_attempts_total":
-      return labels["result"] === "deferred" ? "deferred" : undefined;
-    case "postrider_recipients_total":
-      if (labels["result"] === "delivered") return "delivered";
-      return labels["result"] === "bounced" || labels["result"] === "expired"
-        ? "bounced"
-        : undefined;
-    default:
-      return undefined;
-  }
-}
-
-function totalOf({ name, labels }: Sample): Total | undefined {
-  if (name === "postrider_doubts_total") return "doubts";
-  if (name === "postrider_messages_accepted_total") return "accepted";
-  if (name === "postrider_attempts_total" && labels["result"] === "deferred") return "deferrals";
-  if (name !== "postrider_recipients_total") return undefined;
-  const { result } = labels;
-  return result === "delivered" || result === "bounced" || result === "expired"
-    ? result
-    : undefined;
-}
+/** What is told a second, and what since the start. */
+const rates: Partial<Record<Outcome, Rate>> = {
+  ...{ accepted: "accepted", delivered: "delivered", deferred: "deferred", refused: "refused" },
+  ...{ bounced: "bounced", expired: "bounced" },
+};
+const totalled: Partial<Record<Outcome, Total>> = {
+  ...{ accepted: "accepted", delivered: "delivered", bounced: "bounced", expired: "expired" },
+  ...{ deferred: "deferrals", doubtful: "doubts" },
+};
 
 const ACCEPT = "postrider_accept_duration_seconds";
 const DELIVERY = "postrider_accept_to_delivered_seconds";
@@ -134,9 +114,10 @@ export function createFigures(deps: {
   const count = (report: Reports, sample: CounterSample): void => {
     const { delta, labels } = sample;
     if (delta === 0) return;
-    const rate = rateOf(sample);
+    const outcome = outcomeOf(sample);
+    const rate = outcome && rates[outcome];
     if (rate !== undefined) report.counts.set(rate, (report.counts.get(rate) ?? 0) + delta);
-    const total = totalOf(sample);
+    const total = outcome && totalled[outcome];
     if (total !== undefined) totals[total] += delta;
     if (sample.name !== "postrider_attempts_total") return;
     const at = siteResults.indexOf(labels["result"] ?? "");

@@ -3,6 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log, LogFields } from "../base/log.ts";
 import type { Sample } from "../base/meter.ts";
+import { type Outcome, outcomeOf } from "./outcomes.ts";
 
 const EVERY_MS = 5 * 60_000;
 
@@ -16,14 +17,8 @@ export interface Traffic {
   close(): void;
 }
 
-interface Counts {
-  accepted: number;
-  delivered: number;
-  deferred: number;
-  bounced: number;
-  expired: number;
-  refused: number;
-}
+/** A doubt is part of what became of the mail, and told by itself (`mail.doubt`). */
+type Counts = Record<Exclude<Outcome, "doubtful">, number>;
 
 const none: Counts = { accepted: 0, delivered: 0, deferred: 0, bounced: 0, expired: 0, refused: 0 };
 
@@ -60,12 +55,9 @@ export function createTraffic(deps: {
   };
   let timer = clock.after(everyMs, again);
 
-  const count = (name: string, labels: Sample["labels"], delta: number): void => {
-    const result = labels["result"] ?? "";
-    if (name === "postrider_messages_accepted_total") counts.accepted += delta;
-    else if (name === "postrider_rejected_total") counts.refused += delta;
-    else if (name === "postrider_attempts_total" && result === "deferred") counts.deferred += delta;
-    else if (name === "postrider_recipients_total" && isEnd(result)) counts[result] += delta;
+  const count = (sample: Extract<Sample, { kind: "counter" }>): void => {
+    const outcome = outcomeOf(sample);
+    if (outcome !== undefined && outcome !== "doubtful") counts[outcome] += sample.delta;
   };
 
   return {
@@ -77,7 +69,7 @@ export function createTraffic(deps: {
     hear(samples) {
       for (const sample of samples) {
         const { name, labels } = sample;
-        if (sample.kind === "counter") count(name, labels, sample.delta);
+        if (sample.kind === "counter") count(sample);
         else if (sample.kind !== "gauge") continue;
         else if (name === "postrider_queue_recipients")
           waiting.set(`${labels["state"]} ${labels["priority"]}`, sample.value);
@@ -90,8 +82,4 @@ export function createTraffic(deps: {
       tell();
     },
   };
-}
-
-function isEnd(result: string): result is "delivered" | "bounced" | "expired" {
-  return result === "delivered" || result === "bounced" || result === "expired";
 }
