@@ -27,7 +27,7 @@ export function checkRecords(
 
 async function check(wanted: Wanted, origin: Origin, look: Look): Promise<Finding> {
   const { type, name, value } = wanted;
-  // Reverse zones are asked by doctor, which knows each source address.
+  // A reverse zone belongs to an address that mail leaves from, and not to a domain that signs it.
   if (type === "PTR") return { status: "not_started", detail: wanted.detail };
   const answer = await look(type, name);
   if (answer.kind === "unknown")

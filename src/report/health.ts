@@ -175,7 +175,7 @@ const turnOn = "Set metrics = true, then postrider reload.";
 function remedyOf(rule: string): string {
   if (rule === "relay.login") return "Look at the user and password of relay.";
   if (rule.startsWith("source")) return "Look at [[source]]: this host has no such address.";
-  return "Run postrider doctor, and see what the provider's words point to.";
+  return "See what the provider's words point to, and run postrider domain check for each domain.";
 }
 
 function delays({ threads, oldest, gauge, measuring }: HealthFacts): Alert[] {

@@ -1,6 +1,8 @@
 // What a person should look at: one case for each alert, and that none of them is without a remedy.
 import { expect, test } from "bun:test";
+import { createProgram } from "../../src/commands/cli.ts";
 import { alertsOf, type HealthFacts, statusOf } from "../../src/report/health.ts";
+import { createBox } from "../commands/setup.ts";
 
 const now = Date.UTC(2026, 10, 23, 12);
 const since = new Date(now - 60_000).toISOString();
@@ -70,6 +72,25 @@ const cases: readonly (readonly [string, "warn" | "bad", Partial<HealthFacts>, s
     "relay.test:587 says: 535 no",
   ],
   [
+    "dkim.fail",
+    "warn",
+    {
+      survey: {
+        paused: [],
+        alerts: [
+          {
+            site: "mx.test",
+            class: "policy",
+            rule: "dkim.fail",
+            text: "550 5.7.1 DKIM",
+            at: since,
+          },
+        ],
+      },
+    },
+    "mx.test says: 550 5.7.1 DKIM",
+  ],
+  [
     "reload_failed",
     "warn",
     gauges({ postrider_config_last_reload_successful: 0 }),
@@ -108,6 +129,21 @@ for (const [code, level, change, text] of cases)
     expect(alerts[0]?.remedy).toMatch(/^[A-Z].*\.$/);
     expect(statusOf(alerts)).toBe(level);
   });
+
+test("a remedy names only commands that there are", () => {
+  const program = createProgram(createBox().deps, { end: () => {}, complain: () => {} });
+  const remedies = cases.flatMap(([, , change]) => alertsOf({ ...calm, ...change }));
+  const named = remedies.flatMap(({ remedy }) => [
+    ...remedy.matchAll(/postrider (\w+)(?: (\w+))?/g),
+  ]);
+  expect(named.length).toBeGreaterThan(3);
+  for (const [, group, verb] of named) {
+    const command = program.commands.find((one) => one.name() === group);
+    expect([group, command?.name()]).toEqual([group, group]);
+    const verbs = command?.commands.map((one) => one.name()) ?? [];
+    if (verbs.length > 0) expect(verbs).toContain(verb ?? "");
+  }
+});
 
 test("nothing is wrong when nothing is wrong", () => {
   expect(alertsOf(calm)).toEqual([]);
