@@ -19,12 +19,8 @@ import { version } from "../commands/version.ts";
 import { KEY_FILE, prepareDataFolder } from "./dataFolder.ts";
 import { createExplain } from "./explain.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
-import {
-  createJournaling,
-  createLogLevelDesk,
-  type Journaling,
-  type LogLevelDesk,
-} from "./journaling.ts";
+import { createJournaling, type Journaling } from "./journaling.ts";
+import { createLogLevelDesk, type LogLevelDesk } from "./logLevelDesk.ts";
 import { follow } from "./following.ts";
 import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";

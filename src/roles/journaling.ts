@@ -1,18 +1,12 @@
 // The log of the whole process: lines of the door and of all threads come together here, are named as the outside names things, go to
 // the log, and those that concern the daemon itself into the journal too.
-import { type Clock, type EpochMs, iso, type Timer } from "../base/clock.ts";
-import {
-  createMakingGate,
-  type Log,
-  type LogFields,
-  type LogLevels,
-  showLogLevels,
-} from "../base/log.ts";
+import { type Clock, type EpochMs, iso } from "../base/clock.ts";
+import { createMakingGate, type Log, type LogFields, type LogLevels } from "../base/log.ts";
 import { jsonLine } from "../base/logLine.ts";
 import { limitLog } from "../base/logLimit.ts";
 import { isKept } from "../base/logTable.ts";
 import { type HostTag, uuidOf } from "../mail/id.ts";
-import type { JournalFilter, JournalView, LogLevelView } from "../mail/journal.ts";
+import type { JournalFilter, JournalView } from "../mail/journal.ts";
 import { type Before, type Journal, openJournal } from "../report/journal.ts";
 
 export interface Journaling {
@@ -123,57 +117,4 @@ function namedBy(fields: LogFields, tag: HostTag | undefined): LogFields {
   const { message, ...rest } = fields;
   if (typeof message !== "number" || tag === undefined) return fields;
   return { email_id: uuidOf(message, tag), ...rest };
-}
-
-/** Which lines are written, as it may be changed for a while. */
-export interface LogLevelDesk {
-  view(): LogLevelView;
-  /** `forMs`: then those of the settings hold again; null: until a reload. */
-  set(levels: LogLevels, forMs: number | null): LogLevelView;
-  /** Other settings: they hold from now on. */
-  configure(levels: LogLevels): void;
-  close(): void;
-}
-
-export function createLogLevelDesk(deps: {
-  readonly clock: Pick<Clock, "now" | "after">;
-  readonly levels: LogLevels;
-  readonly log: Log;
-  /** Tells every thread. */
-  readonly apply: (levels: LogLevels) => void;
-  /** The threads know of new settings by themselves. */
-  readonly configured: (levels: LogLevels) => void;
-}): LogLevelDesk {
-  const { clock, log, apply } = deps;
-  let configured = deps.levels;
-  let current = configured;
-  let until: string | null = null;
-  let timer: Timer | undefined;
-
-  const turn = (levels: LogLevels, forMs: number | null): void => {
-    timer?.cancel();
-    current = levels;
-    until = forMs === null ? null : iso(clock.now() + forMs);
-    if (forMs !== null) timer = clock.after(forMs, () => turn(configured, null));
-    apply(levels);
-    log("info", "log.level_changed", { levels: showLogLevels(levels), until });
-  };
-  const view = (): LogLevelView => ({
-    ...{ object: "log_level", level: showLogLevels(current), until },
-  });
-  return {
-    view,
-    set(levels, forMs) {
-      turn(levels, forMs);
-      return view();
-    },
-    configure(levels) {
-      timer?.cancel();
-      configured = levels;
-      current = levels;
-      until = null;
-      deps.configured(levels);
-    },
-    close: () => timer?.cancel(),
-  };
 }

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogLevels } from "../../src/base/log.ts";
 import { hostTag, uuidOf } from "../../src/mail/id.ts";
-import { createJournaling, createLogLevelDesk } from "../../src/roles/journaling.ts";
+import { createJournaling } from "../../src/roles/journaling.ts";
+import { createLogLevelDesk } from "../../src/roles/logLevelDesk.ts";
 
 const NOW = Date.parse("2026-11-23T03:00:00.000Z");
 const tag = hostTag(new Uint8Array(8).fill(7));
