@@ -68,9 +68,14 @@ export function createOtlp(deps: OtlpDeps): Otlp {
     return meaningOf(reply, ready, deps.now());
   };
 
+  /** Serializer and protocol are others' code, and what they make of ours must cost no more than a batch. */
+  const guarded = (sending: Promise<Sent>): Promise<Sent> =>
+    sending.catch((error: unknown) => ({ kind: "refused", text: `It was not sent: ${error}` }));
+
   return {
-    spans: (spans, signal) => send("traces", (ready) => ready.spans(spans), signal),
-    metrics: (snapshot, signal) => send("metrics", (ready) => ready.metrics(snapshot), signal),
+    spans: (spans, signal) => guarded(send("traces", (ready) => ready.spans(spans), signal)),
+    metrics: (snapshot, signal) =>
+      guarded(send("metrics", (ready) => ready.metrics(snapshot), signal)),
   };
 }
 

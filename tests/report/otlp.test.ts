@@ -149,3 +149,16 @@ test.each<[string, WebReply, object]>([
   const { otlp, never } = createRig(reply);
   expect(await otlp.spans([span()], never)).toMatchObject(meaning);
 });
+
+test("what cannot be written, or sent, costs its batch and nothing else", async () => {
+  const { otlp, asked, never } = createRig(() => {
+    throw new Error("no socket");
+  });
+  expect(await otlp.spans([span()], never)).toMatchObject({
+    kind: "refused",
+    text: "It was not sent: Error: no socket",
+  });
+  const broken = span({ name: null as unknown as string });
+  expect(await otlp.spans([broken], never)).toMatchObject({ kind: "refused" });
+  expect(asked).toHaveLength(1);
+});
