@@ -44,6 +44,11 @@ export function iso(at: EpochMs): string {
   return new Date(at).toISOString();
 }
 
+/** For what nobody can end earlier, so that it must be short. */
+export function pause(clock: Pick<Clock, "after">, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve));
+}
+
 /** Resolves after `delayMs`; rejects with the signal's reason when aborted first. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

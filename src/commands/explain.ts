@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { humanDuration } from "../base/human.ts";
 import type { ExplainView, SenderSiteView, SourceView } from "../mail/explain.ts";
+import { lineName } from "../mail/query.ts";
 import { briefDuration } from "./cells.ts";
 import type { CliDeps } from "./deps.ts";
 import { json, printable, table } from "./output.ts";
@@ -37,7 +38,7 @@ function explainText(view: ExplainView): string {
     rows(
       view.lines.map((line) => [
         "  line",
-        line.site === "" ? "(no route yet)" : line.site,
+        lineName(line.site),
         `${line.waiting} waiting`,
         line.oldest_age_seconds === null
           ? ""

@@ -1,7 +1,7 @@
 // `postrider queue stats`: how much waits, for whom and since when, as qshape tells it.
 import type { Command } from "commander";
 import { humanDuration } from "../base/human.ts";
-import type { QueueView } from "../mail/query.ts";
+import { lineName, type QueueView } from "../mail/query.ts";
 import type { ShapeRow, ShapeView } from "../mail/shape.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import { countOf } from "./counts.ts";
@@ -93,7 +93,7 @@ export function shapeText({ by, bounds_minutes, total, data, more, sample }: Sha
 const NAME_MAX = 24;
 
 function rowOf({ name, recipients, ages }: ShapeRow): string[] {
-  const shown = printable(name === "" ? "(no route yet)" : name);
+  const shown = printable(lineName(name));
   const cut = shown.length > NAME_MAX ? `…${shown.slice(1 - NAME_MAX)}` : shown;
   return [cut, brief(recipients), ...ages.map((count) => (count === 0 ? "." : brief(count)))];
 }

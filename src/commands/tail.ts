@@ -1,5 +1,6 @@
 // `postrider tail`: what happens, as it happens. A daemon that goes away is waited for, and the tale goes on behind the last event.
 import type { Command } from "commander";
+import { pause } from "../base/clock.ts";
 import type { EventView } from "../mail/eventView.ts";
 import { eventTypes } from "../mail/event.ts";
 import { countOf } from "./counts.ts";
@@ -76,7 +77,7 @@ async function tail(options: Options, deps: CliDeps): Promise<void> {
       if (!missed) output.err("the daemon is away: waiting for it");
       missed = true;
     }
-    await Promise.race([stop, new Promise<void>((go) => clock.after(AGAIN_MS, () => go()))]);
+    await Promise.race([stop, pause(clock, AGAIN_MS)]);
   }
 }
 

@@ -1,6 +1,7 @@
 // The picture of `postrider top`: from figures, the present and a size to lines that fill it, and nothing else.
 import { iso } from "../base/clock.ts";
 import type { FigurePoint, FiguresView, SiteFigure } from "../mail/figures.ts";
+import { lineName } from "../mail/query.ts";
 import { briefDuration, briefNumber, fitted, sparkline } from "./cells.ts";
 import type { Colors } from "./output.ts";
 import { sortedSites, sorts, type TopModel } from "./topModel.ts";
@@ -217,7 +218,8 @@ function siteLines(
   const from = Math.max(0, Math.min(at - Math.floor(room / 2), sites.length - room));
   const shown = sites.slice(from, from + room).map((site) => {
     const cells = columns.map((column) => fitted(column.text(site), column.width, "right"));
-    const text = [fitted(nameOf(site), siteWidth), ...cells].join(" ") + whyText(site, whyWidth);
+    const text =
+      [fitted(lineName(site.site), siteWidth), ...cells].join(" ") + whyText(site, whyWidth);
     if (site.site === model.chosen) return colors.inverse(text);
     return site.cause === "none" ? text : paintCause(site, text, colors);
   });
@@ -242,10 +244,6 @@ const STOPPED: readonly string[] = [
 
 function paintCause({ cause }: SiteFigure, text: string, colors: Colors): string {
   return STOPPED.includes(cause) ? colors.red(text) : colors.yellow(text);
-}
-
-function nameOf({ site }: SiteFigure): string {
-  return site === "" ? "(no route yet)" : site;
 }
 
 /** Lines below the table for the site under the bar, or for the one that is worst off. */
@@ -281,7 +279,7 @@ function detailLines(site: SiteFigure, look: Look): string[] {
       ? ""
       : `last error ${timeOf(error.at)} ${error.host} ${error.phase}: ${error.code || error.class} ${error.text}`;
   const lines = [
-    `${nameOf(site)}: ${site.reason}${next}`,
+    `${lineName(site.site)}: ${site.reason}${next}`,
     rest,
     said,
     phases.length === 0 ? "" : `p50/p95 of ${phases.join("  ")}`,

@@ -183,6 +183,11 @@ export interface PauseView {
   readonly since: string;
 }
 
+/** The name of a line for people: what has no route yet has none. */
+export function lineName(site: string): string {
+  return site === "" ? "(no route yet)" : site;
+}
+
 /** The line of a site; that of a paused domain is named `domain:` and the domain. */
 export interface SiteDepth {
   readonly site: string;

@@ -1,6 +1,6 @@
 // The dispatcher of webhooks, in the door's thread: it follows the event table for each endpoint, sends what is new, and tells the queue thread
 // how far each has come, in batches. Mail knows nothing of it. Without an endpoint it does nothing at all.
-import type { Clock, Timer } from "../base/clock.ts";
+import { type Clock, pause, type Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Histogram, Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
@@ -241,8 +241,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       timer?.cancel();
       const untilMs = clock.monotonicMs() + CLOSE_MS;
       const busy = (): boolean => [...followed.values()].some((one) => one.endpoint.inFlight() > 0);
-      while (busy() && clock.monotonicMs() < untilMs)
-        await new Promise<void>((resolve) => void clock.after(10, resolve));
+      while (busy() && clock.monotonicMs() < untilMs) await pause(clock, 10);
       await writing;
       await write();
       for (const { endpoint } of followed.values()) endpoint.close();

@@ -1,6 +1,6 @@
 // The door's thread: starts the others, joins them by channels, serves HTTP, and ends all in the right order.
 import { join } from "node:path";
-import { type EpochMs, iso, systemClock } from "../base/clock.ts";
+import { type EpochMs, iso, pause, systemClock } from "../base/clock.ts";
 import type { Log, LogLevels } from "../base/log.ts";
 import { createMeter, type Meter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
@@ -365,5 +365,5 @@ async function applySettings(next: Config, parts: Configured): Promise<Applied> 
 async function answerAll(open: () => number): Promise<void> {
   const untilMs = systemClock.monotonicMs() + SETTLE_MS;
   while (open() > 0 && systemClock.monotonicMs() < untilMs)
-    await new Promise<void>((resolve) => systemClock.after(SETTLE_LOOK_MS, resolve));
+    await pause(systemClock, SETTLE_LOOK_MS);
 }

@@ -1,6 +1,6 @@
 // The SMTP listener with all that it needs: its addresses, its certificate, what a reload changes, and how it ends.
 import { readFileSync } from "node:fs";
-import { systemClock } from "../base/clock.ts";
+import { pause, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
 import type { Config } from "../config.ts";
@@ -155,7 +155,7 @@ function countClients(meter: Meter): SmtpCount["changed"] {
 
 async function drained(listeners: readonly SmtpListener[]): Promise<void> {
   const all = Promise.all(listeners.map((one) => one.drain()));
-  const late = new Promise<void>((resolve) => systemClock.after(LAST_MESSAGES_MS, resolve));
+  const late = pause(systemClock, LAST_MESSAGES_MS);
   await Promise.race([all, late]);
 }
 

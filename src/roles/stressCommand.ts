@@ -1,5 +1,5 @@
 // `postrider stress`: puts the load, the books, those who follow and the daemon of its own together, and makes the report of it.
-import { type Clock, iso, systemClock } from "../base/clock.ts";
+import { type Clock, iso, pause, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { createDaemonClient, type DaemonClient, type Target } from "../commands/daemonClient.ts";
 import type { StressEnd } from "../commands/deps.ts";
@@ -162,7 +162,7 @@ async function drain(
     if (book.isQuietUntil(untilAt)) {
       if (own === null || (await ownQueue(own))?.busy === 0) return;
     }
-    await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+    await pause(clock, LOOK_EVERY_MS);
   }
 }
 
@@ -174,7 +174,7 @@ async function readLater(
   hurried: Promise<void>,
   clock: Clock = systemClock,
 ): Promise<Awaited<ReturnType<typeof readDaemon>>> {
-  const told = new Promise<void>((resolve) => clock.after(FIGURES_EVERY_MS, resolve));
+  const told = pause(clock, FIGURES_EVERY_MS);
   await Promise.race([told, hurried]);
   return readDaemon(client);
 }

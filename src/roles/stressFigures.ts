@@ -1,6 +1,6 @@
 // What a daemon under load costs, as its own metrics tell it before and after; and how much of what it accepted it still has.
 import { readFileSync } from "node:fs";
-import { type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, pause, systemClock } from "../base/clock.ts";
 import type { DaemonClient } from "../commands/daemonClient.ts";
 import type { DaemonFigures } from "../commands/stressReport.ts";
 import type { QueueView } from "../mail/query.ts";
@@ -100,7 +100,7 @@ export async function ownQueueSoon(
   for (let tries = TRIES_MAX; ; tries--) {
     const sums = await ownQueue(client);
     if (sums !== null || tries <= 1) return sums;
-    await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+    await pause(clock, AGAIN_MS);
   }
 }
 
@@ -115,7 +115,7 @@ export async function ownQueueAtRest(
   let sums = await ownQueueSoon(client, clock);
   for (let looks = REST_LOOKS_MAX; looks > 0 && sums !== null; looks--) {
     const before = sums;
-    await new Promise<void>((resolve) => clock.after(REST_EVERY_MS, resolve));
+    await pause(clock, REST_EVERY_MS);
     sums = await ownQueueSoon(client, clock);
     if (sums?.delivered === before.delivered && sums.failed === before.failed) break;
   }

@@ -1,6 +1,6 @@
 // What becomes of the messages of a load, as the daemon's events tell it. On a daemon of its own the sink tells the deliveries, which
 // costs the daemon nothing, and only trouble is asked for; elsewhere the stream of events is followed.
-import type { Clock } from "../base/clock.ts";
+import { type Clock, pause } from "../base/clock.ts";
 import type { DaemonClient } from "../commands/daemonClient.ts";
 import { exitCodes } from "../commands/exitCodes.ts";
 import { createEventReader } from "../commands/tail.ts";
@@ -139,8 +139,4 @@ function note({ type, created_at: at, data }: EventView, { addresses, book }: Fo
   const { class: kind, code, next_attempt_at: next } = data.postrider;
   const label = [kind, code].filter((word) => word !== null).join(" ");
   book.troubled(n, trouble, label, next === null ? null : Date.parse(next));
-}
-
-function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.after(delayMs, resolve));
 }

@@ -1,5 +1,5 @@
 // A daemon runs for months, so its first seconds are no measure: the runtime compiles what is used often, and takes some time for it.
-import { type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, pause, systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { DaemonClient } from "../commands/daemonClient.ts";
 import { type StressRequest, stressLimits } from "../commands/stressRequest.ts";
@@ -54,6 +54,6 @@ export async function warmUp(
     const sums = await ownQueueSoon(client);
     if (sums === null || sums.queued === 0 || isStopped || clock.monotonicMs() > untilMs)
       return sums;
-    await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+    await pause(clock, LOOK_EVERY_MS);
   }
 }

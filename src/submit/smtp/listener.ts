@@ -1,7 +1,7 @@
 // The sockets of the SMTP listener: how many there may be, TLS, and their end.
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, pause } from "../../base/clock.ts";
 import { lineOf, type Said, said } from "../../smtp/server/said.ts";
 import { type Connection, type ConnectionDeps, createConnection, type Wire } from "./connection.ts";
 
@@ -82,7 +82,7 @@ export async function openSmtpListener(deps: SmtpListenerDeps): Promise<SmtpList
       server.close();
       for (const { connection } of open) connection.drain();
       while ([...open].some(({ connection }) => connection.busy()))
-        await new Promise<void>((resolve) => deps.clock.after(DRAIN_LOOK_MS, resolve));
+        await pause(deps.clock, DRAIN_LOOK_MS);
     },
     async stopNow() {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));

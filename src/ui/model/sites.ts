@@ -1,10 +1,10 @@
 // Destinations as rows: what to call them, and how much waits there.
 import type { SiteFigure } from "../../mail/figures.ts";
+import { lineName } from "../../mail/query.ts";
 import { grouped } from "./format.ts";
 
 export function siteName(site: string): string {
-  if (site === "") return "(no route yet)";
-  return site.startsWith("domain:") ? site.slice("domain:".length) : site;
+  return lineName(site.startsWith("domain:") ? site.slice("domain:".length) : site);
 }
 
 export function waitingText({ waiting, at_least: atLeast }: SiteFigure["backlog"]): string {
