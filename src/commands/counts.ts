@@ -1,6 +1,5 @@
 // Whole numbers on the command line.
-import { exitCodes } from "./exitCodes.ts";
-import { CommandFailure } from "./target.ts";
+import { notAllowed } from "./failure.ts";
 
 /** Undefined: the option was not given. */
 export function countOf(option: string, text: string | undefined, min = 0): number | undefined {
@@ -8,5 +7,5 @@ export function countOf(option: string, text: string | undefined, min = 0): numb
   // Digits only: Number() would also take "1e1", " 5 " and "0x10".
   if (/^\d{1,12}$/.test(text) && Number(text) >= min) return Number(text);
   const allowed = min === 0 ? "a whole number" : `a whole number from ${min} on`;
-  throw new CommandFailure(exitCodes.usage, `${option}: found ${text}; allowed: ${allowed}`);
+  throw notAllowed(option, text, allowed);
 }

@@ -221,3 +221,14 @@ function decoded(bytes: Uint8Array): unknown {
     return undefined;
   }
 }
+
+/** With those members of the query that are given. */
+export function pathWith(
+  path: string,
+  query: Readonly<Record<string, string | undefined>>,
+): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) given.set(name, value);
+  return given.size === 0 ? path : `${path}?${given.toString()}`;
+}

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import type { DnsLookup, DnsWarmth } from "../mail/dns.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { misused } from "./failure.ts";
 import { json, printable } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly json?: boolean;
@@ -45,7 +45,7 @@ function addWarm(group: Command, deps: CliDeps): void {
     .addHelpText("after", "\nOne domain a line.\n\nExample:\n  postrider dns warm domains.txt")
     .action(async (file: string, options: Options) => {
       const bytes = deps.readBytes(file);
-      if (bytes === undefined) throw new CommandFailure(exitCodes.usage, `no file ${file}`);
+      if (bytes === undefined) throw misused(`no file ${file}`);
       const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
       const domains = lines.map((line) => line.trim()).filter((line) => /^[^#]/.test(line));
       const client = clientFor(options, deps);

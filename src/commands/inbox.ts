@@ -1,19 +1,12 @@
 // `postrider inbox list|show|raw|clear`: what `capture` and `*@postrider.test` took, for people and for test scripts.
 import type { Command } from "commander";
-import { parseDurationMs } from "../config/kinds.ts";
 import type { InboxItem, InboxView, ListView } from "../mail/query.ts";
-import type { DaemonClient } from "./daemonClient.ts";
+import { type DaemonClient, pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { json, printable, table } from "./output.ts";
-import {
-  answered,
-  bodyOf,
-  clientFor,
-  CommandFailure,
-  type TargetOptions,
-  withTarget,
-} from "./target.ts";
+import { answered, bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
+import { waitOf } from "./when.ts";
 
 interface ListOptions extends TargetOptions {
   readonly to?: string;
@@ -73,28 +66,17 @@ function one(client: DaemonClient, id: string, end = ""): ReturnType<DaemonClien
 
 async function list(options: ListOptions, deps: CliDeps): Promise<number> {
   const { to, from, subject, limit } = options;
-  const waitMs = waitOf(options.wait);
-  const query = new URLSearchParams({ limit });
-  for (const [name, value] of Object.entries({ to, from, subject }))
-    if (value !== undefined) query.set(name, value);
+  const waitMs = waitOf(options.wait, WAIT_DEFAULT_MS) ?? 0;
   const headers = waitMs === 0 ? {} : { prefer: `wait=${Math.ceil(waitMs / 1000)}` };
   const answer = await clientFor(options, deps).ask({
     method: "GET",
-    path: `/inbox?${query.toString()}`,
+    path: pathWith("/inbox", { limit, to, from, subject }),
     headers,
     timeoutMs: waitMs + ANSWER_MS,
   });
   const found = bodyOf(answer) as ListView<InboxItem>;
   deps.output.out(options.json === true ? json(found) : listText(found));
   return waitMs > 0 && found.data.length === 0 ? exitCodes.failed : exitCodes.done;
-}
-
-function waitOf(wait: string | true | undefined): number {
-  if (wait === undefined) return 0;
-  const waitMs = wait === true ? WAIT_DEFAULT_MS : parseDurationMs(wait);
-  if (waitMs !== undefined) return waitMs;
-  const text = `--wait: found ${String(wait)}; allowed: a duration such as 30s`;
-  throw new CommandFailure(exitCodes.usage, text);
 }
 
 function listText({ data, has_more }: ListView<InboxItem>): string {

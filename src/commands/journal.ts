@@ -5,6 +5,7 @@ import type { LogFields } from "../base/log.ts";
 import { prettyLine } from "../base/logLine.ts";
 import type { JournalLine, JournalView } from "../mail/journal.ts";
 import { countOf } from "./counts.ts";
+import { pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { jsonLine } from "./output.ts";
 import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
@@ -33,17 +34,13 @@ export function addJournal(program: Command, deps: CliDeps): void {
     .addHelpText("after", "\nExample:\n  postrider journal --since 03:00")
     .action(async (options: Options) => {
       const now = deps.clock.now();
-      const query = new URLSearchParams();
-      const given = {
+      const path = pathWith("/journal", {
         since: whenOf("--since", options.since, now),
         until: whenOf("--until", options.until, now),
         event: options.event,
         limit:
           options.limit === undefined ? undefined : String(countOf("--limit", options.limit, 1)),
-      };
-      for (const [name, value] of Object.entries(given))
-        if (value !== undefined) query.set(name, value);
-      const path = `/journal?${query.toString()}`;
+      });
       const view = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
       tell(view as JournalView, options, deps);
     });

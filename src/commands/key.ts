@@ -6,8 +6,9 @@ import { countOf } from "./counts.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure } from "./failure.ts";
 import { json, printable, table } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface ShowOptions extends TargetOptions {
   readonly json?: boolean;

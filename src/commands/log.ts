@@ -5,9 +5,9 @@ import { logAreas } from "../base/logTable.ts";
 import { parseDurationMs } from "../config/kinds.ts";
 import type { LogLevelView } from "../mail/journal.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { notAllowed } from "./failure.ts";
 import { json } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly for?: string;
@@ -36,17 +36,11 @@ export function addLog(program: Command, deps: CliDeps): void {
 function changeOf(level: string, { for: text }: Options): object {
   if (parseLogLevels(level) === undefined) {
     const areas = `areas: ${logAreas.join(", ")}`;
-    throw new CommandFailure(
-      exitCodes.usage,
-      `log level: found ${level}; allowed: ${logLevels.join(", ")}, also as info,mail=debug; ${areas}`,
-    );
+    const allowed = `${logLevels.join(", ")}, also as info,mail=debug; ${areas}`;
+    throw notAllowed("log level", level, allowed);
   }
   if (text === undefined) return { level };
   const forMs = parseDurationMs(text);
-  if (forMs === undefined || forMs < 1000)
-    throw new CommandFailure(
-      exitCodes.usage,
-      `--for: found ${text}; allowed: such as 30s, 10m, 2h`,
-    );
+  if (forMs === undefined || forMs < 1000) throw notAllowed("--for", text, "such as 30s, 10m, 2h");
   return { level, for_seconds: Math.round(forMs / 1000) };
 }

@@ -2,11 +2,12 @@
 import type { Command } from "commander";
 import type { EmailView, ListView } from "../mail/query.ts";
 import { FIRST_FINAL, isFinal, recipientStates } from "../mail/state.ts";
-import type { DaemonClient } from "./daemonClient.ts";
+import { type DaemonClient, pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure } from "./failure.ts";
 import { json, printable } from "./output.ts";
-import { bodyOf, CommandFailure, clientFor, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly json?: boolean;
@@ -51,9 +52,8 @@ async function allWaiting(client: DaemonClient): Promise<readonly EmailView[]> {
   for (const status of waiting) {
     let after: string | undefined;
     while (byId.size <= SHOWN_MAX) {
-      const query = new URLSearchParams({ status, limit: String(PAGE) });
-      if (after !== undefined) query.set("after", after);
-      const answer = await client.ask({ method: "GET", path: `/emails?${query.toString()}` });
+      const path = pathWith("/emails", { status, limit: String(PAGE), after });
+      const answer = await client.ask({ method: "GET", path });
       const page = bodyOf(answer) as ListView<EmailView>;
       for (const email of page.data) byId.set(email.id, email);
       after = page.data.at(-1)?.id;

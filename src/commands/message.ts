@@ -1,6 +1,7 @@
 // `postrider message show|list|raw`: what became of one message, step by step, and its source.
 import type { Command } from "commander";
 import type { EmailView, ListView } from "../mail/query.ts";
+import { pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { addShow } from "./messageShow.ts";
 import { json, printable, table } from "./output.ts";
@@ -40,12 +41,8 @@ function addList(group: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider message list --domain example.com --limit 5")
     .action(async (options: ListOptions) => {
-      const query = new URLSearchParams();
-      for (const name of FILTERS) {
-        const value = options[name];
-        if (value !== undefined) query.set(name, value);
-      }
-      const path = `/emails?${query.toString()}`;
+      const filters = Object.fromEntries(FILTERS.map((name) => [name, options[name]]));
+      const path = pathWith("/emails", filters);
       const list = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
       const { data } = list as ListView<EmailView>;
       if (options.json === true) return deps.output.out(json(list));

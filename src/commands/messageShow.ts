@@ -5,12 +5,13 @@ import type { ExplainView } from "../mail/explain.ts";
 import { domainOf } from "../mail/message.ts";
 import type { EmailView, ListView } from "../mail/query.ts";
 import type { StateName } from "../mail/state.ts";
-import type { DaemonClient } from "./daemonClient.ts";
+import { type DaemonClient, pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure, misused, notAllowed } from "./failure.ts";
 import { json, printable, table } from "./output.ts";
 import { type Reasons, type Spoken, roadText } from "./roadText.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly reference?: string;
@@ -72,22 +73,21 @@ async function findOne(
   id: string | undefined,
   { reference, recipient, trace, json: asJson }: Options,
 ): Promise<string> {
-  const query = new URLSearchParams({ limit: String(CANDIDATES) });
-  if (reference !== undefined) query.set("reference", reference);
-  if (recipient !== undefined) query.set("to", recipient);
   if (trace !== undefined && !TRACE_ID.test(trace))
-    throw usage(`--trace: found ${trace}; allowed: 32 hex digits`);
-  if (trace !== undefined) query.set("trace", trace);
-  const isFiltered = query.size > 1;
+    throw notAllowed("--trace", trace, "32 hex digits");
+  const filters = { reference, to: recipient, trace };
+  const isFiltered = Object.values(filters).some((value) => value !== undefined);
   if (id !== undefined && UUID.test(id)) {
-    if (isFiltered) throw usage("an id says it all: leave the other options out");
+    if (isFiltered) throw misused("an id says it all: leave the other options out");
     return id;
   }
+  if (id === undefined && !isFiltered)
+    throw misused("give an id, a Message-ID, --reference, --recipient or --trace");
   // A header's value, as people copy it: with the brackets or without.
-  if (id !== undefined) query.set("message_id", id.startsWith("<") ? id : `<${id}>`);
-  else if (!isFiltered)
-    throw usage("give an id, a Message-ID, --reference, --recipient or --trace");
-  const list = bodyOf(await client.ask({ method: "GET", path: `/emails?${query.toString()}` }));
+  const messageId = id === undefined || id.startsWith("<") ? id : `<${id}>`;
+  const limit = String(CANDIDATES);
+  const path = pathWith("/emails", { limit, ...filters, message_id: messageId });
+  const list = bodyOf(await client.ask({ method: "GET", path }));
   const { data, has_more: more } = list as ListView<EmailView>;
   const [first, second] = data;
   if (first === undefined)
@@ -102,10 +102,6 @@ async function findOne(
 }
 
 const TRACE_ID = /^[0-9a-f]{32}$/i;
-
-function usage(text: string): CommandFailure {
-  return new CommandFailure(exitCodes.usage, text);
-}
 
 function candidates(emails: readonly EmailView[]): string {
   const rows = emails.map((one) => [

@@ -1,9 +1,9 @@
 // `postrider queue pause|resume|flush|hold|release|retry|cancel`: what an operator does to mail that is owed.
 import type { Command } from "commander";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { misused } from "./failure.ts";
 import { json } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface SpanOptions extends TargetOptions {
   readonly domain?: string;
@@ -95,10 +95,7 @@ function spanOf(
   if (site !== undefined) body["site"] = site;
   if (all === true) body["all"] = true;
   if (Object.keys(body).length === 1) return body;
-  throw new CommandFailure(
-    exitCodes.usage,
-    `queue ${name}: name one of an id, --domain, --site and --all`,
-  );
+  throw misused(`queue ${name}: name one of an id, --domain, --site and --all`);
 }
 
 interface SpanAnswer {

@@ -2,13 +2,13 @@
 import type { Command } from "commander";
 import type { EmailView, ListView } from "../mail/query.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
-import type { DaemonClient } from "./daemonClient.ts";
+import { type DaemonClient, pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { notAllowed } from "./failure.ts";
 import { addOperating } from "./operate.ts";
 import { addStats } from "./queueStats.ts";
 import { json, printable, table } from "./output.ts";
-import { CommandFailure, type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
+import { type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
 
 interface ListOptions extends TargetOptions {
   readonly state?: string;
@@ -56,17 +56,13 @@ function addList(group: Command, deps: CliDeps): void {
 
 async function listed(client: DaemonClient, options: ListOptions): Promise<readonly EmailView[]> {
   const { state, to, domain, limit } = options;
-  if (state !== undefined && !STATES.includes(state)) {
-    const text = `--state: found ${state}; allowed: one of ${STATES.join(", ")}`;
-    throw new CommandFailure(exitCodes.usage, text);
-  }
+  if (state !== undefined && !STATES.includes(state))
+    throw notAllowed("--state", state, `one of ${STATES.join(", ")}`);
   const byId = new Map<string, EmailView>();
   // The API lists one state at a time; a message whose recipients differ is in several of them.
   for (const status of state === undefined ? waiting : [state]) {
-    const query = new URLSearchParams({ status, limit });
-    if (to !== undefined) query.set("to", to);
-    if (domain !== undefined) query.set("domain", domain);
-    const answer = await client.ask({ method: "GET", path: `/emails?${query.toString()}` });
+    const path = pathWith("/emails", { status, limit, to, domain });
+    const answer = await client.ask({ method: "GET", path });
     for (const email of (bodyOf(answer) as ListView<EmailView>).data) byId.set(email.id, email);
   }
   // Ids begin with the time of acceptance, so they sort by it.

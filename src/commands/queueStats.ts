@@ -5,10 +5,11 @@ import { lineName, type QueueView } from "../mail/query.ts";
 import type { ShapeRow, ShapeView } from "../mail/shape.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import { countOf } from "./counts.ts";
+import { pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { notAllowed } from "./failure.ts";
 import { json, printable, table } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly by?: string;
@@ -31,12 +32,8 @@ export function addStats(group: Command, deps: CliDeps): void {
       oneOf("--by", options.by, ["site", "domain"]);
       oneOf("--state", options.state, waiting);
       const client = clientFor(options, deps);
-      const query = new URLSearchParams();
       const limit = String(countOf("--limit", options.limit, 1) ?? 20);
-      const given = { by: options.by, state: options.state, limit };
-      for (const [name, value] of Object.entries(given))
-        if (value !== undefined) query.set(name, value);
-      const path = `/queue/ages?${query.toString()}`;
+      const path = pathWith("/queue/ages", { by: options.by, state: options.state, limit });
       const ages = bodyOf(await client.ask({ method: "GET", path })) as ShapeView;
       const view = bodyOf(await client.ask({ method: "GET", path: "/queue" })) as QueueView;
       deps.output.out(options.json === true ? json({ ...view, ages }) : statsText(view, ages));
@@ -47,8 +44,7 @@ const waiting = recipientStates.slice(0, FIRST_FINAL);
 
 function oneOf(option: string, text: string | undefined, all: readonly string[]): void {
   if (text === undefined || all.includes(text)) return;
-  const allowed = all.join(", ");
-  throw new CommandFailure(exitCodes.usage, `${option}: found ${text}; allowed: ${allowed}`);
+  throw notAllowed(option, text, all.join(", "));
 }
 
 export function statsText(view: QueueView, ages: ShapeView): string {

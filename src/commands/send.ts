@@ -2,15 +2,16 @@
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
-import { parseDurationMs } from "../config/kinds.ts";
 import type { RecipientView } from "../mail/query.ts";
 import { isFinal, type StateName } from "../mail/state.ts";
 import type { DaemonClient, Request } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { misused, notAllowed } from "./failure.ts";
 import { json, printable, table } from "./output.ts";
-import { CommandFailure, type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
+import { type TargetOptions, bodyOf, clientFor, withTarget } from "./target.ts";
 import { formPieces, streamOf, uploadOf } from "./uploads.ts";
+import { waitOf } from "./when.ts";
 
 interface Options extends TargetOptions {
   readonly from?: string;
@@ -69,7 +70,7 @@ export function addSend(program: Command, deps: CliDeps, end: (code: number) => 
 }
 
 async function send(options: Options, deps: CliDeps): Promise<number> {
-  const waitMs = waitOf(options.wait);
+  const waitMs = waitOf(options.wait, WAIT_DEFAULT_MS);
   const client = clientFor(options, deps, "send");
   const request = await requestOf(options, deps);
   const startMs = deps.clock.monotonicMs();
@@ -110,14 +111,6 @@ function ends({ recipients = [] }: Accepted): readonly End[] | undefined {
   }));
 }
 
-function waitOf(wait: string | true | undefined): number | undefined {
-  if (wait === undefined) return undefined;
-  const waitMs = wait === true ? WAIT_DEFAULT_MS : parseDurationMs(wait);
-  if (waitMs !== undefined) return waitMs;
-  const text = `--wait: found ${String(wait)}; allowed: a duration such as 30s`;
-  throw new CommandFailure(exitCodes.usage, text);
-}
-
 async function requestOf(options: Options, deps: CliDeps): Promise<Request> {
   const { from, to, subject, html, priority } = options;
   if (options.file !== undefined) return rawRequest(options, options.file, deps);
@@ -146,11 +139,9 @@ function formRequest(
 async function rawRequest(options: Options, file: string, deps: CliDeps): Promise<Request> {
   const { from, to, subject, text, html, priority, attach } = options;
   if (subject !== undefined || text !== undefined || html !== undefined || attach.length > 0)
-    throw new CommandFailure(exitCodes.usage, "--file holds the whole message: no other content");
-  if (priority !== undefined && !/^p[012]$/.test(priority)) {
-    const wrong = `--priority: found ${priority}; allowed: p0, p1 or p2`;
-    throw new CommandFailure(exitCodes.usage, wrong);
-  }
+    throw misused("--file holds the whole message: no other content");
+  if (priority !== undefined && !/^p[012]$/.test(priority))
+    throw notAllowed("--priority", priority, "p0, p1 or p2");
   const query = new URLSearchParams();
   for (const address of to) query.append("to", address);
   if (from !== undefined) query.append("from", from);

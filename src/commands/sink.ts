@@ -4,8 +4,8 @@ import type { Clock } from "../base/clock.ts";
 import { type Endpoint, endpoint, parseEndpoint, showEndpoint } from "../config/kinds.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { misused, notAllowed } from "./failure.ts";
 import { json, printable } from "./output.ts";
-import { CommandFailure } from "./target.ts";
 
 interface Options {
   readonly listen: string;
@@ -59,9 +59,7 @@ async function runSink(options: Options, deps: CliDeps): Promise<number> {
     dumpDir: options.dump ?? null,
     onTaken: options.each === true ? teller.took : null,
   });
-  if (started.kind === "bad") {
-    throw new CommandFailure(exitCodes.usage, started.problems.join("\n"));
-  }
+  if (started.kind === "bad") throw misused(started.problems.join("\n"));
   const listen = endpointOf("--listen", options.listen);
   const place = showEndpoint({ host: listen.host, port: started.port });
   const { statsPort } = started;
@@ -99,15 +97,12 @@ function createTeller(clock: Clock, out: (text: string) => void) {
 function endpointOf(option: string, text: string): Endpoint {
   const found = parseEndpoint(text);
   if (found !== undefined) return found;
-  throw new CommandFailure(
-    exitCodes.usage,
-    `${option}: found ${text}; allowed: ${endpoint.allowed}`,
-  );
+  throw notAllowed(option, text, endpoint.allowed);
 }
 
 function tlsOf(given: string | true | undefined): "starttls" | "implicit" | null {
   if (given === undefined) return null;
   if (given === true || given === "starttls") return "starttls";
   if (given === "implicit") return "implicit";
-  throw new CommandFailure(exitCodes.usage, `--tls: found ${given}; allowed: starttls, implicit`);
+  throw notAllowed("--tls", given, "starttls, implicit");
 }

@@ -3,18 +3,12 @@ import type { Command } from "commander";
 import type { ExplainView } from "../mail/explain.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure, misused } from "./failure.ts";
 import { json } from "./output.ts";
 import { reportText, type StressReport } from "./stressReport.ts";
 import { readWish, type StressOptions, type Wish } from "./stressRequest.ts";
 import { whereabouts } from "./stressRoute.ts";
-import {
-  answered,
-  CommandFailure,
-  clientFor,
-  problemText,
-  targetOf,
-  withTarget,
-} from "./target.ts";
+import { answered, clientFor, problemText, targetOf, withTarget } from "./target.ts";
 
 export function addStress(program: Command, deps: CliDeps, end: (code: number) => void): void {
   const command = program
@@ -74,10 +68,7 @@ async function refuseToLeave(options: StressOptions, wish: Wish, deps: CliDeps):
   const view = answered(said).body as ExplainView;
   const where = whereabouts(view, options.from !== undefined);
   if (where.kind === "leaves")
-    throw new CommandFailure(
-      exitCodes.usage,
-      `${where.why}. Nothing was sent; --send-for-real sends it nevertheless.`,
-    );
+    throw misused(`${where.why}. Nothing was sent; --send-for-real sends it nevertheless.`);
   if (where.note !== null) deps.output.err(`note: ${where.note}`);
 }
 

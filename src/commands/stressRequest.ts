@@ -3,8 +3,8 @@ import { domainToASCII } from "node:url";
 import { parseDurationMs, parseSizeBytes, showDuration, showSize } from "../config/kinds.ts";
 import { parseAddress } from "../mail/address.ts";
 import type { Target } from "./daemonClient.ts";
-import { exitCodes } from "./exitCodes.ts";
-import { CommandFailure, type TargetOptions } from "./target.ts";
+import { misused, notAllowed } from "./failure.ts";
+import type { TargetOptions } from "./target.ts";
 
 export interface StressOptions extends TargetOptions {
   readonly concurrency?: string;
@@ -75,7 +75,7 @@ export function readWish(options: StressOptions, isOwn: boolean): Wish {
   const pace = paceOf(options, rate);
   const clients = pace.kind === "closed" ? pace.clients : pace.connectionsMax;
   if (clients * bodyBytes > stressLimits.inFlightBytes)
-    throw wrong(
+    throw misused(
       `--size ${options.size} on ${clients} connections: at most ${showSize(stressLimits.inFlightBytes)} at one time`,
     );
   // A count alone takes as long as it takes, within the limit.
@@ -103,32 +103,28 @@ function paceOf({ concurrency }: StressOptions, rate: string | undefined): Stres
   return { kind: "open", perSecond, connectionsMax: clients ?? OPEN_CONNECTIONS };
 }
 
-function wrong(text: string): CommandFailure {
-  return new CommandFailure(exitCodes.usage, text);
-}
-
 function whole(option: string, text: string | undefined, max: number): number | undefined {
   if (text === undefined) return undefined;
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (value >= 1 && value <= max) return value;
-  throw wrong(`${option}: found ${text}; allowed: a whole number from 1 to ${max}`);
+  throw notAllowed(option, text, `a whole number from 1 to ${max}`);
 }
 
 function span(option: string, text: string | undefined, maxMs: number): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDurationMs(text);
   if (ms !== undefined && ms >= MS_MIN && ms <= maxMs) return ms;
-  throw wrong(
-    `${option}: found ${text}; allowed: from ${showDuration(MS_MIN)} to ${showDuration(maxMs)}`,
-  );
+  throw notAllowed(option, text, `from ${showDuration(MS_MIN)} to ${showDuration(maxMs)}`);
 }
 
 /** `5k` as well: as it is said of mail. */
 function sizeOf(option: string, text: string): number {
   const bytes = parseSizeBytes(/[km]$/i.test(text) ? `${text}b` : text);
   if (bytes !== undefined && bytes >= 1 && bytes <= stressLimits.bodyBytes) return bytes;
-  throw wrong(
-    `${option}: found ${text}; allowed: a size such as 5k or 1MB, at most ${showSize(stressLimits.bodyBytes)}`,
+  throw notAllowed(
+    option,
+    text,
+    `a size such as 5k or 1MB, at most ${showSize(stressLimits.bodyBytes)}`,
   );
 }
 
@@ -136,15 +132,15 @@ function domainOf(text: string): string {
   const domain = domainToASCII(text.toLowerCase()).replace(/\.$/, "");
   // The same names that an address may have, since one is made of it.
   if (domain !== "" && parseAddress(`a@${domain}`).kind === "ok") return domain;
-  throw wrong(`--domain: found ${text}; allowed: a domain name`);
+  throw notAllowed("--domain", text, "a domain name");
 }
 
 function fromOf(text: string): string {
   if (/^[\x21-\x7e]+$/.test(text) && parseAddress(text).kind === "ok") return text;
-  throw wrong(`--from: found ${text}; allowed: an address such as stress@example.com`);
+  throw notAllowed("--from", text, "an address such as stress@example.com");
 }
 
 function priorityOf(text: string): StressRequest["priority"] {
   if (text === "p0" || text === "p1" || text === "p2") return text;
-  throw wrong(`--priority: found ${text}; allowed: p0, p1, p2`);
+  throw notAllowed("--priority", text, "p0, p1, p2");
 }

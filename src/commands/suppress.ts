@@ -4,10 +4,12 @@ import type { ListView } from "../mail/query.ts";
 import type { SuppressionView } from "../mail/suppression.ts";
 import { addressesIn } from "./addressList.ts";
 import { countOf } from "./counts.ts";
+import { pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure, misused } from "./failure.ts";
 import { json, printable, table } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly json?: boolean;
@@ -65,10 +67,8 @@ function addList(group: Command, deps: CliDeps): void {
       const limit = countOf("--limit", options.limit, 1) ?? LIST_DEFAULT;
       const rows: SuppressionView[] = [];
       for (let after: string | undefined, more = true; more && rows.length < limit;) {
-        const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - rows.length)) });
-        if (options.origin !== undefined) query.set("origin", options.origin);
-        if (after !== undefined) query.set("after", after);
-        const path = `/suppressions?${query.toString()}`;
+        const rest = String(Math.min(PAGE, limit - rows.length));
+        const path = pathWith("/suppressions", { limit: rest, origin: options.origin, after });
         const page = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
         const { data, has_more } = page as ListView<SuppressionView>;
         rows.push(...data);
@@ -92,7 +92,7 @@ function addImport(group: Command, deps: CliDeps): void {
     )
     .action(async (file: string, options: Options) => {
       const pieces = file === "-" ? deps.stdin() : deps.readPieces(file);
-      if (pieces === undefined) throw new CommandFailure(exitCodes.usage, `no file ${file}`);
+      if (pieces === undefined) throw misused(`no file ${file}`);
       const told = { added: 0, known: 0, left_out: 0 };
       const send = async (part: readonly string[]): Promise<void> => {
         const { added, refused } = await importPart(part, options, deps);

@@ -4,6 +4,7 @@ import { pause } from "../base/clock.ts";
 import type { EventView } from "../mail/eventView.ts";
 import { eventTypes } from "../mail/event.ts";
 import { countOf } from "./counts.ts";
+import { pathWith } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { inert, printable } from "./output.ts";
 import { answered, clientFor, type TargetOptions, withTarget } from "./target.ts";
@@ -68,7 +69,7 @@ async function tail(options: Options, deps: CliDeps): Promise<void> {
     output.err(`events up to ${upTo} are no longer kept: some of them were not told here`);
   while (!stopped) {
     const read = createEventReader({ hear, begun, lost });
-    const ended = await client.follow(`/events/stream${queryOf(options, last)}`, read, stop);
+    const ended = await client.follow(pathOf(options, last), read, stop);
     if (stopped) return;
     if (ended !== undefined) {
       // A daemon that was there once is waited for; one that refuses what is asked is not.
@@ -81,12 +82,8 @@ async function tail(options: Options, deps: CliDeps): Promise<void> {
   }
 }
 
-function queryOf(options: Options, after: string | undefined): string {
-  const query = new URLSearchParams();
-  const given = { type: options.type, email_id: options.email, to: options.to };
-  for (const [name, value] of Object.entries({ ...given, domain: options.domain, after }))
-    if (value !== undefined) query.set(name, value);
-  return query.size === 0 ? "" : `?${query.toString()}`;
+function pathOf({ type, email, to, domain }: Options, after: string | undefined): string {
+  return pathWith("/events/stream", { type, email_id: email, to, domain, after });
 }
 
 export interface EventEars {

@@ -6,6 +6,7 @@ import { type Config, loadConfig, problemLine } from "../config.ts";
 import { type Answer, type DaemonClient, type Target, createDaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure, notAllowed } from "./failure.ts";
 import { printable } from "./output.ts";
 
 export interface TargetOptions {
@@ -26,16 +27,6 @@ export function withTarget(command: Command): Command {
     .option("--api-key-file <file>", "file that holds the key for --url")
     .option("--data-dir <folder>", "data folder of the daemon on this host")
     .option("--config <file>", "settings' file of the daemon on this host");
-}
-
-/** Thrown to end a command with a code; `runCli` prints the text. Never leaves this room. */
-export class CommandFailure extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
 }
 
 export function clientFor(
@@ -60,7 +51,7 @@ export function targetOf(options: TargetOptions, deps: CliDeps, purpose: Purpose
 
 function checkedUrl(url: string): string {
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
-  throw new CommandFailure(exitCodes.usage, `--url: found ${url}; allowed: http://HOST:PORT`);
+  throw notAllowed("--url", url, "http://HOST:PORT");
 }
 
 function keyFor(options: TargetOptions, deps: CliDeps): string {

@@ -5,10 +5,10 @@ import type { ListView } from "../mail/query.ts";
 import { parseDurationMs } from "../config/kinds.ts";
 import type { Answer, DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { CommandFailure, notAllowed } from "./failure.ts";
 import { json, jsonLine } from "./output.ts";
 import { openScreen, type Terminal } from "./screen.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 import { frame, type Look, wholeFrame } from "./topFrame.ts";
 import {
   afterKey,
@@ -64,14 +64,13 @@ export function addTop(program: Command, deps: CliDeps): void {
 function sortOf(text: string): SortName {
   const found = names.find((name) => name === text || name.replace("/s", "") === text);
   if (found !== undefined) return found;
-  const allowed = names.join(", ");
-  throw new CommandFailure(exitCodes.usage, `--sort: found ${text}; allowed: ${allowed}`);
+  throw notAllowed("--sort", text, names.join(", "));
 }
 
 function everyOf(text: string): number {
   const everyMs = parseDurationMs(text);
   if (everyMs !== undefined && everyMs >= EVERY_MIN_MS && everyMs <= EVERY_MAX_MS) return everyMs;
-  throw new CommandFailure(exitCodes.usage, `--every: found ${text}; allowed: 200ms to 1h`);
+  throw notAllowed("--every", text, "200ms to 1h");
 }
 
 /** Ends the command where the daemon cannot be asked. */

@@ -9,9 +9,9 @@ import type { TraceLine } from "../mail/trace.ts";
 import { parseDurationMs } from "../config/kinds.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
-import { exitCodes } from "./exitCodes.ts";
+import { notAllowed } from "./failure.ts";
 import { jsonLine, printable } from "./output.ts";
-import { bodyOf, clientFor, CommandFailure, type TargetOptions, withTarget } from "./target.ts";
+import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface Options extends TargetOptions {
   readonly json?: boolean;
@@ -35,7 +35,7 @@ async function trace(what: string, options: Options, deps: CliDeps): Promise<voi
   const { clock, output } = deps;
   const forMs = options.for === undefined ? undefined : parseDurationMs(options.for);
   if (options.for !== undefined && forMs === undefined)
-    throw new CommandFailure(exitCodes.usage, `--for: found ${options.for}; allowed: such as 30s`);
+    throw notAllowed("--for", options.for, "such as 30s");
   const client = clientFor(options, deps);
   const isMessage = UUID.test(what);
   output.err(printable(await (isMessage ? ofMessage(client, what) : ofDomain(client, what))));

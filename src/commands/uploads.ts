@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { exitCodes } from "./exitCodes.ts";
-import { CommandFailure } from "./target.ts";
+import { CommandFailure } from "./failure.ts";
 
 const PIECE_BYTES = 65_536;
 

@@ -1,8 +1,7 @@
 // Instants on the command line, as people say them on the phone: a time of day means the last one, by the clock of this terminal.
 import { type EpochMs, iso } from "../base/clock.ts";
 import { parseDurationMs } from "../config/kinds.ts";
-import { exitCodes } from "./exitCodes.ts";
-import { CommandFailure } from "./target.ts";
+import { notAllowed } from "./failure.ts";
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i;
 const TIME = /^(\d\d?):(\d\d)(?::(\d\d))?$/;
@@ -51,7 +50,14 @@ function valid(at: number): EpochMs | undefined {
 export function whenOf(option: string, text: string | undefined, now: EpochMs): string | undefined {
   if (text === undefined) return undefined;
   const at = parseWhen(text, now);
-  if (at === undefined)
-    throw new CommandFailure(exitCodes.usage, `${option}: found ${text}; allowed: ${WHEN}`);
+  if (at === undefined) throw notAllowed(option, text, WHEN);
   return iso(at);
+}
+
+/** Of an option `--wait`, which may stand without a value: `usualMs` then. */
+export function waitOf(wait: string | true | undefined, usualMs: number): number | undefined {
+  if (wait === undefined) return undefined;
+  const waitMs = wait === true ? usualMs : parseDurationMs(wait);
+  if (waitMs !== undefined) return waitMs;
+  throw notAllowed("--wait", String(wait), "a duration such as 30s");
 }
