@@ -132,8 +132,9 @@ export function createMeter(
     isOn: () => state.on,
     turn: (next) => void (state.on = next),
     drain() {
-      if (!state.on || state.changed.length === 0) return [];
       const { changed } = state;
+      if (changed.length === 0) return [];
+      // Off, what is, is told all the same: a gauge that stood still would say what was.
       state.changed = [];
       return changed.map((one) => one.take());
     },

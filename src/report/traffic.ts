@@ -11,8 +11,10 @@ export interface Traffic {
   hear(samples: readonly Sample[]): void;
   /** Something turned: what went through before it is told apart. */
   split(): void;
-  /** What the next line will say, as far as it is known. */
-  soFar(): LogFields;
+  /** What the next line will say, as far as it is known; null: nothing is counted. */
+  soFar(): LogFields | null;
+  /** Off (the setting `metrics`) it says nothing: who counts nothing must not tell that nothing went. */
+  turn(on: boolean): void;
   /** What is left to say, before the end. */
   close(): void;
 }
@@ -25,9 +27,11 @@ const none: Counts = { accepted: 0, delivered: 0, deferred: 0, bounced: 0, expir
 export function createTraffic(deps: {
   readonly clock: Pick<Clock, "after" | "monotonicMs">;
   readonly log: Log;
+  readonly on: boolean;
   readonly everyMs?: number;
 }): Traffic {
   const { clock, log, everyMs = EVERY_MS } = deps;
+  let { on } = deps;
   let counts = { ...none };
   let fromMs = clock.monotonicMs();
   /** Recipients by state and priority, and the age of the oldest by priority. */
@@ -36,7 +40,7 @@ export function createTraffic(deps: {
 
   const waits = (): number => [...waiting.values()].reduce((all, one) => all + one, 0);
 
-  const soFar = (): LogFields => ({
+  const line = (): LogFields => ({
     for_s: Math.round((clock.monotonicMs() - fromMs) / 1000),
     ...counts,
     waiting: waits(),
@@ -45,7 +49,7 @@ export function createTraffic(deps: {
 
   const tell = (): void => {
     const isQuiet = waits() === 0 && Object.values(counts).every((count) => count === 0);
-    if (!isQuiet) log("info", "daemon.traffic", soFar());
+    if (on && !isQuiet) log("info", "daemon.traffic", line());
     counts = { ...none };
     fromMs = clock.monotonicMs();
   };
@@ -61,7 +65,13 @@ export function createTraffic(deps: {
   };
 
   return {
-    soFar,
+    soFar: () => (on ? line() : null),
+    turn(next) {
+      if (next === on) return;
+      // What was counted until now is told, and what comes is counted from now on.
+      tell();
+      on = next;
+    },
     split() {
       timer.cancel();
       again();

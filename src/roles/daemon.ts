@@ -73,7 +73,7 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
     turning: () => traffic.split(),
   });
   const { log } = journal;
-  const traffic = createTraffic({ clock: systemClock, log });
+  const traffic = createTraffic({ clock: systemClock, log, on: config.metrics });
   const io: DaemonIo = { ...given, log };
   // Before anything is begun that must be ended in order.
   const told = stopSignal(log);
@@ -249,7 +249,10 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const told = { hear, forget: metrics.forget, traced: tracing.traced, attempted };
   const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
   fleet = senders;
-  const configured = { opened, senders, queue, reader, signing, io, logFrom: logLevel.configure };
+  const configured = {
+    ...{ opened, senders, queue, reader, signing, io, traffic: parts.traffic },
+    logFrom: logLevel.configure,
+  };
   const reload = reloading(config, meter, configured);
   const hangUps = onHangUp(() => void reload.run());
   tellStarted(parts, opened.url);
@@ -290,8 +293,10 @@ function reportOf({ traffic, metrics }: Furnishing, meter: Meter): () => void {
 function withTraffic({ journal, traffic }: Furnishing): Journaling["read"] {
   return async (filter) => {
     const view = await journal.read(filter);
+    const soFar = traffic.soFar();
+    if (soFar === null) return view;
     const time = iso(systemClock.now());
-    const line = { time, level: "info" as const, event: "daemon.traffic", ...traffic.soFar() };
+    const line = { time, level: "info" as const, event: "daemon.traffic", ...soFar };
     const isAsked = filter.until === undefined && filter.events.length === 0 && !view.has_more;
     return isAsked ? { ...view, data: [...view.data, line] } : view;
   };
@@ -328,6 +333,7 @@ interface Configured {
   readonly reader: ReaderThread;
   readonly signing: Signing;
   readonly io: DaemonIo;
+  readonly traffic: Traffic;
   logFrom(levels: LogLevels): void;
 }
 
@@ -335,7 +341,10 @@ function reloading(config: Config, meter: Meter, parts: Configured): Reload {
   const { load, log } = parts.io;
   const apply = async (next: Config): Promise<Applied> => {
     const applied = await applySettings(next, parts);
-    if (applied.kind === "applied") meter.turn(next.metrics);
+    if (applied.kind === "applied") {
+      meter.turn(next.metrics);
+      parts.traffic.turn(next.metrics);
+    }
     return applied;
   };
   return createReload({ config, load, log, meter, apply });

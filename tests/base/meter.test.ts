@@ -15,7 +15,7 @@ test("tells each series once as it is made, and then only what changed", () => {
   expect(meter.drain()).toMatchObject([{ name: "postrider_doubts_total", delta: 2 }]);
 });
 
-test("off, it counts nothing; gauges are as they stand once it is on again", () => {
+test("off, it counts nothing, and tells what is all the same", () => {
   const meter = createMeasure();
   const counter = meter.counter("postrider_doubts_total");
   const gauge = meter.gauge("smtp_sessions_active");
@@ -23,9 +23,17 @@ test("off, it counts nothing; gauges are as they stand once it is on again", () 
   meter.turn(false);
   counter.add(5);
   gauge.set(3);
+  expect(meter.drain()).toMatchObject([{ name: "smtp_sessions_active", value: 3 }]);
   expect(meter.drain()).toEqual([]);
   meter.turn(true);
-  expect(meter.drain()).toMatchObject([{ name: "smtp_sessions_active", value: 3 }]);
+  expect(meter.drain()).toEqual([]);
+});
+
+test("off, series that are made do not pile up", () => {
+  const meter = createMeter(boundsOf, { on: false });
+  meter.apart.counter("smtp_session_errors_total", { site: "a", phase: "rcpt", reason: "closed" });
+  expect(meter.drain()).toHaveLength(1);
+  expect(meter.drain()).toEqual([]);
 });
 
 test("a series apart is told although the meter does not remember it", () => {

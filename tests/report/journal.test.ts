@@ -158,6 +158,7 @@ describe("traffic", () => {
         },
       },
       log: (_level, _event, fields = {}) => void lines.push(fields),
+      on: true,
     });
     const pass = (ms: number): void => {
       mono += ms;
@@ -207,6 +208,25 @@ describe("traffic", () => {
     ]);
     traffic.close();
     expect(lines).toHaveLength(2);
+  });
+
+  test("who counts nothing does not tell that nothing went", () => {
+    const { traffic, lines, pass } = trafficStage();
+    const waits = (value: number) => {
+      const labels = { state: "queued", priority: "p1" };
+      return { kind: "gauge", name: "postrider_queue_recipients", labels, value } as const;
+    };
+    traffic.hear([counter("postrider_recipients_total", { result: "delivered" }, 4), waits(60)]);
+    traffic.turn(false);
+    expect(lines).toMatchObject([{ delivered: 4, waiting: 60 }]);
+    traffic.hear([waits(50)]);
+    traffic.split();
+    pass(300_000);
+    expect(traffic.soFar()).toBeNull();
+    expect(lines).toHaveLength(1);
+    traffic.turn(true);
+    expect(traffic.soFar()).toMatchObject({ for_s: 0, delivered: 0, waiting: 50 });
+    traffic.close();
   });
 
   test("an idle daemon says nothing, and a turn of things is told apart", () => {
