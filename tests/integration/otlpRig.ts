@@ -2,9 +2,7 @@
 // small internet for the daemon: a resolver that knows the domains of `.test`, whose mail servers are all on this host.
 import { expect } from "bun:test";
 import { createSocket } from "node:dgram";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttps } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { type Answer, decode, encode } from "dns-packet";
 import { decodeMetrics, decodeSpans, type ReceivedSpan, type Values } from "../fixtures/otlp.ts";
@@ -12,7 +10,7 @@ import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { type Sink, type SinkOptions, startSink } from "../../src/sink/server.ts";
 import { until } from "../fixtures/until.ts";
 import { type Ends, newFolder } from "./faultsRig.ts";
-import type { Identity } from "./webhookRig.ts";
+import { bodyOf, type Identity, serveHere } from "./hostRig.ts";
 
 export type Reply = (response: ServerResponse) => void;
 export const takes: Reply = (response) => void response.end();
@@ -30,7 +28,7 @@ export interface Collector {
 
 export async function startCollector(ends: Ends, identity?: Identity): Promise<Collector> {
   const hear = (request: IncomingMessage, response: ServerResponse): void => {
-    void read(request).then((body) => {
+    void bodyOf(request).then((body) => {
       const { url: path = "", headers } = request;
       collector.asked.push({ path, headers });
       if (collector.reply === takes && path.endsWith("/v1/traces")) {
@@ -42,28 +40,11 @@ export async function startCollector(ends: Ends, identity?: Identity): Promise<C
       collector.reply(response);
     });
   };
-  const server = identity === undefined ? createServer(hear) : createHttps(identity, hear);
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  ends.add(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await serveHere(ends, hear, identity);
   const url = identity === undefined ? `http://localhost:${port}` : `https://localhost:${port}`;
   const lists = { spans: [], resources: [], metrics: [], asked: [] };
   const collector: Collector = { url, ...lists, reply: takes };
   return collector;
-}
-
-async function read(request: IncomingMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
 }
 
 /** The spans of one trace, once there are those that are waited for. */

@@ -1,10 +1,9 @@
 // Receivers of webhooks as others write them, on loopback: they verify by packages that we did not write, and misbehave as a test says.
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttps } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Webhook } from "standardwebhooks";
 import type { Daemon } from "../fixtures/daemon.ts";
 import type { Ends } from "./faultsRig.ts";
+import { bodyOf, type Identity, serveHere } from "./hostRig.ts";
 
 export interface Taken {
   /** Of the header. */
@@ -42,11 +41,6 @@ export const drip: Answer = (response) => {
   response.on("close", () => clearInterval(timer));
 };
 
-export interface Identity {
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** By `https://localhost` with an identity, else in clear. */
 export async function startReceiver(
   ends: Ends,
@@ -55,7 +49,8 @@ export async function startReceiver(
 ): Promise<Receiver> {
   const taken: Taken[] = [];
   const hear = (request: IncomingMessage, response: ServerResponse): void => {
-    void read(request).then((body) => {
+    void bodyOf(request).then((octets) => {
+      const body = octets.toString();
       const {
         id: event,
         type,
@@ -74,27 +69,10 @@ export async function startReceiver(
       receiver.answer(response, one);
     });
   };
-  const server = identity === undefined ? createServer(hear) : createHttps(identity, hear);
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  ends.add(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await serveHere(ends, hear, identity);
   const url = identity === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
   const receiver: Receiver = { url: `${url}/in`, port, taken, answer };
   return receiver;
-}
-
-async function read(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces).toString();
 }
 
 /** Throws unless the package of Standard Webhooks believes it. */
