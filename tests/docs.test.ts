@@ -55,6 +55,22 @@ describe("every command in the documents exists:", () => {
       });
 });
 
+test("every command that the sources name exists", () => {
+  const program = createProgram(createBox().deps, { end: () => {}, complain: () => {} });
+  const known = new Set(program.commands.map((command) => command.name()));
+  const files = new Bun.Glob("src/**/*.{ts,tsx}").scanSync(root);
+  const named = [...files].flatMap((name) =>
+    [...read(name).matchAll(/(?<![\w./-])postrider ([a-z]+)/g)].map(([, word = ""]) => [
+      name,
+      word,
+    ]),
+  );
+  expect(named.length).toBeGreaterThan(50);
+  const prose = ["or"];
+  const strange = named.filter(([, word = ""]) => !known.has(word) && !prose.includes(word));
+  expect(strange).toEqual([]);
+});
+
 test("links between the documents lead somewhere", () => {
   for (const name of documents)
     for (const [, target = ""] of read(name).matchAll(/\]\(([A-Za-z0-9_./-]+)\)/g))

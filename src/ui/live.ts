@@ -61,7 +61,6 @@ function open(): void {
     connection.value = { at: "live" };
   };
   opened.addEventListener("message", hear);
-  opened.addEventListener("figures", hear);
   opened.addEventListener("error", lose);
 }
 

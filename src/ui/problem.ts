@@ -18,7 +18,7 @@ export const unreachable: Fault = {
   title: "The daemon does not answer",
   detail:
     "The request was not answered: the daemon has stopped, or the network between is broken. " +
-    "On its host, postrider ready says more.",
+    "On its host, its log says more.",
   fields: [],
   retryAfterS: null,
   requestId: "",
