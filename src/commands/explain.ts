@@ -1,7 +1,13 @@
 // `postrider explain DOMAIN`: why mail to a domain is slow, or why it is not.
 import type { Command } from "commander";
 import { humanDuration } from "../base/human.ts";
-import type { ExplainView, SenderSiteView, SourceView } from "../mail/explain.ts";
+import type { EpochMs } from "../base/clock.ts";
+import {
+  type ExplainView,
+  type SenderSiteView,
+  type SourceView,
+  withoutReason,
+} from "../mail/explain.ts";
 import { lineName } from "../mail/query.ts";
 import { briefDuration } from "./cells.ts";
 import type { CliDeps } from "./deps.ts";
@@ -18,13 +24,17 @@ export function addExplain(program: Command, deps: CliDeps): void {
     .action(async (domain: string, options: TargetOptions & { json?: boolean }) => {
       const path = `/explain/${encodeURIComponent(domain)}`;
       const view = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
-      deps.output.out(options.json === true ? json(view) : explainText(view as ExplainView));
+      deps.output.out(
+        options.json === true ? json(view) : explainText(view as ExplainView, deps.clock.now()),
+      );
     });
 }
 
-function explainText(view: ExplainView): string {
+function explainText(view: ExplainView, now: EpochMs): string {
   const parts = [
-    view.reasons.length === 0 ? "Nothing holds it up." : view.reasons.join("\n"),
+    view.reasons.length === 0
+      ? printable(withoutReason(view, now))
+      : view.reasons.map(printable).join("\n"),
     rows(road(view)),
     rows(
       view.hosts.map(({ preference, name, addresses, ttl_ms }) => [

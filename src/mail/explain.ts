@@ -140,7 +140,7 @@ export interface ExplainView extends RouteView {
   readonly reasons: readonly string[];
 }
 
-export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">, now: EpochMs): string[] {
+export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">): string[] {
   return [
     ...stops(view),
     ...roadblocks(view),
@@ -150,18 +150,19 @@ export function reasonsOf(view: Omit<ExplainView, "object" | "reasons">, now: Ep
       (sender) => silent({ sender })?.text ?? slowly({ phases: sender.phases ?? [] })?.text ?? [],
     ),
     ...brakes(view),
-    ...delays(view, now),
   ];
 }
 
-/** Single recipients that wait for their next attempts hold up nothing else. */
-function delays({ lines, route }: Pick<ExplainView, "lines" | "route">, now: EpochMs): string[] {
+/** Where there is no reason: single recipients may wait for their next attempts, which hold up nothing else. */
+export function withoutReason(
+  { lines, route }: Pick<ExplainView, "lines" | "route">,
+  now: EpochMs,
+): string {
   const site = route.result === "route" ? route.site : "";
-  return lines.flatMap((line) => {
-    if (line.site !== site) return [];
-    const { waiting, next_attempt_at: nextAttemptAt, last_error: lastError } = line;
-    return later({ waiting, nextAttemptAt, lastError, now })?.text ?? [];
-  });
+  const line = lines.find((one) => one.site === site);
+  const { waiting = 0, next_attempt_at: nextAttemptAt = null, last_error = null } = line ?? {};
+  const delayed = later({ waiting, nextAttemptAt, lastError: last_error, now });
+  return delayed?.text ?? "Nothing holds it up.";
 }
 
 function stops({ paused, uplink }: RouteView): string[] {

@@ -1,6 +1,5 @@
 // `explain DOMAIN` asks all threads: the queue for the road and the site's health, the senders for what they do there and may do, the
 // reader for what waits.
-import { systemClock } from "../base/clock.ts";
 import { type CommandAnswer, done, type Order, type SenderCommand } from "../mail/command.ts";
 import {
   type ExplainView,
@@ -36,7 +35,7 @@ export function createExplain({ order, askSenders, ask }: ExplainDeps): Explain 
     return done({
       object: "explain",
       ...view,
-      reasons: reasonsOf(view, systemClock.now()),
+      reasons: reasonsOf(view),
     } satisfies ExplainView);
   };
 }

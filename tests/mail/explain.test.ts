@@ -2,12 +2,12 @@
 import { expect, test } from "bun:test";
 import {
   type ExplainView,
-  reasonsOf as reasonsAt,
+  reasonsOf,
   type SenderSiteView,
+  withoutReason,
 } from "../../src/mail/explain.ts";
 
 const now = Date.parse("2026-01-01T00:00:00.000Z");
-const reasonsOf = (view: Parameters<typeof reasonsAt>[0]): string[] => reasonsAt(view, now);
 
 const calm: Omit<ExplainView, "object" | "reasons"> = {
   domain: "example.com",
@@ -99,11 +99,15 @@ test("who waits for his next attempt is not told that nothing holds him up", () 
     ...{ site: "example.com", waiting: 3, oldest_age_seconds: 60, last_error: "451 later" },
     next_attempt_at: "2026-01-01T00:05:00.000Z",
   };
-  expect(reasonsOf({ ...calm, lines: [line] })).toEqual([
+  expect(reasonsOf({ ...calm, lines: [line] })).toEqual([]);
+  expect(withoutReason({ ...calm, lines: [line] }, now)).toBe(
     "What waits is not due before 2026-01-01 00:05:00 UTC. Last: 451 later",
-  ]);
+  );
   const due = { ...line, next_attempt_at: "2025-12-31T23:59:00.000Z" };
-  expect(reasonsOf({ ...calm, lines: [due, { ...line, site: "" }] })).toEqual([]);
+  expect(withoutReason({ ...calm, lines: [due, { ...line, site: "" }] }, now)).toBe(
+    "Nothing holds it up.",
+  );
+  expect(withoutReason(calm, now)).toBe("Nothing holds it up.");
 });
 
 test("a reply that is waited for now is a reason before it has come", () => {
