@@ -91,8 +91,8 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
     traceId: (message, trace) => (tag === undefined ? undefined : traceIdOf(message, tag, trace)),
   });
   const figures = createFigures({ clock: systemClock });
-  const metrics = withFigures(counted, figures);
-  const hear = createHearing(journal.hear, metrics, traffic);
+  const metrics = withListeners(counted, figures, traffic);
+  const hear = createHearing(journal.hear, metrics);
   const queue = createQueueThread({
     start: { role: "queue", config, workers: config.workers },
     clock: systemClock,
@@ -132,12 +132,13 @@ export async function runDaemon(config: Config, given: DaemonIo): Promise<number
   return code;
 }
 
-/** What is told to the metrics is kept for the last minutes, too. */
-function withFigures(metrics: Metrics, figures: Figures): Metrics {
+/** What is told to the metrics is kept for the last minutes, and added up for the journal, too. */
+function withListeners(metrics: Metrics, figures: Figures, traffic: Traffic): Metrics {
   return {
     ...metrics,
     add(source, samples) {
       figures.hear(source, samples);
+      traffic.hear(samples);
       metrics.add(source, samples);
     },
     forget(source) {
@@ -151,13 +152,12 @@ function withFigures(metrics: Metrics, figures: Figures): Metrics {
 type Hear = (thread: string) => (message: Common) => void;
 
 /** Log lines and metrics, which all threads say alike. */
-function createHearing(log: Log, metrics: Metrics, traffic: Traffic): Hear {
+function createHearing(log: Log, metrics: Metrics): Hear {
   return (thread) => (message) => {
     switch (message.say) {
       case "log":
         return log(message.level, message.event, message.fields);
       case "samples":
-        traffic.hear(message.samples);
         return metrics.add(thread, message.samples);
       case "stopped":
         return;
@@ -214,7 +214,9 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const forget = (): void => metrics.forget("reader");
   const reader = createReaderThread({ config, clock, log, hear: hear("reader"), forget });
   const logLevel = openLogLevels(parts, () => [queue, reader, fleet]);
-  const stopReports = reportEachSecond(clock, meter, "door", reportOf(parts, meter));
+  const stopReports = reportEachSecond(clock, meter, "door", () =>
+    metrics.add("door", meter.drain()),
+  );
   const opened = await parts.openDoor({
     ...{ config, ready, meter, metrics, log },
     feed: follow(queue, reader.ask),
@@ -256,13 +258,6 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const reload = reloading(config, meter, configured);
   const hangUps = onHangUp(() => void reload.run());
   tellStarted(parts, opened.url);
-  io.started({
-    version,
-    dataDir: config.dataDir,
-    url: opened.url,
-    keyFile: config.apiKey === null ? join(config.dataDir, KEY_FILE) : null,
-    queue: { recipients: ready.health.pendingRecipients, bytes: ready.health.pendingBytes },
-  });
   return {
     async close() {
       draining = true;
@@ -278,14 +273,6 @@ async function furnish(parts: Furnishing): Promise<House | string> {
       logLevel.close();
       return queue.broken() ? exitCodes.disk : exitCodes.done;
     },
-  };
-}
-
-function reportOf({ traffic, metrics }: Furnishing, meter: Meter): () => void {
-  return () => {
-    const samples = meter.drain();
-    traffic.hear(samples);
-    metrics.add("door", samples);
   };
 }
 
@@ -319,10 +306,15 @@ function openLogLevels(parts: Furnishing, threads: () => readonly Levelled[]): L
 
 function tellStarted({ io, config, ready, before }: Furnishing, url: string): void {
   const { after, aliveAt } = before;
+  const { pendingRecipients: recipients, pendingBytes: bytes } = ready.health;
   io.log("info", "daemon.started", {
     ...{ version, url, data_dir: config.dataDir, config: io.file, settings: io.settings },
-    ...{ recipients: ready.health.pendingRecipients, after },
+    ...{ recipients, after },
     down_s: aliveAt === null ? null : Math.max(0, Math.round((systemClock.now() - aliveAt) / 1000)),
+  });
+  io.started({
+    ...{ version, dataDir: config.dataDir, url, queue: { recipients, bytes } },
+    keyFile: config.apiKey === null ? join(config.dataDir, KEY_FILE) : null,
   });
 }
 
