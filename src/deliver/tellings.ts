@@ -1,6 +1,10 @@
 // What was written down of an attempt, made into what is kept of it: bounded in lines, in conversations and in text, whatever a server
 // says and however many recipients a transaction has.
-import { type PackedConversation, type PackedExchange, packRows } from "../mail/dialogue.ts";
+import {
+  packConversations,
+  type PackedConversation,
+  type PackedExchange,
+} from "../mail/dialogue.ts";
 import { classOf, type Reply } from "../smtp/reply.ts";
 import type { Recording, Said } from "./record.ts";
 
@@ -17,11 +21,11 @@ export const DIALOGUE_LIMITS = {
 
 export function packRecordings(recordings: readonly Recording[]): string {
   const { conversations: max } = DIALOGUE_LIMITS;
-  if (recordings.length <= max) return packRows(recordings.map((one) => rowOf(one, 0)));
+  if (recordings.length <= max) return packConversations(recordings.map((one) => rowOf(one, 0)));
   const left = recordings.slice(1, 1 + recordings.length - max);
   const lost = left.reduce((sum, { said }) => sum + said.length, 0);
   const kept = [...recordings.slice(0, 1), ...recordings.slice(1 - max)];
-  return packRows(kept.map((one, i) => rowOf(one, i === 0 ? lost : 0)));
+  return packConversations(kept.map((one, i) => rowOf(one, i === 0 ? lost : 0)));
 }
 
 function rowOf(recording: Recording, lost: number): PackedConversation {

@@ -70,24 +70,8 @@ export type PackedConversation = readonly [
   exchanges: readonly PackedExchange[],
 ];
 
-/** The conversations of one attempt, in their order. */
-export function packConversations(conversations: readonly Conversation[]): string {
-  return packRows(
-    conversations.map((one): PackedConversation => [
-      one.session,
-      one.host,
-      one.address,
-      one.source,
-      one.at,
-      one.reused ? 1 : 0,
-      one.dropped,
-      one.exchanges.map((e) => [e.phase, e.sentMs, e.tookMs, e.sent, e.code, e.reply]),
-    ]),
-  );
-}
-
-/** The same for a sender, which makes the rows without the objects between: it does so once a message. */
-export function packRows(conversations: readonly PackedConversation[]): string {
+/** The conversations of one attempt, in their order. A sender makes the rows without objects between: it does so once a message. */
+export function packConversations(conversations: readonly PackedConversation[]): string {
   return JSON.stringify(conversations);
 }
 

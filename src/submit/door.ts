@@ -62,12 +62,6 @@ export interface DoorLimits {
   readonly attachmentUrls?: AttachmentUrls | undefined;
 }
 
-export const defaultLimits: DoorLimits = {
-  messageBytes: 40_000_000,
-  recipientsPerField: 50,
-  batchMessages: 1000,
-};
-
 export type Health =
   | { readonly kind: "accepting" }
   | { readonly kind: "refusing"; readonly why: Refusal; readonly retryAfterS: number };

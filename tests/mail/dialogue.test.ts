@@ -1,11 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  type Conversation,
-  isLost,
-  packConversations,
-  unpackConversations,
-} from "../../src/mail/dialogue.ts";
+import { type Conversation, isLost, unpackConversations } from "../../src/mail/dialogue.ts";
+import { packed } from "../fixtures/dialogue.ts";
 
 const exchange = fc.record({
   phase: fc.string(),
@@ -43,7 +39,7 @@ test("what ended without a reply is lost, and what has none of its own is not", 
 test("what was said comes back as it was packed", () => {
   fc.assert(
     fc.property(fc.array(conversation), (said) => {
-      expect(unpackConversations(packConversations(said))).toEqual(said);
+      expect(unpackConversations(packed(said))).toEqual(said);
     }),
   );
 });

@@ -1,11 +1,12 @@
 // What was said in an attempt, asked for with its timeline: each recipient of a transaction is shown it, and nothing is where nothing
 // was kept.
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Conversation, packConversations } from "../../src/mail/dialogue.ts";
+import type { Conversation } from "../../src/mail/dialogue.ts";
 import type { EventView } from "../../src/mail/eventView.ts";
 import type { ListView } from "../../src/mail/query.ts";
 import { packStep, withWaits } from "../../src/mail/timeline.ts";
 import { attempt, createStage, NOW, type Stage, view } from "./stage.ts";
+import { packed } from "../fixtures/dialogue.ts";
 
 let stage: Stage;
 beforeEach(() => void (stage = createStage()));
@@ -38,7 +39,7 @@ const smtpOf = (events: readonly EventView[]) =>
 test("both recipients of a transaction are shown what one of them carries", async () => {
   const { id, uuid } = stage.accept({ to: ["ann@example.com", "bob@example.com"] });
   const step = attempt({ session: "a1" });
-  stage.settle(id, { step, dialogue: packConversations([said]) });
+  stage.settle(id, { step, dialogue: packed([said]) });
   stage.settle(id, { n: 1, step });
   const shown = [
     {
@@ -66,7 +67,7 @@ test("an attempt of which nothing was kept says so, and another one at another t
   const waits = { at: "deferred", dueAt: NOW + 60_000, attempts: 1 } as const;
   stage.settle(id, {
     ...{ next: waits, event: "email.delivery_delayed", step: attempt({ session: "a1" }) },
-    dialogue: packConversations([said]),
+    dialogue: packed([said]),
   });
   stage.settle(id, { step: attempt({ session: "a1", at: NOW + 60_000 }) });
   const attempts = smtpOf(await eventsOf(uuid, true)).filter(
@@ -129,7 +130,7 @@ test("a release, which has no event, is told with the attempt that follows it", 
 
 test("who does not ask is told nothing of it", async () => {
   const { id, uuid } = stage.accept();
-  stage.settle(id, { step: attempt({ session: "a1" }), dialogue: packConversations([said]) });
+  stage.settle(id, { step: attempt({ session: "a1" }), dialogue: packed([said]) });
   for (const { data } of await eventsOf(uuid, false))
     expect(data.postrider).not.toHaveProperty("smtp");
 });
@@ -141,7 +142,7 @@ test("of a transaction with many recipients each is told its own", async () => {
     ...{ phase: "rcpt", sentMs: 4, tookMs: 2, sent: `RCPT TO:<${name}> NOTIFY=NEVER` },
     ...{ code: 250, reply: "ok" },
   }));
-  const dialogue = packConversations([{ ...said, exchanges: [...said.exchanges, ...rcpts] }]);
+  const dialogue = packed([{ ...said, exchanges: [...said.exchanges, ...rcpts] }]);
   for (const n of names.keys())
     stage.settle(id, { n, step: attempt({ session: "a1" }), ...(n === 0 ? { dialogue } : {}) });
   const told = (await eventsOf(uuid, true)).filter(({ type }) => type === "email.attempted");
@@ -168,7 +169,7 @@ test("many dialogues that are long do not make an answer without end", async () 
       stage.store.settle({
         ...{ message: id, n, claim: null, step, event: "email.delivered", at: NOW + 9 },
         next: { at: "delivered", endedAt: NOW + 9, attempts: 1 },
-        ...(n === 0 ? { dialogue: packConversations([long]) } : {}),
+        ...(n === 0 ? { dialogue: packed([long]) } : {}),
       });
   });
   const kept = smtpOf(await eventsOf(uuid, true)).filter(([, smtp]) => Array.isArray(smtp));

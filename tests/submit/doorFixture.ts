@@ -14,11 +14,22 @@ import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
 import type { TraceWish } from "../../src/mail/trace.ts";
 import { digestOf } from "../../src/submit/auth.ts";
 import { owner as everything } from "../../src/submit/caller.ts";
-import type { DoorDeps, Health, Peer } from "../../src/submit/door.ts";
-import { createDoor, defaultLimits } from "../../src/submit/door.ts";
+import {
+  createDoor,
+  type DoorDeps,
+  type DoorLimits,
+  type Health,
+  type Peer,
+} from "../../src/submit/door.ts";
 import { createInboxFiles } from "../../src/submit/inboxFiles.ts";
 import { createSpool } from "../../src/submit/spool.ts";
 import { createSessions } from "../../src/submit/ui/sessions.ts";
+
+export const defaultLimits: DoorLimits = {
+  messageBytes: 40_000_000,
+  recipientsPerField: 50,
+  batchMessages: 1000,
+};
 
 export const KEY = "pr_test_key";
 const first = { id: "first", digest: digestOf(KEY), caller: everything };

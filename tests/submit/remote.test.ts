@@ -4,8 +4,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { simpleParser } from "mailparser";
 import { type AttachmentUrls, type FetchAttachment, parseRemote } from "../../src/submit/remote.ts";
-import { defaultLimits } from "../../src/submit/door.ts";
-import { type Fixture, createFixture, message, problemOf } from "./doorFixture.ts";
+import { type Fixture, createFixture, defaultLimits, message, problemOf } from "./doorFixture.ts";
 
 let fixture: Fixture;
 afterEach(() => fixture.close());
