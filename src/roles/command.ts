@@ -12,7 +12,7 @@ import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
 import { openTerminal } from "./terminal.ts";
 import { leave } from "./signals.ts";
-import type { StressIo } from "./stressWatch.ts";
+import type { StressIo } from "./stress/watch.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);
@@ -35,7 +35,7 @@ export function runCommand(argv: readonly string[]): Promise<number> {
     startDaemon: (loaded, hooks) => startDaemon(deps, loaded, hooks),
     startSink: async (request) => (await import("./sinkCommand.ts")).startSinkCommand(request),
     runStress: async (request) =>
-      (await import("./stressCommand.ts")).runStress(request, stressIo(deps)),
+      (await import("./stress/command.ts")).runStress(request, stressIo(deps)),
     endWithStdin,
     terminal: openTerminal,
     untilStopped: () => untilStopped(),

@@ -131,7 +131,7 @@ export const homes: readonly Home[] = [
   },
   {
     modules: ["node:child_process"],
-    homes: ["src/roles/stressChild.ts"],
+    homes: ["src/roles/stress/child.ts"],
     reason: "one executable: the product starts no program but itself, and that for `stress` alone",
   },
   {

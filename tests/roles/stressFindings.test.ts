@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { StressRequest } from "../../src/commands/stressRequest.ts";
 import { uuidOf } from "../../src/mail/id.ts";
-import { type Findings, reportOf } from "../../src/roles/stressFindings.ts";
+import { type Findings, reportOf } from "../../src/roles/stress/findings.ts";
 import { type Book, createBook } from "../../src/stress/book.ts";
 import type { LoadFigures } from "../../src/stress/load.ts";
 

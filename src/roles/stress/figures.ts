@@ -1,11 +1,11 @@
 // What a daemon under load costs, as its own metrics tell it before and after; and how much of what it accepted it still has.
 import { readFileSync } from "node:fs";
-import { type Clock, pause, systemClock } from "../base/clock.ts";
-import type { DaemonClient } from "../commands/daemonClient.ts";
-import type { DaemonFigures } from "../commands/stressReport.ts";
-import type { QueueView } from "../mail/query.ts";
-import { isFinal, type StateName } from "../mail/state.ts";
-import type { Addresses } from "../stress/mix.ts";
+import { type Clock, pause, systemClock } from "../../base/clock.ts";
+import type { DaemonClient } from "../../commands/daemonClient.ts";
+import type { DaemonFigures } from "../../commands/stressReport.ts";
+import type { QueueView } from "../../mail/query.ts";
+import { isFinal, type StateName } from "../../mail/state.ts";
+import type { Addresses } from "../../stress/mix.ts";
 
 interface Reading {
   readonly cpuS: number;

@@ -1,7 +1,7 @@
 // Where the requests of a load go: a daemon's address, or the socket of its data folder.
 import { accessSync } from "node:fs";
-import type { Target } from "../commands/daemonClient.ts";
-import type { Place } from "../stress/socket.ts";
+import type { Target } from "../../commands/daemonClient.ts";
+import type { Place } from "../../stress/socket.ts";
 
 export interface At {
   readonly at: Place;

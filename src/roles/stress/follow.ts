@@ -1,13 +1,13 @@
 // What becomes of the messages of a load, as the daemon's events tell it. On a daemon of its own the sink tells the deliveries, which
 // costs the daemon nothing, and only trouble is asked for; elsewhere the stream of events is followed.
-import { type Clock, pause } from "../base/clock.ts";
-import type { DaemonClient } from "../commands/daemonClient.ts";
-import { exitCodes } from "../commands/exitCodes.ts";
-import { createEventReader } from "../commands/tail.ts";
-import { problemText } from "../commands/target.ts";
-import type { EventView } from "../mail/eventView.ts";
-import type { Book, Trouble } from "../stress/book.ts";
-import type { Addresses } from "../stress/mix.ts";
+import { type Clock, pause } from "../../base/clock.ts";
+import type { DaemonClient } from "../../commands/daemonClient.ts";
+import { exitCodes } from "../../commands/exitCodes.ts";
+import { createEventReader } from "../../commands/tail.ts";
+import { problemText } from "../../commands/target.ts";
+import type { EventView } from "../../mail/eventView.ts";
+import type { Book, Trouble } from "../../stress/book.ts";
+import type { Addresses } from "../../stress/mix.ts";
 
 export interface Following {
   /** Everything that was told by now is in the books. */

@@ -1,16 +1,16 @@
 // A daemon runs for months, so its first seconds are no measure: the runtime compiles what is used often, and takes some time for it.
-import { type Clock, pause, systemClock } from "../base/clock.ts";
-import { systemRandom } from "../base/random.ts";
-import type { DaemonClient } from "../commands/daemonClient.ts";
-import { type StressRequest, stressLimits } from "../commands/stressRequest.ts";
-import { createBook } from "../stress/book.ts";
-import { startLoad } from "../stress/load.ts";
-import { createAddresses, newTag } from "../stress/mix.ts";
-import { createRequests } from "../stress/request.ts";
-import type { Dial } from "../stress/socket.ts";
-import { ownQueueSoon, type QueueSums } from "./stressFigures.ts";
-import type { At } from "./stressPlace.ts";
-import type { Stops } from "./stressWatch.ts";
+import { type Clock, pause, systemClock } from "../../base/clock.ts";
+import { systemRandom } from "../../base/random.ts";
+import type { DaemonClient } from "../../commands/daemonClient.ts";
+import { type StressRequest, stressLimits } from "../../commands/stressRequest.ts";
+import { createBook } from "../../stress/book.ts";
+import { startLoad } from "../../stress/load.ts";
+import { createAddresses, newTag } from "../../stress/mix.ts";
+import { createRequests } from "../../stress/request.ts";
+import type { Dial } from "../../stress/socket.ts";
+import { ownQueueSoon, type QueueSums } from "./figures.ts";
+import type { At } from "./place.ts";
+import type { Stops } from "./watch.ts";
 
 interface Cold {
   readonly request: StressRequest;

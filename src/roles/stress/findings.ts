@@ -1,10 +1,10 @@
 // The report of a load, made of what was counted: what adds up, what does not, and what the figures are worth.
-import type { Accounting, DaemonFigures, StressReport } from "../commands/stressReport.ts";
-import type { StressRequest } from "../commands/stressRequest.ts";
-import type { Book, ClassCount, Counts } from "../stress/book.ts";
-import type { LoadFigures } from "../stress/load.ts";
-import type { Share } from "../stress/mix.ts";
-import type { QueueSums } from "./stressFigures.ts";
+import type { Accounting, DaemonFigures, StressReport } from "../../commands/stressReport.ts";
+import type { StressRequest } from "../../commands/stressRequest.ts";
+import type { Book, ClassCount, Counts } from "../../stress/book.ts";
+import type { LoadFigures } from "../../stress/load.ts";
+import type { Share } from "../../stress/mix.ts";
+import type { QueueSums } from "./figures.ts";
 
 /**
  * What the daemon says: of one of its own, what became of everything; of another, how much of this run it still has. Null: it was not

@@ -2,8 +2,8 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, systemClock } from "../base/clock.ts";
-import { type Child, startChild } from "./stressChild.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { type Child, startChild } from "./child.ts";
 
 export interface StressHouse {
   readonly url: string;

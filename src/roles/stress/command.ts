@@ -1,15 +1,15 @@
 // `postrider stress`: puts the load, the books, those who follow and the daemon of its own together, and makes the report of it.
-import { type Clock, iso, pause, systemClock } from "../base/clock.ts";
-import { systemRandom } from "../base/random.ts";
-import { createDaemonClient, type DaemonClient, type Target } from "../commands/daemonClient.ts";
-import type { StressEnd } from "../commands/deps.ts";
-import { exitCodes } from "../commands/exitCodes.ts";
-import type { StressRequest } from "../commands/stressRequest.ts";
-import { type Book, createBook } from "../stress/book.ts";
-import { startLoad } from "../stress/load.ts";
-import { type Addresses, createAddresses, newTag, parseMix } from "../stress/mix.ts";
-import { createRequests } from "../stress/request.ts";
-import { createDial } from "../stress/socket.ts";
+import { type Clock, iso, pause, systemClock } from "../../base/clock.ts";
+import { systemRandom } from "../../base/random.ts";
+import { createDaemonClient, type DaemonClient, type Target } from "../../commands/daemonClient.ts";
+import type { StressEnd } from "../../commands/deps.ts";
+import { exitCodes } from "../../commands/exitCodes.ts";
+import type { StressRequest } from "../../commands/stressRequest.ts";
+import { type Book, createBook } from "../../stress/book.ts";
+import { startLoad } from "../../stress/load.ts";
+import { type Addresses, createAddresses, newTag, parseMix } from "../../stress/mix.ts";
+import { createRequests } from "../../stress/request.ts";
+import { createDial } from "../../stress/socket.ts";
 import {
   daemonFigures,
   ownQueue,
@@ -18,13 +18,13 @@ import {
   queuedOf,
   readDaemon,
   without,
-} from "./stressFigures.ts";
-import { followStream, followTrouble, type Following, lastEventId } from "./stressFollow.ts";
-import { openHouse, type StressHouse } from "./stressHouse.ts";
-import { placeOf } from "./stressPlace.ts";
-import { warmUp } from "./stressWarmUp.ts";
-import { listenForStops, type Stops, type StressIo, watchOver } from "./stressWatch.ts";
-import { type Findings, type Left, reportOf } from "./stressFindings.ts";
+} from "./figures.ts";
+import { followStream, followTrouble, type Following, lastEventId } from "./follow.ts";
+import { openHouse, type StressHouse } from "./house.ts";
+import { placeOf } from "./place.ts";
+import { warmUp } from "./warmUp.ts";
+import { listenForStops, type Stops, type StressIo, watchOver } from "./watch.ts";
+import { type Findings, type Left, reportOf } from "./findings.ts";
 
 const LOOK_EVERY_MS = 50;
 const SINK_DOMAIN = "postrider.test";

@@ -1,7 +1,7 @@
 // What watches over a load while it runs: signals to end, processes of its own that die, and the line that shows how it goes.
-import { systemClock } from "../base/clock.ts";
-import type { Book } from "../stress/book.ts";
-import type { Load } from "../stress/load.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { Book } from "../../stress/book.ts";
+import type { Load } from "../../stress/load.ts";
 
 export interface StressIo {
   /** PATH, for the processes of its own. */

@@ -2,7 +2,7 @@
 // and none of it is the load's. It ends with its standard input, so that nothing is left behind however the first one ends.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
 
 export interface Child {
   readonly pid: number;
