@@ -6,7 +6,7 @@ import {
   type EventView,
   isOutcomeOf,
 } from "../../mail/eventView.ts";
-import { age, instant, milliseconds, plainTimes } from "./format.ts";
+import { instant, milliseconds, plainTimes } from "./format.ts";
 import { phaseInWords, type Tone } from "./words.ts";
 
 export interface TimelineLine {
@@ -174,5 +174,5 @@ function tlsText(tls: NonNullable<EventDetail["tls"]>): string {
 
 /** `waited 4 m 15 s`. */
 export function waitText(ms: number): string {
-  return `waited ${ms < 60_000 ? milliseconds(ms) : age(ms / 1000)}`;
+  return `waited ${milliseconds(ms)}`;
 }

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { EventView } from "../../mail/eventView.ts";
 import type { EmailView } from "../../mail/query.ts";
-import { age, milliseconds } from "../model/format.ts";
+import { milliseconds } from "../model/format.ts";
 import { type TimelineLine, timelineOf, waitText } from "../model/timeline.ts";
 import { Empty } from "../parts/faults.tsx";
 import { Mark, When } from "../parts/words.tsx";
@@ -59,7 +59,7 @@ function Line({ line, withRecipient, isOpen }: LineProps) {
       )}
       <div class="head">
         <When at={at} ms />
-        <span class="dim since">+{sinceText(sinceMs)}</span>
+        <span class="dim since">+{milliseconds(Math.max(0, sinceMs))}</span>
         <Mark tone={tone}>{title}</Mark>
         {withRecipient && recipient !== "" && <span>{recipient}</span>}
         {isDoubtful && <Mark tone="bad">doubt: it may arrive twice</Mark>}
@@ -81,8 +81,4 @@ function Line({ line, withRecipient, isOpen }: LineProps) {
       {line.isSilent && <p class="dim">What was said is not kept.</p>}
     </li>
   );
-}
-
-function sinceText(ms: number): string {
-  return ms < 60_000 ? milliseconds(Math.max(0, ms)) : age(ms / 1000);
 }
