@@ -1,6 +1,5 @@
 // What the dashboard and `postrider top` show: GET /figures (how fast mail flows, what waits, whether anything is wrong), the same once
 // every two seconds as GET /figures/stream, and GET /sites (each destination, and why it is slow). The shapes are those of the API.
-import type { Scope } from "./apiKey.ts";
 import type { FailureView } from "./explain.ts";
 import type { PauseView, UplinkView } from "./query.ts";
 import type { SlowCause } from "./slow.ts";
@@ -187,22 +186,3 @@ export interface SiteFigure {
   readonly cause: SlowCause;
   readonly reason: string;
 }
-
-/** GET and POST /ui/session: who is logged in. Nobody is no error, since every visit begins so. */
-export type UiSessionView =
-  UiLoggedIn | { readonly object: "ui_session"; readonly logged_in: false };
-
-export interface UiLoggedIn {
-  readonly object: "ui_session";
-  readonly logged_in: true;
-  readonly key: { readonly id: string; readonly name: string };
-  readonly scopes: readonly Scope[];
-  /** To be said in the header `X-Postrider-CSRF` of every request that changes something. */
-  readonly csrf_token: string;
-  /** It ends then, whatever is done with it. */
-  readonly expires_at: string;
-  /** So long without a request ends it earlier. */
-  readonly idle_seconds: number;
-}
-
-export const CSRF_HEADER = "x-postrider-csrf";

@@ -99,6 +99,21 @@ export interface HookPending {
   readonly tries: number;
 }
 
+/** As it is told, without its secrets. */
+export interface WebhookView {
+  readonly object: "webhook";
+  readonly id: string;
+  readonly endpoint: string;
+  /** Null: all. */
+  readonly events: readonly string[] | null;
+  readonly status: "enabled" | "disabled";
+  readonly created_at: string;
+  readonly failing_since: string | null;
+  readonly disabled_reason: string | null;
+  /** Only of a single one. */
+  readonly pending_events?: number;
+}
+
 export interface HookEventView {
   readonly id: string;
   readonly type: string;

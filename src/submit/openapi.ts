@@ -1,7 +1,7 @@
 // GET /openapi.json: the API described from the schemas that check it. Loaded when it is asked for, since the generator takes longer
 // to load than the daemon may take to start.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { CSRF_HEADER } from "../mail/figures.ts";
+import { CSRF_HEADER } from "../mail/uiSession.ts";
 import { addDomains } from "./openapiDomains.ts";
 import { addEventShapes } from "./openapiEventShapes.ts";
 import { addEvents } from "./openapiEvents.ts";

@@ -1,7 +1,7 @@
 // The dashboard's part of /openapi.json: who is logged in.
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { scopes } from "../mail/apiKey.ts";
-import { CSRF_HEADER } from "../mail/figures.ts";
+import { CSRF_HEADER } from "../mail/uiSession.ts";
 import type { Shapes } from "./openapiOperate.ts";
 
 type Registry = OpenAPIHono["openAPIRegistry"];

@@ -14,6 +14,7 @@ import {
   neverComes,
   type WebhookRecord,
   type WebhookTerms,
+  type WebhookView,
 } from "../mail/webhook.ts";
 import { isPublic, mayConnect } from "../web/guard.ts";
 import { parseTarget } from "../web/target.ts";
@@ -276,7 +277,7 @@ function list(request: Request, records: readonly WebhookRecord[]): Result<Respo
   return ok(answer(request, 200, { object: "list", has_more, data: rows.map(viewOf) }));
 }
 
-function viewOf(record: WebhookRecord) {
+function viewOf(record: WebhookRecord): WebhookView {
   const { id, endpoint, events, enabled, failingSince, disabledWhy, createdAt } = record;
   return {
     object: "webhook",

@@ -1,6 +1,6 @@
 // The public API as the page asks it. Nothing is assumed of an answer that did not come: every call ends in a value or in a fault.
 import { signal } from "@preact/signals";
-import { CSRF_HEADER, type UiLoggedIn, type UiSessionView } from "../mail/figures.ts";
+import { CSRF_HEADER, type UiLoggedIn, type UiSessionView } from "../mail/uiSession.ts";
 import { request } from "./browser.ts";
 import { type Fault, faultOf, unreachable } from "./problem.ts";
 

@@ -1,18 +1,6 @@
-// A webhook as the API shows it, and what can be done to it.
+// What can be done to a webhook.
+import type { WebhookView } from "../mail/webhook.ts";
 import { act } from "./notices.ts";
-
-export interface WebhookView {
-  readonly id: string;
-  readonly endpoint: string;
-  /** Null: all. */
-  readonly events: readonly string[] | null;
-  readonly status: "enabled" | "disabled";
-  readonly created_at: string;
-  readonly failing_since: string | null;
-  readonly disabled_reason: string | null;
-  /** Only of a single one. */
-  readonly pending_events?: number;
-}
 
 export function webhookPath(id: string): string {
   return `/webhooks/${encodeURIComponent(id)}`;

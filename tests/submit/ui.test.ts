@@ -1,7 +1,7 @@
 // The dashboard's door: who may log in, what a cookie may do, and all the ways in which another page tries to use it.
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { UiLoggedIn } from "../../src/mail/figures.ts";
+import type { UiLoggedIn } from "../../src/mail/uiSession.ts";
 import { IDLE_MS, KEY_SESSIONS_MAX, LIFE_MS } from "../../src/submit/ui/sessions.ts";
 import { buildPage } from "../../scripts/page.ts";
 import { createFixture, KEY, network } from "./doorFixture.ts";

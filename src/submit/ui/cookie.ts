@@ -1,7 +1,7 @@
 // The cookie of a session, and what a request must show besides it. A browser adds a cookie to whatever any page asks for, so it alone is no
 // proof that the dashboard asks: what changes something needs the session's token and the right origin too, and nothing is answered into
 // a frame or to another site. Ports do not separate cookies (RFC 6265 8.5), so a neighbour on another port counts as foreign.
-import { CSRF_HEADER } from "../../mail/figures.ts";
+import { CSRF_HEADER } from "../../mail/uiSession.ts";
 import type { Caller } from "../caller.ts";
 import { ok, type Problem, problem, type Result } from "../problem.ts";
 import { isSame, LIFE_MS, type Place, type Session, type Sessions } from "./sessions.ts";

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { type Clock, iso } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { type KeyRecord, scopes } from "../../mail/apiKey.ts";
-import type { UiSessionView } from "../../mail/figures.ts";
+import type { UiSessionView } from "../../mail/uiSession.ts";
 import { essenceOf, JSON_TYPE } from "../answer.ts";
 import type { ApiKey, Gate } from "../auth.ts";
 import type { Peer } from "../door.ts";

@@ -1,6 +1,6 @@
 // One endpoint: its state, and what it was sent, with what came of it.
 import type { ListView } from "../../mail/query.ts";
-import type { HookEventView, HookStatus } from "../../mail/webhook.ts";
+import type { HookEventView, HookStatus, WebhookView } from "../../mail/webhook.ts";
 import { mayManage } from "../api.ts";
 import { useLoad } from "../load.ts";
 import { cursorsOf, listPath, type Query } from "../model/listing.ts";
@@ -13,7 +13,7 @@ import { Table } from "../parts/table.tsx";
 import { Title } from "../parts/title.tsx";
 import { Due, Fact, Facts, Mark, None, When } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
-import { replay, webhookPath, type WebhookView } from "../webhook.ts";
+import { replay, webhookPath } from "../webhook.ts";
 import { eventsText, Switch, WebhookState } from "./webhooks.tsx";
 
 const EVERY_MS = 3000;

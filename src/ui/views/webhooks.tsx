@@ -1,5 +1,6 @@
 // Who is told what happens, and whether they take it.
 import type { ListView } from "../../mail/query.ts";
+import type { WebhookView } from "../../mail/webhook.ts";
 import { mayManage } from "../api.ts";
 import { useLoad } from "../load.ts";
 import { Action } from "../parts/action.tsx";
@@ -8,7 +9,7 @@ import { Table } from "../parts/table.tsx";
 import { Title } from "../parts/title.tsx";
 import { Mark, When } from "../parts/words.tsx";
 import { linkTo } from "../route.ts";
-import { switchWebhook, type WebhookView } from "../webhook.ts";
+import { switchWebhook } from "../webhook.ts";
 
 const EVERY_MS = 5000;
 
