@@ -11,11 +11,12 @@ import { type Config, realSurroundings, shownSettings } from "../config.ts";
 import { parseRelays } from "../route/relay.ts";
 import { keyFaults } from "./dkimKeys.ts";
 import { openTerminal } from "./terminal.ts";
+import { lineSender, watchOutput } from "./standardOut.ts";
 import { leave } from "./signals.ts";
 import type { StressIo } from "./stress/watch.ts";
 
 export function runCommand(argv: readonly string[]): Promise<number> {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", outlive);
+  const readerGone = watchOutput(argv[0] === "serve" || argv[0] === "sink");
   const surroundings = realSurroundings({ relayProblems, keyFaults });
   const output = createOutput({
     out: (text) => void process.stdout.write(text),
@@ -38,7 +39,7 @@ export function runCommand(argv: readonly string[]): Promise<number> {
       (await import("./stress/command.ts")).runStress(request, stressIo(deps)),
     endWithStdin,
     terminal: openTerminal,
-    untilStopped: () => untilStopped(),
+    untilStopped: () => Promise.race([untilStopped(), readerGone]),
   };
   return runCli([...calledAs(process.argv0), ...argv], deps);
 }
@@ -72,11 +73,6 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-/** Whoever read our output has seen enough, as `| head` does: no reason to fail, least of all for a daemon. */
-function outlive(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-}
-
 function relayProblems(relays: string): readonly string[] {
   const parsed = parseRelays(relays);
   return parsed.kind === "refused" ? parsed.problems : [];
@@ -96,10 +92,8 @@ async function startDaemon(
     import("../report/logOut.ts"),
   ]);
   const log: Log = (level, event, fields) => writer.log(level, event, fields);
-  const out = createLogOut({
-    send: (line, sent) => void process.stderr.write(line, sent),
-    lost: tellLost(log),
-  });
+  const lost = tellLost(log);
+  const out = createLogOut({ send: lineSender(lost), lost });
   const writerOf = ({ logLevel, logFormat }: Config) =>
     createLogWriter({
       clock: systemClock,

@@ -56,6 +56,19 @@ describe("the binary", () => {
 });
 
 describe("with a daemon", () => {
+  test("what follows ends once nobody reads it, and says so when it cannot be written", async () => {
+    await withDaemon(async (_, dataDir) => {
+      const shell = (line: string): Promise<Ran> =>
+        run("/bin/bash", ["-c", `${line} ; echo "ended with \${PIPESTATUS[0]}" >&2`]);
+      const top = `${binaryPath} top --json --every 200ms --data-dir ${dataDir}`;
+      const read = await shell(`${top} | head -n 1`);
+      expect(read.err).toBe("ended with 0\n");
+      expect(read.out).toContain('"figures"');
+      const full = await shell(`${top} > /dev/full`);
+      expect(full.err).toMatch(/^the output cannot be written: .*ENOSPC.*\nended with 74\n$/);
+    });
+  });
+
   peer("curl").test("the printed line delivers as it is pasted", async () => {
     await withDaemon(async (daemon, dataDir) => {
       const line = /^ {2}(curl .*)$/m.exec(daemon.process.output())?.[1] ?? "";
