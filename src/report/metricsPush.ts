@@ -3,6 +3,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { MetricsSnapshot } from "./metrics.ts";
+import { createStanding } from "./otlpStanding.ts";
 import type { Sent } from "./spanQueue.ts";
 
 export interface MetricsPushDeps {
@@ -20,18 +21,15 @@ export interface MetricsPush {
 export const PUSH_EVERY_MS = 15_000;
 
 export function createMetricsPush(deps: MetricsPushDeps): MetricsPush {
-  const { clock, log } = deps;
+  const { clock } = deps;
+  const tell = createStanding(deps.log, "metrics");
   const closing = new AbortController();
   let pushing: Promise<void> | undefined;
-  let failing = false;
   let timer: Timer;
 
   const push = async (): Promise<void> => {
     const sent = await deps.send(deps.snapshot(), closing.signal);
-    const well = sent.kind === "sent" && sent.rejected === 0;
-    if (well && failing) log("info", "otlp.recovered", { signal: "metrics" });
-    if (!well && !failing) log("warn", "otlp.failing", { signal: "metrics", text: sent.text });
-    failing = !well;
+    tell(sent.kind === "sent" && sent.rejected === 0 ? null : sent.text);
   };
   const again = (): void => {
     // A collector that is slower than the interval is asked less often.

@@ -2,6 +2,8 @@
 // more room, which are counted, and nothing else.
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { unreachable } from "../base/unreachable.ts";
+import { createStanding } from "./otlpStanding.ts";
 import type { Span } from "./span.ts";
 
 /**
@@ -46,21 +48,15 @@ const WAIT_MAX_MS = 30_000;
 const JITTER = 0.2;
 
 export function createSpanQueue(deps: SpanQueueDeps): SpanQueue {
-  const { clock, log } = deps;
+  const { clock } = deps;
   const waiting: Span[] = [];
   const closing = new AbortController();
   let timer: Timer | undefined;
   let sending: Promise<void> | undefined;
   let wake: (() => void) | undefined;
-  let failing = false;
   let isClosing = false;
 
-  const tell = (text: string | null): void => {
-    if ((text !== null) === failing) return;
-    failing = text !== null;
-    if (text === null) log("info", "otlp.recovered", { signal: "traces" });
-    else log("warn", "otlp.failing", { signal: "traces", text });
-  };
+  const tell = createStanding(deps.log, "traces");
 
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
@@ -98,7 +94,7 @@ export function createSpanQueue(deps: SpanQueueDeps): SpanQueue {
         deps.count("failed", batch.length);
         return true;
       default:
-        return sent satisfies never;
+        return unreachable(sent);
     }
   };
 
