@@ -1,6 +1,6 @@
 // A picture that fills the terminal and changes without a flicker: on the screen beside the one with the user's text, drawn line by line
 // where it changed, and everything as it was when it ends.
-import type { Size } from "./topFrame.ts";
+import type { Size } from "./topSites.ts";
 
 /** A terminal as a command sees it; `roles` gives the real one. */
 export interface Terminal {

@@ -9,7 +9,7 @@ import { CommandFailure, notAllowed } from "./failure.ts";
 import { json, jsonLine } from "./output.ts";
 import { openScreen, type Terminal } from "./screen.ts";
 import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
-import { frame, type Look, wholeFrame } from "./topFrame.ts";
+import { frame, wholeFrame } from "./topFrame.ts";
 import {
   afterKey,
   firstModel,
@@ -18,6 +18,7 @@ import {
   type TopData,
   type TopModel,
 } from "./topModel.ts";
+import type { Look } from "./topSites.ts";
 
 interface Options extends TargetOptions {
   readonly sort: string;
