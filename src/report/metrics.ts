@@ -33,9 +33,7 @@ export interface Metrics {
   add(source: string, samples: readonly Sample[]): void;
   /** A thread is gone, and with it what its gauges said; what it counted stays. */
   forget(source: string): void;
-  /** The page in the format that the `Accept` header asks for. */
-  render(accept: string): MetricsPage;
-  /** The same, in pieces between which the thread does other things. */
+  /** The page in the format that the `Accept` header asks for, written in pieces between which the thread does other things. */
   page(accept: string): Promise<MetricsPage>;
   snapshot(): MetricsSnapshot;
 }
@@ -80,8 +78,6 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     counts[slot === -1 ? bounds.length : slot] = 1;
     families.get(name)?.add("door", { kind: "histogram", name, labels, counts, sum: value });
   };
-  const formatOf = (accept: string): boolean => accept.includes("application/openmetrics-text");
-  const typeOf = (open: boolean): string => (open ? OPEN_METRICS_TYPE : PROMETHEUS_TYPE);
 
   return {
     add(source, samples) {
@@ -97,15 +93,9 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     forget(source) {
       for (const family of families.values()) family.forget(source);
     },
-    render(accept) {
-      readFigures();
-      const open = formatOf(accept);
-      const text = [...pageOf(families.values(), { open, now: clock.now() })].join("");
-      return { type: typeOf(open), text };
-    },
     async page(accept) {
       readFigures();
-      const open = formatOf(accept);
+      const open = accept.includes("application/openmetrics-text");
       const pieces = pageOf(families.values(), { open, now: clock.now() });
       let text = "";
       let tookMs = 0;
@@ -118,7 +108,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
         await new Promise<void>((resolve) => clock.soon(resolve));
       }
       observe(RENDERING, tookMs / 1000);
-      return { type: typeOf(open), text };
+      return { type: open ? OPEN_METRICS_TYPE : PROMETHEUS_TYPE, text };
     },
     snapshot() {
       readFigures();
