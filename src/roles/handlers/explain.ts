@@ -1,5 +1,5 @@
 // Where a domain's mail goes, as the queue thread knows it: the half of `explain` that needs the DNS, the policies and the site's health.
-import { type Clock, type EpochMs, iso as isoOf } from "../../base/clock.ts";
+import { type Clock, type EpochMs, iso } from "../../base/clock.ts";
 import { type CommandAnswer, done, type QueueCommand } from "../../mail/command.ts";
 import type { DnsControl } from "../../mail/dns.ts";
 import type { HostView, RouteView, SurveyView, TlsView } from "../../mail/explain.ts";
@@ -41,7 +41,7 @@ function surveyView({ queue, store, routing }: ExplainDeps, names: readonly stri
   const domains = names.length === 0 ? nothing : routing.domainsBySite();
   return {
     ...queue.survey(names),
-    paused: store.pauses().map(({ kind, name, at }) => ({ kind, name, since: isoOf(at) })),
+    paused: store.pauses().map(({ kind, name, at }) => ({ kind, name, since: iso(at) })),
     domains: Object.fromEntries(names.map((site) => [site, domains.get(site) ?? 0])),
   };
 }
@@ -74,7 +74,7 @@ function shown(found: Routing): RouteView["route"] {
   if (found.kind === "refused")
     return { result: "refused", enhanced: found.enhanced, text: found.text };
   const { site, via, port } = found.route;
-  return { result: "route", site, via, port, fresh_until: iso(found.freshUntil) };
+  return { result: "route", site, via, port, fresh_until: instantOf(found.freshUntil) };
 }
 
 async function aged(
@@ -106,10 +106,10 @@ function pausesOf(
   return store
     .pauses()
     .filter(({ kind, name }) => kind === "all" || name === (kind === "site" ? site : domain))
-    .map(({ kind, at }) => ({ kind, since: isoOf(at) }));
+    .map(({ kind, at }) => ({ kind, since: iso(at) }));
 }
 
 /** A route of fixed parts holds for ever, which is no instant. */
-function iso(at: EpochMs): string | null {
-  return Number.isFinite(at) ? new Date(at).toISOString() : null;
+function instantOf(at: EpochMs): string | null {
+  return Number.isFinite(at) ? iso(at) : null;
 }
