@@ -10,7 +10,7 @@ import { describeMachine } from "./machine.ts";
 import { startOurs, type Ours } from "./ours.ts";
 import { startSinkReceiver, startSmtpSink } from "./receiver.ts";
 import { writeReport } from "./sideBySide.ts";
-import { spreadOf } from "./table.ts";
+import { spreadOf, whole } from "./table.ts";
 
 export interface Compared {
   /** Its file of results, and the marks in the README. */
@@ -147,7 +147,6 @@ interface Result {
 
 function sentenceOf({ what, least }: Compared, count: number, result: Result, at: string): string {
   const percent = (ratio: number): string => `${(100 * ratio).toFixed(1)} %`;
-  const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
   const { ratio, ratioOfPairs: pairs, cpuUs, perSecond } = result;
   return [
     `With ${what}: ${whole(perSecond.on)}/s against ${whole(perSecond.off)}/s without, ${percent(ratio)}`,

@@ -1,6 +1,7 @@
 // The README's table of figures, written by the benchmark itself between two marks, so that no
 // figure is copied by hand.
 import { readFileSync, writeFileSync } from "node:fs";
+import { grouped } from "../../src/base/human.ts";
 import type { Round } from "./contender.ts";
 import type { Compared, Report } from "./steady.ts";
 
@@ -25,7 +26,7 @@ export function spreadOf(values: readonly number[]): Spread {
   };
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+export const whole = (value: number): string => grouped(Math.round(value));
 
 function rate(rounds: readonly Round[]): string {
   const { median, min, max } = spreadOf(rounds.map((round) => round.deliveredPerSecond));

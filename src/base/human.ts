@@ -28,3 +28,8 @@ export function humanBytes(bytes: number): string {
     if (bytes >= size) return `${(bytes / size).toFixed(1)}${unit}`;
   return `${bytes}B`;
 }
+
+/** `1,234,567`. */
+export function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+}

@@ -1,4 +1,5 @@
 // Text in the cells of a terminal: as wide as it is shown, never wider than there is room, and steering nothing.
+import { grouped } from "../base/human.ts";
 import { printable } from "./output.ts";
 
 /**
@@ -64,10 +65,7 @@ export function briefNumber(value: number): string {
   if (value === 0) return "0";
   if (value < 0.05) return "<0.1";
   if (value < 9.95) return value.toFixed(1).replace(/\.0$/, "");
-  if (value < 9999.5)
-    return Math.round(value)
-      .toString()
-      .replace(/\B(?=(\d{3})+$)/g, ",");
+  if (value < 9999.5) return grouped(Math.round(value));
   if (value < 999_500) return `${(value / 1e3).toFixed(value < 99_950 ? 1 : 0)}k`;
   return `${(value / 1e6).toFixed(value < 99.95e6 ? 1 : 0)}M`;
 }

@@ -1,4 +1,5 @@
 // What `postrider stress` found out, as JSON and as text for people.
+import { grouped } from "../base/human.ts";
 import type { SpreadSummary } from "../base/spread.ts";
 import { printable, table } from "./output.ts";
 
@@ -105,7 +106,7 @@ export function reportText(report: StressReport): string {
 
 const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+const whole = (value: number): string => grouped(Math.round(value));
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 2 : 0)} %`;
 const ms = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
 const MB = 1_000_000;

@@ -1,4 +1,5 @@
 // The kinds of values that a setting may have: how each is read from text or from TOML, what is allowed, and how it is shown again.
+import { grouped } from "../base/human.ts";
 import { ipFamily, parseCidr } from "../base/cidr.ts";
 import { type LogLevels, logLevels, parseLogLevels, showLogLevels } from "../base/log.ts";
 import type { Machine } from "./machine.ts";
@@ -30,8 +31,6 @@ export interface Bounds {
 
 const inBounds = (value: number, { min, max }: Bounds): number | undefined =>
   value >= min && value <= max ? value : undefined;
-
-const grouped = (value: number): string => value.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
 export function integer(bounds: Bounds): Kind<number> {
   return {

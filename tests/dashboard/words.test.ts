@@ -1,13 +1,13 @@
 // How the dashboard writes numbers, times and states.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { grouped } from "../../src/base/human.ts";
 import {
   age,
   bytes,
   counted,
   dueText,
   fromNow,
-  grouped,
   instant,
   milliseconds,
   plainTimes,

@@ -1,5 +1,6 @@
 // Numbers and times as an operator reads them: short, of the same width where they stand below each other, and without a locale, so that
 // a figure read aloud on the phone is the figure that the other one sees.
+import { grouped } from "../../base/human.ts";
 
 const KILO = 1000;
 
@@ -9,10 +10,6 @@ export function shortCount(value: number): string {
   if (value >= 10 * KILO) return `${oneDigit(value / KILO)}k`;
   if (value >= 10 || Number.isInteger(value)) return grouped(Math.round(value));
   return oneDigit(value);
-}
-
-export function grouped(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
 function oneDigit(value: number): string {

@@ -1,7 +1,7 @@
 // Destinations as rows: what to call them, and how much waits there.
+import { grouped } from "../../base/human.ts";
 import type { SiteFigure } from "../../mail/figures.ts";
 import { lineName } from "../../mail/query.ts";
-import { grouped } from "./format.ts";
 
 export function siteName(site: string): string {
   return lineName(site.startsWith("domain:") ? site.slice("domain:".length) : site);

@@ -1,8 +1,9 @@
 // Is it healthy, and how fast is it going: the figures of now, the last five minutes as plots, what waits, and how the host is.
+import { grouped } from "../../base/human.ts";
 import type { FigurePoint, FiguresView } from "../../mail/figures.ts";
 import { pause, resume } from "../deeds.ts";
 import { connection, figures, history } from "../live.ts";
-import { age, grouped, milliseconds, shortCount } from "../model/format.ts";
+import { age, milliseconds, shortCount } from "../model/format.ts";
 import { oldestSeconds } from "../model/queue.ts";
 import { Action, Actions } from "../parts/action.tsx";
 import { type Line, Plot } from "../parts/plot.tsx";

@@ -1,6 +1,7 @@
 // What waits, by state and by age, and how the host is.
+import { grouped } from "../../base/human.ts";
 import type { FiguresView, HealthFigures, QueueFigures } from "../../mail/figures.ts";
-import { age, bytes, grouped, milliseconds } from "../model/format.ts";
+import { age, bytes, milliseconds } from "../model/format.ts";
 import { ageRows } from "../model/queue.ts";
 import { Empty } from "../parts/faults.tsx";
 import { Table } from "../parts/table.tsx";

@@ -1,8 +1,9 @@
 // One destination with everything that is known of it: why it is slow, its connections, its phases, its last error.
+import { grouped } from "../../base/human.ts";
 import type { SiteFigure } from "../../mail/figures.ts";
 import type { ListView } from "../../mail/query.ts";
 import { useLoad } from "../load.ts";
-import { age, grouped, milliseconds, shortCount } from "../model/format.ts";
+import { age, milliseconds, shortCount } from "../model/format.ts";
 import { concurrencyText, siteName, waitingText } from "../model/sites.ts";
 import { phaseInWords } from "../model/words.ts";
 import { Actions } from "../parts/action.tsx";

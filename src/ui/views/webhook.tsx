@@ -1,10 +1,10 @@
 // One endpoint: its state, and what it was sent, with what came of it.
+import { grouped } from "../../base/human.ts";
 import type { ListView } from "../../mail/query.ts";
 import type { HookEventView, HookStatus, WebhookView } from "../../mail/webhook.ts";
 import { mayManage } from "../api.ts";
 import { useLoad } from "../load.ts";
 import { cursorsOf, listPath, type Query } from "../model/listing.ts";
-import { grouped } from "../model/format.ts";
 import type { Tone } from "../model/words.ts";
 import { Action, Actions } from "../parts/action.tsx";
 import { Empty, Show } from "../parts/faults.tsx";
