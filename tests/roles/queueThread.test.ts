@@ -1,6 +1,12 @@
 import { expect, test } from "bun:test";
 import type { Config } from "../../src/config.ts";
-import type { Common, DoorToQueue, Levels, QueueReady, QueueToDoor } from "../../src/roles/protocol.ts";
+import type {
+  Common,
+  DoorToQueue,
+  Levels,
+  QueueReady,
+  QueueToDoor,
+} from "../../src/roles/protocol.ts";
 import { createQueueThread } from "../../src/roles/queueThread.ts";
 
 const readyWord: QueueReady = {
