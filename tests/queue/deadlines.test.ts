@@ -1,13 +1,12 @@
 // A limit that a sender asked for is kept to the second, whatever its mail waits for.
-import { afterEach, describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { noLog } from "../../src/base/log.ts";
 import { createDeadlines } from "../../src/queue/deadlines.ts";
 import { createSources } from "../../src/queue/sources.ts";
 import type { QueueStore, Walked } from "../../src/queue/store.ts";
 import { newTurn } from "../../src/queue/launch.ts";
 import { type Bench, createBench, DAY, HOUR, MINUTE, START } from "./bench.ts";
-import type { StoreHome } from "./store.conformance.ts";
-import { memoryHome, sqliteHome } from "./store.homes.ts";
+import { onEachHome } from "./eachHome.ts";
 
 const SECOND = 1000;
 const LIMIT = 10 * SECOND;
@@ -42,153 +41,136 @@ function expectToldInTime(bench: Bench, id: number, forMs = LIMIT): void {
 const limited = (bench: Bench, limitMs = LIMIT): number =>
   bench.submit({ expiresAt: bench.clock.now() + limitMs });
 
-const homes: Readonly<Record<string, () => StoreHome>> = {
-  memory: memoryHome,
-  SQLite: () => sqliteHome({ ringFewest: 4 }),
-};
-let home: StoreHome | undefined;
-afterEach(() => {
-  home?.kill();
-  home?.remove();
-  home = undefined;
-});
-
-for (const [name, makeHome] of Object.entries(homes))
-  describe(`a limit on ${name}`, () => {
-    const create = (overrides = {}, sources?: Parameters<typeof createBench>[2]): Bench => {
-      home = makeHome();
-      return createBench(overrides, 1, sources, { home });
-    };
-
-    test("is kept while the site's provider wants a pause", () => {
-      const bench = create();
-      pauseBy(bench, { pause: { rule: "google.rate", forMs: HOUR } });
-      expectToldInTime(bench, limited(bench));
-    });
-
-    test("is kept while the site is given time", () => {
-      const bench = create();
-      pauseBy(bench, { retryAfterMs: HOUR });
-      expectToldInTime(bench, limited(bench));
-    });
-
-    test("of the mail that paused its site is kept", () => {
-      const bench = create();
-      const id = limited(bench);
-      bench.run();
-      bench.settle(bench.sent[0]!, {
-        ...{ kind: "deferred", scope: "site", class: "rate" },
-        pause: { rule: "google.rate", forMs: HOUR },
-      });
-      expectToldInTime(bench, id);
-    });
-
-    test("is kept by mail that came back uncounted to a paused site", () => {
-      const bench = create();
-      const id = limited(bench);
-      pauseBy(bench, { retryAfterMs: HOUR });
-      bench.settle(bench.sent[0]!, { kind: "interrupted" });
-      expectToldInTime(bench, id);
-    });
-
-    test("that goes by while the mail is with a sender holds when it comes back", () => {
-      const bench = create();
-      const id = limited(bench);
-      pauseBy(bench, { retryAfterMs: HOUR });
-      bench.run(MINUTE);
-      bench.settle(bench.sent[0]!, { kind: "interrupted" });
-      bench.run(SECOND);
-      expect(bench.recipient(id).state.at).toBe("expired");
-    });
-
-    for (const which of [
-      { by: "site", name: "example.com" },
-      { by: "domain", name: "example.com" },
-      { by: "all" },
-    ] as const)
-      test(`is kept while an operator has paused ${which.by}`, () => {
-        const bench = create();
-        const before = bench.submit({ dueAt: START + MINUTE, expiresAt: START + 2 * MINUTE });
-        bench.run();
-        order(bench, { do: "queue.pause", span: which });
-        expectToldInTime(bench, limited(bench));
-        bench.run(2 * MINUTE);
-        expect(bench.recipient(before).state.at).toBe("expired");
-      });
-
-    test("is kept while an operator holds the message", () => {
-      const bench = create();
-      pauseBy(bench, { retryAfterMs: HOUR });
-      const id = limited(bench);
-      bench.run();
-      order(bench, { do: "queue.hold", which: { by: "message", message: id } });
-      expect(bench.recipient(id).state.at).toBe("held");
-      expectToldInTime(bench, id);
-    });
-
-    test("is kept while our addresses have sent there what they may today", () => {
-      const bench = create({}, (store: QueueStore) =>
-        createSources({
-          settings: { sources: [cold], bySender: new Map() },
-          ...{ log: noLog, roll: () => 0.5, recall: store.recallOne },
-        }),
-      );
-      for (let i = 0; i < 60; i++) bench.submit();
-      bench.run(MINUTE);
-      for (const sent of bench.sent.splice(0)) bench.settle(sent, { kind: "delivered" });
-      bench.run(MINUTE);
-      expectToldInTime(bench, limited(bench));
-    });
-
-    test("is known again after a kill, of mail that waits and of mail that is held", () => {
-      const bench = create();
-      pauseBy(bench, { pause: { rule: "google.rate", forMs: HOUR } });
-      const held = limited(bench, MINUTE);
-      const waits = limited(bench, MINUTE);
-      bench.run();
-      order(bench, { do: "queue.hold", which: { by: "message", message: held } });
-      bench.restart();
-      bench.run(MINUTE - SECOND);
-      expect(bench.recipient(waits).state.at).toBe("queued");
-      bench.run(2 * SECOND);
-      for (const id of [held, waits]) expect(bench.recipient(id).state.at).toBe("expired");
-    });
-
-    test("is known again of mail that a dead process had leased", () => {
-      const bench = create();
-      const id = limited(bench, MINUTE);
-      bench.run();
-      expect(bench.recipient(id).state.at).toBe("sending");
-      order(bench, { do: "queue.pause", span: { by: "all" } });
-      bench.restart();
-      bench.run(MINUTE + SECOND);
-      expect(bench.recipient(id).state.at).toBe("expired");
-    });
-
-    test("that nobody asked for is not kept early: a lifetime ends with an attempt", () => {
-      const bench = create();
-      order(bench, { do: "queue.pause", span: { by: "site", name: "example.com" } });
-      const id = bench.submit();
-      bench.run(30 * DAY);
-      expect(bench.recipient(id).state.at).toBe("queued");
-    });
-
-    test("gives way to the new life that an operator gave", () => {
-      const bench = create();
-      bench.store.keep({ deadMs: DAY, all: false });
-      const id = limited(bench, 10 * MINUTE);
-      bench.run();
-      bench.settle(bench.sent[0]!, { kind: "deferred", class: "mailbox" });
-      bench.run(2 * MINUTE);
-      bench.settle(bench.sent[1]!, { kind: "failed", class: "mailbox" });
-      bench.run();
-      order(bench, { do: "queue.retry", message: id });
-      order(bench, { do: "queue.pause", span: { by: "site", name: "example.com" } });
-      bench.settle(bench.sent[2]!, { kind: "interrupted" });
-      bench.run(20 * MINUTE);
-      expect(bench.recipient(id).state.at).toBe("queued");
-    });
+onEachHome((create) => {
+  test("is kept while the site's provider wants a pause", () => {
+    const bench = create();
+    pauseBy(bench, { pause: { rule: "google.rate", forMs: HOUR } });
+    expectToldInTime(bench, limited(bench));
   });
+
+  test("is kept while the site is given time", () => {
+    const bench = create();
+    pauseBy(bench, { retryAfterMs: HOUR });
+    expectToldInTime(bench, limited(bench));
+  });
+
+  test("of the mail that paused its site is kept", () => {
+    const bench = create();
+    const id = limited(bench);
+    bench.run();
+    bench.settle(bench.sent[0]!, {
+      ...{ kind: "deferred", scope: "site", class: "rate" },
+      pause: { rule: "google.rate", forMs: HOUR },
+    });
+    expectToldInTime(bench, id);
+  });
+
+  test("is kept by mail that came back uncounted to a paused site", () => {
+    const bench = create();
+    const id = limited(bench);
+    pauseBy(bench, { retryAfterMs: HOUR });
+    bench.settle(bench.sent[0]!, { kind: "interrupted" });
+    expectToldInTime(bench, id);
+  });
+
+  test("that goes by while the mail is with a sender holds when it comes back", () => {
+    const bench = create();
+    const id = limited(bench);
+    pauseBy(bench, { retryAfterMs: HOUR });
+    bench.run(MINUTE);
+    bench.settle(bench.sent[0]!, { kind: "interrupted" });
+    bench.run(SECOND);
+    expect(bench.recipient(id).state.at).toBe("expired");
+  });
+
+  for (const which of [
+    { by: "site", name: "example.com" },
+    { by: "domain", name: "example.com" },
+    { by: "all" },
+  ] as const)
+    test(`is kept while an operator has paused ${which.by}`, () => {
+      const bench = create();
+      const before = bench.submit({ dueAt: START + MINUTE, expiresAt: START + 2 * MINUTE });
+      bench.run();
+      order(bench, { do: "queue.pause", span: which });
+      expectToldInTime(bench, limited(bench));
+      bench.run(2 * MINUTE);
+      expect(bench.recipient(before).state.at).toBe("expired");
+    });
+
+  test("is kept while an operator holds the message", () => {
+    const bench = create();
+    pauseBy(bench, { retryAfterMs: HOUR });
+    const id = limited(bench);
+    bench.run();
+    order(bench, { do: "queue.hold", which: { by: "message", message: id } });
+    expect(bench.recipient(id).state.at).toBe("held");
+    expectToldInTime(bench, id);
+  });
+
+  test("is kept while our addresses have sent there what they may today", () => {
+    const bench = create({}, (store: QueueStore) =>
+      createSources({
+        settings: { sources: [cold], bySender: new Map() },
+        ...{ log: noLog, roll: () => 0.5, recall: store.recallOne },
+      }),
+    );
+    for (let i = 0; i < 60; i++) bench.submit();
+    bench.run(MINUTE);
+    for (const sent of bench.sent.splice(0)) bench.settle(sent, { kind: "delivered" });
+    bench.run(MINUTE);
+    expectToldInTime(bench, limited(bench));
+  });
+
+  test("is known again after a kill, of mail that waits and of mail that is held", () => {
+    const bench = create();
+    pauseBy(bench, { pause: { rule: "google.rate", forMs: HOUR } });
+    const held = limited(bench, MINUTE);
+    const waits = limited(bench, MINUTE);
+    bench.run();
+    order(bench, { do: "queue.hold", which: { by: "message", message: held } });
+    bench.restart();
+    bench.run(MINUTE - SECOND);
+    expect(bench.recipient(waits).state.at).toBe("queued");
+    bench.run(2 * SECOND);
+    for (const id of [held, waits]) expect(bench.recipient(id).state.at).toBe("expired");
+  });
+
+  test("is known again of mail that a dead process had leased", () => {
+    const bench = create();
+    const id = limited(bench, MINUTE);
+    bench.run();
+    expect(bench.recipient(id).state.at).toBe("sending");
+    order(bench, { do: "queue.pause", span: { by: "all" } });
+    bench.restart();
+    bench.run(MINUTE + SECOND);
+    expect(bench.recipient(id).state.at).toBe("expired");
+  });
+
+  test("that nobody asked for is not kept early: a lifetime ends with an attempt", () => {
+    const bench = create();
+    order(bench, { do: "queue.pause", span: { by: "site", name: "example.com" } });
+    const id = bench.submit();
+    bench.run(30 * DAY);
+    expect(bench.recipient(id).state.at).toBe("queued");
+  });
+
+  test("gives way to the new life that an operator gave", () => {
+    const bench = create();
+    bench.store.keep({ deadMs: DAY, all: false });
+    const id = limited(bench, 10 * MINUTE);
+    bench.run();
+    bench.settle(bench.sent[0]!, { kind: "deferred", class: "mailbox" });
+    bench.run(2 * MINUTE);
+    bench.settle(bench.sent[1]!, { kind: "failed", class: "mailbox" });
+    bench.run();
+    order(bench, { do: "queue.retry", message: id });
+    order(bench, { do: "queue.pause", span: { by: "site", name: "example.com" } });
+    bench.settle(bench.sent[2]!, { kind: "interrupted" });
+    bench.run(20 * MINUTE);
+    expect(bench.recipient(id).state.at).toBe("queued");
+  });
+}, "a limit ");
 
 test("a limit that meets a full disk is kept once there is room", () => {
   const bench = createBench();
