@@ -5,6 +5,7 @@ import { unreachable } from "../base/unreachable.ts";
 import { type CommandAnswer, done, type QueueVerb, type Span } from "../mail/command.ts";
 import { acceptedAtOf, type MessageId, uuidOf } from "../mail/id.ts";
 import type { Recall } from "../mail/recall.ts";
+import { isFinal } from "../mail/state.ts";
 import type { Turn } from "./launch.ts";
 import { after, type RecipientState } from "./lifecycle.ts";
 import { parkingLine, type Paused, type Pauses } from "./pauses.ts";
@@ -214,12 +215,14 @@ function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: numbe
   const { store } = deps;
   const rows = store.recipients(message);
   if (rows.length === 0) return refused(noMessage);
-  const states = [...new Set(rows.map(({ state }) => state.at))];
-  if (!states.includes("scheduled"))
+  const wasScheduled = store.scheduledAt(message) > acceptedAtOf(message);
+  const owed = rows.filter(({ state }) => !isFinal(state.at));
+  // The time is the message's, and its lifetime begins there: nothing of it may have been due yet.
+  if (owed.length === 0 || !owed.every(({ state }) => waitsForTime(state, wasScheduled)))
     return refused({
       kind: "conflict",
       name: "not_cancelable",
-      detail: `It is ${states.join(", ")}, and not scheduled any more.`,
+      detail: `It is ${statesOf({ moved: 0, stayed: rows.map(({ state }) => state.at) })}. Only mail that has never been due can have another time.`,
     });
   const expiresAt = store.expiresAt(message);
   if (expiresAt !== null && dueAt >= expiresAt) {
@@ -230,19 +233,27 @@ function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: numbe
   const { wall, due } = turn.now;
   // A named instant is carried over to due time, which may run ahead of the wall (duetime.ts).
   const next: RecipientState = { at: "scheduled", dueAt: Math.max(due, dueAt + due - wall) };
-  const scheduled = rows.filter(({ state }) => state.at === "scheduled");
+  const stillHeld = note(wall, "held", `still held; its time is ${iso(dueAt)} now`);
   store.reschedule(message, dueAt);
-  for (const { n } of scheduled)
+  for (const { n, state } of owed)
     store.settle({
-      ...{ message, n, claim: null, next, step: null },
-      ...{ event: "email.scheduled", at: wall },
+      ...{ message, n, claim: null, at: wall },
+      ...(state.at === "held"
+        ? { next: state, step: stillHeld, event: "email.held" }
+        : { next, step: null, event: "email.scheduled" }),
     });
   return {
     committed() {
-      for (const { site, priority } of scheduled) wakeLine(deps, site, priority, next.dueAt);
+      for (const { site, priority, state } of owed)
+        if (state.at === "scheduled") wakeLine(deps, site, priority, next.dueAt);
       return done({ object: "email", id: uuidOf(message, store.facts.tag) });
     },
   };
+}
+
+/** It has never been due; one that is held is given its time when it is released. */
+function waitsForTime(state: RecipientState, wasScheduled: boolean): boolean {
+  return state.at === "scheduled" || (wasScheduled && state.at === "held" && state.attempts === 0);
 }
 
 // -- many

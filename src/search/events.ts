@@ -216,7 +216,10 @@ function waitsOf(
 function heldBefore(before: readonly Step[]): readonly WaitReason[] {
   const released = before.at(-1);
   if (released?.kind !== "note" || released.note !== "released" || released.doubt) return [];
-  const held = before.findLast((one) => one.kind === "note" && one.note === "held");
+  // What was given another time while it was held says so once more: it waited from the first on.
+  const isHeld = (one: Step): boolean => one.kind === "note" && one.note === "held";
+  const earlier = before.slice(0, -1);
+  const held = earlier[earlier.findLastIndex((one) => !isHeld(one)) + 1];
   const from = held?.at ?? released.at;
   const why = `held${held?.kind === "note" ? ` (${held.text})` : ""}, then released: ${released.text}`;
   return [{ from, until: released.at, why }];

@@ -207,7 +207,10 @@ describe("the queue and its sites", () => {
 
 describe("a message", () => {
   const doable = (...states: readonly string[]) =>
-    doableTo({ recipients: states.map((state) => ({ ...email.recipients[0], state })) as never });
+    doableTo({
+      recipients: states.map((state) => ({ ...email.recipients[0], state, attempts: 0 })) as never,
+      scheduled_at: "2026-01-02T00:00:00.000Z",
+    });
 
   test("what can be done to it follows from its states", () => {
     expect(doable("deferred", "delivered")).toEqual({
@@ -216,7 +219,9 @@ describe("a message", () => {
     });
     expect(doable("bounced")).toMatchObject({ cancel: false, retry: "requeue", isOpen: false });
     expect(doable("scheduled")).toMatchObject({ reschedule: true, retry: null, hold: true });
-    expect(doable("held")).toMatchObject({ release: true, hold: false, cancel: true });
+    const held = { release: true, hold: false, cancel: true, reschedule: true };
+    expect(doable("held", "delivered")).toMatchObject(held);
+    expect(doable("held", "queued")).toMatchObject({ reschedule: false });
     expect(doable("delivered")).toMatchObject({ cancel: false, retry: null, hold: false });
   });
 

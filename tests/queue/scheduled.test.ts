@@ -56,6 +56,56 @@ onEachHome((create) => {
     expect(stateOf(bench, id)).toBe("sending");
   });
 
+  test("held, it gets another time and stays held; released, it waits for that", () => {
+    const bench = create();
+    const [soon, later] = [bench.clock.now() + HOUR, bench.clock.now() + DAY];
+    const id = bench.submit({ dueAt: soon, to: ["a@one.example", "b@two.example"] });
+    bench.run();
+    const one = { by: "domain", name: "one.example" } as const;
+    bench.order({ do: "queue.hold", which: one });
+    bench.run();
+    expect(move(bench, id, later)?.kind).toBe("done");
+    expect(bench.recipient(id, 0).state).toEqual({ at: "held", attempts: 0 });
+    expect(bench.recipient(id, 1).state).toEqual({ at: "scheduled", dueAt: later });
+    expect(bench.timeline(id, 0).at(-1)).toMatchObject({
+      note: "held",
+      text: `still held; its time is ${new Date(later).toISOString()} now`,
+    });
+    expect(bench.events().slice(-2)).toMatchObject([
+      { n: 0, type: "email.held" },
+      { n: 1, type: "email.scheduled" },
+    ]);
+    bench.restart();
+    bench.run(HOUR);
+    bench.order({ do: "queue.release", which: one });
+    bench.run(HOUR);
+    expect(bench.sent).toEqual([]);
+    bench.run(later - bench.clock.now());
+    expect(bench.sent).toHaveLength(2);
+  });
+
+  test("what never had a time, or has been due, gets no other one by being held", () => {
+    const bench = create();
+    bench.order({ do: "queue.pause", span: { by: "all" } });
+    const plain = bench.submit();
+    const tried = bench.submit({ dueAt: bench.clock.now() + HOUR });
+    const partly = bench.submit({
+      dueAt: bench.clock.now() + HOUR,
+      to: ["a@one.example", "b@two.example"],
+    });
+    bench.run();
+    bench.order({ do: "queue.hold", which: { by: "domain", name: "one.example" } });
+    bench.order({ do: "queue.hold", which: { by: "message", message: plain } });
+    bench.order({ do: "queue.resume", span: { by: "all" } });
+    bench.run(HOUR);
+    fail(bench);
+    bench.run();
+    bench.order({ do: "queue.hold", which: { by: "message", message: tried } });
+    bench.run();
+    for (const id of [plain, tried, partly])
+      expect(move(bench, id, bench.clock.now() + DAY)).toMatchObject({ name: "not_cancelable" });
+  });
+
   for (const by of ["message", "all"] as const)
     test(`held and released (${by}) it waits for its time again, over a restart too`, () => {
       const bench = create();

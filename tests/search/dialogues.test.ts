@@ -120,6 +120,8 @@ test("a release, which has no event, is told with the attempt that follows it", 
   const waits = { at: "queued", dueAt: NOW, attempts: 0 } as const;
   const held = { at: "held", attempts: 0 } as const;
   stage.settle(id, { next: held, event: "email.held", step: note("held", NOW + 10) });
+  // It was given another time meanwhile.
+  stage.settle(id, { next: held, event: "email.held", step: note("held", NOW + 900) });
   stage.settle(id, { next: waits, event: null, step: note("released", NOW + 5_000) });
   stage.settle(id, { step: attempt({ at: NOW + 5_010 }) });
   const told = (await eventsOf(uuid, false)).at(-1)?.data.postrider.waited;

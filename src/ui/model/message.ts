@@ -14,7 +14,10 @@ export interface Doable {
   readonly isOpen: boolean;
 }
 
-export function doableTo({ recipients }: Pick<EmailView, "recipients">): Doable {
+export function doableTo({
+  recipients,
+  scheduled_at: scheduledAt,
+}: Pick<EmailView, "recipients" | "scheduled_at">): Doable {
   const states: ReadonlySet<string> = new Set(recipients.map(({ state }) => state));
   const has = (...names: readonly string[]): boolean => names.some((name) => states.has(name));
   const isOpen = [...states].some((state) => !finalStates.has(state));
@@ -23,9 +26,14 @@ export function doableTo({ recipients }: Pick<EmailView, "recipients">): Doable 
     retry: has("deferred") ? "hasten" : has("bounced", "expired") ? "requeue" : null,
     hold: has("scheduled", "queued", "deferred"),
     release: has("held"),
-    reschedule: has("scheduled"),
+    reschedule: isOpen && scheduledAt !== null && recipients.every(isBeforeItsTime),
     isOpen,
   };
+}
+
+/** Of mail that was given a time: it has not come, or it is over anyway. */
+function isBeforeItsTime({ state, attempts }: RecipientView): boolean {
+  return state === "scheduled" || (state === "held" && attempts === 0) || finalStates.has(state);
 }
 
 export interface Roads {

@@ -105,8 +105,9 @@ function Head({ email }: { readonly email: EmailView }) {
   );
 }
 
-function Recipients({ email: { recipients } }: { readonly email: EmailView }) {
-  const { isOpen } = doableTo({ recipients });
+function Recipients({ email }: { readonly email: EmailView }) {
+  const { recipients } = email;
+  const { isOpen } = doableTo(email);
   return (
     <section>
       <h2>Recipients</h2>
