@@ -1,6 +1,7 @@
 // The table of sites in the picture of `postrider top`: as many columns as the terminal is wide.
 import type { SiteFigure } from "../mail/figures.ts";
 import { lineName } from "../mail/query.ts";
+import { isWell } from "../mail/slow.ts";
 import { briefDuration, briefNumber, fitted } from "./cells.ts";
 import type { Colors } from "./output.ts";
 import type { TopModel } from "./topModel.ts";
@@ -116,7 +117,7 @@ export function siteLines(
     const text =
       [fitted(lineName(site.site), siteWidth), ...cells].join(" ") + whyText(site, whyWidth);
     if (site.site === model.chosen) return colors.inverse(text);
-    return site.cause === "none" ? text : paintCause(site, text, colors);
+    return isWell(site.cause) ? text : paintCause(site, text, colors);
   });
   return [colors.dim(title), ...shown];
 }

@@ -9,6 +9,7 @@ export const slowCauses = [
   "operator",
   "uplink",
   "port25",
+  "scheduled",
   "no_route",
   "provider_pause",
   "greylist",
@@ -36,6 +37,8 @@ export interface SlowFacts {
   readonly uplink: UplinkView;
   /** Recipients that wait in its line. */
   readonly waiting: number;
+  /** Those of them that wait for their own time; null: too many to tell them apart. */
+  readonly scheduled: number | null;
   readonly nextAttemptAt: string | null;
   readonly lastError: string | null;
   readonly health: SiteHealthView | null;
@@ -61,6 +64,7 @@ const TEXT_MAX = 200;
 export function whySlow(facts: SlowFacts): Slow {
   return (
     stopped(facts) ??
+    ahead(facts) ??
     unrouted(facts) ??
     idle(facts) ??
     resting(facts) ??
@@ -83,6 +87,21 @@ function stopped({ paused, uplink }: SlowFacts): Slow | undefined {
   if (uplink.state === "port25_blocked")
     return { cause: "port25", text: sentence(`Nobody can be reached on port 25${detail}`) };
   return undefined;
+}
+
+/** All of it waits for the time that its senders named, which is nothing to look into. */
+function ahead({ waiting, scheduled, nextAttemptAt, now }: SlowFacts): Slow | undefined {
+  if (waiting === 0 || scheduled !== waiting) return undefined;
+  if (nextAttemptAt === null || Date.parse(nextAttemptAt) <= now) return undefined;
+  return {
+    cause: "scheduled",
+    text: `It is scheduled, the first of it for ${when(nextAttemptAt)}.`,
+  };
+}
+
+/** It waits on no fault of ours or of theirs, or for nothing at all. */
+export function isWell(cause: SlowCause): boolean {
+  return cause === "none" || cause === "scheduled";
 }
 
 function unrouted({ site, waiting, lastError }: SlowFacts): Slow | undefined {

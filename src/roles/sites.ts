@@ -5,7 +5,7 @@ import type { CommandAnswer, Order, SenderCommand } from "../mail/command.ts";
 import type { SenderSiteView, SiteHealthView, SurveyView } from "../mail/explain.ts";
 import type { SiteFigure } from "../mail/figures.ts";
 import type { Answer, PauseView, Query, SiteBacklog, UplinkView } from "../mail/query.ts";
-import { limitOf, whySlow } from "../mail/slow.ts";
+import { isWell, limitOf, whySlow } from "../mail/slow.ts";
 import type { SiteRates } from "../report/siteWindow.ts";
 
 export interface SitesDeps {
@@ -112,6 +112,7 @@ function figureOf({ rates, uplink }: SitesDeps, known: Known): SiteFigure {
     ...{ site, now, paused, phases },
     uplink: uplink(),
     waiting: depth?.waiting ?? 0,
+    scheduled: statesOf(depth).scheduled,
     nextAttemptAt: depth?.next_attempt_at ?? null,
     lastError: depth?.last_error ?? null,
     health: health ?? null,
@@ -178,6 +179,6 @@ function restOf(
 /** What has most to send; of equals, what is in trouble. */
 function byUrgency(a: SiteFigure, b: SiteFigure): number {
   const size = ({ backlog }: SiteFigure): number => backlog.waiting + backlog.sending;
-  const trouble = ({ cause }: SiteFigure): number => (cause === "none" ? 0 : 1);
+  const trouble = ({ cause }: SiteFigure): number => (isWell(cause) ? 0 : 1);
   return size(b) - size(a) || trouble(b) - trouble(a) || (a.site < b.site ? -1 : 1);
 }

@@ -14,6 +14,7 @@ const calm: SlowFacts = {
   paused: null,
   uplink: { state: "up", since: null, detail: null },
   waiting: 0,
+  scheduled: 0,
   nextAttemptAt: null,
   lastError: null,
   health: null,
@@ -83,6 +84,13 @@ const cases: readonly (readonly [string, Partial<SlowFacts>, string])[] = [
     { ...busy, site: "", lastError: "SERVFAIL" },
     "The DNS has not said yet where this mail goes. Last: SERVFAIL",
   ],
+  [
+    "scheduled",
+    { ...busy, site: "", scheduled: 40, nextAttemptAt: soon },
+    "It is scheduled, the first of it for 2026-11-23 12:01:30 UTC.",
+  ],
+  ["no_route", { ...busy, site: "", scheduled: 39, nextAttemptAt: soon }, "Where this mail goes"],
+  ["no_route", { ...busy, site: "", scheduled: 40 }, "Where this mail goes is looked up"],
   ["no_route", { ...busy, site: "" }, "Where this mail goes is looked up when its turn comes."],
   [
     "provider_pause",

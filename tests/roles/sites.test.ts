@@ -85,6 +85,18 @@ test("what waits, what is sent and how it stands come together, the largest firs
   expect(found?.[1]).toMatchObject({ domains: null, concurrency: null, phases: [], slowest: null });
 });
 
+test("mail that only waits for its own time is no trouble", async () => {
+  const { world, sites } = stage();
+  const states = { queued: 0, scheduled: 3, deferred: 0 };
+  const next_attempt_at = new Date(START + 60_000).toISOString();
+  const later = { ...backlogOf("", 3), states, next_attempt_at };
+  world.backlog = { kind: "found", view: [later, backlogOf("a.test", 3)] };
+  expect((await sites())?.map(({ site, cause }) => [site, cause])).toEqual([
+    ["", "scheduled"],
+    ["a.test", "none"],
+  ]);
+});
+
 test("what an operator paused is shown, also with nothing waiting, and says so", async () => {
   const { world, sites } = stage();
   world.survey = {

@@ -2,6 +2,7 @@
 import { grouped } from "../../base/human.ts";
 import type { SiteFigure } from "../../mail/figures.ts";
 import { lineName } from "../../mail/query.ts";
+import { isWell } from "../../mail/slow.ts";
 
 export function siteName(site: string): string {
   return lineName(site.startsWith("domain:") ? site.slice("domain:".length) : site);
@@ -14,14 +15,9 @@ export function waitingText({ waiting, at_least: atLeast }: SiteFigure["backlog"
 /** Those that somebody could ask about, the largest backlog first. */
 export function heldUp(sites: readonly SiteFigure[]): SiteFigure[] {
   return sites
-    .filter((site) => site.cause !== "none" && !isAheadOfTime(site))
+    .filter(({ cause }) => !isWell(cause))
     .filter(({ backlog }) => backlog.waiting + backlog.sending > 0)
     .sort((a, b) => b.backlog.waiting - a.backlog.waiting);
-}
-
-/** Scheduled mail has no route before its time: that is nothing to look into. */
-export function isAheadOfTime({ cause, backlog }: SiteFigure): boolean {
-  return cause === "no_route" && backlog.scheduled === backlog.waiting;
 }
 
 /** `2 of 10`: connections that may work now, of those that may ever. */

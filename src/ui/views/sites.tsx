@@ -4,7 +4,7 @@ import type { ListView } from "../../mail/query.ts";
 import { flush, pause, resume, spanOf } from "../deeds.ts";
 import { useLoad } from "../load.ts";
 import { age, milliseconds, plainTimes, shortCount } from "../model/format.ts";
-import { concurrencyText, isAheadOfTime, isPaused, siteName, waitingText } from "../model/sites.ts";
+import { concurrencyText, isPaused, siteName, waitingText } from "../model/sites.ts";
 import { phaseInWords } from "../model/words.ts";
 import { Action } from "../parts/action.tsx";
 import { Empty, Show } from "../parts/faults.tsx";
@@ -104,7 +104,7 @@ function Row({ site, again }: RowProps) {
 export function Why({ site }: { readonly site: SiteFigure }) {
   const { cause, reason, last_error: last } = site;
   if (cause === "none") return <None>nothing holds it up</None>;
-  if (isAheadOfTime(site)) return <None>scheduled: it has no route before its time</None>;
+  if (cause === "scheduled") return <None>{plainTimes(reason)}</None>;
   const tone = cause === "operator" || cause === "limit" ? "wait" : "bad";
   // The sentence may hold the first part of it.
   const isSaid = last === null || reason.includes(last.text.slice(0, 40));
