@@ -43,6 +43,8 @@ const FLAGS = [
   "--compile",
   "--bytecode",
   "--format=esm",
+  // Each `import()` is a file of its own: a thread has in memory what its role needs.
+  "--splitting",
   "--minify-syntax",
   "--minify-whitespace",
   // Both files would be code or settings from whatever folder the daemon is started in (DESIGN 11).

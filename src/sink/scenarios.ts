@@ -50,6 +50,17 @@ const hang = (phase: SinkPhase, taken = false): Scenario => ({
   phase,
   reaction: { kind: "hang", taken },
 });
+/** Its text is made when it is said: each sender thread holds this table, for the sink inside the daemon. */
+const huge = (phase: SinkPhase, text: () => string): Scenario => ({
+  phase,
+  reaction: {
+    kind: "reply",
+    get text() {
+      return text();
+    },
+    close: false,
+  },
+});
 const drop = (phase: SinkPhase, taken = false): Scenario => ({
   phase,
   reaction: { kind: "drop", taken },
@@ -108,9 +119,9 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map<string, Scenario
   ["hang-after-dot", hang("dot", true)],
 
   // Replies that no server should send.
-  ["long-reply", reply("rcpt", `250 ${"x".repeat(HUGE_REPLY_BYTES)}`)],
-  ["long-reply-dot", reply("dot", `250 ${"x".repeat(HUGE_REPLY_BYTES)}`)],
-  ["many-lines", reply("rcpt", `${"250-and more\r\n".repeat(MANY_LINES)}250 done`)],
+  ["long-reply", huge("rcpt", () => `250 ${"x".repeat(HUGE_REPLY_BYTES)}`)],
+  ["long-reply-dot", huge("dot", () => `250 ${"x".repeat(HUGE_REPLY_BYTES)}`)],
+  ["many-lines", huge("rcpt", () => `${"250-and more\r\n".repeat(MANY_LINES)}250 done`)],
   ["garbage", reply("rcpt", "\u00ff\u00fe\u0000 not a reply")],
   ["eight-bit-reply", reply("rcpt", "550 5.1.1 Bo\u00eete inconnue \u009b31m")],
   ["mixed-codes", reply("rcpt", "250-yes\r\n550 no")],

@@ -263,3 +263,10 @@ test("every scenario ends as its row says: refused, silent, closed or taken", ()
     expect([name, client.taken().length]).toEqual([name, taken ? 1 : 0]);
   }
 });
+
+test("the table, which every sender thread holds, keeps no huge reply in memory", () => {
+  for (const [name, { reaction }] of scenarios) {
+    const kept: unknown = Object.getOwnPropertyDescriptor(reaction, "text")?.value;
+    expect(typeof kept === "string" ? kept.length : 0, name).toBeLessThan(100);
+  }
+});
