@@ -36,6 +36,11 @@ export interface Entry {
   readonly rows: readonly (Row & { readonly n: number })[];
 }
 
+export interface ImageEvent {
+  readonly row: EventRow;
+  readonly dialogue: string | null;
+}
+
 /** Everything durable. Values are replaced, never changed, so that an undo is the old value put back. */
 export interface Image {
   readonly messages: Map<MessageId, Entry>;
@@ -48,7 +53,9 @@ export interface Image {
   /** By address. */
   readonly suppressions: Map<string, Suppression>;
   /** In order of their number, without gaps. */
-  readonly events: { readonly row: EventRow; readonly dialogue: string | null }[];
+  readonly events: ImageEvent[];
+  /** Of messages that are owed, from before those. */
+  readonly owedEvents: ImageEvent[];
   readonly waiting: Set<MessageId>;
   readonly leased: Set<MessageId>;
 }
@@ -62,6 +69,7 @@ export function createImage(): Image {
     pauses: new Map(),
     suppressions: new Map(),
     events: [],
+    owedEvents: [],
     waiting: new Set(),
     leased: new Set(),
   };
@@ -89,10 +97,15 @@ export function createReads(image: Image) {
     events: (after: number, limit: number) => {
       const first = image.events[0]?.row.seq ?? 1;
       const from = Math.max(0, after + 1 - first);
-      return image.events.slice(from, from + limit).map(({ row }) => row);
+      const owed = image.owedEvents.filter(({ row }) => row.seq > after).slice(0, limit);
+      const found = [...owed, ...image.events.slice(from, from + limit - owed.length)];
+      return found.map(({ row }) => row);
     },
     dialogue: (event: number) =>
-      image.events[event - (image.events[0]?.row.seq ?? 1)]?.dialogue ?? null,
+      (
+        image.events[event - (image.events[0]?.row.seq ?? 1)] ??
+        image.owedEvents.find(({ row }) => row.seq === event)
+      )?.dialogue ?? null,
     lastEvent: () => image.events.at(-1)?.row.seq ?? 0,
     sitesWaiting: () =>
       [...new Set(waitingRows(image).map(({ row }) => row.site))].sort((a, b) => a - b),

@@ -7,6 +7,7 @@ import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
 import { isFinal } from "../mail/state.ts";
 import { attemptsOf, type RecipientState } from "./lifecycle.ts";
+import { createForget } from "./memory-forget.ts";
 import {
   createImage,
   createReads,
@@ -92,7 +93,6 @@ function createSession(
   let journal: (() => void)[] | undefined;
   let dropping: string[] = [];
   let dropped: string[] = [];
-  let forgetAfter: MessageId = 0;
   let keeping: Keeping = { deadMs: 0, all: false };
 
   const living = (): void => {
@@ -202,6 +202,11 @@ function createSession(
     return { ...entry, body: null, spool: null, keptUntil: null };
   };
 
+  const remove = (id: MessageId, entry: Entry): void => {
+    withoutBytes(entry);
+    put(id, undefined);
+  };
+
   function reopen({ message, n, dueAt, expiresAt, step, at }: Reopening): boolean {
     const entry = image.messages.get(message);
     const row = entry?.rows.find((one) => one.n === n);
@@ -268,42 +273,13 @@ function createSession(
     return claimed;
   }
 
-  function forget(before: EpochMs, limit: number): number {
-    const stretch = Math.max(1000, limit * 16);
-    const ids = [...image.messages.keys()]
-      .filter((id) => id > forgetAfter && acceptedAtOf(id) < before)
-      .sort((a, b) => a - b)
-      .slice(0, stretch);
-    let gone = 0;
-    let reached = 0;
-    for (const id of ids) {
-      if (gone === limit) break;
-      reached = id;
-      const entry = image.messages.get(id) as Entry;
-      if (entry.rows.some((one) => !isFinal(one.state.at))) continue;
-      withoutBytes(entry);
-      put(id, undefined);
-      gone++;
-    }
-    forgetAfter = gone < limit && ids.length < stretch ? 0 : reached;
-    forgetEvents(before, limit * 8);
-    return gone;
-  }
-
-  function forgetEvents(before: EpochMs, limit: number): void {
-    const rows = image.events.slice(0, limit + 1).slice(0, -1);
-    const end = rows.findIndex(({ row }) => row.at >= before);
-    const removed = image.events.splice(0, end === -1 ? rows.length : end);
-    changed(() => void image.events.unshift(...removed));
-  }
-
   const store: QueueStore = {
     facts,
     transaction,
     accept,
     settle,
     claim,
-    forget,
+    forget: createForget({ image, changed, remove }),
     keep: (next) => void (keeping = next),
     reopen,
     reschedule(message, dueAt) {

@@ -4,7 +4,7 @@ import { type HostTag, hostTag, type MessageId } from "../mail/id.ts";
 import { failureOf } from "./sqlite-failure.ts";
 import type { Prepare, StoreFile } from "./sqlite-open.ts";
 import type { Ring } from "./sqlite-ring.ts";
-import type { Ballast } from "./sqlite-upkeep.ts";
+import { type Ballast, TRIMMED_TO } from "./sqlite-upkeep.ts";
 import { INSERT_BODY } from "./sqlite-write.ts";
 import { CLAIMS_PER_OPENING, type StoreFacts } from "./store.ts";
 
@@ -47,7 +47,9 @@ export const EVENT_BOUNDS = "SELECT (SELECT min(seq) FROM event), (SELECT max(se
 function findFaults(prepare: Prepare): string[] {
   const [first, last] = prepare(EVENT_BOUNDS).values()[0] as [number | null, number | null];
   if (first === null || last === null) return [];
-  const from = Math.max(first, last - EVENTS_CHECKED + 1);
+  // Before that only the events of what is owed stand.
+  const [trimmedTo] = prepare(`SELECT coalesce(${TRIMMED_TO}, 0)`).values()[0] as [number];
+  const from = Math.max(first, trimmedTo + 1, last - EVENTS_CHECKED + 1);
   const [found] = prepare("SELECT count(*) FROM event WHERE seq >= ?1").values(from)[0] as [number];
   const missing = last - from + 1 - found;
   return missing === 0 ? [] : [`${missing} of the last ${last - from + 1} events are missing`];

@@ -69,11 +69,11 @@ export function createFeed({ prepare }: Connection, stored: Stored, tag: HostTag
     types: ReadonlySet<EventType> | null,
   ): FeedPage => {
     const tell = createTeller(types);
-    const { first } = stored.eventBounds();
+    const { wholeFrom } = stored.eventBounds();
     const page = createPage(limit);
     const { events } = page;
     let seq = rowBefore(after);
-    const forgotten = first > seq + 1 ? outcomeIdOf(first - 1) : 0;
+    const forgotten = wholeFrom > seq + 1 ? outcomeIdOf(wholeFrom - 1) : 0;
     let next = after;
     for (let looked = 0; looked < ROWS_MAX;) {
       const rows = stored.eventsAfter(seq, ROWS_STEP);

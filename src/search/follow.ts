@@ -114,13 +114,13 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
 
   return {
     step(now) {
-      const { first, last } = stored.eventBounds();
+      const { first, last, wholeFrom } = stored.eventBounds();
       skipForgotten(first);
       // A clock that was set back must not hold the events of the hours before for hours.
       const until = last - cursor > HELD_EVENTS_MAX ? Infinity : now - HOLD_MS;
       if (cursor < last) return batch(until) === BATCH_EVENTS || sweeper.busy();
-      if (first - meta("swept") > SWEEP_AFTER_EVENTS) {
-        putMeta.run("swept", String(first));
+      if (wholeFrom - meta("swept") > SWEEP_AFTER_EVENTS) {
+        putMeta.run("swept", String(wholeFrom));
         sweeper.begin();
       }
       return sweeper.step();
@@ -130,8 +130,8 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
       batch(Infinity);
     },
     lag() {
-      const { first, last } = stored.eventBounds();
-      return Math.max(0, last - Math.max(cursor, first - 1));
+      const { last, wholeFrom } = stored.eventBounds();
+      return Math.max(0, last - Math.max(cursor, wholeFrom - 1));
     },
   };
 }

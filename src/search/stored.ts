@@ -33,6 +33,14 @@ export interface StoredRecipient {
   readonly steps: readonly Step[];
 }
 
+/** Numbers of events; 0 when there is none. */
+export interface EventBounds {
+  readonly first: number;
+  readonly last: number;
+  /** From here on none has been forgotten; before it stand those of messages that are still owed. */
+  readonly wholeFrom: number;
+}
+
 /** Exported for the test that no statement walks through a whole table. */
 export const storedSql = {
   message: `SELECT id, sender, priority, due, size, sha256, spool, ring, trace, facts FROM message WHERE id = ?1`,
@@ -47,7 +55,8 @@ export const storedSql = {
   dialogue: "SELECT packed FROM dialogue WHERE event = ?1",
   eventsAfter:
     "SELECT seq, message, n, type, at, step FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-  bounds: "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)",
+  bounds: `SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event),
+    (SELECT CAST(value AS INTEGER) + 1 FROM meta WHERE key = 'events_trimmed_to')`,
   newest: "SELECT id FROM message WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
   oldest: "SELECT id FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
   sendingNewest: `SELECT DISTINCT message FROM recipient INDEXED BY leased
@@ -147,10 +156,9 @@ export function createStored({ prepare }: Connection) {
       (dialogue.values(seq)[0] as [string] | undefined)?.[0],
     eventsAfter: (seq: number, limit: number): EventRow[] =>
       (eventsAfter.values(seq, limit) as EventColumns[]).map(asEvent),
-    /** The first and the last event's number; 0 and 0 when there is none. */
-    eventBounds(): { readonly first: number; readonly last: number } {
-      const [first, last] = bounds.values()[0] as [number | null, number | null];
-      return { first: first ?? 0, last: last ?? 0 };
+    eventBounds(): EventBounds {
+      const [first, last, whole] = bounds.values()[0] as (number | null)[];
+      return { first: first ?? 0, last: last ?? 0, wholeFrom: Math.max(first ?? 0, whole ?? 0) };
     },
     /** Messages of any state between two ids, which are left out. */
     ids: ranged(newest, oldest),

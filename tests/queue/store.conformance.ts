@@ -302,56 +302,6 @@ export function conformance(name: string, makeHome: () => StoreHome): void {
       expect(store.events(0, 9).map((one) => one.type)).toEqual(["email.sent", "email.suppressed"]);
     });
 
-    test("history goes oldest first, what is not final stays, and the event numbers go on", () => {
-      act(() => {
-        for (let i = 0; i < 6; i++) {
-          const states = [
-            i === 1 ? queued() : ({ at: "canceled", endedAt: NOW, attempts: 0 } as const),
-          ];
-          store.accept(message({ id: idAt(NOW + i), states }));
-        }
-      });
-      expect(act(() => store.forget(NOW + 5, 2))).toBe(2);
-      expect(store.recipients(idAt(NOW))).toEqual([]);
-      expect(store.recipients(idAt(NOW + 1))).toHaveLength(1);
-      expect(act(() => store.forget(NOW + 5, 10))).toBe(2);
-      expect(act(() => store.forget(NOW + 5, 10))).toBe(0);
-      expect(store.recipients(idAt(NOW + 5))).toHaveLength(1);
-      act(() => store.forget(NOW + 99, 10));
-      reopen();
-      act(() => store.accept(message({ id: idAt(NOW + 100), states: [queued()] })));
-      expect(store.events(0, 99).map((one) => one.seq)).toEqual([6, 7]);
-    });
-
-    test("what was said is kept with its event, through a kill, and goes with it", () => {
-      const settle = (n: number, dialogue?: string): void => {
-        const claim = store.nextClaim();
-        const state: RecipientState = { at: "sending", claim, leaseUntil: NOW + 9, attempts: 0 };
-        act(() => store.accept(message({ id: idAt(NOW + n), states: [state] })));
-        act(() => store.settle({ ...delivered(idAt(NOW + n), 0, claim), at: NOW + n, dialogue }));
-      };
-      settle(0, '[["first"]]');
-      settle(1);
-      settle(2, '[["third"]]');
-      const kept = (): unknown[] => [1, 2, 3, 4, 5, 6, 7].map((seq) => store.dialogue(seq));
-      const whole = [null, '[["first"]]', null, null, null, '[["third"]]', null];
-      expect(kept()).toEqual(whole);
-      killAndReopen();
-      expect(kept()).toEqual(whole);
-      expect(() =>
-        store.transaction(() => {
-          store.forget(NOW + 99, 10);
-          throw new Error("undone");
-        }),
-      ).toThrow("undone");
-      expect(kept()).toEqual(whole);
-      act(() => store.forget(NOW + 1, 10));
-      expect(kept()).toEqual([...whole.fill(null, 0, 2)]);
-      act(() => store.forget(NOW + 99, 10));
-      // The last event stays, so that the numbering goes on.
-      expect(kept().filter((one) => one !== null)).toEqual(['[["third"]]']);
-    });
-
     test("counts and sites survive, and agree with a recount", () => {
       act(() => {
         store.siteId("one.example");

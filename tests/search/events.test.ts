@@ -1,14 +1,14 @@
 // The body of an event as it is told everywhere (INTERFACE 4): each kind beside a file that says how it looks. A change of these files is
 // a change of the API.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { EventType } from "../../src/mail/event.ts";
 import type { EventView, FeedPage } from "../../src/mail/eventView.ts";
 import type { FeedQuery } from "../../src/mail/query.ts";
 import { type NoteStep, packStep, type TlsFacts } from "../../src/mail/timeline.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
-import { attempt, createStage, NOW, type Stage, view } from "./stage.ts";
+import { attempt, createStage, listed, NOW, type Stage, timeline, view } from "./stage.ts";
 
 const folder = join(import.meta.dir, "..", "golden", "events");
 
@@ -187,6 +187,20 @@ test("types and instants are looked for, and where nothing is the place moves on
   expect((await feed({ since: 0, limit: 1000 })).events).toHaveLength(
     (await feed({ after: 0, limit: 1000 })).events.length,
   );
+});
+
+test("what is owed is told whole, and found by a new index, while the events around it are gone", async () => {
+  const own = createStage();
+  const owed = own.accept({ at: NOW, to: ["owed@example.com"] });
+  for (let i = 1; i < 4; i++) own.settle(own.accept({ at: NOW + i }).id, {});
+  own.act(() => own.store.forget(NOW + 99, 10));
+  const feed: FeedQuery = { after: 1, limit: 100 };
+  const page = await view<FeedPage>(own.reader.ask({ ask: "feed", feed }));
+  expect(page.forgotten).toBe(13);
+  expect((await timeline(own, owed.uuid)).map(({ type }) => type)).toEqual(["email.sent"]);
+  own.reopenReader(() => rmSync(join(own.dataDir, "search.db")));
+  expect(await listed(own, { to: "owed@example.com" })).toEqual([owed.uuid]);
+  own.remove();
 });
 
 test("events whose history was cleared are left out, and it is said up to where", async () => {

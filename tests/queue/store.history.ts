@@ -1,0 +1,112 @@
+// What every queue store must do with what is over: it goes oldest first, and nothing of what is owed goes with it. A part of the suite in
+// store.conformance.ts.
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { RecipientState } from "../../src/queue/lifecycle.ts";
+import type { QueueStore } from "../../src/queue/store.ts";
+import type { StoreHome } from "./store.conformance.ts";
+import { committed, delivered, idAt, message, NOW, queued } from "./store.messages.ts";
+
+export function historyConformance(name: string, makeHome: () => StoreHome): void {
+  describe(name, () => {
+    let home: StoreHome;
+    let store: QueueStore;
+    beforeEach(() => {
+      home = makeHome();
+      store = home.open();
+    });
+    afterEach(() => {
+      store.close();
+      home.remove();
+    });
+    const act = <T>(run: () => T): T => committed(store.transaction(run));
+    const reopen = (): void => {
+      store.close();
+      store = home.open();
+    };
+    const killAndReopen = (): void => {
+      home.kill();
+      store = home.open();
+    };
+
+    test("history goes oldest first, what is not final stays with its events, and the numbers go on", () => {
+      act(() => {
+        for (let i = 0; i < 6; i++) {
+          const states = [
+            i === 1 ? queued() : ({ at: "canceled", endedAt: NOW, attempts: 0 } as const),
+          ];
+          store.accept(message({ id: idAt(NOW + i), states }));
+        }
+      });
+      expect(act(() => store.forget(NOW + 5, 2))).toBe(2);
+      expect(store.recipients(idAt(NOW))).toEqual([]);
+      expect(store.recipients(idAt(NOW + 1))).toHaveLength(1);
+      expect(act(() => store.forget(NOW + 5, 10))).toBe(2);
+      expect(act(() => store.forget(NOW + 5, 10))).toBe(0);
+      expect(store.recipients(idAt(NOW + 5))).toHaveLength(1);
+      act(() => store.forget(NOW + 99, 10));
+      reopen();
+      act(() => store.accept(message({ id: idAt(NOW + 100), states: [queued()] })));
+      expect(store.events(0, 99).map((one) => one.seq)).toEqual([2, 6, 7]);
+    });
+
+    test("what was said is kept with its event, through a kill, and goes with it", () => {
+      const settle = (n: number, dialogue?: string): void => {
+        const claim = store.nextClaim();
+        const state: RecipientState = { at: "sending", claim, leaseUntil: NOW + 9, attempts: 0 };
+        act(() => store.accept(message({ id: idAt(NOW + n), states: [state] })));
+        act(() => store.settle({ ...delivered(idAt(NOW + n), 0, claim), at: NOW + n, dialogue }));
+      };
+      settle(0, '[["first"]]');
+      settle(1);
+      settle(2, '[["third"]]');
+      const kept = (): unknown[] => [1, 2, 3, 4, 5, 6, 7].map((seq) => store.dialogue(seq));
+      const whole = [null, '[["first"]]', null, null, null, '[["third"]]', null];
+      expect(kept()).toEqual(whole);
+      killAndReopen();
+      expect(kept()).toEqual(whole);
+      expect(() =>
+        store.transaction(() => {
+          store.forget(NOW + 99, 10);
+          throw new Error("undone");
+        }),
+      ).toThrow("undone");
+      expect(kept()).toEqual(whole);
+      act(() => store.forget(NOW + 1, 10));
+      expect(kept()).toEqual([...whole.fill(null, 0, 2)]);
+      act(() => store.forget(NOW + 99, 10));
+      // The last event stays, so that the numbering goes on.
+      expect(kept().filter((one) => one !== null)).toEqual(['[["third"]]']);
+    });
+
+    test("what is still owed keeps its events and what was said, until it goes as a whole", () => {
+      const owed = idAt(NOW);
+      const deferred: RecipientState = { at: "deferred", dueAt: NOW + 9, attempts: 1 };
+      act(() => {
+        store.accept(message({ id: owed, states: [queued()] }));
+        const tried = { claim: null, next: deferred, step: '["a"]', dialogue: '[["later"]]' };
+        const event = "email.delivery_delayed" as const;
+        store.settle({ message: owed, n: 0, ...tried, event, at: NOW });
+        for (let i = 1; i < 5; i++) {
+          const over = { at: "canceled", endedAt: NOW, attempts: 0 } as const;
+          store.accept(message({ id: idAt(NOW + i), states: [over] }));
+        }
+      });
+      const kept = (): number[] => store.events(0, 99).map(({ seq }) => seq);
+      expect(kept()).toEqual([1, 2, 3, 4, 5, 6]);
+      for (let i = 0; i < 3; i++) act(() => store.forget(NOW + 99, 10));
+      expect(kept()).toEqual([1, 2, 6]);
+      expect(store.dialogue(2)).toBe('[["later"]]');
+      expect(store.events(1, 1).map(({ seq }) => seq)).toEqual([2]);
+      killAndReopen();
+      expect(store.facts.faults).toEqual([]);
+      const over = { at: "delivered", endedAt: NOW + 9, attempts: 2 } as const;
+      act(() => store.settle({ ...delivered(owed, 0, 0), claim: null, next: over }));
+      expect(kept()).toEqual([1, 2, 6, 7]);
+      act(() => store.forget(NOW + 99, 10));
+      expect(kept()).toEqual([7]);
+      expect(store.dialogue(2)).toBeNull();
+      reopen();
+      expect(store.facts.faults).toEqual([]);
+    });
+  });
+}
