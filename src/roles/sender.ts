@@ -158,7 +158,7 @@ function createOutbox(tell: (message: SenderToQueue) => void) {
     if (waiting.length === 0) return;
     const verdicts = waiting;
     waiting = [];
-    tell(packVerdicts(verdicts));
+    tell({ say: "verdicts", packed: packVerdicts(verdicts) });
   };
   return {
     flush,

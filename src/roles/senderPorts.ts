@@ -96,7 +96,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       port.on("message", (said: SenderToQueue) => {
         switch (said.say) {
           case "verdicts":
-            return settle(unpackVerdicts(said.verdicts));
+            return settle(unpackVerdicts(said.packed));
           case "recalled":
             return recalled(said.late);
           case "bye":

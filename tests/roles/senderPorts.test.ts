@@ -137,7 +137,7 @@ test("verdicts are settled, and the last word of the last sender ends the wait",
     step: "[]",
   };
   const gone = new Promise<void>((resolve) => ports.whenAllSaidBye(10_000, resolve));
-  other.postMessage(packVerdicts([verdict]));
+  other.postMessage({ say: "verdicts", packed: packVerdicts([verdict]) });
   other.postMessage({ say: "bye" });
   await gone;
   expect(settled).toEqual([verdict]);

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Verdict } from "../../src/mail/verdict.ts";
+import { packVerdicts, unpackVerdicts } from "../../src/roles/protocol.ts";
 import { pack, packOnces, transferOf, unpack, unpackOnces } from "../../src/roles/wire.ts";
 
 test("a batch comes out as it went in", () => {
@@ -36,4 +38,28 @@ test("idempotency keys come out at the places of their calls, and nothing travel
   expect(calls.map((_, i) => unpacked[i])).toEqual(calls.map((call) => call.once));
   expect(packOnces([{ once: undefined }])).toBeUndefined();
   expect(unpackOnces(undefined)).toEqual([]);
+});
+
+test("verdicts come out as they went in, whatever their steps and dialogues say", () => {
+  const told = fc.array(fc.string({ unit: "binary" })).map((texts) => JSON.stringify(texts));
+  const verdict: fc.Arbitrary<Verdict> = fc
+    .record({ message: fc.nat(), n: fc.nat(), claim: fc.nat(), doubt: fc.boolean(), step: told })
+    .chain((base) => {
+      const whole = { ...base, kind: "deferred", scope: "site", class: "rate" } as const;
+      const pause = { forMs: 1000, rule: "google.rate" };
+      return fc.oneof(
+        fc.constant(whole),
+        told.map((dialogue) => ({ ...whole, pause, dialogue })),
+      );
+    });
+  fc.assert(
+    fc.property(fc.array(verdict, { maxLength: 20 }), (verdicts) => {
+      expect(unpackVerdicts(packVerdicts(verdicts))).toEqual(verdicts);
+    }),
+  );
+});
+
+test("verdicts whose steps are not theirs are not believed", () => {
+  const packed = { heads: "[{}]", steps: "[]\n[]\n", dialogues: "\n" };
+  expect(() => unpackVerdicts(packed)).toThrow("the steps of others");
 });
