@@ -1,6 +1,7 @@
 // `postrider dns lookup|warm|flush`: what the daemon's resolver knows, learns in advance, and forgets.
 import type { Command } from "commander";
 import type { DnsLookup, DnsWarmth } from "../mail/dns.ts";
+import { checkedDomain } from "./arguments.ts";
 import type { CliDeps } from "./deps.ts";
 import { misused } from "./failure.ts";
 import { json, printable } from "./output.ts";
@@ -19,7 +20,7 @@ export function addDns(program: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider dns lookup example.com MX")
     .action(async (name: string, type: string | undefined, options: Options) => {
-      const query = new URLSearchParams({ name, type: type ?? "MX" });
+      const query = new URLSearchParams({ name: checkedDomain("name", name), type: type ?? "MX" });
       const path = `/dns/lookup?${query.toString()}`;
       const found = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
       deps.output.out(options.json === true ? json(found) : lookupText(found as DnsLookup));
@@ -28,7 +29,7 @@ export function addDns(program: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider dns flush example.com")
     .action(async (name: string | undefined, options: Options) => {
-      const body = name === undefined ? {} : { name };
+      const body = name === undefined ? {} : { name: checkedDomain("name", name) };
       const client = clientFor(options, deps);
       const said = bodyOf(await client.ask({ method: "POST", path: "/dns/flush", json: body }));
       const { forgotten } = said as { readonly forgotten: number };

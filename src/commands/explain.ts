@@ -9,6 +9,7 @@ import {
   withoutReason,
 } from "../mail/explain.ts";
 import { lineName } from "../mail/query.ts";
+import { checkedDomain } from "./arguments.ts";
 import { briefDuration } from "./cells.ts";
 import type { CliDeps } from "./deps.ts";
 import { json, printable, table } from "./output.ts";
@@ -22,7 +23,7 @@ export function addExplain(program: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider explain example.com")
     .action(async (domain: string, options: TargetOptions & { json?: boolean }) => {
-      const path = `/explain/${encodeURIComponent(domain)}`;
+      const path = `/explain/${encodeURIComponent(checkedDomain("domain", domain))}`;
       const view = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
       deps.output.out(
         options.json === true ? json(view) : explainText(view as ExplainView, deps.clock.now()),

@@ -17,5 +17,5 @@ export function misused(text: string): CommandFailure {
 }
 
 export function notAllowed(option: string, found: string, allowed: string): CommandFailure {
-  return misused(`${option}: found ${found}; allowed: ${allowed}`);
+  return misused(`${option}: found ${found === "" ? "nothing" : found}; allowed: ${allowed}`);
 }

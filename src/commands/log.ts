@@ -14,6 +14,9 @@ interface Options extends TargetOptions {
   readonly json?: boolean;
 }
 
+/** As the API takes it. */
+const FOR_MS_MAX = 7 * 86_400_000;
+
 export function addLog(program: Command, deps: CliDeps): void {
   const group = program.command("log").description("the daemon's log");
   withTarget(group.command("level [levels]").description("show or change which lines are written"))
@@ -41,6 +44,7 @@ function changeOf(level: string, { for: text }: Options): object {
   }
   if (text === undefined) return { level };
   const forMs = parseDurationMs(text);
-  if (forMs === undefined || forMs < 1000) throw notAllowed("--for", text, "such as 30s, 10m, 2h");
+  if (forMs === undefined || forMs < 1000 || forMs > FOR_MS_MAX)
+    throw notAllowed("--for", text, "from 1s to 7d");
   return { level, for_seconds: Math.round(forMs / 1000) };
 }

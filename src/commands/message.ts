@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { EmailView, ListView } from "../mail/query.ts";
 import { pathWith } from "./daemonClient.ts";
+import { checkedId } from "./arguments.ts";
 import type { CliDeps } from "./deps.ts";
 import { addShow } from "./messageShow.ts";
 import { json, printable, table } from "./output.ts";
@@ -26,7 +27,7 @@ export function addMessage(program: Command, deps: CliDeps): void {
       "\nExample:\n  postrider message raw 0199aa00-0000-7000-8000-000000000000",
     )
     .action(async (id: string, options: Options) => {
-      const path = `/emails/${encodeURIComponent(id)}/raw`;
+      const path = `/emails/${checkedId("id", id)}/raw`;
       const { bytes } = answered(await clientFor(options, deps).ask({ method: "GET", path }));
       // As it was sent, octet for octet: it need not be UTF-8.
       if (options.json !== true) return deps.output.bytes(bytes);

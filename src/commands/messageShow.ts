@@ -6,6 +6,7 @@ import { domainOf } from "../mail/message.ts";
 import type { EmailView, ListView } from "../mail/query.ts";
 import type { StateName } from "../mail/state.ts";
 import { type DaemonClient, pathWith } from "./daemonClient.ts";
+import { isMessageId } from "./arguments.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { CommandFailure, misused, notAllowed } from "./failure.ts";
@@ -65,8 +66,6 @@ function spokenOf({ smtp, json: asJson }: Options): Spoken {
   return smtp ? "all" : "none";
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 async function findOne(
   client: DaemonClient,
   deps: CliDeps,
@@ -77,7 +76,7 @@ async function findOne(
     throw notAllowed("--trace", trace, "32 hex digits");
   const filters = { reference, to: recipient, trace };
   const isFiltered = Object.values(filters).some((value) => value !== undefined);
-  if (id !== undefined && UUID.test(id)) {
+  if (id !== undefined && isMessageId(id)) {
     if (isFiltered) throw misused("an id says it all: leave the other options out");
     return id;
   }

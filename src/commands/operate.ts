@@ -1,5 +1,6 @@
 // `postrider queue pause|resume|flush|hold|release|retry|cancel`: what an operator does to mail that is owed.
 import type { Command } from "commander";
+import { checkedDomain, checkedId } from "./arguments.ts";
 import type { CliDeps } from "./deps.ts";
 import { misused } from "./failure.ts";
 import { json } from "./output.ts";
@@ -90,8 +91,8 @@ function spanOf(
   { domain, site, all }: SpanOptions,
 ): Record<string, unknown> {
   const body: Record<string, unknown> = {};
-  if (id !== undefined) body["id"] = id;
-  if (domain !== undefined) body["domain"] = domain;
+  if (id !== undefined) body["id"] = checkedId("id", id);
+  if (domain !== undefined) body["domain"] = checkedDomain("--domain", domain);
   if (site !== undefined) body["site"] = site;
   if (all === true) body["all"] = true;
   if (Object.keys(body).length === 1) return body;
@@ -130,7 +131,7 @@ function addMessageVerb(
     .option("--json", "as JSON")
     .addHelpText("after", `\nExample:\n  postrider queue ${name} ${ID}`)
     .action(async (id: string, options: TargetOptions & { json?: boolean }) => {
-      const path = `/emails/${encodeURIComponent(id)}/${name}`;
+      const path = `/emails/${checkedId("id", id)}/${name}`;
       const answer = bodyOf(await clientFor(options, deps).ask({ method: "POST", path, json: {} }));
       deps.output.out(
         options.json === true ? json(answer) : said(answer as Record<string, number>),

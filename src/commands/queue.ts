@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { EmailView, ListView } from "../mail/query.ts";
 import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
 import { type DaemonClient, pathWith } from "./daemonClient.ts";
+import { checkedId } from "./arguments.ts";
 import type { CliDeps } from "./deps.ts";
 import { notAllowed } from "./failure.ts";
 import { addOperating } from "./operate.ts";
@@ -30,7 +31,7 @@ export function addQueue(program: Command, deps: CliDeps): void {
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  postrider queue show 0199aa00-0000-7000-8000-000000000000")
     .action(async (id: string, options: TargetOptions & { json?: boolean }) => {
-      const path = `/emails/${encodeURIComponent(id)}`;
+      const path = `/emails/${checkedId("id", id)}`;
       const email = bodyOf(await clientFor(options, deps).ask({ method: "GET", path }));
       deps.output.out(options.json === true ? json(email) : emailText(email as EmailView));
     });

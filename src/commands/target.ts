@@ -91,17 +91,28 @@ export function bodyOf(answer: Answer): unknown {
 export function answered(answer: Answer): Extract<Answer, { kind: "answer" }> {
   switch (answer.kind) {
     case "unreachable":
-      throw new CommandFailure(exitCodes.unreachable, answer.why);
+      throw new CommandFailure(
+        exitCodes.unreachable,
+        answer.nobody ? `${answer.why}\n${REMEDY}` : answer.why,
+      );
     case "forbidden":
       throw new CommandFailure(exitCodes.noPermission, answer.why);
     case "answer": {
       if (answer.status < 300) return answer;
-      const later = answer.status === 429 || answer.status === 503;
-      throw new CommandFailure(later ? exitCodes.later : exitCodes.failed, problemText(answer));
+      throw new CommandFailure(codeOf(answer.status), problemText(answer));
     }
     default:
       return unreachable(answer);
   }
+}
+
+const REMEDY =
+  "Start it with `postrider serve`; --data-dir names the folder of another one, --url one on another host.";
+
+function codeOf(status: number): number {
+  if (status === 429 || status === 503) return exitCodes.later;
+  // What the daemon finds wrong in a request came from the command line.
+  return status === 400 || status === 422 ? exitCodes.usage : exitCodes.failed;
 }
 
 interface ProblemBody {
@@ -113,6 +124,9 @@ interface ProblemBody {
 export function problemText({ status, body }: Extract<Answer, { kind: "answer" }>): string {
   const { title, detail, errors = [] } = (body ?? {}) as ProblemBody;
   const head = detail ?? title ?? `the daemon answered ${status}`;
+  // A single fault stands in the first sentence already.
+  const [first] = errors;
+  if (errors.length === 1 && head.includes(first?.detail ?? "")) return printable(head);
   const faults = errors.map((fault) => `  ${fault.pointer ?? ""} ${fault.detail ?? ""}`);
   return [head, ...faults].map(printable).join("\n");
 }

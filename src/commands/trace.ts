@@ -7,6 +7,7 @@ import type { EmailView } from "../mail/query.ts";
 import { isFinal } from "../mail/state.ts";
 import type { TraceLine } from "../mail/trace.ts";
 import { parseDurationMs } from "../config/kinds.ts";
+import { checkedDomain, isMessageId } from "./arguments.ts";
 import type { DaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { notAllowed } from "./failure.ts";
@@ -17,8 +18,6 @@ interface Options extends TargetOptions {
   readonly json?: boolean;
   readonly for?: string;
 }
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function addTrace(program: Command, deps: CliDeps): void {
   const command = program
@@ -36,8 +35,9 @@ async function trace(what: string, options: Options, deps: CliDeps): Promise<voi
   const forMs = options.for === undefined ? undefined : parseDurationMs(options.for);
   if (options.for !== undefined && forMs === undefined)
     throw notAllowed("--for", options.for, "such as 30s");
+  const isMessage = isMessageId(what);
+  if (!isMessage) checkedDomain("id-or-domain", what, "a message's id, or a domain name");
   const client = clientFor(options, deps);
-  const isMessage = UUID.test(what);
   output.err(printable(await (isMessage ? ofMessage(client, what) : ofDomain(client, what))));
   const query = new URLSearchParams(isMessage ? { id: what } : { domain: what });
   const ended = Promise.withResolvers<void>();

@@ -84,12 +84,12 @@ describe("send", () => {
     });
   }
 
-  test("tells every fault of a refused message and ends with 1", async () => {
+  test("tells every fault of a refused message and ends with 64", async () => {
     const errors = [{ pointer: "/to/0", detail: "is no address" }];
     await using daemon = fakeDaemon(() => ({ status: 422, body: { detail: "1 fault", errors } }));
     const args = ["send", ...ARGS, "--data-dir", daemon.dataDir];
     expect(await createBox().run(args)).toEqual({
-      code: 1,
+      code: 64,
       out: "",
       err: "1 fault\n  /to/0 is no address\n",
     });
@@ -108,11 +108,9 @@ describe("the way to the daemon", () => {
     expect(ran.code).toBe(69);
     expect(ran.err).toContain("/nowhere/control.sock");
     const closed = ["--url", "http://127.0.0.1:1", "--api-key", "k"];
-    expect(await createBox().run(["queue", "stats", ...closed])).toEqual({
-      code: 69,
-      out: "",
-      err: "http://127.0.0.1:1: no daemon answers\n",
-    });
+    const far = await createBox().run(["queue", "stats", ...closed]);
+    expect(far).toMatchObject({ code: 69, out: "" });
+    expect(far.err).toStartWith("http://127.0.0.1:1: no daemon answers\n");
   });
 
   test("ends with 69 when a daemon left its socket behind", async () => {
@@ -122,7 +120,8 @@ describe("the way to the daemon", () => {
     mkdirSync(left);
     writeFileSync(join(left, "control.sock"), "");
     const ran = await createBox().run(["queue", "stats", "--data-dir", left]);
-    expect(ran).toMatchObject({ code: 69, err: `${left}/control.sock: no daemon answers\n` });
+    expect(ran.code).toBe(69);
+    expect(ran.err).toStartWith(`${left}/control.sock: no daemon answers\n`);
   });
 
   test("to another host carries the key, from wherever it comes", async () => {

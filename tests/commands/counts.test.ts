@@ -11,6 +11,6 @@ test("a whole number is taken, and what was not given is none", () => {
 test("what only looks like a number is refused with what was found", () => {
   for (const text of ["", "0", "-1", "1.5", "1e3", " 5", "0x10", "many", "9".repeat(13)])
     expect(() => countOf("--limit", text, 1)).toThrow(
-      `--limit: found ${text}; allowed: a whole number from 1 on`,
+      `--limit: found ${text || "nothing"}; allowed: a whole number from 1 on`,
     );
 });
