@@ -71,6 +71,10 @@ export const logTable: readonly LogRow[] = [
       "One message was held, released, canceled, retried or moved",
       "like:verb",
     ],
+    "sender.at_work": [
+      "at_work threads",
+      "Another number of the sender threads shares the sites: as few as keep up",
+    ],
     "queue.disk_ok": ["free_bytes wal_bytes", "There is room again: mail is taken", "kept"],
     "queue.disk_recovered": ["", "The store can be written again", "kept"],
     "queue.recovered": [

@@ -172,7 +172,7 @@ export const settings = {
     kind: integer({ min: 1, max: 64 }),
     default: ({ cores }) => Math.min(64, Math.max(1, cores)),
     usually: "number of cores",
-    help: "Sender threads",
+    help: "Sender threads; as few of them work at a time as keep up",
   }),
   maxConnections: setting({
     name: "max_connections",

@@ -15,6 +15,7 @@ import {
   type PoolGauges,
   type PoolState,
 } from "./poolState.ts";
+import { partFrom, tellGone } from "./parting.ts";
 import { RECALLED, recallFrom } from "./recall.ts";
 import type { DeliverSettings } from "./settings.ts";
 import { avoid, type Group, mostUrgent, type Site, slotMask } from "./site.ts";
@@ -24,6 +25,10 @@ import { isOver, SWEEP_MS } from "./waiting.ts";
 export interface Pool {
   submit(work: Work): void;
   recall(recall: Recall): readonly Late[];
+  /** Ends what is idle there or on its way; `gone` is told once nothing is. */
+  part(sites: readonly string[], gone: (sites: readonly string[]) => void): void;
+  /** Work waits for a free place among all connections. */
+  isFull(): boolean;
   /** New limits, while mail flows; what was learned and spent stays. */
   configure(settings: DeliverSettings): void;
   gauges(): PoolGauges;
@@ -60,6 +65,11 @@ export function createPool(deps: PoolDeps): Pool {
       for (const group of [...state.groups.values()]) pump(state, group);
       return late;
     },
+    part(sites, gone) {
+      for (const site of partFrom(state.book, sites, gone))
+        for (const [link, group] of [...site.resting]) evict(state, group, link);
+    },
+    isFull: () => state.hungry.size > 0,
     configure: (next) => configure(state, next),
     gauges: () => gaugesOf(state),
     sites: () => state.book.active().map((site) => viewOf(site, clock.monotonicMs())),
@@ -233,7 +243,7 @@ function giveBack(state: PoolState, group: Group, work: Work): void {
 /** A link without a job waits for one, unless its time is over. */
 function retire(state: PoolState, group: Group, link: Link): void {
   const { site } = group;
-  const isNeeded = state.hungry.size > 0 || hasTooMany(site);
+  const isNeeded = state.hungry.size > 0 || hasTooMany(site) || site.parting !== null;
   if (state.draining || isNeeded || isSpent(state, group, link)) return drop(state, group, link);
   group.idle.push(link);
   state.resting.set(link, group);
@@ -266,6 +276,7 @@ function drop(state: PoolState, group: Group, link: Link): void {
   if (group.lanes.size() > 0) site.turns.add(group);
   else tidy(state, group);
   lookSoon(state, site);
+  tellGone(site);
   tellEmpty(state);
 }
 
@@ -286,7 +297,7 @@ function openOne(state: PoolState, group: Group): void {
   const request = {
     route,
     urgency: mostUrgent(group.lanes),
-    signal: state.stop.signal,
+    signal: site.stop.signal,
     avoid: (address: string) => (group.avoid.get(address) ?? 0) > state.clock.monotonicMs(),
   };
   void state.open(request).then((opened) => {
@@ -319,6 +330,7 @@ function missed(state: PoolState, group: Group, why: Unopened): void {
   state.total--;
   pump(state, group);
   lookSoon(state, site);
+  tellGone(site);
   tellEmpty(state);
 }
 
@@ -356,12 +368,12 @@ function drain(state: PoolState): Work[] {
   const waiting = [...state.groups.values()].flatMap((group) => group.lanes.takeAll());
   for (const [link, group] of [...state.resting]) evict(state, group, link);
   // Nothing waits for a connection any more.
-  state.stop.abort();
+  for (const site of state.book.active()) site.stop.abort();
   return waiting;
 }
 
 function abort(state: PoolState): void {
-  state.stop.abort();
+  for (const site of state.book.active()) site.stop.abort();
   for (const { links } of [...state.groups.values()])
     for (const link of [...links]) link.talk.close("stopped", STOPS);
 }

@@ -45,7 +45,6 @@ export interface PoolState extends PoolDeps {
   readonly hungry: Set<Group>;
   /** Sites where something came free since the last look. */
   readonly moved: Set<Site>;
-  readonly stop: AbortController;
   readonly emptied: (() => void)[];
   /** Null while nothing waits. */
   sweeping: Timer | null;
@@ -75,7 +74,6 @@ export function createPoolState(deps: PoolDeps, { pump, heard }: PoolHooks): Poo
     shy: createMemory(clock, SHY),
     hungry: new Set(),
     moved: new Set(),
-    stop: new AbortController(),
     emptied: [],
     sweeping: null,
     looking: false,

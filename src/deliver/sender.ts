@@ -51,6 +51,10 @@ export interface Sender {
   submit(job: Job, route: Route, body: Uint8Array | null): void;
   /** Gives back as `interrupted` what waits, and with `cut` what runs; returns what is past its final dot. */
   recall(recall: Recall): readonly Late[];
+  /** They become another sender's: `gone` is told of those to which nothing is open or on its way any more. */
+  part(sites: readonly string[], gone: (sites: readonly string[]) => void): void;
+  /** Mail waits for a connection, since all that may be open are. */
+  isFull(): boolean;
   gauges(): PoolGauges;
   /** The sites that have work or connections here, with their limits and what was learned of them. */
   sites(): readonly SenderSite[];
@@ -118,6 +122,8 @@ export function createSender(deps: SenderDeps): Sender {
       else pool.submit(work);
     },
     recall: pool.recall,
+    part: pool.part,
+    isFull: pool.isFull,
     gauges: pool.gauges,
     sites: pool.sites,
     phases: times.view,

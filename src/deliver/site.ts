@@ -51,6 +51,10 @@ export interface Site {
   restsUntilMs: number;
   /** What came from the queue before it is not tried again: the queue counts on a paused site. */
   restedAtMs: number;
+  /** Ends what is on its way. */
+  stop: AbortController;
+  /** It becomes another sender's: called once nothing is open or on its way. */
+  parting: (() => void) | null;
   /** The next token of a rate. */
   wake: { readonly timer: Timer; readonly atMs: number } | null;
 }
@@ -90,6 +94,8 @@ export function createSite(route: Route, made: Pick<Site, "meter" | "pace" | "ha
     streak: 0,
     restsUntilMs: 0,
     restedAtMs: -Infinity,
+    stop: new AbortController(),
+    parting: null,
     wake: null,
   };
 }

@@ -23,6 +23,8 @@ export interface SiteBook {
   retire(site: Site): void;
   configure(settings: DeliverSettings): void;
   /** Those with work or connections. */
+  /** Without making it. */
+  find(name: string): Site | undefined;
   active(): readonly Site[];
 }
 
@@ -74,6 +76,7 @@ export function createSiteBook(deps: SiteBookDeps, first: DeliverSettings): Site
         site.hands = deps.handsFor(inForce.limits, (verdict) => deps.heard(site, verdict));
       }
     },
+    find: (name) => sites.get(name),
     active: () => [...sites.values()].filter((site) => site.groups.size > 0),
   };
 }

@@ -305,6 +305,7 @@ export function createQueue(given: QueueDeps): Queue {
 
   function workerLost(worker: number): void {
     now = dueTime.now();
+    workings.moves.parted(worker, "all");
     for (const { leased, site } of strandedWith(worker, flights)) {
       inbox.losses.push({ leased, site, text: "its sender thread ended" });
       expect(site);
@@ -372,6 +373,13 @@ export function createQueue(given: QueueDeps): Queue {
       inbox.calls.push(call);
       schedule();
     },
+    loaded(worker, load) {
+      if (workings.moves.heard(worker, load)) schedule();
+    },
+    parted(worker, names) {
+      workings.moves.parted(worker, names);
+      schedule();
+    },
     reopen() {
       workings.reopen();
       schedule();
@@ -383,7 +391,7 @@ export function createQueue(given: QueueDeps): Queue {
       }),
     configure(next) {
       Object.assign(policy, next.policy);
-      workings.moves.begin(next.workers);
+      workings.moves.limit(next.workers);
       schedule();
     },
     measure: () =>

@@ -38,7 +38,9 @@ export function createOrders(deps: VerbDeps, inbox: Inbox): Orders {
 }
 
 /** The sender threads that may have what is recalled. */
-export function workersOf(recall: Recall, flights: Flights, workers: number): readonly number[] {
-  if (recall.by !== "message") return Array.from({ length: workers }, (_, worker) => worker);
-  return [...new Set(flights.of(recall.message).map(({ site }) => site.worker))];
+export function workersOf(recall: Recall, flights: Flights): readonly number[] {
+  const concerned = recall.by === "message" ? flights.of(recall.message) : flights.all();
+  const workers = new Set<number>();
+  for (const { site } of concerned) workers.add(site.worker);
+  return [...workers];
 }

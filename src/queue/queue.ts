@@ -11,6 +11,7 @@ import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission
 import type { Verdict } from "../mail/verdict.ts";
 import type { RouteFor } from "../route/route.ts";
 import type { KeyDepths } from "./depths.ts";
+import type { SenderLoad } from "./crew.ts";
 import type { Dispatch } from "./launch.ts";
 import type { NetworkSigns } from "./outage.ts";
 import type { QueuePolicy } from "./policy.ts";
@@ -29,11 +30,13 @@ export interface QueueDeps {
   readonly depths?: Pick<KeyDepths, "isFull">;
   /** The addresses to send from; without it the system chooses. */
   readonly sources?: Sources;
-  /** Sender threads; a site belongs to one of them. */
+  /** Sender threads, of which as many work as are needed (crew.ts); a site belongs to one of them. */
   readonly workers: number;
   readonly send: (worker: number, batch: readonly Dispatch[]) => void;
   /** Wants back what a sender has; what it cannot give back any more it tells by `recalled`. */
   readonly recall: (worker: number, recall: Recall) => void;
+  /** These sites become another sender's: what is idle there ends. Answered by `parted`. */
+  readonly part: (worker: number, sites: readonly string[]) => void;
   readonly policy: QueuePolicy;
   readonly meter: Meter;
   readonly log: Log;
@@ -81,6 +84,10 @@ export interface Queue {
   order(verb: QueueVerb, answer: (answer: CommandAnswer) => void): void;
   /** A sender's word on what was recalled: these are past their final dot. Its verdicts on the others came before. */
   recalled(late: readonly Late[]): void;
+  /** A sender's word on its last second. */
+  loaded(worker: number, load: SenderLoad): void;
+  /** A sender is connected to none of these sites any more; to none at all, since it has ended. */
+  parted(worker: number, sites: readonly string[] | "all"): void;
   /** The thread is gone: its leases come back with doubt. */
   workerLost(worker: number): void;
   pressure(pressure: Pressure): void;

@@ -38,7 +38,6 @@ export interface Sites {
   /** Without making it. */
   find(name: string): Site | undefined;
   all(): Iterable<Site>;
-  workers(): number;
   /** So many senders share all sites that are met from now on. */
   spread(workers: number): void;
   numbered(id: SiteId): Site;
@@ -69,7 +68,6 @@ export interface Sites {
 
 export function createSites(
   store: QueueStore,
-  workers: number,
   isStopped: (name: string) => boolean = () => false,
 ): Sites {
   const byName = new Map<string, Site>();
@@ -79,6 +77,7 @@ export function createSites(
   let lineHead = 0;
   const crowded = new Set<Site>();
   let interned: Site[] = [];
+  let workers = 1;
 
   const make = (name: string, id: SiteId | undefined): Site => ({
     ...healthy(),
@@ -141,7 +140,6 @@ export function createSites(
     },
     find: (name) => byName.get(name),
     all: () => new Set([unrouted, ...byName.values()]),
-    workers: () => workers,
     spread: (next) => void (workers = next),
     numbered,
     idOf(site) {

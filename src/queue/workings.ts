@@ -53,7 +53,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const hindrances = createHindrances();
   const pauses = createPauses(store, hindrances);
   const withdrawals = createWithdrawals(store);
-  const sites = createSites(store, deps.workers, pauses.stopsLine);
+  const sites = createSites(store, pauses.stopsLine);
   const flights = createFlights();
   const { ownRelays } = deps;
   const routes = createRoutes({ clock, routeFor, policy, onFound: found, ownRelays });
@@ -90,7 +90,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     expect(site);
   };
   const recall = (what: Recall): void => {
-    for (const worker of workersOf(what, flights, sites.workers())) deps.recall(worker, what);
+    for (const worker of workersOf(what, flights)) deps.recall(worker, what);
   };
   const reopen = (): void => {
     for (const site of sites.all()) {
@@ -120,7 +120,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     withdrawals,
     expect,
     reopen,
-    moves: createMoves({ sites, pauses, expect, recall: deps.recall }),
+    moves: createMoves({ ...deps, sites, pauses, expect }),
     forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },
     deadlines,
     outage,

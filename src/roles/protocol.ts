@@ -17,6 +17,7 @@ import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
 import type { TraceLine } from "../mail/trace.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { WebhookRecord } from "../mail/webhook.ts";
+import type { SenderLoad } from "../queue/crew.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
 import type { Route } from "../route/route.ts";
@@ -139,6 +140,8 @@ export type QueueToSender =
   | Jobs
   /** Answered by `recalled`, behind the verdicts of what could be given back. */
   | { readonly say: "recall"; readonly recall: Recall }
+  /** They become another sender's. Answered by `parted`, when nothing is connected to them. */
+  | { readonly say: "part"; readonly sites: readonly string[] }
   /** The queue drains. A sender that stops waits for it: no job may arrive behind its last word. */
   | { readonly say: "noMoreJobs" };
 
@@ -157,6 +160,9 @@ export interface PackedVerdicts {
 export type SenderToQueue =
   | { readonly say: "verdicts"; readonly packed: PackedVerdicts }
   | { readonly say: "recalled"; readonly late: readonly Late[] }
+  | { readonly say: "parted"; readonly sites: readonly string[] }
+  /** Once a second. */
+  | { readonly say: "load"; readonly load: SenderLoad }
   /** The last word of a sender that stops: it and the door's `stop` travel on different channels. */
   | { readonly say: "bye" };
 

@@ -80,7 +80,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...{ store: keyed.depths.store, depths: keyed.depths },
     ...{ clock, random: systemRandom, sources, meter, log, logs: thread.logs, fatal },
     ...{ routeFor: routing.routeFor, ownRelays: routing.ownRelays, signs: routing.signs },
-    ...{ send: senders.send, recall: senders.recall },
+    ...{ send: senders.send, recall: senders.recall, part: senders.part },
     workers: start.workers,
     policy: queuePolicy(config),
     untried({ message, n, address, attempts, claim = 0, sizeBytes = 0, ...rest }, lookup, ended) {
@@ -93,8 +93,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     onCommit: listening.committed,
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
-  senders.onVerdicts(queue.settle);
-  senders.onRecalled(queue.recalled);
+  senders.tell(queue);
   store.keep(keepingOf(config));
   let reserveBytes = config.diskReserveBytes;
   const upkeep = createUpkeep({

@@ -32,6 +32,7 @@ import {
 } from "./protocol.ts";
 import { deliverSettings } from "./settings.ts";
 import { createThread } from "./thread.ts";
+import { createCpuShare } from "./threadFigures.ts";
 import { unpack } from "./wire.ts";
 
 export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void {
@@ -41,8 +42,11 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     name: `sender-${index}`,
     levels: config.logLevel,
     measures: config.metrics,
+    beforeReport: () =>
+      tell({ say: "load", load: { cpuShare: cpuShare(), isFull: sender.isFull() } }),
   });
   let queue: MessagePort | undefined;
+  const cpuShare = createCpuShare(clock);
   const tell = (message: SenderToQueue): void => queue?.postMessage(message);
   const outbox = createOutbox(tell);
   let endJobs = (): void => {};
@@ -101,6 +105,8 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
               outbox.flush();
               return tell({ say: "recalled", late });
             }
+            case "part":
+              return sender.part(said.sites, (sites) => tell({ say: "parted", sites }));
             case "noMoreJobs":
               return endJobs();
             default:

@@ -2,9 +2,10 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
-import { isRecalled, type Late, type Recall } from "../mail/recall.ts";
+import { isRecalled, type Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Dispatch } from "../queue/launch.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { Route } from "../route/route.ts";
 import {
   type JobHead,
@@ -15,6 +16,8 @@ import {
 } from "./protocol.ts";
 import { type Piece, pack, transferOf } from "./wire.ts";
 
+type Hearer = Pick<Queue, "settle" | "recalled" | "parted" | "loaded">;
+
 export interface SenderPorts {
   send(index: number, batch: readonly Dispatch[]): void;
   /** Nothing is sent afterwards. */
@@ -23,8 +26,9 @@ export interface SenderPorts {
   retire(index: number): void;
   /** Jobs that no sender ever got are given back here. */
   recall(index: number, recall: Recall): void;
-  onVerdicts(settle: (verdicts: readonly Verdict[]) => void): void;
-  onRecalled(tell: (late: readonly Late[]) => void): void;
+  part(index: number, sites: readonly string[]): void;
+  /** Who hears what the senders say. */
+  tell(queue: Hearer): void;
   join(index: number, port: MessagePort): void;
   leave(index: number): void;
   /** Runs `then` once every sender has said its last word, or after `timeoutMs`. Jobs that no sender ever got are given back. */
@@ -39,12 +43,11 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   const leaving = new Map<number, MessagePort>();
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
   const early = new Map<number, Dispatch[]>();
-  let settle: (verdicts: readonly Verdict[]) => void = () => {};
-  let recalled: (late: readonly Late[]) => void = () => {};
+  let hearer: Hearer | undefined;
   let whenEmpty: (() => void) | undefined;
   let jobsEnded = false;
 
-  const part = (index: number, port: MessagePort | undefined): void => {
+  const forget = (index: number, port: MessagePort | undefined): void => {
     port?.close();
     for (const line of [ports, leaving]) if (line.get(index) === port) line.delete(index);
     if (ports.size + leaving.size === 0) whenEmpty?.();
@@ -60,8 +63,8 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   return {
     send,
     leave(index) {
-      part(index, leaving.get(index));
-      part(index, ports.get(index));
+      forget(index, leaving.get(index));
+      forget(index, ports.get(index));
       // Their leases come back with those of the thread that is gone.
       early.delete(index);
     },
@@ -76,9 +79,14 @@ export function createSenderPorts(clock: Clock): SenderPorts {
         index,
         waiting.filter((one) => !meant.includes(one)),
       );
-      settle(meant.flatMap(untouched));
+      hearer?.settle(meant.flatMap(untouched));
     },
-    onRecalled: (tell) => void (recalled = tell),
+    part(index, sites) {
+      const port = ports.get(index) ?? leaving.get(index);
+      // One that has not joined yet has no connection.
+      if (port === undefined) hearer?.parted(index, sites);
+      else port.postMessage({ say: "part", sites });
+    },
     retire(index) {
       const port = ports.get(index);
       if (port === undefined) return;
@@ -90,17 +98,22 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       jobsEnded = true;
       for (const port of ports.values()) port.postMessage(noMoreJobs);
     },
-    onVerdicts: (given) => void (settle = given),
+    tell: (given) => void (hearer = given),
     join(index, port) {
       ports.set(index, port);
       port.on("message", (said: SenderToQueue) => {
         switch (said.say) {
           case "verdicts":
-            return settle(unpackVerdicts(said.packed));
+            return hearer?.settle(unpackVerdicts(said.packed));
           case "recalled":
-            return recalled(said.late);
+            return hearer?.recalled(said.late);
+          case "parted":
+            return hearer?.parted(index, said.sites);
+          case "load":
+            return hearer?.loaded(index, said.load);
           case "bye":
-            return part(index, port);
+            hearer?.parted(index, "all");
+            return forget(index, port);
           default:
             return unreachable(said);
         }
@@ -111,7 +124,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       if (jobsEnded) port.postMessage(noMoreJobs);
     },
     whenAllSaidBye(timeoutMs, then) {
-      for (const batch of early.values()) settle(batch.flatMap(untouched));
+      for (const batch of early.values()) hearer?.settle(batch.flatMap(untouched));
       early.clear();
       if (ports.size + leaving.size === 0) return then();
       const timer = clock.after(timeoutMs, () => whenEmpty?.());

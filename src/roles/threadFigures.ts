@@ -5,6 +5,20 @@ import type { Meter } from "../base/meter.ts";
 /** Whoever looks each fifteen seconds, as Prometheus does, still sees a stall. */
 const LAGS_KEPT = 15;
 
+/** What the thread had of a core since it was asked last. */
+export function createCpuShare(clock: Pick<Clock, "monotonicMs">): () => number {
+  let lastUs = 0;
+  let lastMs = clock.monotonicMs();
+  return () => {
+    const { user, system } = process.threadCpuUsage();
+    const nowMs = clock.monotonicMs();
+    const share = (user + system - lastUs) / 1000 / Math.max(1, nowMs - lastMs);
+    lastUs = user + system;
+    lastMs = nowMs;
+    return share;
+  };
+}
+
 /** Told, when a timer should have fired by now, how late it is. */
 export function createThreadFigures(
   meter: Meter,

@@ -42,6 +42,7 @@ export interface Bench {
   readonly fatals: string[];
   readonly dropped: string[];
   readonly policy: QueuePolicy;
+  readonly parted: { readonly worker: number; readonly sites: readonly string[] }[];
   readonly recalls: { readonly worker: number; readonly recall: Recall }[];
   readonly logs: string[];
   readonly routes: Map<string, Routing | Promise<Routing>>;
@@ -132,6 +133,10 @@ export function createBench(
         for (const one of batch) bench.sent.push({ ...one, worker, at: clock.now() });
       },
       recall: (worker, recall) => void bench.recalls.push({ worker, recall }),
+      part(worker, sites) {
+        bench.parted.push({ worker, sites });
+        clock.after(1, () => bench.queue.parted(worker, sites));
+      },
       policy,
       meter,
       log: (_, event) => (noLog("info", event), void bench.logs.push(event)),
@@ -151,6 +156,7 @@ export function createBench(
     fatals: [],
     dropped: [],
     recalls: [],
+    parted: [],
     policy,
     logs: [],
     routes: new Map(),

@@ -34,6 +34,7 @@ test("ten thousand destinations at once are bounded in memory, and none is starv
     workers: 2,
     send: (_, batch) => void sent.push(...batch),
     recall() {},
+    part() {},
     policy,
     meter: createMeter(boundsOf),
     log: noLog,

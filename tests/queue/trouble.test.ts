@@ -171,6 +171,10 @@ describe("a lost sender", () => {
 
   test("concerns only the sites that it had", () => {
     const bench = createBench({}, 2);
+    for (let second = 0; second < 4; second++) {
+      bench.queue.loaded(0, { cpuShare: 1, isFull: false });
+      bench.run(1000);
+    }
     for (let i = 0; i < 20; i++) bench.submit({ to: [`a@d${i}.example`] });
     bench.run();
     const lost = bench.sent.filter(({ worker }) => worker === 1).length;

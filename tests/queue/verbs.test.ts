@@ -375,26 +375,3 @@ test("a kill between the pieces of a walk leaves each recipient whole", () => {
   const events = bench.events().filter(({ type }) => type === "email.held");
   expect(events).toHaveLength(500);
 });
-
-test("other senders get the sites that move, once nothing of them is under way", () => {
-  const bench = createBench({}, 1);
-  const domains = Array.from({ length: 20 }, (_, i) => `site${i}.example`);
-  for (const name of domains) bench.submit({ to: [`a@${name}`] });
-  bench.run();
-  const { policy } = bench;
-  bench.queue.configure({ policy, workers: 3 });
-  bench.run();
-  const moved = new Set(bench.recalls.map(({ recall }) => "name" in recall && recall.name));
-  expect(moved.size).toBeGreaterThan(5);
-  for (const name of domains) bench.submit({ to: [`b@${name}`] });
-  bench.run(60_000);
-  const owners = (from: number): string[] =>
-    bench.sent.slice(from).map(({ job, worker }) => `${job.site} ${worker}`);
-  // Sites that stay are served at once, the others wait for what is with their first sender.
-  expect(bench.sent).toHaveLength(40 - moved.size);
-  for (const sent of bench.sent.slice(0, 20)) bench.settle(sent, { kind: "delivered" });
-  bench.run(60_000);
-  expect(bench.sent).toHaveLength(40);
-  const later = owners(20).filter((one) => !one.endsWith(" 0"));
-  expect(later).toHaveLength(moved.size);
-});

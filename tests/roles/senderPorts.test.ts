@@ -41,6 +41,14 @@ function dispatch(message: number): Dispatch {
   };
 }
 
+/** A queue that only hears. */
+const hearing = (settled: Verdict[], parted: unknown[] = []) => ({
+  settle: (verdicts: readonly Verdict[]) => void settled.push(...verdicts),
+  parted: (worker: number, sites: readonly string[] | "all") => void parted.push([worker, sites]),
+  recalled() {},
+  loaded() {},
+});
+
 /** Stands for the word that no more jobs follow. */
 const END = -1;
 
@@ -91,7 +99,7 @@ test("jobs for a sender that leaves wait for its successor, and it is recalled f
   const ports = createSenderPorts(systemClock);
   const [leaving, successor] = [sender(), sender()];
   const settled: Verdict[] = [];
-  ports.onVerdicts((verdicts) => void settled.push(...verdicts));
+  ports.tell(hearing(settled));
   ports.join(0, leaving.port);
   ports.retire(0);
   ports.send(0, [dispatch(1), dispatch(2)]);
@@ -111,7 +119,7 @@ test("jobs for a sender that leaves wait for its successor, and it is recalled f
 test("what waited for a sender that never came is given back untouched at the end", async () => {
   const ports = createSenderPorts(systemClock);
   const settled: Verdict[] = [];
-  ports.onVerdicts((verdicts) => void settled.push(...verdicts));
+  ports.tell(hearing(settled));
   ports.send(0, [dispatch(1), dispatch(2)]);
   await new Promise<void>((resolve) => ports.whenAllSaidBye(10_000, resolve));
   expect(settled).toMatchObject([
@@ -125,7 +133,7 @@ test("verdicts are settled, and the last word of the last sender ends the wait",
   const { port, other } = sender();
   ports.join(0, port);
   const settled: Verdict[] = [];
-  ports.onVerdicts((verdicts) => void settled.push(...verdicts));
+  ports.tell(hearing(settled));
   const verdict: Verdict = {
     message: 1,
     n: 0,
@@ -155,5 +163,27 @@ test("that no more jobs follow is said behind the last one, and to whom joins la
   expect([early.heard, late.heard]).toEqual([
     [1, END],
     [2, END],
+  ]);
+});
+
+test("a sender parts with sites: at its word, at its end, or at once when it never came", async () => {
+  const ports = createSenderPorts(systemClock);
+  const parted: unknown[] = [];
+  ports.tell(hearing([], parted));
+  ports.part(0, ["a.example"]);
+  expect(parted).toEqual([[0, ["a.example"]]]);
+  const { port, other } = sender();
+  ports.join(0, port);
+  ports.part(0, ["b.example"]);
+  expect(parted).toHaveLength(1);
+  other.postMessage({ say: "parted", sites: ["b.example"] });
+  await until("its word", () => parted.length === 2);
+  ports.retire(0);
+  ports.part(0, ["c.example"]);
+  other.postMessage({ say: "bye" });
+  await until("its end", () => parted.length === 3);
+  expect(parted.slice(1)).toEqual([
+    [0, ["b.example"]],
+    [0, "all"],
   ]);
 });

@@ -55,6 +55,8 @@ export interface FaultRates {
   readonly kills: number;
   readonly restarts: number;
   readonly workerLosses: number;
+  /** The senders have much or nothing to do, so that another number of them is at work. */
+  readonly strains: number;
   readonly clockJumps: number;
   /** Our own line is lost, or port 25 forbidden. */
   readonly lineFalls: number;
@@ -91,6 +93,7 @@ export const calm: FaultRates = {
   kills: 0,
   restarts: 0,
   workerLosses: 0,
+  strains: 0,
   clockJumps: 0,
   lineFalls: 0,
   lateVerdict: 0,
@@ -126,6 +129,7 @@ const worst: FaultRates = {
   kills: 3,
   restarts: 2,
   workerLosses: 6,
+  strains: 20,
   clockJumps: 1,
   lineFalls: 2,
   lateVerdict: 1,
@@ -147,13 +151,14 @@ export function drawPlan({ roll }: Pick<Random, "roll">): Plan {
       return [name, there ? rate : 0];
     }),
   ) as unknown as FaultRates;
-  const { kills, restarts, workerLosses } = drawn;
+  const { kills, restarts, workerLosses, strains } = drawn;
   const faults = stormy
     ? {
         ...drawn,
         kills: kills * STORM,
         restarts: restarts * STORM,
         workerLosses: workerLosses * STORM,
+        strains: strains * STORM,
         lateVerdict: roll(),
       }
     : drawn;

@@ -46,6 +46,8 @@ export interface Process {
   kill(): void;
   /** One sender is gone; another takes its place, and the queue hears of it. */
   loseWorker(worker: number): void;
+  /** So much of a core is what the senders say that they take, whatever they do: more of them get to work, or fewer. */
+  strain(cpuShare: number): void;
   /** Ends as SIGTERM wants it; `done` once nothing runs any more. */
   stop(done: () => void): void;
 }
@@ -53,6 +55,8 @@ export interface Process {
 /** A dead thread is noticed once its sockets are closed and what it wrote has arrived. */
 const NOTICE_MS = 700;
 const GRACE_MS = 30_000;
+/** When they say so: long enough for more to begin, for sites that do not move to go on, and for one to be sent home. */
+const STRAIN_MS = [0, 2_500, 5_000, 32_000];
 
 function sourcesOf({ store, random }: ProcessDeps, steps: readonly number[]): Sources {
   return createSources({
@@ -118,6 +122,15 @@ export function startProcess(deps: ProcessDeps): Process {
           clock.after(deps.portMs(), () => void (alive && queue.recalled(late)));
         });
     },
+    part(worker, sites) {
+      const to = senders[worker];
+      if (to === undefined) return;
+      clock.of(to.owner).after(1, () => {
+        to.sender.part(sites, (gone) => {
+          clock.after(deps.portMs(), () => void (alive && queue.parted(worker, gone)));
+        });
+      });
+    },
     signs: deps.line.signs(own),
     onUplink: deps.line.told,
     policy: plan.policy,
@@ -154,6 +167,13 @@ export function startProcess(deps: ProcessDeps): Process {
         queue.workerLost(worker);
         startSender(worker);
       });
+    },
+    strain(cpuShare) {
+      for (const afterMs of STRAIN_MS)
+        own.after(afterMs, () => {
+          for (let worker = 0; worker < plan.workers; worker++)
+            queue.loaded(worker, { cpuShare, isFull: false });
+        });
     },
     stop(done) {
       queue.drain();

@@ -236,6 +236,11 @@ export async function runSeed(seed: number, plant?: Plant, keep = 30): Promise<R
     line.workerLost();
     life?.loseWorker(worker);
   });
+  happen(plan.faults.strains, () => {
+    const cpuShare = Math.round(roll());
+    trace.add(`the senders are ${cpuShare === 1 ? "busy" : "idle"}`);
+    life?.strain(cpuShare);
+  });
   happen(plan.faults.lineFalls, () => {
     tempers.disturbed(clock.monotonicMs());
     line.fall();

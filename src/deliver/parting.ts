@@ -1,0 +1,38 @@
+// Sites that become another sender's. A limit of connections is the site's, so the next sender connects once this one has none.
+import type { Site } from "./site.ts";
+import type { SiteBook } from "./siteBook.ts";
+
+/** Ends what is on its way to them, and returns those that still have something; `gone` is told once they have nothing. */
+export function partFrom(
+  book: Pick<SiteBook, "find">,
+  names: readonly string[],
+  gone: (names: readonly string[]) => void,
+): readonly Site[] {
+  const none: string[] = [];
+  const some: Site[] = [];
+  for (const name of names) {
+    const site = book.find(name);
+    if (site === undefined || !hasAny(site)) {
+      none.push(name);
+      continue;
+    }
+    site.parting = () => gone([name]);
+    site.stop.abort();
+    site.stop = new AbortController();
+    some.push(site);
+  }
+  if (none.length > 0) gone(none);
+  return some;
+}
+
+/** After whatever may have been the last of them. */
+export function tellGone(site: Site): void {
+  if (site.parting === null || hasAny(site)) return;
+  const tell = site.parting;
+  site.parting = null;
+  tell();
+}
+
+function hasAny({ links, opening }: Site): boolean {
+  return links + opening > 0;
+}
