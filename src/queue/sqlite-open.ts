@@ -12,8 +12,11 @@ const SQLITE_OLDEST = [3, 51, 3] as const;
 const WAL_CHECKPOINT_PAGES = 1000;
 /** What a WAL is cut back to once it has been written to the database. */
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;
-/** In KiB, filled by use only. Holds the pages that the messages in flight share, bodies included. */
-const CACHE_KIB = 32 * 1024;
+/**
+ * In KiB: the pages of some hundred commits, all that is written a second time. More of it is slower: pages that come round again
+ * are found cold, and after a split SQLite walks through the whole cache at the commit, in a file below 1 GiB.
+ */
+const CACHE_KIB = 8 * 1024;
 
 export type RefusedWhy = "in_use" | "newer_schema" | "old_sqlite" | "not_a_database" | "io";
 
