@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { checkedDomain, checkedId } from "./arguments.ts";
 import type { CliDeps } from "./deps.ts";
 import { misused } from "./failure.ts";
-import { json } from "./output.ts";
+import { json, printable } from "./output.ts";
 import { bodyOf, clientFor, type TargetOptions, withTarget } from "./target.ts";
 
 interface SpanOptions extends TargetOptions {
@@ -61,7 +61,7 @@ export function addOperating(group: Command, deps: CliDeps): void {
   addMessageVerb(group, deps, {
     name: "cancel",
     does: "send a message no more; it wins until the final dot is sent",
-    said: ({ canceled, unchanged }) => `canceled ${canceled}, unchanged ${unchanged}`,
+    said: (answer) => movedText("canceled", answer),
   });
 }
 
@@ -99,21 +99,41 @@ function spanOf(
   throw misused(`queue ${name}: name one of an id, --domain, --site and --all`);
 }
 
-interface SpanAnswer {
-  readonly recipients?: number;
-  readonly kind?: string;
-  readonly name?: string;
-  readonly paused?: boolean;
+type SpanAnswer =
+  | { readonly paused: boolean; readonly kind: string; readonly name: string }
+  /** Of many, or of one message that was hurried or released. */
+  | { readonly object: "queue"; readonly recipients: number }
+  | (MovedAnswer & { readonly object: "email" });
+
+interface MessageAnswer extends MovedAnswer {
+  readonly requeued?: number;
+  readonly hastened?: number;
+}
+
+interface MovedAnswer {
+  readonly canceled?: number;
   readonly held?: number;
   readonly unchanged?: number;
+  readonly recipients?: readonly { readonly address: string; readonly status: string }[];
+}
+
+/** Those that it came too late for stand below, one a line. */
+function movedText(aim: "canceled" | "held", answer: MovedAnswer): string {
+  const { unchanged, recipients = [] } = answer;
+  const late = recipients.filter(({ status }) => status !== aim);
+  const lines = late.map(
+    ({ address, status }) =>
+      `  ${address} is ${status}${status === "sending" ? ", past its final dot" : ""}`,
+  );
+  return [`${aim} ${answer[aim]}, unchanged ${unchanged}`, ...lines].map(printable).join("\n");
 }
 
 function spanText(verb: string, said: SpanAnswer): string {
-  if (said.paused !== undefined)
+  if ("paused" in said)
     return `${said.kind === "all" ? "everything" : `${said.kind} ${said.name}`} ${
       said.paused ? "is paused" : "goes on"
     }`;
-  if (said.held !== undefined) return `held ${said.held}, unchanged ${said.unchanged}`;
+  if (said.object === "email") return movedText("held", said);
   return `${verb}: ${said.recipients} recipients`;
 }
 
@@ -123,7 +143,7 @@ function addMessageVerb(
   verb: {
     readonly name: "retry" | "cancel";
     readonly does: string;
-    said(answer: Record<string, number>): string;
+    said(answer: MessageAnswer): string;
   },
 ): void {
   const { name, does, said } = verb;
@@ -133,8 +153,6 @@ function addMessageVerb(
     .action(async (id: string, options: TargetOptions & { json?: boolean }) => {
       const path = `/emails/${checkedId("id", id)}/${name}`;
       const answer = bodyOf(await clientFor(options, deps).ask({ method: "POST", path, json: {} }));
-      deps.output.out(
-        options.json === true ? json(answer) : said(answer as Record<string, number>),
-      );
+      deps.output.out(options.json === true ? json(answer) : said(answer as MessageAnswer));
     });
 }

@@ -22,7 +22,7 @@ import {
   BY_OPERATOR,
   move,
   type Outcome,
-  statesOf,
+  refusalOf,
   type Withdrawals,
 } from "./withdraw.ts";
 import { createWalkTask, type Stride } from "./walk.ts";
@@ -98,14 +98,14 @@ function withdraw(
   const { store } = deps;
   const rows = store.recipients(message);
   if (rows.length === 0) return refused(noMessage);
-  const outcome: Outcome = { moved: 0, stayed: [] };
+  const outcome: Outcome = { moved: 0, stayed: new Map() };
   const sending = new Set<number>();
   for (const { n, state } of rows)
     if (state.at === "sending") sending.add(n);
     else if (state.at === aim) outcome.moved++;
     else if (move(store, turn, { message, n, state, aim })) outcome.moved++;
-    else outcome.stayed.push(state.at);
-  const finish = (final: Outcome): CommandAnswer => withdrawn(deps, message, aim, final);
+    else outcome.stayed.set(n, state.at);
+  const finish = (final: Outcome): CommandAnswer => withdrawn(deps, rows, aim, final);
   return {
     committed() {
       if (sending.size === 0) return finish(outcome);
@@ -120,19 +120,18 @@ function withdraw(
 
 function withdrawn(
   { store }: VerbDeps,
-  message: MessageId,
+  rows: readonly RecipientRow[],
   aim: Aim,
   outcome: Outcome,
 ): CommandAnswer {
-  const id = uuidOf(message, store.facts.tag);
-  if (outcome.moved > 0)
-    return done({ object: "email", id, [aim]: outcome.moved, unchanged: outcome.stayed.length });
-  const states = statesOf(outcome);
-  return {
-    kind: "conflict",
-    name: aim === "canceled" ? "not_cancelable" : "conflict",
-    detail: `It is ${states}${states === "sending" ? ", and its last octet has been sent" : ""}.`,
-  };
+  const { moved, stayed } = outcome;
+  if (moved === 0) {
+    const name = aim === "canceled" ? "not_cancelable" : "conflict";
+    return { kind: "conflict", name, detail: refusalOf(rows, outcome) };
+  }
+  const id = uuidOf(rows[0]?.message ?? 0, store.facts.tag);
+  const recipients = rows.map(({ n, address }) => ({ address, status: stayed.get(n) ?? aim }));
+  return done({ object: "email", id, [aim]: moved, unchanged: stayed.size, recipients });
 }
 
 function holdOne(
@@ -168,7 +167,6 @@ function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
     reopened++;
     touched.push(row);
   }
-  const states = [...new Set(rows.map(({ state }) => state.at))].join(", ");
   // What is due already needs nothing more.
   if (touched.length === 0 && waiting === 0)
     return refused({
@@ -177,7 +175,7 @@ function retry(deps: VerbDeps, turn: Turn, message: MessageId): Stage {
       detail:
         barred.length > 0
           ? `${barred[0]} gets no mail: take it off the list first (postrider suppress remove).`
-          : `It is ${states}. What waits can be tried at once, and what gave up while its bytes are kept.`,
+          : `It is ${statesOf(rows)}. What waits can be tried at once, and what gave up while its bytes are kept.`,
     });
   return {
     committed() {
@@ -222,7 +220,7 @@ function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: numbe
     return refused({
       kind: "conflict",
       name: "not_cancelable",
-      detail: `It is ${statesOf({ moved: 0, stayed: rows.map(({ state }) => state.at) })}. Only mail that has never been due can have another time.`,
+      detail: `It is ${statesOf(rows)}. Only mail that has never been due can have another time.`,
     });
   const expiresAt = store.expiresAt(message);
   if (expiresAt !== null && dueAt >= expiresAt) {
@@ -249,6 +247,10 @@ function reschedule(deps: VerbDeps, turn: Turn, message: MessageId, dueAt: numbe
       return done({ object: "email", id: uuidOf(message, store.facts.tag) });
     },
   };
+}
+
+function statesOf(rows: readonly RecipientRow[]): string {
+  return [...new Set(rows.map(({ state }) => state.at))].join(", ");
 }
 
 /** It has never been due; one that is held is given its time when it is released. */

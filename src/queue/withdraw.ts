@@ -6,7 +6,7 @@ import { isFinal } from "../mail/state.ts";
 import type { Turn } from "./launch.ts";
 import { after, eventOf, type RecipientState } from "./lifecycle.ts";
 import { note } from "./settlement.ts";
-import type { QueueStore } from "./store.ts";
+import type { QueueStore, RecipientRow } from "./store.ts";
 
 /** Where a withdrawn recipient goes. */
 export type Aim = "canceled" | "held";
@@ -14,8 +14,8 @@ export type Aim = "canceled" | "held";
 /** What became of the recipients of one message. */
 export interface Outcome {
   moved: number;
-  /** States in which the others are. */
-  readonly stayed: string[];
+  /** States in which the others are, by their number. */
+  readonly stayed: Map<number, string>;
 }
 
 interface Withdrawal {
@@ -41,7 +41,7 @@ export function createWithdrawals(store: Pick<QueueStore, "settle">): Withdrawal
   const leave = (message: MessageId, one: Withdrawal, n: number, moved: boolean, state: string) => {
     if (!one.open.delete(n)) return;
     if (moved) one.outcome.moved++;
-    else one.outcome.stayed.push(state);
+    else one.outcome.stayed.set(n, state);
     if (one.open.size > 0) return;
     const left = (open.get(message) ?? []).filter((other) => other !== one);
     if (left.length === 0) open.delete(message);
@@ -97,7 +97,19 @@ export function move(
 
 export const BY_OPERATOR = "by the operator";
 
-/** For a verb that found nothing to do. */
-export function statesOf({ stayed }: Outcome): string {
-  return [...new Set(stayed)].join(", ");
+/** So many recipients are named in a refusal. */
+const NAMED_MAX = 10;
+
+/** Why none of them moved, for whoever asked for it. */
+export function refusalOf(rows: readonly RecipientRow[], { stayed }: Outcome): string {
+  const isAt = (n: number): string => {
+    const state = stayed.get(n) ?? "gone";
+    return `is ${state}${state === "sending" ? ", and its last octet has been sent" : ""}`;
+  };
+  const [first] = rows;
+  if (first === undefined || new Set(stayed.values()).size === 1)
+    return `It ${isAt(first?.n ?? 0)}.`;
+  const named = rows.slice(0, NAMED_MAX).map(({ n, address }) => `${address} ${isAt(n)}`);
+  const more = rows.length - named.length;
+  return `${named.join("; ")}${more > 0 ? `; and ${more} more` : ""}.`;
 }

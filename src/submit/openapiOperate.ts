@@ -1,6 +1,7 @@
 // The operator's part of /openapi.json: verbs, reload, explain, trace and the DNS.
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { dnsTypes } from "../mail/dns.ts";
+import { recipientStates } from "../mail/state.ts";
 
 type Registry = OpenAPIHono["openAPIRegistry"];
 type Route = Parameters<Registry["registerPath"]>[0];
@@ -31,6 +32,15 @@ const verbs = [
 
 const reached = z.object({ object: z.literal("email"), id: z.uuid() }).loose();
 
+const count = z.int().min(0);
+const canceled = reached.extend({
+  canceled: count,
+  unchanged: count,
+  recipients: z.array(z.object({ address: z.string(), status: z.enum(recipientStates) })).meta({
+    description: "Where each stands: `sending` is past its final dot.",
+  }),
+});
+
 export function addOperating(registry: Registry, { security, json, problems }: Shapes): void {
   const add = (
     method: "get" | "post" | "patch",
@@ -57,7 +67,10 @@ export function addOperating(registry: Registry, { security, json, problems }: S
     });
   };
   const one = { params: id, answer: reached };
-  add("post", "/emails/{id}/cancel", "Send it no more; it wins until the final dot is sent.", one);
+  add("post", "/emails/{id}/cancel", "Send it no more; it wins until the final dot is sent.", {
+    ...one,
+    answer: canceled,
+  });
   add("post", "/emails/{id}/retry", "Try it now, or once more when it gave up.", one);
   const time = z.object({ scheduled_at: z.iso.datetime() });
   add("patch", "/emails/{id}", "Another time for a scheduled message.", { ...one, body: time });

@@ -102,6 +102,21 @@ describe("send", () => {
   });
 });
 
+test("queue cancel and queue hold name those that they came too late for", async () => {
+  const recipients = [
+    { address: "a@example.com", status: "canceled" },
+    { address: "b@example.com", status: "sending" },
+    { address: "c@example.com\u001b", status: "delivered" },
+  ];
+  const body = { object: "email", canceled: 1, held: 1, unchanged: 2, recipients };
+  await using daemon = fakeDaemon(() => ({ body }));
+  const run = (verb: string) => createBox().run(["queue", verb, ID, "--data-dir", daemon.dataDir]);
+  expect((await run("cancel")).out).toBe(
+    "canceled 1, unchanged 2\n  b@example.com is sending, past its final dot\n  c@example.com? is delivered\n",
+  );
+  expect((await run("hold")).out).toContain("held 1, unchanged 2\n  a@example.com is canceled\n");
+});
+
 describe("the way to the daemon", () => {
   test("is missing with 69", async () => {
     const ran = await createBox().run(["queue", "stats", "--data-dir", "/nowhere"]);
