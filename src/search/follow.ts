@@ -1,21 +1,26 @@
 // Follows the events and writes what can be asked for into search.db, in large batches sorted by key, so that a batch walks each
 // index once from left to right. It may lag, and says by how much.
 import type { EpochMs } from "../base/clock.ts";
-import { type MessageId, uuidOf, type HostTag } from "../mail/id.ts";
-import { domainOf } from "../mail/message.ts";
-import { FIRST_FINAL, recipientStates } from "../mail/state.ts";
-import { traceIdOf } from "../mail/traceContext.ts";
-import { type Connection, termKey, type TermKind } from "./index-file.ts";
+import { eventNumber, WHOLE_MESSAGE } from "../mail/event.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
+import { FIRST_FINAL, type StateNumber, stateNumber } from "../mail/state.ts";
+import type { Connection } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
+import { createStretches, type EventColumns } from "./stretches.ts";
+import { addFound, createTerms, type Terms } from "./terms.ts";
 
-/** Events of one batch: large enough to sort, short enough that an answer need not wait long behind it. */
-const BATCH_EVENTS = 4096;
+/** Events of one batch: enough to meet each page of the index once for many rows, short enough that an answer need not wait long behind it. */
+const BATCH_EVENTS = 8192;
 /** More than this is not held back. */
-const HELD_EVENTS_MAX = 50_000;
+const HELD_EVENTS_MAX = 100_000;
 /** Rows looked at by one step of the sweep that removes what was forgotten. */
 const SWEEP_ROWS = 5000;
 /** A sweep begins when so many events have been forgotten since the last one. */
 const SWEEP_AFTER_EVENTS = 50_000;
+/** Messages that are remembered as delivered without asking the index. */
+const DELIVERED_MAX = 50_000;
+/** Rows that one statement puts in. */
+const PUT_ROWS = 50;
 
 /**
  * Events younger than this wait, unless somebody asks: most mail is delivered by then, and enters the index once, under its
@@ -24,9 +29,13 @@ const SWEEP_AFTER_EVENTS = 50_000;
 const HOLD_MS = 1000;
 
 const OPEN_BITS = (1 << FIRST_FINAL) - 1;
+const DELIVERED = 1 << stateNumber.delivered;
+
+const PUT_TERM = "INSERT OR IGNORE INTO term (key, message) VALUES (?, ?)";
 
 export const followSql = {
-  putTerm: "INSERT OR IGNORE INTO term (key, message) VALUES (?1, ?2)",
+  putTerm: PUT_TERM,
+  putTerms: PUT_TERM + ", (?, ?)".repeat(PUT_ROWS - 1),
   dropTerm: "DELETE FROM term WHERE key = ?1 AND message = ?2",
   readKnown: "SELECT states FROM known WHERE message = ?1",
   putKnown: "INSERT OR REPLACE INTO known (message, states) VALUES (?1, ?2)",
@@ -39,72 +48,98 @@ export const followSql = {
 
 type Term = readonly [key: number, message: MessageId];
 
+/** What a batch changes. */
+interface Changes {
+  /** The last event of it; 0: nothing is to be followed. */
+  readonly last: number;
+  readonly events: number;
+  readonly added: Terms;
+  readonly dropped: Terms;
+  readonly known: readonly (readonly [MessageId, number])[];
+  /** Put in as delivered without a row in `known`, before the event that says so. */
+  readonly delivered: readonly MessageId[];
+}
+
 export interface Follow {
   /**
    * One batch of what happened before `now` less a moment, or one step of the sweep when there is nothing to follow. True:
    * there is more to do.
    */
   step(now: EpochMs): boolean;
-  /** One batch, fresh events too. */
+  /** All that happened, fresh events too. */
   catchUp(): void;
   /** Events that are not in the index yet. */
   lag(): number;
 }
 
-export function createFollow(index: Connection, stored: Stored, tag: HostTag): Follow {
+export interface FollowDeps {
+  readonly store: Connection;
+  readonly index: Connection;
+  readonly stored: Stored;
+  readonly tag: HostTag;
+}
+
+export function createFollow({ store, index, stored, tag }: FollowDeps): Follow {
   const { db, prepare } = index;
-  const putTerm = prepare(followSql.putTerm);
-  const dropTerm = prepare(followSql.dropTerm);
-  const readKnown = prepare(followSql.readKnown);
-  const putKnown = prepare(followSql.putKnown);
-  const readMeta = prepare(followSql.readMeta);
   const putMeta = prepare(followSql.putMeta);
+  const readMeta = prepare(followSql.readMeta);
+  const stretches = createStretches(store);
+  const before = createBefore(prepare);
+  const write = createWrite(prepare);
   const sweeper = createSweep(index, stored);
   const meta = (key: string): number =>
     Number((readMeta.values(key)[0] as [string] | undefined)?.[0] ?? "0");
   let cursor = meta("cursor");
 
-  const collect = (until: EpochMs) => {
-    const added: Term[] = [];
-    const dropped: Term[] = [];
+  const collect = (until: EpochMs): Changes => {
+    const added = createTerms();
+    const dropped = createTerms();
     const known: [MessageId, number][] = [];
-    const read = stored.eventsAfter(cursor, BATCH_EVENTS);
-    const fresh = read.findIndex((event) => event.at > until);
+    const delivered: MessageId[] = [];
+    const read = stretches.eventsAfter(cursor, BATCH_EVENTS);
+    const fresh = read.findIndex(([, , , , at]) => at > until);
     const events = fresh === -1 ? read : read.slice(0, fresh);
-    for (const id of [...new Set(events.map((event) => event.message))].sort((a, b) => a - b)) {
-      const before = (readKnown.values(id)[0] as [number] | undefined)?.[0];
-      const recipients = stored.brief(id);
-      const bits = recipients.reduce((sum, [, state]) => sum | (1 << state), 0);
-      if (bits === 0 || bits === before) continue;
-      known.push([id, bits]);
-      const message = before === undefined ? stored.message(id) : undefined;
-      if (message !== undefined) added.push(...termsOf(message, recipients, tag));
-      added.push(...stateTerms(id, bits & ~(before ?? 0)));
-      dropped.push(...stateTerms(id, (before ?? 0) & ~bits));
-      const open = (bits & OPEN_BITS) !== 0;
-      if (!open && before === undefined) continue;
-      const priority = (message ?? stored.message(id))?.priority ?? 1;
-      (open ? added : dropped).push([termKey("open", String(priority)), id]);
+    const met = metIn(events);
+    const ids = [...Float64Array.from(met.keys()).sort()];
+    const entering = new Map<MessageId, readonly string[]>();
+    for (const { id, priority, addresses, bits } of stretches.standings(ids)) {
+      const how = met.get(id) ?? 0;
+      const were = (how & BORN) === 0 ? before.of(id) : undefined;
+      if (bits === were) continue;
+      if (were === undefined) entering.set(id, addresses);
+      if (were !== undefined || bits !== DELIVERED) known.push([id, bits]);
+      else if ((how & MOVED) === 0) delivered.push(id);
+      eachState(bits & ~(were ?? 0), (state) => added.addState(state, id));
+      eachState((were ?? 0) & ~bits, (state) => dropped.addState(state, id));
+      if ((bits & OPEN_BITS) !== 0) added.addOpen(priority, id);
+      else if (were !== undefined) dropped.addOpen(priority, id);
     }
-    return { last: events.at(-1)?.seq ?? 0, count: events.length, added, dropped, known };
+    stretches.facts([...entering.keys()], (id, trace, facts) =>
+      addFound(added, { id, trace, facts, addresses: entering.get(id) ?? [] }, tag),
+    );
+    return {
+      last: events.at(-1)?.[0] ?? 0,
+      events: events.length,
+      added,
+      dropped,
+      known,
+      delivered,
+    };
   };
 
   /** What is read of the index is read within the transaction too: outside, each row would take and give back its locks. */
   const batch = (until: EpochMs): number => {
-    const { last, count } = inTransaction(db, () => {
-      const collected = stored.atOnce(() => collect(until));
-      if (collected.last > 0) write(collected);
-      return collected;
+    const { last, events, delivered } = inTransaction(db, () => {
+      const changes = stored.atOnce(() => collect(until));
+      if (changes.last > 0) {
+        write(changes);
+        putMeta.run("cursor", String(changes.last));
+      }
+      return changes;
     });
     if (last > 0) cursor = last;
-    return count;
-  };
-
-  const write = ({ last, added, dropped, known }: ReturnType<typeof collect>): void => {
-    for (const term of dropped.sort(byKey)) dropTerm.run(...term);
-    for (const term of added.sort(byKey)) putTerm.run(...term);
-    for (const [id, bits] of known) putKnown.run(id, bits);
-    putMeta.run("cursor", String(last));
+    before.delivered(delivered);
+    return events;
   };
 
   /** Events before the first are forgotten, with their messages. */
@@ -126,13 +161,69 @@ export function createFollow(index: Connection, stored: Stored, tag: HostTag): F
       return sweeper.step();
     },
     catchUp() {
-      skipForgotten(stored.eventBounds().first);
-      batch(Infinity);
+      const { first, last } = stored.eventBounds();
+      skipForgotten(first);
+      while (cursor < last && batch(Infinity) > 0);
     },
     lag() {
       const { last, wholeFrom } = stored.eventBounds();
       return Math.max(0, last - Math.max(cursor, wholeFrom - 1));
     },
+  };
+}
+
+const births = new Set([eventNumber["email.sent"], eventNumber["email.scheduled"]]);
+/** Its acceptance is among the events of the batch: the index cannot know it. */
+const BORN = 1;
+/** Another event of it is among them. */
+const MOVED = 2;
+
+function metIn(events: readonly EventColumns[]): Map<MessageId, number> {
+  const met = new Map<MessageId, number>();
+  for (const [, message, n, type] of events) {
+    const isBirth = n === WHOLE_MESSAGE && births.has(type);
+    met.set(message, (met.get(message) ?? 0) | (isBirth ? BORN : MOVED));
+  }
+  return met;
+}
+
+function eachState(bits: number, see: (state: StateNumber) => void): void {
+  for (let state = 0; bits >> state > 0; state++) if ((bits & (1 << state)) !== 0) see(state);
+}
+
+/**
+ * Under which states the index has a message. Most mail is delivered when it is met first, which is the end of it: it has no row in
+ * `known`. When something is told of it nevertheless, it is put in once more, which changes nothing.
+ */
+function createBefore(prepare: Connection["prepare"]) {
+  const readKnown = prepare(followSql.readKnown);
+  const delivered = new Set<MessageId>();
+  return {
+    of: (id: MessageId): number | undefined =>
+      delivered.has(id) ? DELIVERED : (readKnown.values(id)[0] as [number] | undefined)?.[0],
+    delivered(ids: readonly MessageId[]): void {
+      if (delivered.size > DELIVERED_MAX) delivered.clear();
+      for (const id of ids) delivered.add(id);
+    },
+  };
+}
+
+function createWrite(prepare: Connection["prepare"]): (changes: Changes) => void {
+  const putTerm = prepare(followSql.putTerm);
+  const putTerms = prepare(followSql.putTerms);
+  const dropTerm = prepare(followSql.dropTerm);
+  const putKnown = prepare(followSql.putKnown);
+  return ({ added, dropped, known }) => {
+    dropped.each((key, id) => dropTerm.run(key, id));
+    let rows: number[] = [];
+    added.each((key, id) => {
+      rows.push(key, id);
+      if (rows.length < 2 * PUT_ROWS) return;
+      putTerms.run(...rows);
+      rows = [];
+    });
+    for (let i = 0; i < rows.length; i += 2) putTerm.run(rows[i] ?? 0, rows[i + 1] ?? 0);
+    for (const [id, bits] of known) putKnown.run(id, bits);
   };
 }
 
@@ -159,46 +250,6 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
       return at !== undefined;
     },
   };
-}
-
-function termsOf(
-  { id, facts, trace }: NonNullable<ReturnType<Stored["message"]>>,
-  recipients: ReturnType<Stored["brief"]>,
-  tag: HostTag,
-): Term[] {
-  const terms: Term[] = [];
-  const add = (kind: TermKind, value: string): void => void terms.push([termKey(kind, value), id]);
-  for (const [address] of recipients) {
-    add("to", address.toLowerCase());
-    add("domain", domainOf(address).toLowerCase());
-  }
-  add("from", bareAddress(facts.from));
-  for (const { name, value } of facts.tags) {
-    add("tag", name);
-    add("tag", `${name}=${value}`);
-  }
-  if (facts.reference !== null) add("reference", facts.reference);
-  // A trace id of our own is the message's UUID.
-  if (trace !== null) add("trace", traceIdOf(id, tag, trace));
-  // The id that we made up ourselves holds the message's own UUID: it is found without a row.
-  if (!facts.message_id.includes(uuidOf(id, tag))) add("message_id", facts.message_id);
-  return terms;
-}
-
-/** `Name <a@b.example>` and `a@b.example` are the same sender. */
-export function bareAddress(mailbox: string): string {
-  const inner = /<([^<>]*)>\s*$/.exec(mailbox)?.[1] ?? mailbox;
-  return inner.trim().toLowerCase();
-}
-
-function stateTerms(id: MessageId, bits: number): Term[] {
-  return recipientStates.flatMap((_, number): Term[] =>
-    (bits & (1 << number)) === 0 ? [] : [[termKey("state", String(number)), id]],
-  );
-}
-
-function byKey(a: Term, b: Term): number {
-  return a[0] - b[0] || a[1] - b[1];
 }
 
 function inTransaction<T>(db: Connection["db"], run: () => T): T {

@@ -6,7 +6,7 @@ import type { Answer, EmailView, ListFilter, ListView } from "../mail/query.ts";
 import { type StateName, stateNumber } from "../mail/state.ts";
 import { traceIdOf, uuidOfTrace } from "../mail/traceContext.ts";
 import { emailView, noTexts } from "./email.ts";
-import { bareAddress } from "./follow.ts";
+import { bareAddress } from "./terms.ts";
 import { type Prepare, termKey, type TermKind } from "./index-file.ts";
 import type { IdRange, Order, Stored, StoredMessage, StoredRecipient } from "./stored.ts";
 

@@ -42,7 +42,7 @@ export interface Reader {
 /** Rows of the event table that one answer holds. */
 const EVENTS_MAX = 1000;
 /** A list waits for so many events, so that what was just accepted is found; with more behind it answers at once. */
-const CATCH_UP_EVENTS = 4096;
+const CATCH_UP_EVENTS = 16_384;
 
 /** The queue must have opened the data folder before: it makes the database and the tag. */
 export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reader {
@@ -54,7 +54,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
     lastSeq: stored.eventBounds().last,
     log,
   });
-  const follow = createFollow(index, stored, tag);
+  const follow = createFollow({ store, index, stored, tag });
   const feed = createFeed(store, stored, tag);
   const report = createReports(index, stored, tag);
   const suppressions = createSuppressionViews(store, tag);

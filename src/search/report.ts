@@ -3,7 +3,7 @@
 import { type HostTag, idOf, type MessageId, uuidOf } from "../mail/id.ts";
 import type { Finding, ReportAbout, ReportKind, ReportView } from "../mail/report.ts";
 import { REASON_MAX } from "../mail/suppression.ts";
-import { bareAddress } from "./follow.ts";
+import { bareAddress } from "./terms.ts";
 import { type Connection, termKey } from "./index-file.ts";
 import { listSql } from "./list.ts";
 import { type Fields, readReport, type ReportParts } from "./reportParts.ts";

@@ -46,7 +46,6 @@ export const storedSql = {
   message: `SELECT id, sender, priority, due, size, sha256, spool, ring, trace, facts FROM message WHERE id = ?1`,
   recipients: `SELECT n, address, state, due, attempts, timeline FROM recipient WHERE message = ?1 ORDER BY n`,
   states: "SELECT state FROM recipient WHERE message = ?1",
-  brief: "SELECT address, state FROM recipient WHERE message = ?1 ORDER BY n",
   eventNumbers: `SELECT '' || event FROM message WHERE id = ?1
     UNION ALL SELECT events FROM recipient WHERE message = ?1`,
   body: "SELECT bytes FROM body WHERE message = ?1",
@@ -85,7 +84,6 @@ export function createStored({ prepare }: Connection) {
   const message = prepare(storedSql.message);
   const recipients = prepare(storedSql.recipients);
   const states = prepare(storedSql.states);
-  const brief = prepare(storedSql.brief);
   const begin = prepare("BEGIN");
   const end = prepare("COMMIT");
   const eventNumbers = prepare(storedSql.eventNumbers);
@@ -131,8 +129,6 @@ export function createStored({ prepare }: Connection) {
     body: (id: MessageId): Uint8Array | null =>
       (body.values(id)[0] as [Uint8Array] | undefined)?.[0] ?? null,
     hasBody: (id: MessageId): boolean => hasBody.values(id).length > 0,
-    /** Address and state number of each recipient. */
-    brief: (id: MessageId) => brief.values(id) as [address: string, state: number][],
     /** One snapshot for many questions: between statements of their own, each commit of the queue would empty the page cache. */
     atOnce<T>(run: () => T): T {
       begin.run();

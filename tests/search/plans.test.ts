@@ -8,6 +8,7 @@ import { listSql } from "../../src/search/list.ts";
 import { queueSql } from "../../src/search/queue-view.ts";
 import { shapeSql } from "../../src/search/shape.ts";
 import { storedSql } from "../../src/search/stored.ts";
+import { stretchSql } from "../../src/search/stretches.ts";
 import { suppressionSql } from "../../src/search/suppressions.ts";
 import { webhookSql } from "../../src/search/webhooks.ts";
 import { createStage, type Stage } from "./stage.ts";
@@ -26,8 +27,8 @@ afterAll(() => {
   stage.remove();
 });
 
-/** 30 rows, a single row, and those that were asked for. */
-const SMALL_TABLES = /SCAN (tally|CONSTANT ROW|json_each|\(subquery-1\))/;
+/** 30 rows, rows of the statement itself, and those that were asked for. */
+const SMALL_TABLES = /SCAN (tally|CONSTANT ROW|\d+-ROW VALUES CLAUSE|json_each|\(subquery-1\))/;
 
 function plan(db: Database, sql: string): string[] {
   const statement = db.prepare(`EXPLAIN QUERY PLAN ${sql}`);
@@ -39,6 +40,7 @@ function plan(db: Database, sql: string): string[] {
 const { open, ...queueStatements } = queueSql;
 const cases: readonly (readonly [string, () => Database, Record<string, string>])[] = [
   ["stored", () => store, storedSql],
+  ["stretch", () => store, stretchSql],
   ["queue", () => store, queueStatements],
   ["feed", () => store, feedSql],
   ["suppressions", () => store, suppressionSql],
