@@ -136,22 +136,32 @@ function freeBoundary(draft: Draft): string {
   return stem;
 }
 
+/** Each text is written where it belongs: joined to one beforehand, all of it would be copied twice. */
 function join(segments: readonly Segment[], utf8: boolean): Uint8Array {
-  let text = "";
-  const pieces: Uint8Array[] = [];
-  const flush = (): void => {
-    if (text !== "") pieces.push(Buffer.from(text, utf8 ? "utf8" : "latin1"));
-    text = "";
-  };
+  const encoding = utf8 ? "utf8" : "latin1";
+  const pieces: (string | Uint8Array)[] = [];
+  let sizeBytes = 0;
   for (const segment of segments) {
-    if (segment.kind === "text") text += segment.text;
+    const piece = pieceOf(segment);
+    pieces.push(piece);
+    sizeBytes += utf8 && typeof piece === "string" ? Buffer.byteLength(piece) : piece.length;
+  }
+  // All of it is written below.
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  let at = 0;
+  for (const piece of pieces) {
+    if (typeof piece === "string") at += bytes.write(piece, at, encoding);
     else {
-      flush();
-      pieces.push(segment.kind === "bytes" ? segment.bytes : base64Lines(bytesOf(segment.content)));
+      bytes.set(piece, at);
+      at += piece.length;
     }
   }
-  flush();
-  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
+  return bytes;
+}
+
+function pieceOf(segment: Segment): string | Uint8Array {
+  if (segment.kind === "text") return segment.text;
+  return segment.kind === "bytes" ? segment.bytes : base64Lines(bytesOf(segment.content));
 }
 
 function bytesOf(content: Content): Uint8Array {
