@@ -37,7 +37,7 @@ import { addQueueAges } from "./queueAges.ts";
 import { prepareRaw } from "./raw.ts";
 import { type Ask, answerQuery, readFilter, readSmtp } from "./read.ts";
 import type { AttachmentUrls, FetchAttachment } from "./remote.ts";
-import { type MessageSchema, createMessageSchema } from "./schema.ts";
+import { type MessageSchema, createMessageCheck, createMessageSchema } from "./schema.ts";
 import { createSender, refusals, type SendDeps } from "./send.ts";
 import type { Spool } from "./spool.ts";
 import { createTurns } from "./turns.ts";
@@ -279,7 +279,7 @@ function createHttpSender(deps: DoorDeps, schema: MessageSchema) {
       turns,
       relieve: deps.relieve,
     }),
-    schema,
+    schema: createMessageCheck(schema),
     preparer: createPreparer({ ...deps, messageBytesMax: limits.messageBytes }),
     batchMax: limits.batchMessages,
     accepted: deps.meter.counter("postrider_messages_accepted_total", { door: "http" }),

@@ -79,7 +79,7 @@ export function readHeaders(record: Readonly<Record<string, string>>): ReadHeade
   }
   for (const [key, given] of entries) {
     const name = readName(key);
-    const value = parseHeaderText(`The header ${shown(key)}`, given);
+    const value = readValue(key, given);
     const fault = name.kind === "refused" ? name : value;
     if (name.kind === "refused" || value.kind === "refused") {
       if (fault.kind === "refused") faults.push({ key, why: fault.why });
@@ -96,6 +96,12 @@ const SHOWN_MAX = 60;
 
 function shown(key: string): string {
   return JSON.stringify(key.length > SHOWN_MAX ? `${key.slice(0, SHOWN_MAX)}…` : key);
+}
+
+/** Named only where something is wrong with it: that costs more than to read it. */
+function readValue(key: string, given: string): Parsed<HeaderText> {
+  const value = parseHeaderText("The header", given);
+  return value.kind === "ok" ? value : parseHeaderText(`The header ${shown(key)}`, given);
 }
 
 function readName(key: string): Parsed<HeaderName> {

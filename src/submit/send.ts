@@ -16,7 +16,7 @@ import { checkMeaning } from "./meaning.ts";
 import { type Known, readIdempotencyKey, requestHash, underWay, usedBefore } from "./once.ts";
 import { type Fault, type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
 import { whenReady } from "./schedule.ts";
-import type { Fields, MessageSchema } from "./schema.ts";
+import type { Fields, MessageCheck } from "./schema.ts";
 import { withTrace } from "./traceparent.ts";
 import type { Waiting } from "./wait.ts";
 
@@ -24,7 +24,7 @@ export interface SendDeps {
   readonly accept: Accept;
   readonly clock: Clock;
   readonly reader: BodyReader;
-  readonly schema: MessageSchema;
+  readonly schema: MessageCheck;
   readonly preparer: Preparer;
   readonly batchMax: number;
   readonly accepted: Counter;
