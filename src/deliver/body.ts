@@ -2,7 +2,12 @@
 import { createHash } from "node:crypto";
 
 export type Body =
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "bytes";
+      readonly bytes: Uint8Array;
+      /** What is sent in front of them; it is no part of what was accepted. */
+      readonly front?: Front;
+    }
   /** `sha256` is checked while the chunks pass, and before the dot. */
   | {
       readonly kind: "stream";
@@ -13,6 +18,17 @@ export type Body =
       readonly sizeBytes: number | undefined;
       readonly sha256: string | undefined;
     };
+
+/** Whole lines in ASCII, none of which begins with a dot; a promise while they are made. */
+export interface Front {
+  readonly header: string | Promise<string>;
+  readonly octets: number;
+}
+
+/** With what is in front; undefined where that is known only once it has been read. */
+export function octetsOf(body: Body): number | undefined {
+  return body.kind === "bytes" ? body.bytes.length + (body.front?.octets ?? 0) : body.sizeBytes;
+}
 
 /** SHA-256 as a message head has it: base64url without padding. */
 export function matches(bytes: Uint8Array, sha256: string): boolean {

@@ -85,22 +85,27 @@ async function run(
   send: Send,
   finish: (octets: Uint8Array) => void | Promise<void>,
 ): Promise<void> {
-  const front = body.kind === "stream" ? ((await body.front?.()) ?? nothing) : nothing;
-  const wire = manner === "chunk" ? createChunk(octetsOf(body) + front.length) : createDotStuffer();
+  const front = await frontOf(body);
+  const wire = manner === "chunk" ? createChunk(chunkOf(body, front)) : createDotStuffer();
   if (manner === "chunk")
-    if (!(await send(Buffer.from(`${bdatLine(octetsOf(body) + front.length)}\r\n`)))) return;
+    if (!(await send(Buffer.from(`${bdatLine(chunkOf(body, front))}\r\n`)))) return;
   const give: Send = (octets) => send(wire.stuff(octets));
-  if (!(await (body.kind === "bytes" ? giveBytes(body, give) : giveStream(body, front, give))))
-    return;
+  if (!(await give(front))) return;
+  if (!(await (body.kind === "bytes" ? giveBytes(body, give) : giveStream(body, give)))) return;
   await finish(wire.end());
 }
 
 const nothing = new Uint8Array(0);
 
-function octetsOf(body: Body): number {
+async function frontOf(body: Body): Promise<Uint8Array> {
+  if (body.kind === "stream") return (await body.front?.()) ?? nothing;
+  return body.front === undefined ? nothing : Buffer.from(await body.front.header, "latin1");
+}
+
+function chunkOf(body: Body, front: Uint8Array): number {
   const octets = body.kind === "bytes" ? body.bytes.length : body.sizeBytes;
   if (octets === undefined) throw new Error("a chunk must know its size");
-  return octets;
+  return octets + front.length;
 }
 
 async function giveBytes({ bytes }: Extract<Body, { kind: "bytes" }>, give: Send) {
@@ -109,12 +114,7 @@ async function giveBytes({ bytes }: Extract<Body, { kind: "bytes" }>, give: Send
   return true;
 }
 
-async function giveStream(
-  body: Extract<Body, { kind: "stream" }>,
-  front: Uint8Array,
-  give: Send,
-): Promise<boolean> {
-  if (!(await give(front))) return false;
+async function giveStream(body: Extract<Body, { kind: "stream" }>, give: Send): Promise<boolean> {
   const checker = createChecker(body);
   for await (const piece of body.open()) {
     checker.add(piece);

@@ -8,7 +8,7 @@ import type { Phase } from "../smtp/phases.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { SECRET_MIN, without } from "../smtp/secrets.ts";
 import { harmless } from "../smtp/text.ts";
-import type { Body } from "./body.ts";
+import { octetsOf, type Body } from "./body.ts";
 
 /** One command and what came of it. Instants are of the monotonic clock. */
 export interface Said {
@@ -84,7 +84,7 @@ export function noteAsked(speaking: Speaking, want: Want): void {
 
 /** Of the message itself only its size is told. */
 export function noteBody(speaking: Speaking, body: Body): void {
-  const octets = body.kind === "bytes" ? body.bytes.length : body.sizeBytes;
+  const octets = octetsOf(body);
   speaking.sending = octets === undefined ? "(the message)" : `(${octets} octets)`;
   speaking.recording?.ear?.us(speaking.sending);
 }

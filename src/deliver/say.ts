@@ -4,7 +4,7 @@ import type { BodyWant, Happened } from "../smtp/dialogue.ts";
 import type { Line } from "../smtp/command.ts";
 import { dotted } from "../smtp/dot.ts";
 import type { Body } from "./body.ts";
-import { lose, type State } from "./hear.ts";
+import { lose, resume, type State } from "./hear.ts";
 import { pour } from "./pour.ts";
 import { noteBody, notePoured, noteReply } from "./record.ts";
 
@@ -18,20 +18,46 @@ export function written(lines: readonly Line[]): string {
 const ONE_WRITE_OCTETS = 65_536;
 
 /** Null when `resume` will be called later. */
-export function sendBody(state: State, body: Body, { manner }: BodyWant): Happened | null {
+export function sendBody(state: State, body: Body, want: BodyWant): Happened | null {
   if (state.lost !== null) return state.lost;
   const [early] = state.heard;
   if (early !== undefined) {
     noteReply(state, "body", 0, early, 0);
     return { got: "early", reply: early };
   }
+  if (body.kind !== "bytes") return pourBody(state, body, want);
+  const { bytes, front } = body;
+  const { header = "" } = front ?? {};
+  if (typeof header !== "string")
+    return whenSigned(state, header, () => sendBody(state, body, want));
+  if (want.manner !== "dotted" || bytes.length + header.length > ONE_WRITE_OCTETS)
+    return pourBody(state, body, want);
   state.sentAt = state.clock.monotonicMs();
   if (state.recording !== null) noteBody(state, body);
-  if (manner === "dotted" && body.kind === "bytes" && body.bytes.length <= ONE_WRITE_OCTETS) {
-    // Answers from within the write wait in `heard` for the next want, which is the dot's reply.
-    state.connection.write(dotted(body.bytes, goAhead(state), (octets) => roomFor(state, octets)));
-    return { got: "done" };
-  }
+  const behind = goAhead(state);
+  const room = (octets: number): Buffer => roomFor(state, octets);
+  // Answers from within the write wait in `heard` for the next want, which is the dot's reply.
+  state.connection.write(dotted(bytes, { front: header, behind, room }));
+  return { got: "done" };
+}
+
+/** The server waits for the message, whose signature is made on another thread. It may hang up meanwhile, or say that it wants none. */
+function whenSigned(state: State, signing: Promise<string>, send: () => Happened | null): null {
+  state.doing = "body";
+  state.deadline.set(state.deadlines.body);
+  void signing.then(() => {
+    // Whoever waited has been told.
+    if (state.lost !== null) return;
+    state.doing = null;
+    const happened = send();
+    if (happened !== null) resume(state, happened);
+  });
+  return null;
+}
+
+function pourBody(state: State, body: Body, { manner }: BodyWant): null {
+  state.sentAt = state.clock.monotonicMs();
+  if (state.recording !== null) noteBody(state, body);
   state.doing = "body";
   state.pouring = pour({
     body,

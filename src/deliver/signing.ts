@@ -66,11 +66,8 @@ function signBytes(
   const signatures = before ?? signer.sign(body.bytes, clock.now());
   if (signatures === null) return { of: body, body, addedBytes: 0, by: "" };
   if (name !== null && before === undefined) signer.recent.keep(name, signatures);
-  const { header, by } = signatures;
-  const bytes = Buffer.allocUnsafeSlow(header.length + body.bytes.length);
-  bytes.write(header, "latin1");
-  bytes.set(body.bytes, header.length);
-  return { of: body, body: { kind: "bytes", bytes }, addedBytes: header.length, by };
+  const { octets, by } = signatures;
+  return { of: body, body: { ...body, front: signatures }, addedBytes: octets, by };
 }
 
 /** The octets must be read once to be hashed before the first of them can be sent. */
@@ -92,7 +89,7 @@ function signStream(
   const front = async (): Promise<Uint8Array | null> => {
     const signatures = await (once ??= sign());
     signed.by = signatures?.by ?? "";
-    return signatures === null ? null : Buffer.from(signatures.header, "latin1");
+    return signatures === null ? null : Buffer.from(await signatures.header, "latin1");
   };
   const signed: SignedBody = {
     of: body,

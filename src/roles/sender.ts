@@ -10,7 +10,7 @@ import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
 import { createTracer } from "../deliver/trace.ts";
 import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
-import type { DkimKey } from "../mail/dkim/key.ts";
+import { type DkimKey, signOnPool } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -145,7 +145,7 @@ function signerWith(keys: readonly DkimKey[], log: Log): Signer {
   const keyring = openKeyring(keys, ({ domain, selector }, why) =>
     log("error", "dkim.key_unusable", { domain, selector, why }),
   );
-  return createSigner(keyring);
+  return createSigner(keyring, signOnPool);
 }
 
 /**

@@ -39,20 +39,31 @@ export function createDotStuffer(): DotStuffer {
   };
 }
 
-/** A whole body with its dot, and the commands behind it, in one buffer for one write; `room` gives the buffer. */
+export interface Around {
+  /** Whole lines in ASCII that begin with no dot. */
+  readonly front: string;
+  /** The commands behind it. */
+  readonly behind: string;
+  /** Gives the buffer. */
+  room(octets: number): Buffer;
+}
+
+const nothingAround: Around = { front: "", behind: "", room: Buffer.allocUnsafeSlow };
+
+/** A whole body with its dot, and what is around it, in one buffer for one write. */
 export function dotted(
   body: Uint8Array,
-  behind = "",
-  room: (octets: number) => Buffer = Buffer.allocUnsafeSlow,
+  { front, behind, room }: Around = nothingAround,
 ): Uint8Array {
   const dots = countDots(body, true);
   const end = endingOf(body);
-  const length = body.length + dots + end.length;
-  const out = room(length + Buffer.byteLength(behind));
-  out.write(behind, length);
-  if (dots === 0) out.set(body, 0);
-  else copyStuffed(body, true, out);
-  out.set(end, body.length + dots);
+  const endAt = front.length + body.length + dots;
+  const out = room(endAt + end.length + Buffer.byteLength(behind));
+  if (front !== "") out.write(front, "latin1");
+  out.write(behind, endAt + end.length);
+  if (dots === 0) out.set(body, front.length);
+  else copyStuffed(body, true, front === "" ? out : out.subarray(front.length));
+  out.set(end, endAt);
   return out;
 }
 

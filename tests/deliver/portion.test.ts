@@ -24,7 +24,8 @@ const whole: Body = { kind: "bytes", bytes: eightBit };
 const deps = { clock: systemClock, log: noLog, signer: () => signerOf(keys) };
 
 async function octetsOf(body: Body): Promise<Buffer> {
-  if (body.kind === "bytes") return Buffer.from(body.bytes);
+  if (body.kind === "bytes")
+    return Buffer.concat([Buffer.from((await body.front?.header) ?? ""), body.bytes]);
   const pieces = [(await body.front?.()) ?? new Uint8Array(0)];
   for await (const piece of body.open()) pieces.push(piece);
   return Buffer.concat(pieces);

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
+import { deliverDefaults } from "../../src/deliver/settings.ts";
 import type { Signer } from "../../src/mail/dkim/signer.ts";
 import { byMailauth, keys, signerOf, zone } from "../mail/dkim/verifiers.ts";
 import { usualOffers } from "./fakeMx.ts";
 import { createRig, recipients, stepOf, type Rig } from "./rig.ts";
+import { signOctets, signOnPool } from "../../src/mail/dkim/key.ts";
 
 const text = (more: string, body: string): Buffer =>
   Buffer.from(`From: Shop <a@shop.example>\r\nTo: b@example.net\r\n${more}\r\n${body}`);
@@ -44,6 +46,77 @@ test("what the server takes bears signatures that others can verify", async () =
   expect(stepOf(verdict).signed).toBe("shop.example/s1 shop.example/s1-ed");
   expect(await byMailauth(taken(rig), zone)).toEqual([BOTH]);
   await rig.end();
+});
+
+for (const offers of [usualOffers, [...usualOffers, "CHUNKING"]])
+  test(`what is signed on other threads is verified too, offered ${offers.at(-1)}`, async () => {
+    const signer = signerOf(keys, signOnPool);
+    const rig = await createRig({ servers: [{ offers }], signer: () => signer });
+    const large = Buffer.concat([
+      plain,
+      Buffer.from(`${"0123456789".repeat(7)}\r\n`.repeat(2_000)),
+    ]);
+    for (const body of [plain, large, plain]) rig.send({}, { body });
+    for (const verdict of await rig.verdictsOf(3))
+      expect(stepOf(verdict)).toMatchObject({
+        outcome: "delivered",
+        signed: "shop.example/s1 shop.example/s1-ed",
+      });
+    // A chunk comes as it is; the small ones are dotted, whatever is offered.
+    const chunks = rig.servers.flatMap((server) => server.messages());
+    const isDotted = (one: string): boolean => one.includes("\r\n..Hello");
+    const messages = taken(rig).map((one, i) =>
+      isDotted(chunks[i] ?? "") ? one : Buffer.from(chunks[i] ?? "", "latin1"),
+    );
+    expect(await byMailauth(messages, zone)).toEqual([BOTH, BOTH, BOTH]);
+    const announced = rig.servers[0]?.sessions
+      .flatMap(({ lines }) => lines)
+      .flatMap((line) => /SIZE=(\d+)/.exec(line)?.[1] ?? []);
+    const sizes = (list: readonly number[]) => list.toSorted((a, b) => a - b);
+    expect(sizes((announced ?? []).map(Number))).toEqual(sizes(messages.map((one) => one.length)));
+    await rig.end();
+  });
+
+/** Signs when it is told to. */
+function held() {
+  let go = (): void => {};
+  const told = new Promise<void>((resolve) => (go = resolve));
+  const signer = signerOf(keys, async (key, input) => {
+    const base64 = signOctets(key, input);
+    await told;
+    return base64;
+  });
+  return { signer: () => signer, go: () => go() };
+}
+
+test("a server that hangs up before the signature is there gets nothing, and the next one the message", async () => {
+  const signing = held();
+  const rig = await createRig({
+    servers: [{ script: (verb) => (verb === "DATA" ? "354 go ahead\r\nCLOSE" : undefined) }],
+    signer: signing.signer,
+  });
+  rig.send({}, { body: plain });
+  const [verdict] = await rig.verdictsOf(1);
+  expect(verdict?.kind).toBe("deferred");
+  expect(verdict?.doubt).toBe(false);
+  signing.go();
+  await rig.end();
+  expect(taken(rig)).toEqual([]);
+});
+
+test("a server is not kept waiting for a signature beyond the time of a message", async () => {
+  const signing = held();
+  const rig = await createRig({
+    servers: [{}],
+    signer: signing.signer,
+    settings: { deadlines: { ...deliverDefaults.deadlines, body: 50 } },
+  });
+  rig.send({}, { body: plain });
+  const [verdict] = await rig.verdictsOf(1);
+  expect(verdict).toMatchObject({ kind: "deferred", doubt: false });
+  signing.go();
+  await rig.end();
+  expect(taken(rig)).toEqual([]);
 });
 
 test("a message for a server without 8BITMIME is signed as it is sent", async () => {

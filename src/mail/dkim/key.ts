@@ -73,6 +73,29 @@ export function signOctets(
   return signature.toString("base64");
 }
 
+/** Signs on other threads than the caller's; `input` is the caller's again at once. */
+export type SignApart = (
+  key: Pick<SigningKey, "algorithm" | "key">,
+  input: Buffer,
+) => Promise<string>;
+
+/** On the runtime's own threads, of which there is one a core. Where they cannot, it is done here. */
+export const signOnPool: SignApart = (signing, input) => {
+  const own = Buffer.from(input);
+  return new Promise((resolve) => {
+    const signed = (error: Error | null, signature: Buffer): void =>
+      resolve(error ? signOctets(signing, own) : signature.toString("base64"));
+    if (signing.algorithm === "rsa-sha256") sign("sha256", own, signing.key, signed);
+    else resolve(signOctets(signing, own));
+  });
+};
+
+/** Characters of a signature in base64: of RSA as many octets as the modulus has. */
+export function signatureLength({ algorithm, bits }: SigningKey): number {
+  const octets = algorithm === "rsa-sha256" ? Math.ceil(bits / 8) : ED25519_SIGNATURE_OCTETS;
+  return Math.ceil(octets / 3) * 4;
+}
+
 /** The TXT record of the public half (RFC 6376 3.6.1; RFC 8463 4: an Ed25519 key stands there bare). */
 export function publicRecord({ algorithm, key }: Pick<SigningKey, "algorithm" | "key">): string {
   const spki = createPublicKey(key).export({ type: "spki", format: "der" });
@@ -82,3 +105,4 @@ export function publicRecord({ algorithm, key }: Pick<SigningKey, "algorithm" | 
 }
 
 const ED25519_OCTETS = 32;
+const ED25519_SIGNATURE_OCTETS = 64;

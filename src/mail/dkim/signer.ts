@@ -1,5 +1,5 @@
 // Signs messages just before they leave: the From field says whose keys, every key makes a signature. Runs in the sender threads,
-// since an RSA signature takes as long as five deliveries.
+// and RSA on further ones where there are any, since such a signature takes as long as twenty deliveries.
 import type { EpochMs } from "../../base/clock.ts";
 import { keepNewest } from "../../base/keepNewest.ts";
 import { parseMailboxes } from "../address.ts";
@@ -7,13 +7,15 @@ import type { MessageId } from "../id.ts";
 import { domainOf } from "../message.ts";
 import { bodyHashOf, createBodyHash } from "./body.ts";
 import { type Header, readHeader, select, type Selection } from "./header.ts";
-import type { SigningKey } from "./key.ts";
+import type { SignApart, SigningKey } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import { createTemplate, type Template } from "./signature.ts";
 
 export interface Signatures {
-  /** The fields to be sent in front of the message, each with CRLF; ASCII. */
-  readonly header: string;
+  /** The fields to be sent in front of the message, each with CRLF; ASCII. A promise while they are made; it never rejects. */
+  readonly header: string | Promise<string>;
+  /** Known from the start. */
+  readonly octets: number;
   /** For the timeline, such as `example.com/s1 example.com/s2`. */
   readonly by: string;
 }
@@ -41,8 +43,9 @@ const HEADER_OCTETS_MAX = 1_048_576;
 
 const headerEnd = Buffer.from("\r\n\r\n");
 
-export function createSigner(keyring: Keyring): Signer {
-  const plansFor = createPlans(keyring);
+/** `apart` signs with RSA; without it everything is signed at once. */
+export function createSigner(keyring: Keyring, apart: SignApart | null = null): Signer {
+  const plansFor = createPlans(keyring, apart);
   return {
     active: keyring.size > 0,
     recent: createRecent(),
@@ -99,7 +102,7 @@ const PLANS_MAX = 256;
 const PLAN_KEY_MAX = 2000;
 
 /** Null: there is no key. */
-function createPlans(keyring: Keyring): (header: Header) => Plan | null {
+function createPlans(keyring: Keyring, apart: SignApart | null): (header: Header) => Plan | null {
   const selections = new Map<string, Selection>();
   const plans = new Map<string, Plan | null>();
   const remember = <T>(map: Map<string, T>, key: string, value: T): T => {
@@ -118,14 +121,18 @@ function createPlans(keyring: Keyring): (header: Header) => Plan | null {
     if (known !== undefined) return known;
     const domain = fromDomain(from);
     const keys = domain === undefined ? [] : keyring.keysFor(domain);
-    return remember(plans, key, keys.length === 0 ? null : planOf(keys, selection));
+    return remember(plans, key, keys.length === 0 ? null : planOf(keys, selection, apart));
   };
 }
 
-function planOf(keys: readonly SigningKey[], { names, places }: Selection): Plan {
+function planOf(
+  keys: readonly SigningKey[],
+  { names, places }: Selection,
+  apart: SignApart | null,
+): Plan {
   return {
     places,
-    templates: keys.map((key) => createTemplate(key, names)),
+    templates: keys.map((key) => createTemplate(key, names, apart)),
     by: keys.map(({ domain, selector }) => `${domain}/${selector}`).join(" "),
   };
 }
@@ -135,7 +142,8 @@ let signedRoom = Buffer.alloc(16_384);
 /** RFC 6376 3.7: the fields, then the signature's own with an empty `b=`. */
 function signaturesOf(plan: Plan, header: Header, bodyHash: string, at: EpochMs): Signatures {
   const { octets, starts } = header;
-  let text = "";
+  const made: (string | Promise<string>)[] = [];
+  let length = 0;
   let fieldsEnd = -1;
   for (const template of plan.templates) {
     const own = template.canonical(at, bodyHash);
@@ -147,9 +155,26 @@ function signaturesOf(plan: Plan, header: Header, bodyHash: string, at: EpochMs)
         fieldsEnd += octets.copy(signedRoom, fieldsEnd, starts[place], starts[place + 1]);
     }
     const end = fieldsEnd + signedRoom.write(own, fieldsEnd, "latin1");
-    text += template.sign(template.unsigned(at, bodyHash), signedRoom.subarray(0, end));
+    const unsigned = template.unsigned(at, bodyHash);
+    length += template.octets(unsigned);
+    made.push(template.sign(unsigned, signedRoom.subarray(0, end)));
   }
-  return { header: text, by: plan.by };
+  return made.every((one) => typeof one === "string")
+    ? { header: made.join(""), octets: length, by: plan.by }
+    : whenMade(made, length, plan.by);
+}
+
+function whenMade(
+  made: readonly (string | Promise<string>)[],
+  octets: number,
+  by: string,
+): Signatures {
+  const signatures: { -readonly [Key in keyof Signatures]: Signatures[Key] } = {
+    header: Promise.all(made).then((all) => (signatures.header = all.join(""))),
+    octets,
+    by,
+  };
+  return signatures;
 }
 
 /** The oldest goes first. */

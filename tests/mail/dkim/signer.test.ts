@@ -1,30 +1,34 @@
 import { describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
-import { readKey } from "../../../src/mail/dkim/key.ts";
+import { readKey, signOnPool } from "../../../src/mail/dkim/key.ts";
 import { fromDomain } from "../../../src/mail/dkim/signer.ts";
 import { messages } from "./messages.ts";
 import * as rfc from "./rfc8463.ts";
+import type { Signatures } from "../../../src/mail/dkim/signer.ts";
 import { keys, signerOf } from "./verifiers.ts";
 
 const AT = Date.UTC(2026, 10, 23, 7);
 const signer = signerOf(keys);
 const from = (value: string): Buffer => Buffer.from(`From: ${value}\r\n\r\nText\r\n`);
 
+const headerOf = async (signatures: Signatures | null): Promise<string> =>
+  (await signatures?.header) ?? "";
+
 async function* inPieces(bytes: Uint8Array, octets: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += octets) yield bytes.subarray(at, at + octets);
 }
 
 describe("a signature", () => {
-  test("tells when it was made, and no l=", () => {
-    const header = signer.sign(from("a@shop.example"), AT)?.header ?? "";
+  test("tells when it was made, and no l=", async () => {
+    const header = await headerOf(signer.sign(from("a@shop.example"), AT));
     expect(header.match(/ t=1795417200;/g)).toHaveLength(2);
     expect(header).not.toContain("l=");
   });
 
-  test("keeps to the lines that SMTP likes, and never breaks one within a word", () => {
+  test("keeps to the lines that SMTP likes, and never breaks one within a word", async () => {
     for (const text of Object.values(messages)) {
-      const lines = (signer.sign(Buffer.from(text), AT)?.header ?? "").split("\r\n");
+      const lines = (await headerOf(signer.sign(Buffer.from(text), AT))).split("\r\n");
       expect(lines.pop()).toBe("");
       for (const line of lines) expect(line.length).toBeLessThanOrEqual(78);
       for (const line of lines) expect(line).toMatch(/^(DKIM-Signature:)? ?\S/);
@@ -71,8 +75,24 @@ describe("a signature", () => {
     );
   });
 
-  test("stands there also when the same key has signed already", () => {
-    const first = signer.sign(from("a@shop.example"), AT)?.header ?? "";
+  test("is the same when it is made on other threads, while further messages are read", async () => {
+    const apart = signerOf(keys, signOnPool);
+    const all = Object.values(messages).map((text) => Buffer.from(text));
+    const begun = all.map((bytes) => apart.sign(bytes, AT));
+    for (const [i, bytes] of all.entries()) {
+      const header = await headerOf(begun[i] ?? null);
+      expect(header).toBe(await headerOf(signer.sign(bytes, AT)));
+      expect(begun[i]).toMatchObject({ header, octets: header.length });
+    }
+  });
+
+  test("waits for no other thread with Ed25519 alone", () => {
+    const apart = signerOf(keys.slice(1), signOnPool);
+    expect(apart.sign(from("a@shop.example"), AT)?.header).toBeString();
+  });
+
+  test("stands there also when the same key has signed already", async () => {
+    const first = await headerOf(signer.sign(from("a@shop.example"), AT));
     const again = signer.sign(Buffer.concat([Buffer.from(first), from("a@shop.example")]), AT);
     expect(again?.header).toBe(first);
   });

@@ -1,7 +1,7 @@
 // Two verifiers that we did not write: Debian's python3-dkim and npm's mailauth.
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { join } from "node:path";
-import { readKey, publicRecord, type DkimKey } from "../../../src/mail/dkim/key.ts";
+import { readKey, publicRecord, type DkimKey, type SignApart } from "../../../src/mail/dkim/key.ts";
 import { openKeyring } from "../../../src/mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../../../src/mail/dkim/signer.ts";
 import * as rfc from "./rfc8463.ts";
@@ -16,11 +16,11 @@ export const keys: readonly DkimKey[] = [
 ];
 export const zone: TextZone = zoneOf(keys);
 
-export function signerOf(all: readonly DkimKey[]): Signer {
+export function signerOf(all: readonly DkimKey[], apart: SignApart | null = null): Signer {
   const keyring = openKeyring(all, ({ selector }, why) => {
     throw new Error(`${selector}: ${why}`);
   });
-  return createSigner(keyring);
+  return createSigner(keyring, apart);
 }
 
 function zoneOf(all: readonly DkimKey[]): TextZone {
