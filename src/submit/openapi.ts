@@ -26,7 +26,7 @@ export function describeApi(options: {
   const session = { in: "cookie", name: "postrider_session" } as const;
   registry.registerComponent("securitySchemes", "session", {
     ...{ ...session, type: "apiKey" },
-    description: `From POST /ui/session; under HTTPS its name begins with __Host-. What changes something needs the header ${CSRF_HEADER} too.`,
+    description: `From POST /ui/session; its name ends in _PORT where the address has one, and begins with __Host- under HTTPS. What changes something needs the header ${CSRF_HEADER} too.`,
   });
   const security = [{ key: [] }, { session: [] }];
   const shapes: Shapes = { security, json, problems: problems() };

@@ -212,7 +212,7 @@ test(
         }).catch(() => undefined),
       );
       const cookie = login.headers.get("set-cookie") ?? "";
-      expect(cookie).toMatch(/^__Host-postrider_session=[\w-]{43}; Secure; Path=\/; HttpOnly/);
+      expect(cookie).toMatch(/^__Host-postrider_session_\d+=[\w-]{43}; Secure; Path=\/; HttpOnly/);
       const [pair = ""] = cookie.split(";");
       const queue = await fetch(`${url}/queue`, { ...options, headers: { cookie: pair } });
       expect(queue.status).toBe(200);

@@ -10,16 +10,38 @@ const PLAIN = "postrider_session";
 /** Browsers take such a name only with `Secure`, for this very host and the whole of it: no neighbour can plant one. */
 const SECURE = "__Host-postrider_session";
 
-/** The token as the browser sent it; null: none. Under HTTPS only the name that nobody else can set is read. */
-export function tokenIn(request: Request): string | null {
+/** So many of our name are looked at: others than ours can only come from a neighbour on another port, or for another path. */
+const TOKENS_MAX = 8;
+
+/** With the port that the browser asks, so that two daemons under one host name do not take each other's login away. */
+function nameFor(request: Request): string {
+  const port = /:(\d{1,5})$/.exec(hostOf(request))?.[1];
+  return `${isSecure(request) ? SECURE : PLAIN}${port === undefined ? "" : `_${port}`}`;
+}
+
+/** The tokens as the browser sent them. Under HTTPS only the name that nobody else can set is read. */
+export function tokensIn(request: Request): string[] {
   const header = request.headers.get("cookie");
-  if (header === null) return null;
-  const wanted = `${isSecure(request) ? SECURE : PLAIN}=`;
-  for (const pair of header.split(";")) {
-    const text = pair.trim();
-    if (text.startsWith(wanted)) return text.slice(wanted.length);
+  if (header === null) return [];
+  const wanted = `${nameFor(request)}=`;
+  return header
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(wanted))
+    .slice(0, TOKENS_MAX)
+    .map((pair) => pair.slice(wanted.length));
+}
+
+/** The first token that stands for a session: what others left under our name is passed over. */
+export function sessionIn(
+  sessions: Pick<Sessions, "find">,
+  request: Request,
+): { readonly token: string; readonly session: Session } | undefined {
+  for (const token of tokensIn(request)) {
+    const session = sessions.find(token);
+    if (session !== undefined) return { token, session };
   }
-  return null;
+  return undefined;
 }
 
 /** A proxy before us may have taken off the TLS. Whoever says so without one only keeps its own cookie from working. */
@@ -31,7 +53,7 @@ export function isSecure(request: Request): boolean {
 
 /** An empty token takes the cookie away. */
 export function cookieOf(request: Request, token: string): string {
-  const name = isSecure(request) ? `${SECURE}=${token}; Secure` : `${PLAIN}=${token}`;
+  const name = `${nameFor(request)}=${token}${isSecure(request) ? "; Secure" : ""}`;
   const lifeS = token === "" ? 0 : LIFE_MS / 1000;
   return `${name}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${lifeS}`;
 }
@@ -81,10 +103,9 @@ export function admitSession(
   request: Request,
   isUse: boolean,
 ): Result<Caller> | undefined {
-  const token = tokenIn(request);
-  if (token === null) return undefined;
-  const session = sessions.find(token);
-  if (session === undefined) return problem(ended);
+  const own = sessionIn(sessions, request);
+  if (own === undefined) return tokensIn(request).length === 0 ? undefined : problem(ended);
+  const { token, session } = own;
   const strange = strangeness(request, session);
   if (strange !== undefined) return problem(foreign(strange));
   if (isUse) sessions.use(token);

@@ -10,7 +10,7 @@ import type { Peer } from "../door.ts";
 import { badField, readFields } from "../fields.ts";
 import type { Open } from "../guard.ts";
 import { ok, problem, type Problem, type Result } from "../problem.ts";
-import { cookieOf, foreign, placeOf, seal, strangeness, tokenIn } from "./cookie.ts";
+import { cookieOf, foreign, placeOf, seal, sessionIn, strangeness, tokensIn } from "./cookie.ts";
 import { IDLE_MS, type Session, type Sessions } from "./sessions.ts";
 
 export interface LoginDeps {
@@ -24,14 +24,10 @@ export interface LoginDeps {
 
 export function addLogin<E extends object>(app: Hono<E>, deps: LoginDeps, open: Open<E>): void {
   const { sessions } = deps;
-  const own = (request: Request): Session | undefined => {
-    const token = tokenIn(request);
-    return token === null ? undefined : sessions.find(token);
-  };
   app.get(
     "/ui/session",
     open((request) => {
-      const session = own(request);
+      const session = sessionIn(sessions, request)?.session;
       const isOwn = session !== undefined && strangeness(request, session) === undefined;
       return said(200, isOwn ? viewOf(deps, session) : nobody);
     }),
@@ -42,9 +38,8 @@ export function addLogin<E extends object>(app: Hono<E>, deps: LoginDeps, open: 
       const begun = await logIn(request, peer, deps);
       if (begun.kind === "problem") return begun;
       const { token, session } = begun.value;
-      const old = tokenIn(request);
       // Whoever logs in anew leaves nothing behind.
-      if (old !== null) sessions.end(old);
+      for (const old of tokensIn(request)) sessions.end(old);
       deps.log("info", "session.begun", { key: session.key.id, address: peer.addressOf(request) });
       return said(201, viewOf(deps, session), cookieOf(request, token));
     }),
@@ -52,11 +47,10 @@ export function addLogin<E extends object>(app: Hono<E>, deps: LoginDeps, open: 
   app.delete(
     "/ui/session",
     open((request, peer) => {
-      const session = own(request);
+      const session = sessionIn(sessions, request)?.session;
       const strange = session === undefined ? undefined : strangeness(request, session);
       if (strange !== undefined) return problem(foreign(strange));
-      const token = tokenIn(request);
-      if (token !== null) sessions.end(token);
+      for (const token of tokensIn(request)) sessions.end(token);
       if (session !== undefined)
         deps.log("info", "session.ended", {
           key: session.key.id,
