@@ -156,7 +156,9 @@ test(
     // Not the time that is left to requests which do not end by themselves.
     expect(Number(stopped?.[1])).toBeLessThan(1500);
     daemon = await start();
-    const after = await fetch(`${daemon.url}/queue`, { headers: { cookie } });
+    // Its name has the port in it, which is another one now.
+    const moved = cookie.replace(/_\d+=/, `_${new URL(daemon.url).port}=`);
+    const after = await fetch(`${daemon.url}/queue`, { headers: { cookie: moved } });
     expect([after.status, ((await after.json()) as { name: string }).name]).toEqual([
       401,
       "session_ended",
