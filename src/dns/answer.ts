@@ -24,6 +24,8 @@ export interface RecordOf {
   /** The strings of one record, joined (RFC 7208 3.3). */
   readonly TXT: string;
   readonly TLSA: TlsaRecord;
+  /** The name of an address, as `MxRecord` has names. */
+  readonly PTR: string;
 }
 
 export type RecordType = keyof RecordOf;

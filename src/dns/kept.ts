@@ -55,6 +55,7 @@ const recordChecks: Readonly<Record<string, (value: unknown) => value is RecordO
   A: isText,
   AAAA: isText,
   TXT: isText,
+  PTR: isText,
   MX: (value): value is MxRecord =>
     has(value, "preference", "number") && has(value, "exchange", "string"),
   TLSA: (value): value is TlsaRecord =>

@@ -27,7 +27,7 @@ export interface QueryOptions {
 export type WireRecord = { readonly owner: string; readonly ttlS: number } & (
   | { readonly type: "MX"; readonly value: MxRecord }
   | { readonly type: "A" | "AAAA" | "TXT"; readonly value: string }
-  | { readonly type: "CNAME"; readonly value: string }
+  | { readonly type: "CNAME" | "PTR"; readonly value: string }
   | { readonly type: "TLSA"; readonly value: TlsaRecord }
 );
 
@@ -70,7 +70,9 @@ const TEXT_BYTES_MAX = 32_768;
 const UDP_PAYLOAD = 1232;
 
 const HEADER_BYTES = 12;
-const typeCodes = { A: 1, NS: 2, CNAME: 5, SOA: 6, MX: 15, TXT: 16, AAAA: 28, OPT: 41, TLSA: 52 };
+const typeCodes = {
+  ...{ A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, MX: 15, TXT: 16, AAAA: 28, OPT: 41, TLSA: 52 },
+};
 const CLASS_IN = 1;
 
 export function makeQuery(question: Question, options: QueryOptions): Query {
@@ -250,7 +252,8 @@ function hasShortName(bytes: Uint8Array, start: number): boolean {
 function hasShortNames(bytes: Uint8Array, { start, type, data }: Frame): boolean {
   if (!hasShortName(bytes, start)) return false;
   if (type === typeCodes.MX) return hasShortName(bytes, data + 2);
-  return type !== typeCodes.CNAME || hasShortName(bytes, data);
+  const isName = type === typeCodes.CNAME || type === typeCodes.PTR;
+  return !isName || hasShortName(bytes, data);
 }
 
 /** dns-packet decodes one record at a place, which its type definitions do not tell. */
@@ -285,7 +288,8 @@ function wireRecord(answer: packet.Answer, ttl: number): WireRecord | undefined 
     case "AAAA":
       return { ...head, type: answer.type, value: answer.data };
     case "CNAME":
-      return { ...head, type: "CNAME", value: plainName(answer.data) };
+    case "PTR":
+      return { ...head, type: answer.type, value: plainName(answer.data) };
     case "TXT":
       return { ...head, type: "TXT", value: joined(answer.data) };
     case "TLSA": {

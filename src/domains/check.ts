@@ -1,11 +1,15 @@
 // What the DNS says of a domain beside what it should say. Nothing here fails: whatever was not learnt is a status too.
-import { ipFamily } from "../base/cidr.ts";
+import { ipFamily, parseIp } from "../base/cidr.ts";
+import type { Answer, RecordOf } from "../dns/answer.ts";
 import type { DomainRecord, RecordStatus } from "../mail/domain.ts";
-import { mechanisms, type Origin, type Wanted } from "./records.ts";
-import { checkSpf, isSpf, type SpfLook } from "./spf.ts";
+import { mechanisms, type Origin, reverseName, type Wanted } from "./records.ts";
+import { checkSpf, isSpf } from "./spf.ts";
 
 /** A question to the DNS itself, past every cache: whoever asks has just changed something. */
-export type Look = SpfLook;
+export type Look = <K extends "TXT" | "A" | "AAAA" | "MX" | "PTR">(
+  type: K,
+  name: string,
+) => Promise<Answer<RecordOf[K]>>;
 
 interface Finding {
   readonly status: RecordStatus;
@@ -27,8 +31,6 @@ export function checkRecords(
 
 async function check(wanted: Wanted, origin: Origin, look: Look): Promise<Finding> {
   const { type, name, value } = wanted;
-  // A reverse zone belongs to an address that mail leaves from, and not to a domain that signs it.
-  if (type === "PTR") return { status: "not_started", detail: wanted.detail };
   const answer = await look(type, name);
   if (answer.kind === "unknown")
     return { status: "temporary_failure", detail: `The DNS does not answer: ${answer.why}.` };
@@ -40,8 +42,10 @@ async function check(wanted: Wanted, origin: Origin, look: Look): Promise<Findin
       return judgeSpf(name, found, origin, look);
     case "DMARC":
       return judgeDmarc(found);
+    case "PTR":
+      return judgeName(wanted, found, origin, look);
     default:
-      return found.includes(value)
+      return found.some((address) => isSame(address, value))
         ? verified
         : failed(nothingOr(found, "The name leads elsewhere"));
   }
@@ -136,6 +140,47 @@ async function addressesOf(
       }
   }
   return all;
+}
+
+/** Names of one address that are followed. */
+const NAMES_MAX = 5;
+
+/**
+ * The name of an address that mail leaves from has to lead back to it (RFC 1912 2.1): large providers refuse mail from others. That it is
+ * the name that EHLO says is better, and less often asked for.
+ */
+async function judgeName(
+  { name, value, detail: remedy }: Wanted,
+  found: readonly string[],
+  { addresses }: Origin,
+  look: Look,
+): Promise<Finding> {
+  if (found.length === 0)
+    return failed(`The address has no name, and many servers take no mail from it. ${remedy}`);
+  const address = addresses.find((one) => reverseName(one.address) === name)?.address ?? "";
+  const back: string[] = [];
+  for (const one of found.slice(0, NAMES_MAX)) {
+    const answer = await look(ipFamily(address) === 4 ? "A" : "AAAA", one);
+    if (answer.kind === "unknown")
+      return { status: "temporary_failure", detail: `The DNS does not answer for ${one}.` };
+    if (answer.kind === "found" && answer.records.some((other) => isSame(other, address)))
+      back.push(one);
+  }
+  const names = found.slice(0, NAMES_MAX).join(" and ");
+  const isPlural = found.length > 1;
+  if (back.length === 0)
+    return failed(
+      `The address is named ${names}, which ${isPlural ? "do" : "does"} not lead back to it. ${remedy}`,
+    );
+  if (back.includes(value.toLowerCase())) return verified;
+  const detail = `The address is named ${names}; EHLO says ${value}: set both to one name.`;
+  return { status: "verified", detail };
+}
+
+/** One address may be written in several ways. */
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [parseIp(one), parseIp(other)];
+  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
 }
 
 function judgeDmarc(found: readonly string[]): Finding {

@@ -33,6 +33,9 @@ beforeAll(async () => {
       "--cname=www.alias.test,mx1.two.test",
       "--txt-record=plain.test,v=spf1 ,-all",
       `--txt-record=long.test,${new Array(12).fill("x".repeat(200)).join(",")}`,
+      "--ptr-record=1.2.0.192.in-addr.arpa,mx1.two.test",
+      "--cname=2.2.0.192.in-addr.arpa,2.0-7.2.0.192.in-addr.arpa",
+      "--ptr-record=2.0-7.2.0.192.in-addr.arpa,MX2.two.test",
       "--dns-rr=_25._tcp.mx1.two.test,52,030101aabbcc",
     ],
   });
@@ -68,6 +71,9 @@ dnsmasq.test("records of every type come as they were configured", async () => {
   expect(await lookup("A", "www.alias.test")).toMatchObject({ owner: "mx1.two.test" });
   expect(await lookup("A", "mx1.two.test")).not.toHaveProperty("owner");
   expect(said(await lookup("TXT", "plain.test"))).toBe('["v=spf1 -all"]');
+  expect(said(await lookup("PTR", "1.2.0.192.in-addr.arpa"))).toBe('["mx1.two.test"]');
+  // RFC 2317: the zone of a few addresses is somebody else's.
+  expect(said(await lookup("PTR", "2.2.0.192.in-addr.arpa"))).toBe('["mx2.two.test"]');
   expect(said(await lookup("TLSA", "_25._tcp.mx1.two.test"))).toContain('"data":"aabbcc"');
 });
 

@@ -174,7 +174,7 @@ describe("a reply", () => {
 });
 
 describe("hostile bytes", () => {
-  const types: readonly RecordType[] = ["MX", "A", "AAAA", "TXT", "TLSA"];
+  const types: readonly RecordType[] = ["MX", "A", "AAAA", "TXT", "TLSA", "PTR"];
 
   test("behind a good header and question anything may follow: it never throws or hangs", () => {
     const counts = fc.tuple(
@@ -203,6 +203,7 @@ describe("hostile bytes", () => {
       A: { type: "A", name, ttl: 1, data: "192.0.2.1" },
       AAAA: { type: "AAAA", name, ttl: 1, data: "2001:db8::1" },
       TXT: { type: "TXT", name, ttl: 1, data: ["abc", "def"] },
+      PTR: { type: "PTR", name, ttl: 1, data: "mx1.a.test" },
       TLSA: {
         type: "TLSA",
         name,

@@ -208,7 +208,7 @@ describe("a check", () => {
       SPF: "verified",
       DMARC: "verified",
       EHLO: "verified",
-      PTR: "not_started",
+      PTR: "verified",
     });
     expect(viewOf(desk.get("shop.example"))).toEqual(view);
   });
@@ -238,6 +238,36 @@ describe("a check", () => {
       expect([name, record?.status]).toEqual([name, "failed"]);
       expect(record?.detail).toContain(detail);
     }
+  });
+
+  test("asks for the name of each address that mail leaves from, and whether it leads back", async () => {
+    const { desk, zone } = await setUp();
+    const { records } = viewOf(await desk.add("shop.example", "s1"));
+    const reverse = "1.2.0.192.in-addr.arpa";
+    const check = async (): Promise<string> => {
+      const view = viewOf(await desk.verify("shop.example"));
+      // It is advice: what the domain itself needs is there.
+      expect(view.status).toBe("verified");
+      const { status, detail } = view.records.find((one) => one.record === "PTR") ?? {};
+      return `${status}: ${detail}`;
+    };
+    publish(zone, records);
+    expect(await check()).toBe("verified: ");
+    zone.delete(reverse);
+    expect(await check()).toStartWith("failed: The address has no name");
+    zone.set(reverse, ["host1.provider.example"]);
+    expect(await check()).toStartWith(
+      "failed: The address is named host1.provider.example, which does not lead back to it.",
+    );
+    zone.set("host1.provider.example", ["192.0.2.1"]);
+    expect(await check()).toBe(
+      "verified: The address is named host1.provider.example; EHLO says mail.shop.example: set both to one name.",
+    );
+    zone.set(reverse, ["host1.provider.example", "mail.shop.example"]);
+    expect(await check()).toBe("verified: ");
+    zone.set(hostname, ["198.51.100.1"]);
+    zone.delete("host1.provider.example");
+    expect(await check()).toStartWith("failed: The address is named host1.provider.example and");
   });
 
   test("takes a key whose text was cut, spaced and ordered otherwise", async () => {
