@@ -7,6 +7,8 @@ import type { HostTag } from "../mail/id.ts";
 
 /** Raised with every change of the tables or of what is put into them: an older file is wiped. */
 const INDEX_SCHEMA = 3;
+/** In KiB. With 4 MB a long history takes 15 % more to index, with 16 no less. */
+const CACHE_KIB = 8 * 1024;
 
 /** The kinds of a term. `open` is by priority, `state` by the state's number; the others by the text as it is asked for. */
 const termKind = {
@@ -118,7 +120,7 @@ function openFile(file: string): Database {
     db.run("PRAGMA journal_mode = WAL");
     // A power cut costs the last batches, which are read again; the cursor goes back with them.
     db.run("PRAGMA synchronous = NORMAL");
-    db.run("PRAGMA cache_size = -16384");
+    db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
     db.run("PRAGMA journal_size_limit = 16777216");
     return db;
   } catch (error) {
