@@ -192,6 +192,19 @@ describe("a client that goes away", () => {
   });
 });
 
+// The runtime ends a connection on which a request comes before the last one was answered, and takes its answer along.
+test("pipelined requests are each taken once when they are sent again with their keys", async () => {
+  const before = await stored();
+  const keyed = ["one", "two", "three"].map((key) =>
+    request([`Idempotency-Key: pipelined-${key}`, `Content-Length: ${size}`], body),
+  );
+  await say(keyed.join(""));
+  expect(await stored()).toBeLessThanOrEqual(before + keyed.length);
+  for (const text of keyed)
+    await until("it has its answer", async () => statusOf(await say(text)) === 202);
+  expect(await stored()).toBe(before + keyed.length);
+});
+
 test("a connection that never ends its headers is ended", async () => {
   expect(statusOf(await trickle)).not.toBe(202);
 }, 60_000);
