@@ -20,7 +20,7 @@ import type { WebhookRecord } from "../mail/webhook.ts";
 import type { SenderLoad } from "../queue/crew.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
-import type { Route } from "../route/route.ts";
+import type { ToldRoutes } from "./routesTold.ts";
 import type { Packed } from "./wire.ts";
 
 /** What a new thread is told before it runs its first line. */
@@ -124,7 +124,7 @@ export type QueueToDoor =
   /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
   | { readonly say: "fatal"; readonly text: string };
 
-/** One job as it travels: its route is a place in the batch's list, since many jobs share one. */
+/** One job as it travels: its route is a place in the list of those that this sender was told. */
 export interface JobHead {
   readonly job: Job;
   readonly route: number;
@@ -132,7 +132,7 @@ export interface JobHead {
 
 export interface Jobs {
   readonly say: "jobs";
-  readonly routes: readonly Route[];
+  readonly told: ToldRoutes;
   readonly packed: Packed<JobHead>;
 }
 

@@ -15,6 +15,7 @@ import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import { attemptOrder } from "../route/order.ts";
+import type { Route } from "../route/route.ts";
 import { attemptsFor } from "./attemptTelling.ts";
 import { createConnecting } from "./connecting.ts";
 import { SPOOL_FOLDER } from "./dataFolder.ts";
@@ -30,6 +31,7 @@ import {
   type SenderToQueue,
   type ThreadStart,
 } from "./protocol.ts";
+import { hearRoutes } from "./routesTold.ts";
 import { deliverSettings } from "./settings.ts";
 import { createThread } from "./thread.ts";
 import { createCpuShare } from "./threadFigures.ts";
@@ -93,12 +95,13 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   };
   thread.hear((message) => {
     switch (message.say) {
-      case "queue":
+      case "queue": {
         queue = message.port;
+        const routes: Route[] = [];
         queue.on("message", (said: QueueToSender) => {
           switch (said.say) {
             case "jobs":
-              return submitAll(sender, said);
+              return submitAll(sender, routes, said);
             case "recall": {
               const late = sender.recall(said.recall);
               // Behind the verdicts of all that could be given back.
@@ -114,6 +117,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
           }
         });
         return;
+      }
       case "command":
         return void handle(handlers, message.command).then((answer) =>
           thread.say({ say: "told", number: message.number, answer }),
@@ -133,7 +137,9 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   });
 }
 
-function submitAll(sender: Sender, { routes, packed }: Jobs): void {
+/** `routes`: those that the queue has told. */
+function submitAll(sender: Sender, routes: Route[], { told, packed }: Jobs): void {
+  hearRoutes(routes, told);
   for (const { head, body } of unpack(packed)) {
     const route = routes[head.route];
     if (route === undefined) throw new Error(`a job names route ${head.route}, which is not there`);

@@ -6,7 +6,6 @@ import { isRecalled, type Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Dispatch } from "../queue/launch.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { Route } from "../route/route.ts";
 import {
   type JobHead,
   type Jobs,
@@ -14,6 +13,7 @@ import {
   type SenderToQueue,
   unpackVerdicts,
 } from "./protocol.ts";
+import { createRoutesTold, type RoutesTold } from "./routesTold.ts";
 import { type Piece, pack, transferOf } from "./wire.ts";
 
 type Hearer = Pick<Queue, "settle" | "recalled" | "parted" | "loaded">;
@@ -39,6 +39,7 @@ const noMoreJobs: QueueToSender = { say: "noMoreJobs" };
 
 export function createSenderPorts(clock: Clock): SenderPorts {
   const ports = new Map<number, MessagePort>();
+  const told = new WeakMap<MessagePort, RoutesTold>();
   /** Of senders that were told to end: what they had they still speak of. */
   const leaving = new Map<number, MessagePort>();
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
@@ -53,10 +54,16 @@ export function createSenderPorts(clock: Clock): SenderPorts {
     if (ports.size + leaving.size === 0) whenEmpty?.();
   };
 
+  const routesToldTo = (port: MessagePort): RoutesTold => {
+    const known = told.get(port) ?? createRoutesTold();
+    told.set(port, known);
+    return known;
+  };
+
   const send = (index: number, batch: readonly Dispatch[]): void => {
     const port = ports.get(index);
     if (port === undefined) return void early.set(index, [...(early.get(index) ?? []), ...batch]);
-    const said = jobsOf(batch);
+    const said = jobsOf(batch, routesToldTo(port));
     port.postMessage(said, transferOf(said.packed));
   };
 
@@ -151,17 +158,10 @@ function untouched({ job }: Dispatch): Verdict[] {
   }));
 }
 
-/** Jobs of one batch share few routes, so each route travels once. */
-function jobsOf(batch: readonly Dispatch[]): Jobs {
-  const routes: Route[] = [];
-  const places = new Map<Route, number>();
+function jobsOf(batch: readonly Dispatch[], routes: RoutesTold): Jobs {
+  const told = routes.tell(batch.map(({ route }) => route));
   const pieces = batch.map(({ job, route, body }): Piece<JobHead> => {
-    let place = places.get(route);
-    if (place === undefined) {
-      place = routes.push(route) - 1;
-      places.set(route, place);
-    }
-    return { head: { job, route: place }, body };
+    return { head: { job, route: routes.placeOf(route) }, body };
   });
-  return { say: "jobs", routes, packed: pack(pieces) };
+  return { say: "jobs", told, packed: pack(pieces) };
 }

@@ -4,6 +4,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import type { Dispatch } from "../../src/queue/launch.ts";
 import { packVerdicts, type QueueToSender } from "../../src/roles/protocol.ts";
+import { hearRoutes } from "../../src/roles/routesTold.ts";
 import { createSenderPorts } from "../../src/roles/senderPorts.ts";
 import { unpack } from "../../src/roles/wire.ts";
 import type { Route } from "../../src/route/route.ts";
@@ -58,12 +59,15 @@ function sender() {
   open.push(port1, port2);
   const heard: number[] = [];
   const waiters: (() => void)[] = [];
-  const told = { port: port1, other: port2, heard, recalls: 0, next };
+  const routes: Route[] = [];
+  const told = { port: port1, other: port2, heard, routes, recalls: 0, next };
   port2.on("message", (said: QueueToSender) => {
     if (said.say === "noMoreJobs") heard.push(END);
     else if (said.say === "recall") told.recalls++;
-    else if (said.say === "jobs")
+    else if (said.say === "jobs") {
+      hearRoutes(routes, said.told);
       heard.push(...unpack(said.packed).map((piece) => piece.head.job.message));
+    }
     waiters.splice(0).forEach((wake) => wake());
   });
   function next(): Promise<void> {
@@ -81,6 +85,19 @@ test("jobs for a sender that has not joined yet reach it once it joins", async (
   ports.join(0, port);
   await arrived;
   expect(heard).toEqual([1, 2]);
+});
+
+test("a route travels once to each sender, and again to its successor", async () => {
+  const ports = createSenderPorts(systemClock);
+  const [first, second] = [sender(), sender()];
+  ports.join(0, first.port);
+  ports.send(0, [dispatch(1)]);
+  ports.send(0, [dispatch(2)]);
+  ports.join(0, second.port);
+  ports.send(0, [dispatch(3)]);
+  for (const { heard, next } of [first, second]) while (heard.length < 1) await next();
+  while (first.heard.length < 2) await first.next();
+  expect([first.routes, second.routes]).toEqual([[route], [route]]);
 });
 
 test("what waited for a sender that died is not given to its successor: its leases come back", async () => {
