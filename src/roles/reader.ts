@@ -1,7 +1,8 @@
 // The reader thread: every list, search and timeline query, and the upkeep of search.db. It never writes postrider.db.
 import { systemClock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
-import { createReader } from "../search/reader.ts";
+import { createReader, type Reader } from "../search/reader.ts";
+import { diskFault } from "../search/stall.ts";
 import { standBack } from "./niceness.ts";
 import type { DoorToReader, ReaderToDoor, ThreadStart } from "./protocol.ts";
 import { createThread } from "./thread.ts";
@@ -13,6 +14,8 @@ const NICENESS = 10;
  * row and for many; with the moment that fresh events are held, the index is two seconds behind at most while the cores are free.
  */
 const FOLLOW_EVERY_MS = 1000;
+/** How soon a disk that has no room for an index is looked at again. */
+const REOPEN_AFTER_MS = 10_000;
 
 export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>): void {
   const clock = systemClock;
@@ -25,23 +28,36 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
   });
   const refused = standBack(NICENESS);
   if (refused !== undefined) thread.log("warn", "reader.priority_kept", { text: refused });
-  const reader = createReader({ dataDir: config.dataDir, clock, log: thread.log });
-  report = () => reader.measure(thread.meter);
+  let reader: Reader | undefined;
   let stopped = false;
+  report = () => reader?.measure(thread.meter);
+  const open = (): void => {
+    if (stopped) return;
+    try {
+      reader = createReader({ dataDir: config.dataDir, clock, log: thread.log });
+    } catch (error) {
+      const text = diskFault(error);
+      if (text === undefined) throw error;
+      thread.log("warn", "search.stalled", { text });
+      clock.after(REOPEN_AFTER_MS, open);
+      return;
+    }
+    follow();
+  };
   const follow = (): void => {
     if (stopped) return;
     // One step at a time, so that questions are answered between them.
-    if (reader.follow()) clock.soon(follow);
+    if (reader?.follow() === true) clock.soon(follow);
     else clock.after(FOLLOW_EVERY_MS, follow);
   };
-  follow();
+  open();
   thread.hear((message) => {
     switch (message.say) {
       case "ask":
         return void answer(message);
       case "stop":
         stopped = true;
-        reader.close();
+        reader?.close();
         return thread.stopped();
       default:
         return unreachable(message);
@@ -52,7 +68,7 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
     thread.say({
       say: "answer",
       number: asked.number,
-      answer: await reader.ask(asked.query),
+      answer: reader === undefined ? { kind: "busy" } : await reader.ask(asked.query),
     });
   }
 }

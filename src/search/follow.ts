@@ -1,11 +1,13 @@
 // Follows the events and writes what can be asked for into search.db, in large batches sorted by key, so that a batch walks each
 // index once from left to right. It may lag, and says by how much.
 import type { EpochMs } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import { eventNumber, WHOLE_MESSAGE } from "../mail/event.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import { FIRST_FINAL, type StateNumber, stateNumber } from "../mail/state.ts";
 import type { Connection } from "./index-file.ts";
 import type { Stored } from "./stored.ts";
+import { createGuard } from "./stall.ts";
 import { createStretches, type EventColumns } from "./stretches.ts";
 import { addFound, createTerms, type Terms } from "./terms.ts";
 
@@ -63,11 +65,11 @@ interface Changes {
 export interface Follow {
   /**
    * One batch of what happened before `now` less a moment, or one step of the sweep when there is nothing to follow. True:
-   * there is more to do.
+   * there is more to do. False also while the disk has no room for it.
    */
   step(now: EpochMs): boolean;
   /** All that happened, fresh events too. */
-  catchUp(): void;
+  catchUp(now: EpochMs): void;
   /** Events that are not in the index yet. */
   lag(): number;
 }
@@ -77,9 +79,10 @@ export interface FollowDeps {
   readonly index: Connection;
   readonly stored: Stored;
   readonly tag: HostTag;
+  readonly log: Log;
 }
 
-export function createFollow({ store, index, stored, tag }: FollowDeps): Follow {
+export function createFollow({ store, index, stored, tag, log }: FollowDeps): Follow {
   const { db, prepare } = index;
   const putMeta = prepare(followSql.putMeta);
   const readMeta = prepare(followSql.readMeta);
@@ -87,6 +90,7 @@ export function createFollow({ store, index, stored, tag }: FollowDeps): Follow 
   const before = createBefore(prepare);
   const write = createWrite(prepare);
   const sweeper = createSweep(index, stored);
+  const guard = createGuard(log);
   const meta = (key: string): number =>
     Number((readMeta.values(key)[0] as [string] | undefined)?.[0] ?? "0");
   let cursor = meta("cursor");
@@ -147,23 +151,27 @@ export function createFollow({ store, index, stored, tag }: FollowDeps): Follow 
     if (cursor < first - 1) cursor = first - 1;
   };
 
+  const step = (now: EpochMs): boolean => {
+    const { first, last } = stored.eventBounds();
+    skipForgotten(first);
+    // A clock that was set back must not hold the events of the hours before for hours.
+    const until = last - cursor > HELD_EVENTS_MAX ? Infinity : now - HOLD_MS;
+    if (cursor < last) return batch(until) === BATCH_EVENTS || sweeper.busy();
+    if (first - meta("swept") > SWEEP_AFTER_EVENTS) {
+      putMeta.run("swept", String(first));
+      sweeper.begin();
+    }
+    return sweeper.step();
+  };
+
   return {
-    step(now) {
-      const { first, last, wholeFrom } = stored.eventBounds();
-      skipForgotten(first);
-      // A clock that was set back must not hold the events of the hours before for hours.
-      const until = last - cursor > HELD_EVENTS_MAX ? Infinity : now - HOLD_MS;
-      if (cursor < last) return batch(until) === BATCH_EVENTS || sweeper.busy();
-      if (wholeFrom - meta("swept") > SWEEP_AFTER_EVENTS) {
-        putMeta.run("swept", String(wholeFrom));
-        sweeper.begin();
-      }
-      return sweeper.step();
-    },
-    catchUp() {
-      const { first, last } = stored.eventBounds();
-      skipForgotten(first);
-      while (cursor < last && batch(Infinity) > 0);
+    step: (now) => guard(now, () => step(now)) ?? false,
+    catchUp(now) {
+      guard(now, () => {
+        const { first, last } = stored.eventBounds();
+        skipForgotten(first);
+        while (cursor < last && batch(Infinity) > 0);
+      });
     },
     lag() {
       const { last, wholeFrom } = stored.eventBounds();

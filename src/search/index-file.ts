@@ -4,6 +4,7 @@ import { Database, type Statement } from "bun:sqlite";
 import { chmodSync, rmSync } from "node:fs";
 import type { Log } from "../base/log.ts";
 import type { HostTag } from "../mail/id.ts";
+import { diskFault } from "./stall.ts";
 
 /** Raised with every change of the tables or of what is put into them: an older file is wiped. */
 const INDEX_SCHEMA = 3;
@@ -98,19 +99,28 @@ export function openIndex(file: string, { tag, lastSeq, log }: IndexOptions): Co
     if (fits(kept, tag, lastSeq)) return connect(kept);
     kept.close(true);
   } catch (error) {
-    // What cannot be read is made anew below; a second failure there is thrown.
+    // What cannot be read is made anew below; a second failure there is thrown. What has no room to be opened is whole.
+    if (diskFault(error) !== undefined) throw error;
     log("warn", "search.unreadable", { text: String(error) });
   }
   log("info", "search.index_begins");
   for (const part of ["", "-wal", "-shm"]) rmSync(file + part, { force: true });
-  const db = openFile(file);
+  const index = connect(openFile(file));
+  try {
+    begin(index, tag);
+    return index;
+  } catch (error) {
+    index.close();
+    throw error;
+  }
+}
+
+function begin({ db, prepare }: Connection, tag: HostTag): void {
   db.exec(SCHEMA);
-  const put = db.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)");
+  const put = prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)");
   put.run("schema", String(INDEX_SCHEMA));
   put.run("tag", tag);
   put.run("cursor", "0");
-  put.finalize();
-  return connect(db);
 }
 
 function openFile(file: string): Database {

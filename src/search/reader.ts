@@ -11,7 +11,7 @@ import { emailView, readBytes, readTexts, settledView } from "./email.ts";
 import { expandEvent } from "./events.ts";
 import { createFeed } from "./feed.ts";
 import { createFollow } from "./follow.ts";
-import { openIndex, openStoreReadOnly } from "./index-file.ts";
+import { type Connection, openIndex, openStoreReadOnly } from "./index-file.ts";
 import { createInbox } from "./inbox.ts";
 import { createList } from "./list.ts";
 import { createSearchMeasure } from "./measure.ts";
@@ -44,17 +44,18 @@ const EVENTS_MAX = 1000;
 /** A list waits for so many events, so that what was just accepted is found; with more behind it answers at once. */
 const CATCH_UP_EVENTS = 16_384;
 
-/** The queue must have opened the data folder before: it makes the database and the tag. */
+/**
+ * The queue must have opened the data folder before: it makes the database and the tag. Throws what `diskFault` knows when there is no room to
+ * open the index.
+ */
 export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reader {
   const store = openStoreReadOnly(join(dataDir, "postrider.db"));
   const stored = createStored(store);
   const tag = stored.tag();
-  const index = openIndex(join(dataDir, "search.db"), {
-    tag,
-    lastSeq: stored.eventBounds().last,
-    log,
-  });
-  const follow = createFollow({ store, index, stored, tag });
+  const index = beside(store, () =>
+    openIndex(join(dataDir, "search.db"), { tag, lastSeq: stored.eventBounds().last, log }),
+  );
+  const follow = createFollow({ store, index, stored, tag, log });
   const feed = createFeed(store, stored, tag);
   const report = createReports(index, stored, tag);
   const suppressions = createSuppressionViews(store, tag);
@@ -70,7 +71,7 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
 
   const catchUp = (): void => {
     const lag = follow.lag();
-    if (lag > 0 && lag <= CATCH_UP_EVENTS) follow.catchUp();
+    if (lag > 0 && lag <= CATCH_UP_EVENTS) follow.catchUp(clock.now());
   };
 
   const email = async (id: MessageId): Promise<Answer> => {
@@ -168,4 +169,14 @@ export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reade
       store.close();
     },
   };
+}
+
+/** Whoever tries again finds nothing open that failed before. */
+function beside(store: Connection, open: () => Connection): Connection {
+  try {
+    return open();
+  } catch (error) {
+    store.close();
+    throw error;
+  }
 }
