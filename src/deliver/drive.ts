@@ -59,7 +59,7 @@ export function createTalk(deps: TalkDeps): Talk {
   const state: State = {
     ...deps,
     deadline: createDeadline(deps.clock, () => onDeadline(state)),
-    stop: new AbortController(),
+    stop: null,
     parser: createReplyParser(),
     heard: [],
     lost: null,
@@ -165,7 +165,9 @@ function encrypt(state: State): Happened | null {
   state.deadline.set(state.deadlines.tls);
   state.sentAt = state.clock.monotonicMs();
   state.doing = "tls";
+  state.stop = new AbortController();
   void state.connection.startTls(state.stop.signal).then((result) => {
+    state.stop = null;
     if (state.lost !== null) return;
     if (result.kind === "failed") lose(state, "tls", result.text);
     else if (state.verifiedOnly && !result.facts.verified)

@@ -25,7 +25,8 @@ export interface TalkDeps {
 /** One connection's side of all its dialogues. */
 export interface State extends TalkDeps, Speaking {
   readonly deadline: Deadline;
-  readonly stop: AbortController;
+  /** Of a handshake that goes on. */
+  stop: AbortController | null;
   parser: ReplyParser;
   /** Replies that no want has taken yet. */
   heard: Reply[];
@@ -190,7 +191,7 @@ export function lose(state: State, why: LossReason, text: string): Lost {
   if (phase !== undefined && why !== "stopped")
     state.timed(phase, null, state.clock.monotonicMs() - state.sentAt, state.about);
   state.deadline.end();
-  state.stop.abort();
+  state.stop?.abort();
   state.connection.close();
   settle(state);
   return lost;

@@ -23,6 +23,8 @@ export interface Proof {
   readonly unproven: string;
   /** Expired, or not valid yet: where many hosts are that at once, our own clock is wrong. */
   readonly outOfTime: boolean;
+  /** How long only another certificate could change it; null where more was looked at than the server's own. */
+  readonly holds: { readonly fromMs: EpochMs; readonly untilMs: EpochMs } | null;
 }
 
 export interface Expected {
@@ -46,13 +48,25 @@ export function prove(shown: Shown, expected: Expected): Proof {
     return unproven(daneFault(readable, demand, now));
   }
   // A resumed session says what was true when it began.
-  const isOld = Date.parse(leaf.validTo) < now || now < Date.parse(leaf.validFrom);
+  const holds = { fromMs: Date.parse(leaf.validFrom), untilMs: Date.parse(leaf.validTo) };
+  const isOld = !isWithin(holds, now);
   if (isOld || !shown.authorized) {
     const code = shown.authorized ? "CERT_HAS_EXPIRED" : shown.error;
     const outOfTime = isOld || code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID";
-    return { ...unproven(words[code] ?? `the certificate is not trusted: ${code}`), outOfTime };
+    const why = words[code] ?? `the certificate is not trusted: ${code}`;
+    return { ...unproven(why), outOfTime, holds: isOld ? null : holds };
   }
-  return unproven(names(leaf, expected) ? "" : `the certificate does not name ${host}`);
+  const why = names(leaf, expected) ? "" : `the certificate does not name ${host}`;
+  return { ...unproven(why), holds };
+}
+
+/** Whether what the same certificates proved for the same host is still so. */
+export function stillHolds({ holds }: Proof, { demand, now }: Expected): boolean {
+  return demand?.source !== "dane" && holds !== null && isWithin(holds, now);
+}
+
+function isWithin({ fromMs, untilMs }: NonNullable<Proof["holds"]>, now: EpochMs): boolean {
+  return fromMs <= now && now <= untilMs;
 }
 
 /** RFC 8461 4.2 wants the name among the alternative ones; for others the common name will do. */
@@ -72,7 +86,7 @@ function read(der: Uint8Array): X509Certificate | undefined {
 }
 
 function unproven(why: string): Proof {
-  return { verified: why === "", unproven: why, outOfTime: false };
+  return { verified: why === "", unproven: why, outOfTime: false, holds: null };
 }
 
 const words: Readonly<Record<string, string>> = {

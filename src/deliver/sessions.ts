@@ -1,12 +1,13 @@
 // TLS sessions that may be resumed: one a host, bounded, and dropped with age, so that a certificate is looked at anew now and then.
 import type { Clock } from "../base/clock.ts";
 import { keepNewest } from "../base/keepNewest.ts";
-import type { Shown } from "./proof.ts";
+import type { Proof, Shown } from "./proof.ts";
 
-/** A session, and what was shown when it began: a server that resumes it shows nothing new. */
+/** A session, and what was shown and proven when it began: a server that resumes it shows nothing new. */
 export interface Kept {
   readonly session: Buffer;
   readonly shown: Shown;
+  readonly proof: Proof;
 }
 
 export interface Sessions {

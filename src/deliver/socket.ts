@@ -13,8 +13,8 @@ import type {
   Target,
   TlsResult,
 } from "./connection.ts";
-import { prove, type Proof, type Shown } from "./proof.ts";
-import { createSessions, type Sessions } from "./sessions.ts";
+import { prove, type Proof, type Shown, stillHolds } from "./proof.ts";
+import { createSessions, type Kept, type Sessions } from "./sessions.ts";
 
 export interface SocketOptions {
   readonly clock: Clock;
@@ -111,7 +111,7 @@ function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal)
     const key = sessionKey(name, target);
     const secureContext = contextOf(deps);
     const kept = deps.sessions.get(key);
-    let shown: Shown | undefined;
+    let showed: Omit<Kept, "session"> | undefined;
     let ticket: Buffer | undefined;
     const socket = connectTls({
       socket: raw,
@@ -126,8 +126,8 @@ function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal)
     // Tickets come before the end of the handshake (TLS 1.2) or some time after it (TLS 1.3).
     const keep = (session: Buffer | undefined): void => {
       ticket = session;
-      if (session === undefined || shown === undefined || deps.context !== secureContext) return;
-      deps.sessions.keep(key, { session, shown });
+      if (session === undefined || showed === undefined || deps.context !== secureContext) return;
+      deps.sessions.keep(key, { ...showed, session });
     };
     const settle = (result: Secured): void => {
       signal.removeEventListener("abort", giveUp);
@@ -143,9 +143,9 @@ function handshake(deps: Deps, raw: Socket, target: Target, signal: AbortSignal)
     socket.on("session", keep);
     socket.once("secureConnect", () => {
       const shookAt = deps.clock.monotonicMs();
-      shown = socket.isSessionReused() && kept !== undefined ? kept.shown : shownBy(socket, target);
+      showed = whatWasShown(deps, { socket, target, kept });
       const times = { handshakeMs: Math.round(shookAt - beganAt), shookAt };
-      const judged = judge(deps, { socket, shown, target }, times);
+      const judged = judge(deps, { socket, target, proof: showed.proof }, times);
       settle(judged);
       // A server may have another certificate by now, which only a whole handshake shows.
       if (judged.kind === "failed") deps.sessions.drop(key);
@@ -179,20 +179,35 @@ function contextOf(deps: Deps): SecureContext {
   return context;
 }
 
+function whatWasShown(
+  { clock }: Deps,
+  {
+    socket,
+    target,
+    kept,
+  }: { readonly socket: TLSSocket; readonly target: Target; readonly kept: Kept | undefined },
+): Omit<Kept, "session"> {
+  const { host, demand } = target;
+  const before = socket.isSessionReused() ? kept : undefined;
+  const expected = { host, demand, now: clock.now() };
+  if (before !== undefined && stillHolds(before.proof, expected)) return before;
+  const shown = before?.shown ?? shownBy(socket, target);
+  return { shown, proof: prove(shown, expected) };
+}
+
 interface Judged {
   readonly socket: TLSSocket;
-  readonly shown: Shown;
   readonly target: Target;
+  readonly proof: Proof;
 }
 
 /** A certificate that does not prove what the policy asks for ends the connection before a word is said on it. */
 function judge(
   deps: Deps,
-  { socket, shown, target }: Judged,
+  { socket, target, proof }: Judged,
   { handshakeMs, shookAt }: { readonly handshakeMs: number; readonly shookAt: number },
 ): Secured {
   const { host, tls = "opportunistic", demand } = target;
-  const proof = prove(shown, { host, demand, now: deps.clock.now() });
   deps.judged?.(host, proof);
   if (tls === "verify" && !proof.verified) return { kind: "failed", text: proof.unproven };
   const facts: TlsFacts = {

@@ -1,4 +1,5 @@
 // What a server says it can do, in answer to EHLO (RFC 5321 4.1.1.1), as far as we make use of it.
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Reply } from "./reply.ts";
 
 export interface Offer {
@@ -48,10 +49,28 @@ export const nothingOffered: Offer = {
   dotApart: false,
 };
 
+/** Servers say the same each time. */
+const known = new Map<string, Offer>();
+const KNOWN_MAX = 256;
+const KNOWN_CHARACTERS_MAX = 1000;
+
 export function offerOf(reply: Reply): Offer {
+  const lines = reply.lines.slice(1);
+  const text = lines.join("\n");
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const offer = readOffer(lines);
+  if (text.length <= KNOWN_CHARACTERS_MAX) {
+    known.set(text, offer);
+    keepNewest(known, KNOWN_MAX);
+  }
+  return offer;
+}
+
+function readOffer(lines: readonly string[]): Offer {
   const keywords = new Map<string, readonly string[]>();
   const auth: string[] = [];
-  for (const text of reply.lines.slice(1)) {
+  for (const text of lines) {
     const [first = "", ...values] = text.trim().split(/ +/);
     let keyword = first.toUpperCase();
     // Old servers write `AUTH=LOGIN PLAIN`, often beside the right form.

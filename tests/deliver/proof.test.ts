@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import fc from "fast-check";
-import { prove, type Shown } from "../../src/deliver/proof.ts";
+import { prove, type Shown, stillHolds } from "../../src/deliver/proof.ts";
 import { daneFault, matches } from "../../src/deliver/tlsa.ts";
 import type { TlsDemand } from "../../src/route/route.ts";
 import { makeCertificate, tlsaOf, type Made } from "../fixtures/certificates.ts";
@@ -135,7 +135,11 @@ describe("a certificate", () => {
   const at = { host: "mx.a.test", demand: undefined, now };
 
   test("proves a host when an authority vouches for it and it names the host", () => {
-    expect(prove(shown(leaf), at)).toEqual({ verified: true, unproven: "", outOfTime: false });
+    expect(prove(shown(leaf), at)).toMatchObject({
+      verified: true,
+      unproven: "",
+      outOfTime: false,
+    });
     const wrong = prove(shown(leaf), { ...at, host: "mx.b.test" });
     expect(wrong).toMatchObject({ verified: false, outOfTime: false });
     expect(wrong.unproven).toContain("does not name mx.b.test");
@@ -159,6 +163,15 @@ describe("a certificate", () => {
     expect(early).toMatchObject({ unproven: "the certificate is not valid yet", outOfTime: true });
     const chain = prove(shown(leaf, { authorized: false, error: "CERT_HAS_EXPIRED" }), at);
     expect(chain.outOfTime).toBe(true);
+  });
+
+  test("proves the same until its time is over, but under DANE it is looked at anew", () => {
+    const proof = prove(shown(leaf), at);
+    expect(stillHolds(proof, at)).toBe(true);
+    expect(stillHolds(proof, { ...at, now: (proof.holds?.untilMs ?? 0) + 1 })).toBe(false);
+    expect(stillHolds(proof, { ...at, now: (proof.holds?.fromMs ?? 0) - 1 })).toBe(false);
+    expect(stillHolds(proof, { ...at, demand: dane([]) })).toBe(false);
+    expect(stillHolds(prove(shown(old), at), at)).toBe(false);
   });
 
   test("with a common name alone will do by itself, but not for MTA-STS (RFC 8461 4.2)", () => {

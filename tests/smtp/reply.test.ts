@@ -141,6 +141,20 @@ test("what a server offers is read without regard to case, and odd values are ig
   expect(offerOf(odd)).toMatchObject({ size: true, sizeMax: 0 });
 });
 
+test("an offer is read once, whoever makes it, and another one anew", () => {
+  const offers = (...lines: string[]) => offerOf({ code: 250, enhanced: "", lines });
+  const first = offers("mx1", "PIPELINING", "SIZE 1000");
+  expect(offers("mx2 greets you", "PIPELINING", "SIZE 1000")).toBe(first);
+  expect(offers("mx1", "PIPELINING", "SIZE 2000")).toMatchObject({
+    pipelining: true,
+    sizeMax: 2000,
+  });
+  for (let i = 0; i < 300; i++) expect(offers("mx", `SIZE ${i + 1}`).sizeMax).toBe(i + 1);
+  const long = offers("mx", "DSN", "X".repeat(2000));
+  expect(long.dsn).toBe(true);
+  expect(offers("mx", "DSN", "X".repeat(2000))).not.toBe(long);
+});
+
 test("limits of RFC 9422 are read, and what is no number is no limit", () => {
   const limits = (text: string) => offerOf({ code: 250, enhanced: "", lines: ["mx", text] }).limits;
   expect(limits("LIMITS RCPTMAX=20 MAILMAX=5 rcptdomainmax=1")).toEqual({
