@@ -100,5 +100,9 @@ function trafficText(fields: Readonly<Record<string, unknown>>): string {
   const oldest = count(fields, "oldest_s");
   const age = oldest === 0 ? "" : `, the oldest for ${humanDuration(oldest * 1000)}`;
   const rest = waiting === 0 ? "nothing waits" : `${waiting} wait${age}`;
-  return `in ${humanDuration(count(fields, "for_s") * 1000)}: ${counts.join(", ")}; ${rest}`;
+  const forMs = count(fields, "for_s") * 1000;
+  if (forMs > 0) return `in ${humanDuration(forMs)}: ${counts.join(", ")}; ${rest}`;
+  // The present, with which an answer ends: hardly anything can have gone through.
+  const isQuiet = COUNTS.every((name) => count(fields, name) === 0);
+  return `now: ${isQuiet ? rest : `${counts.join(", ")}; ${rest}`}`;
 }

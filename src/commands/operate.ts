@@ -134,7 +134,8 @@ function spanText(verb: string, said: SpanAnswer): string {
       said.paused ? "is paused" : "goes on"
     }`;
   if (said.object === "email") return movedText("held", said);
-  return `${verb}: ${said.recipients} recipients`;
+  const { recipients } = said;
+  return `${verb}: ${recipients} ${recipients === 1 ? "recipient" : "recipients"}`;
 }
 
 function addMessageVerb(

@@ -7,6 +7,7 @@ import {
   type EventView,
   type TlsView,
   isOutcomeOf,
+  waitedMs,
 } from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
 import type { EmailView, RecipientView } from "../mail/query.ts";
@@ -28,8 +29,6 @@ export interface RoadOptions {
 
 /** Recipients that are shown in full; the others have a line each. */
 const RECIPIENTS_MAX = 20;
-/** A shorter wait is how long things take. */
-const WAIT_MIN_MS = 1000;
 /** A server that thinks so long before it answers is worth a look. */
 const SLOW_MS = 1000;
 
@@ -103,10 +102,8 @@ function lines(
   for (const event of ordered) {
     if (event.type === "email.attempted") continue;
     const attempt = attempted.find((one) => isOutcomeOf(event, one));
-    const sinceMs =
-      before === undefined ? 0 : Date.parse(event.created_at) - Date.parse(before.created_at);
-    const startedMs = sinceMs - (event.data.postrider.duration_ms ?? 0);
-    if (startedMs >= WAIT_MIN_MS) out.push(line("", `waited ${humanDuration(startedMs)}`));
+    const waited = before === undefined ? null : waitedMs(event, Date.parse(before.created_at));
+    if (waited !== null) out.push(line("", `waited ${humanDuration(waited)}`));
     for (const { from, until, why } of event.data.postrider.waited ?? [])
       out.push(line("", printable(`${timeOf(from)} to ${timeOf(until)}: ${why}`)));
     out.push(...eventLines(event, options));

@@ -27,6 +27,15 @@ export function isOutcomeOf(event: EventView, attempt: EventView): boolean {
   );
 }
 
+/** A shorter wait is how long things take. */
+const WAIT_SHOWN_MS = 1000;
+
+/** How long nothing happened before it began; null: not worth a line. An attempt takes its own time, which is no wait. */
+export function waitedMs(event: EventView, sinceMs: number): number | null {
+  const beganMs = Date.parse(event.created_at) - (event.data.postrider.duration_ms ?? 0);
+  return beganMs - sinceMs >= WAIT_SHOWN_MS ? beganMs - sinceMs : null;
+}
+
 export interface EventData {
   readonly email_id: string;
   readonly message_id: string;

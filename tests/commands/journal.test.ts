@@ -50,6 +50,17 @@ describe("journal", () => {
     ]);
   });
 
+  test("the present is told as such", async () => {
+    const now = { for_s: 0, accepted: 0, delivered: 0, waiting: 5, oldest_s: 61 };
+    const data = [line("03:05", "daemon.traffic", now)];
+    await using daemon = fakeDaemon(() => ({ body: { object: "list", has_more: false, data } }));
+    const run = async (): Promise<string> =>
+      (await createBox().run(["journal", "--data-dir", daemon.dataDir])).out.trim();
+    expect(await run()).toEndWith("daemon.traffic     now: 5 wait, the oldest for 1m 1s");
+    data[0] = line("03:05", "daemon.traffic", { ...now, accepted: 2, waiting: 0 });
+    expect(await run()).toEndWith("now: 2 accepted, 0 delivered; nothing waits");
+  });
+
   test("asks for the time that was meant, and prints a line each, or JSON as it was logged", async () => {
     const data = [
       traffic("03:05", 0, 5),

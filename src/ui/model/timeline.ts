@@ -5,6 +5,7 @@ import {
   type EventDetail,
   type EventView,
   isOutcomeOf,
+  waitedMs,
 } from "../../mail/eventView.ts";
 import { instant, milliseconds, plainTimes } from "./format.ts";
 import { phaseInWords, type Tone } from "./words.ts";
@@ -33,8 +34,6 @@ export interface TimelineLine {
   readonly waits: readonly string[];
 }
 
-const WAIT_SHOWN_MS = 1000;
-
 export function timelineOf(events: readonly EventView[], acceptedAt: string): TimelineLine[] {
   const startMs = Date.parse(acceptedAt);
   const lines: TimelineLine[] = [];
@@ -47,16 +46,13 @@ export function timelineOf(events: readonly EventView[], acceptedAt: string): Ti
     const said = before !== undefined && isOutcomeOf(event, before) ? before : attempt;
     const atMs = Date.parse(event.created_at);
     const recipient = event.data.postrider.recipient ?? "";
-    // An attempt takes its own time: what was waited ended when it began.
-    const beganMs = atMs - (event.data.postrider.duration_ms ?? 0);
     const lastMs = lastAt.get(recipient) ?? lastAt.get("") ?? startMs;
     lastAt.set(recipient, atMs);
-    const waitedMs = beganMs - lastMs;
     lines.push({
       ...lineOf(event, said),
       recipient,
       sinceMs: atMs - startMs,
-      waitedMs: waitedMs >= WAIT_SHOWN_MS && i > 0 ? waitedMs : null,
+      waitedMs: i > 0 ? waitedMs(event, lastMs) : null,
     });
   }
   return lines;
