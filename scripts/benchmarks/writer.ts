@@ -63,6 +63,7 @@ function measure(profile: Profile, store: QueueStore, step: () => boolean): Figu
     const before = performance.now();
     more = step();
     times.push(performance.now() - before);
+    store.writeBack();
     if (times.length % 64 === 0) walMaxBytes = Math.max(walMaxBytes, store.size().walBytes);
   }
   const seconds = (performance.now() - start) / 1000;

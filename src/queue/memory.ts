@@ -322,6 +322,7 @@ function createSession(
       dropped = [];
       return taken;
     },
+    writeBack() {},
     tidy: () => false,
     close() {},
   };

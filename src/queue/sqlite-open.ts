@@ -8,8 +8,8 @@ import { migrations, SCHEMA_VERSION } from "./migrations.ts";
 /** Before it, two connections that wrote and checkpointed at once could corrupt the file (fixed 2026-03). */
 const SQLITE_OLDEST = [3, 51, 3] as const;
 
-/** In pages. 4000 stalled the writer for 42 ms at a time. */
-const WAL_CHECKPOINT_PAGES = 1000;
+/** In pages. From here on a commit writes the WAL back itself, since nobody has asked for it (sqlite-upkeep.ts). */
+const WAL_CHECKPOINT_PAGES = 2000;
 /** What a WAL is cut back to once it has been written to the database. */
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;
 /**

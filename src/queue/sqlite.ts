@@ -212,6 +212,15 @@ function createStore({
     }),
     historyBytes: () => tidying.historyBytes(books.owedBytes()),
     takeDropped: books.takeDropped,
+    writeBack() {
+      if (broken !== undefined) return;
+      try {
+        tidying.writeBack();
+      } catch (error) {
+        broken = failureOf(error);
+        if (broken === undefined) throw error;
+      }
+    },
     tidy() {
       if (broken !== undefined) return false;
       ballast.restore();

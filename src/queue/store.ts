@@ -323,6 +323,11 @@ export interface QueueStore {
   /** Spool files that committed transactions made needless since the last call: to be deleted by the caller. */
   takeDropped(): readonly string[];
 
+  /**
+   * Writes the log back into the database where it has grown long: to be called when the answers of a commit are out, so that none of
+   * them waits for it. A fault of the disk is told by the next transaction.
+   */
+  writeBack(): void;
   /** Small steps of upkeep for an idle moment: checkpoint, incremental vacuum. True when there is more to do. */
   tidy(): boolean;
   close(): void;

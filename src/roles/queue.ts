@@ -90,7 +90,10 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
       telling?.ended(verdict, job, clock.monotonicMs());
     },
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
-    onCommit: listening.committed,
+    onCommit() {
+      listening.committed();
+      store.writeBack();
+    },
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
   senders.tell(queue);

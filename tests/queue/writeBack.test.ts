@@ -1,0 +1,95 @@
+// When the write-ahead log goes back into the database: nobody's answer waits for it, and it does not grow without end either.
+import { Database, type Statement } from "bun:sqlite";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemRandom } from "../../src/base/random.ts";
+import { openSqliteStore } from "../../src/queue/sqlite.ts";
+import { createTidy } from "../../src/queue/sqlite-upkeep.ts";
+import type { QueueStore } from "../../src/queue/store.ts";
+import { committed, idAt, message, NOW, queued } from "./store.messages.ts";
+
+let dataDir: string;
+let store: QueueStore;
+let ids = 0;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "postrider-log-"));
+  const opened = openSqliteStore({ dataDir, random: systemRandom, ballastBytes: 0 });
+  if (opened.kind === "refused") throw new Error(opened.text);
+  store = opened.store;
+});
+afterEach(() => {
+  store.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+const reader = (): Database => new Database(join(dataDir, "postrider.db"), { readonly: true });
+
+/** Pages of the log, and how many of them are in the database. */
+function log(): { readonly pages: number; readonly written: number } {
+  const db = new Database(join(dataDir, "postrider.db"));
+  const [row] = db.query("PRAGMA wal_checkpoint(NOOP)").values();
+  db.close();
+  const [, pages, written] = row as [number, number, number];
+  return { pages, written };
+}
+
+/** Some 25 pages in one commit. */
+function commitPages(): void {
+  const body = new Uint8Array(100_000);
+  committed(
+    store.transaction(() =>
+      store.accept(message({ id: idAt(NOW, ids++), states: [queued()], body })),
+    ),
+  );
+}
+
+test("a long log is written back once it is asked for, and not by the commit that made it long", () => {
+  store.writeBack();
+  while (log().pages < 1000) {
+    expect(log().written).toBe(0);
+    commitPages();
+  }
+  expect(log().written).toBe(0);
+  store.writeBack();
+  expect(log().written).toBe(log().pages);
+  commitPages();
+  expect(log().pages).toBeLessThan(100);
+  store.writeBack();
+  expect(log().written).toBe(0);
+});
+
+test("where nobody asks the commits write it back themselves", () => {
+  let pages = 0;
+  for (let most = 0; pages >= most; most = pages, pages = log().pages) commitPages();
+  expect(pages).toBeLessThan(100);
+});
+
+test("what a reader was in the way of is written back by the next call", () => {
+  const db = reader();
+  db.run("BEGIN");
+  db.query("SELECT count(*) FROM message").get();
+  while (log().pages < 1000) commitPages();
+  store.writeBack();
+  expect(log().written).toBeLessThan(100);
+  db.close();
+  store.writeBack();
+  expect(log().written).toBe(log().pages);
+});
+
+test("a full disk leaves it as it is, and what else fails is not hidden", () => {
+  let error: Error = Object.assign(new Error("no space"), { code: "ENOSPC", syscall: "write" });
+  const prepare = (sql: string): Statement => {
+    const values = () => {
+      if (sql.includes("PASSIVE")) throw error;
+      return [[0, 1_000_000, 0]];
+    };
+    return { values } as unknown as Statement;
+  };
+  const db = {} as Database;
+  const tidy = createTidy({ db, prepare, close() {} }, join(dataDir, "none"));
+  tidy.writeBack();
+  error = Object.assign(new Error("EIO"), { code: "EIO", syscall: "fsync" });
+  expect(tidy.writeBack).toThrow("EIO");
+});
