@@ -7,7 +7,8 @@ import type { ConversationView, EventView } from "../../src/mail/eventView.ts";
 import type { ListView } from "../../src/mail/query.ts";
 import { type FakeMx, startFakeMx, usualOffers } from "../deliver/fakeMx.ts";
 import { addRecord, startFakeDns } from "../dns/fakeServer.ts";
-import { binaryPath, cleanEnvironment, type Daemon, startDaemon } from "../fixtures/daemon.ts";
+import { runCommand } from "../fixtures/command.ts";
+import { type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { freePort } from "../fixtures/process.ts";
 import { createEnds, newFolder, reaches } from "./faultsRig.ts";
 
@@ -49,16 +50,7 @@ afterAll(() => ends.run(), 60_000);
 
 const start = (): Promise<Daemon> => startDaemon({ dataDir: folder, flags: ["--config", file()] });
 
-async function postrider(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = Bun.spawn([binaryPath, ...args, "--data-dir", folder], {
-    env: cleanEnvironment() as Record<string, string>,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()];
-  const [out = "", err = ""] = await Promise.all(texts);
-  return { code: await child.exited, out, err };
-}
+const postrider = (...args: string[]) => runCommand(folder, args);
 
 async function send(to: readonly string[], more: object = {}): Promise<string> {
   const message = { from: "shop@s.test", to, subject: "Your order", text: "It is on its way." };

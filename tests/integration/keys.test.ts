@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { Resend } from "resend";
 import { freePort } from "../fixtures/process.ts";
 import { until } from "../fixtures/until.ts";
-import { binaryPath, cleanEnvironment, startDaemon, type Daemon } from "../fixtures/daemon.ts";
+import { runCommand } from "../fixtures/command.ts";
+import { startDaemon, type Daemon } from "../fixtures/daemon.ts";
 
 const TEST_MS = 60_000;
 
@@ -45,15 +46,8 @@ const said = async (response: Response) => {
 };
 
 async function run(...args: string[]): Promise<{ code: number; text: string }> {
-  const child = Bun.spawn([binaryPath, ...args, "--data-dir", folder], {
-    env: cleanEnvironment() as Record<string, string>,
-    cwd: folder,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const text =
-    (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
-  return { code: await child.exited, text };
+  const { code, out, err } = await runCommand(folder, args);
+  return { code, text: out + err };
 }
 
 async function create(name: string, ...terms: string[]): Promise<{ id: string; token: string }> {

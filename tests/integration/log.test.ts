@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JournalView } from "../../src/mail/journal.ts";
 import type { QueueView } from "../../src/mail/query.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { binaryPath, cleanEnvironment, type Daemon, startDaemon } from "../fixtures/daemon.ts";
 import { until } from "../fixtures/until.ts";
 
@@ -37,14 +38,7 @@ async function send(ask: Daemon["request"], to: string, more: object = {}): Prom
   return ask("/send", { method: "POST", headers, body });
 }
 
-async function run(...words: string[]): Promise<{ code: number; out: string }> {
-  const child = Bun.spawn([binaryPath, ...words, "--data-dir", folder], {
-    env: cleanEnvironment() as Record<string, string>,
-    ...{ stdout: "pipe", stderr: "inherit" },
-  });
-  const out = await new Response(child.stdout).text();
-  return { code: await child.exited, out };
-}
+const run = (...words: string[]) => runCommand(folder, words);
 
 test(
   "it begins with what is not the default, and tells a bounce with the server's words",

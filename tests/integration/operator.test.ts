@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { binaryPath, cleanEnvironment, startDaemon, type Daemon } from "../fixtures/daemon.ts";
+import { runCommand } from "../fixtures/command.ts";
+import { startDaemon, type Daemon } from "../fixtures/daemon.ts";
 import { until } from "../fixtures/until.ts";
 
 const TEST_MS = 60_000;
@@ -54,15 +55,8 @@ const becomes = (id: string, state: string): Promise<unknown> =>
   until(`${id} is ${state}`, async () => (await stateOf(id)) === state);
 
 async function run(...args: string[]): Promise<{ code: number; text: string }> {
-  const child = Bun.spawn([binaryPath, ...args, "--data-dir", folder], {
-    env: cleanEnvironment() as Record<string, string>,
-    cwd: folder,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const text =
-    (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
-  return { code: await child.exited, text };
+  const { code, out, err } = await runCommand(folder, args);
+  return { code, text: out + err };
 }
 
 test(
