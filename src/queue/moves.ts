@@ -33,6 +33,7 @@ export function createMoves(deps: {
   readonly recall: (worker: number, recall: Recall) => void;
   /** Ends what is idle; answered by `parted`. */
   readonly part: (worker: number, sites: readonly string[]) => void;
+  readonly onAtWork?: (workers: number) => void;
 }): Moves {
   const { sites, pauses, expect, clock } = deps;
   const crew = createCrew(deps.workers);
@@ -80,6 +81,7 @@ export function createMoves(deps: {
 
   const spread = (): void => {
     const size = crew.size();
+    deps.onAtWork?.(size);
     deps.log("info", "sender.at_work", { at_work: size, threads });
     sites.spread(size);
     for (const site of sites.all()) {

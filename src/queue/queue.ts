@@ -50,6 +50,8 @@ export interface QueueDeps {
   readonly dropSpool: (files: readonly string[]) => void;
   /** Without it only the fate of mail tells whether our own line is up. */
   readonly signs?: NetworkSigns;
+  /** So many of the senders are at work from now on; at the start it is one. */
+  readonly onAtWork?: (workers: number) => void;
   /** After every commit. */
   readonly onCommit?: () => void;
   /** Our own line is up, down or blocked from now on. */

@@ -214,7 +214,7 @@ export function createSites(
       let struck = 0;
       for (const [name, site] of byName) {
         if (site.leased > 0 || site.level > 0 || site.ready || site.wakeAt !== Infinity) continue;
-        if (site.starving) continue;
+        if (site.starving || site.heir !== null) continue;
         // What a provider asked for lately is remembered, of so many sites.
         if (site.strikes > 0 && struck++ < STRUCK_MAX) continue;
         if (earliestDue(site) !== Infinity) continue;

@@ -251,6 +251,7 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const told = { hear, forget: metrics.forget, traced: tracing.traced, attempted };
   const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
   fleet = senders;
+  queue.onAtWork(senders.want);
   const configured = {
     ...{ opened, senders, queue, reader, signing, io, traffic: parts.traffic },
     logFrom: logLevel.configure,

@@ -1,4 +1,4 @@
-// The sender threads. One that dies is replaced; the queue hears of it and takes its leases back with doubt (DESIGN 3).
+// The sender threads. Each is started when it is first wanted: most hosts never need the second. One that dies is replaced; the queue hears of it and takes its leases back with doubt (DESIGN 3).
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import type { Log, LogLevels } from "../base/log.ts";
@@ -25,6 +25,8 @@ const LATE_MS = 3_000;
 export interface Fleet {
   /** Asks every thread that stays; one that does not answer in time is `busy`. */
   ask(command: SenderCommand): Promise<readonly CommandAnswer[]>;
+  /** So many are to work. */
+  want(workers: number): void;
   /** Tells all, and starts those that are missing. */
   configure(config: Config): Promise<readonly CommandAnswer[]>;
   logFrom(levels: LogLevels): void;
@@ -54,6 +56,7 @@ export function createFleet(deps: {
   const running = new Map<number, ReturnType<typeof start>>();
   /** Told to end since they are too many; they still work for a while. */
   const leaving = new Set<number>();
+  let wanted = 1;
   let stopping = false;
   let whenNone = (): void => {};
 
@@ -90,26 +93,33 @@ export function createFleet(deps: {
         deps.toQueue({ say: "senderLost", index }, []);
         if (!stopping) clock.after(REPLACE_AFTER_MS, () => launch(index));
         // It was leaving when it was wanted again.
-      } else if (!stopping && index < config.workers) launch(index);
+      } else launch(index);
       if (running.size === 0) whenNone();
     });
     return { ...thread, ask: asker.ask };
   }
   function launch(index: number): void {
-    if (!stopping && index < config.workers) running.set(index, start(index));
+    if (!stopping && index < Math.min(config.workers, wanted)) running.set(index, start(index));
+  }
+  function launchMissing(): void {
+    for (let index = 0; index < wanted; index++) if (!running.has(index)) launch(index);
   }
   const all = (command: SenderCommand | Configure): Promise<readonly CommandAnswer[]> => {
     const staying = [...running].filter(([index]) => !leaving.has(index));
     return Promise.all(staying.map(([, thread]) => thread.ask(command)));
   };
-  for (let index = 0; index < config.workers; index++) launch(index);
+  launchMissing();
 
   return {
     ask: all,
+    want(workers) {
+      wanted = Math.max(wanted, workers);
+      launchMissing();
+    },
     configure(next) {
       config = next;
       const told = all({ do: "configure", config });
-      for (let index = 0; index < config.workers; index++) if (!running.has(index)) launch(index);
+      launchMissing();
       return told;
     },
     logFrom(logLevel) {

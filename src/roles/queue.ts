@@ -89,6 +89,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
       const verdict = { ...ended, message, n, doubt: false };
       telling?.ended(verdict, job, clock.monotonicMs());
     },
+    onAtWork: (workers) => thread.say({ say: "atWork", workers }),
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
     onCommit() {
       listening.committed();

@@ -35,6 +35,8 @@ export interface QueueThread {
   logFrom(levels: LogLevels): void;
   /** Told of all API keys after every change. */
   onKeys(hear: (keys: readonly KeyRecord[]) => void): void;
+  /** Told how many senders are to work, whenever it changes. */
+  onAtWork(hear: (workers: number) => void): void;
   /** `hear` is told once there is an event behind this row. */
   listen(afterRow: number): void;
   onMoved(hear: () => void): void;
@@ -74,6 +76,7 @@ export function createQueueThread(deps: {
   const ended = Promise.withResolvers<void>();
   let hearKeys: (keys: readonly KeyRecord[]) => void = () => {};
   let hearWebhooks: (webhooks: readonly WebhookRecord[]) => void = () => {};
+  let atWork = (_: number): void => {};
   let refusing: Refusal | null = null;
   let moved = (): void => {};
   let attempted = (_: Attempted): void => {};
@@ -99,6 +102,8 @@ export function createQueueThread(deps: {
         return hearKeys(message.keys);
       case "webhooks":
         return hearWebhooks(message.webhooks);
+      case "atWork":
+        return atWork(message.workers);
       case "uplink":
         uplink = message.uplink;
         return;
@@ -128,6 +133,7 @@ export function createQueueThread(deps: {
     configure: (config) => orders.ask({ do: "configure", config }),
     logFrom: (levels) => thread.say({ say: "levels", levels }),
     onKeys: (hear) => void (hearKeys = hear),
+    onAtWork: (hear) => void (atWork = hear),
     listen: (afterRow) => thread.say({ say: "listen", afterRow }),
     onMoved: (hear) => void (moved = hear),
     onAttempted: (hear) => void (attempted = hear),

@@ -18,6 +18,8 @@ export interface LoadedDaemon {
   readonly daemon: Daemon;
   /** Rewritten, and read again. */
   configure(settings: Readonly<Record<string, string>>): Promise<void>;
+  /** The servers of `slow` answer from now on. */
+  letGo(): void;
 }
 
 /** The page, in the format that is asked for. */
@@ -42,6 +44,10 @@ export const many = Array.from({ length: 130 }, (_, i) => `site-${i}.test`);
 
 const hosts = { "clear.test": "127.0.0.2", "tls.test": "127.0.0.3", "rough.test": "127.0.0.4" };
 
+/** Their server greets, and then says nothing for a while. */
+export const slow = ["slow.test", "slower.test"];
+const SLOW_HOST = "127.0.0.5";
+
 export async function startLoadedDaemon(ends: Ends): Promise<LoadedDaemon> {
   const port = await freePort();
   const dns = await startFakeDns();
@@ -54,6 +60,13 @@ export async function startLoadedDaemon(ends: Ends): Promise<LoadedDaemon> {
     [hosts["tls.test"], "starttls"],
   ] as const)
     ends.add((await startSink({ listen: { host, port }, tls })).stop);
+  for (const name of slow) addRecord(dns.zone, { type: "A", name, ttl: 300, data: SLOW_HOST });
+  const { promise: awake, resolve: letGo } = Promise.withResolvers<void>();
+  const tarpit = await startFakeMx({
+    listen: { host: SLOW_HOST, port },
+    script: (verb) => (verb === "EHLO" ? awake.then(() => undefined) : undefined),
+  });
+  ends.add(tarpit.close);
   // Hangs up where the message could have been taken.
   const rough = await startFakeMx({
     listen: { host: hosts["rough.test"], port },
@@ -83,6 +96,7 @@ export async function startLoadedDaemon(ends: Ends): Promise<LoadedDaemon> {
   await load(daemon, [takes.url, refuses.url]);
   return {
     daemon,
+    letGo,
     async configure(change) {
       Object.assign(settings, change);
       write();

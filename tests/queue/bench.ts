@@ -105,7 +105,10 @@ export function createBench(
   overrides: Partial<QueuePolicy> = {},
   workers = 1,
   sourcesFor?: (store: QueueStore) => Sources,
-  { home, ...network }: Pick<QueueDeps, "signs" | "onUplink" | "untried"> & Partial<Housed> = {},
+  {
+    home,
+    ...network
+  }: Pick<QueueDeps, "signs" | "onUplink" | "onAtWork" | "untried"> & Partial<Housed> = {},
 ): Bench {
   const clock = createSimClock(START);
   const disk = createMemoryDisk("8000000000000000");

@@ -26,6 +26,17 @@ describe("sites that move to another sender", () => {
     expect([bench.sent.length, away(bench, 0)]).toEqual([20, []]);
   });
 
+  test("as many as have sites are asked for", () => {
+    const asked: number[] = [];
+    const bench = createBench({}, 3, undefined, {
+      onAtWork: (workers) => void asked.push(workers),
+    });
+    tire(bench, 3);
+    expect(asked[0]).toBe(2);
+    tire(bench, 3);
+    expect(asked.at(-1)).toBe(3);
+  });
+
   test("they move once nothing of them is under way, and what idles in the old one ends", () => {
     const bench = createBench({}, 2);
     submitAll(bench, "a");

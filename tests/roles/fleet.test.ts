@@ -62,8 +62,22 @@ test("a sender that dies is told to the queue, and its gauges are forgotten, bef
   expect(queue).toEqual(["sender", "senderLost", "sender"]);
 });
 
+test("a sender is started when it is first wanted, and not ended when it is wanted no more", () => {
+  const { fleet, threads, queue, run } = setUp(3);
+  expect(threads).toHaveLength(1);
+  fleet.want(2);
+  fleet.want(2);
+  expect(threads).toHaveLength(2);
+  fleet.want(1);
+  fleet.want(9);
+  run(1000);
+  expect(threads).toHaveLength(3);
+  expect(queue).toEqual(["sender", "sender", "sender"]);
+});
+
 test("a sender that does not stop is ended, and the others are left alone", async () => {
   const { fleet, threads, logs, run } = setUp(2);
+  fleet.want(2);
   const stopped = fleet.stop(1000);
   threads[0]?.end(undefined);
   run(60_000);
@@ -77,6 +91,8 @@ test("a sender that does not stop is ended, and the others are left alone", asyn
 
 test("threads are added and ended while the others work, and one that leaves can come back", async () => {
   const { fleet, threads, queue, run } = setUp(2);
+  fleet.want(3);
+  expect(threads).toHaveLength(2);
   const told = await fleet.configure({ workers: 3 } as Config);
   expect(told).toHaveLength(2);
   expect(threads).toHaveLength(3);
