@@ -1,6 +1,7 @@
 // A sender thread: some sites are its own, databases are not. Jobs come from the queue's channel and verdicts go back there in
 // batches; the door hears only log lines and metrics.
 import { createReadStream } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
 import { systemClock, type Timer } from "../base/clock.ts";
@@ -10,7 +11,8 @@ import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
 import { createTracer } from "../deliver/trace.ts";
 import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
-import { type DkimKey, signOnPool } from "../mail/dkim/key.ts";
+import { createSignApart } from "../mail/dkim/apart.ts";
+import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -147,11 +149,13 @@ function submitAll(sender: Sender, routes: Route[], { told, packed }: Jobs): voi
   }
 }
 
+const signApart = createSignApart(availableParallelism());
+
 function signerWith(keys: readonly DkimKey[], log: Log): Signer {
   const keyring = openKeyring(keys, ({ domain, selector }, why) =>
     log("error", "dkim.key_unusable", { domain, selector, why }),
   );
-  return createSigner(keyring, signOnPool);
+  return createSigner(keyring, signApart);
 }
 
 /**

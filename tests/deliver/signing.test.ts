@@ -4,7 +4,8 @@ import type { Signer } from "../../src/mail/dkim/signer.ts";
 import { byMailauth, keys, signerOf, zone } from "../mail/dkim/verifiers.ts";
 import { usualOffers } from "./fakeMx.ts";
 import { createRig, recipients, stepOf, type Rig } from "./rig.ts";
-import { signOctets, signOnPool } from "../../src/mail/dkim/key.ts";
+import { createSignApart } from "../../src/mail/dkim/apart.ts";
+import { signOctets } from "../../src/mail/dkim/key.ts";
 
 const text = (more: string, body: string): Buffer =>
   Buffer.from(`From: Shop <a@shop.example>\r\nTo: b@example.net\r\n${more}\r\n${body}`);
@@ -50,7 +51,7 @@ test("what the server takes bears signatures that others can verify", async () =
 
 for (const offers of [usualOffers, [...usualOffers, "CHUNKING"]])
   test(`what is signed on other threads is verified too, offered ${offers.at(-1)}`, async () => {
-    const signer = signerOf(keys, signOnPool);
+    const signer = signerOf(keys, createSignApart(1));
     const rig = await createRig({ servers: [{ offers }], signer: () => signer });
     const large = Buffer.concat([
       plain,

@@ -73,23 +73,6 @@ export function signOctets(
   return signature.toString("base64");
 }
 
-/** Signs on other threads than the caller's; `input` is the caller's again at once. */
-export type SignApart = (
-  key: Pick<SigningKey, "algorithm" | "key">,
-  input: Buffer,
-) => Promise<string>;
-
-/** On the runtime's own threads, of which there is one a core. Where they cannot, it is done here. */
-export const signOnPool: SignApart = (signing, input) => {
-  const own = Buffer.from(input);
-  return new Promise((resolve) => {
-    const signed = (error: Error | null, signature: Buffer): void =>
-      resolve(error ? signOctets(signing, own) : signature.toString("base64"));
-    if (signing.algorithm === "rsa-sha256") sign("sha256", own, signing.key, signed);
-    else resolve(signOctets(signing, own));
-  });
-};
-
 /** Characters of a signature in base64: of RSA as many octets as the modulus has. */
 export function signatureLength({ algorithm, bits }: SigningKey): number {
   const octets = algorithm === "rsa-sha256" ? Math.ceil(bits / 8) : ED25519_SIGNATURE_OCTETS;

@@ -1,6 +1,7 @@
 // The DKIM-Signature field: its text as it is sent, folded once and never again, and the octets that are signed.
 import type { EpochMs } from "../../base/clock.ts";
-import { type SignApart, signatureLength, signOctets, type SigningKey } from "./key.ts";
+import type { SignApart } from "./apart.ts";
+import { signatureLength, signOctets, type SigningKey } from "./key.ts";
 
 /** A key's signatures on headers of one shape: all but the time and the body's hash is the same each time. */
 export interface Template {

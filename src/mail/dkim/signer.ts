@@ -5,9 +5,10 @@ import { keepNewest } from "../../base/keepNewest.ts";
 import { parseMailboxes } from "../address.ts";
 import type { MessageId } from "../id.ts";
 import { domainOf } from "../message.ts";
+import type { SignApart } from "./apart.ts";
 import { bodyHashOf, createBodyHash } from "./body.ts";
 import { type Header, readHeader, select, type Selection } from "./header.ts";
-import type { SignApart, SigningKey } from "./key.ts";
+import type { SigningKey } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import { createTemplate, type Template } from "./signature.ts";
 

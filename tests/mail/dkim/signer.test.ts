@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
-import { readKey, signOnPool } from "../../../src/mail/dkim/key.ts";
+import { createSignApart } from "../../../src/mail/dkim/apart.ts";
+import { readKey, signOctets } from "../../../src/mail/dkim/key.ts";
 import { fromDomain } from "../../../src/mail/dkim/signer.ts";
 import { messages } from "./messages.ts";
 import * as rfc from "./rfc8463.ts";
@@ -76,7 +77,7 @@ describe("a signature", () => {
   });
 
   test("is the same when it is made on other threads, while further messages are read", async () => {
-    const apart = signerOf(keys, signOnPool);
+    const apart = signerOf(keys, createSignApart(1));
     const all = Object.values(messages).map((text) => Buffer.from(text));
     const begun = all.map((bytes) => apart.sign(bytes, AT));
     for (const [i, bytes] of all.entries()) {
@@ -86,8 +87,24 @@ describe("a signature", () => {
     }
   });
 
+  test("comes in its turn when more are wanted than have room on the other threads", async () => {
+    const apart = createSignApart(1);
+    const read = readKey(keys[0]?.pem ?? "");
+    if (read.kind === "unusable") throw new Error(read.why);
+    const order: number[] = [];
+    const room = Buffer.alloc(4);
+    const all = Array.from({ length: 20 }, async (_, i) => {
+      room.writeInt32LE(i);
+      const own = Buffer.from(room);
+      expect(await apart(read, room)).toBe(signOctets(read, own));
+      order.push(i);
+    });
+    await Promise.all(all);
+    expect(order.toSorted((a, b) => a - b)).toEqual(all.map((_, i) => i));
+  });
+
   test("waits for no other thread with Ed25519 alone", () => {
-    const apart = signerOf(keys.slice(1), signOnPool);
+    const apart = signerOf(keys.slice(1), createSignApart(1));
     expect(apart.sign(from("a@shop.example"), AT)?.header).toBeString();
   });
 

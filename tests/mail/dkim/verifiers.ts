@@ -1,7 +1,8 @@
 // Two verifiers that we did not write: Debian's python3-dkim and npm's mailauth.
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { join } from "node:path";
-import { readKey, publicRecord, type DkimKey, type SignApart } from "../../../src/mail/dkim/key.ts";
+import type { SignApart } from "../../../src/mail/dkim/apart.ts";
+import { readKey, publicRecord, type DkimKey } from "../../../src/mail/dkim/key.ts";
 import { openKeyring } from "../../../src/mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../../../src/mail/dkim/signer.ts";
 import * as rfc from "./rfc8463.ts";
