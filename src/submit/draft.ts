@@ -11,7 +11,7 @@ import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.t
 import { SPEAKERS, speakersOf } from "../mail/raw/readHeader.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
-import { admitSender, type Caller, markOf } from "./caller.ts";
+import { admitSender, type Caller } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
 import type { Known } from "./once.ts";
@@ -58,8 +58,20 @@ export interface PrepareDeps {
   readonly signs?: ((domain: string) => boolean) | undefined;
 }
 
-/** All of a head but what is known only when the bytes are. */
-type Envelope = Omit<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
+/** What of a head is known only when the bytes are. */
+type Written = Pick<MessageHead, "sizeBytes" | "sha256" | "eightBit" | "body">;
+
+/** A message that is about to be written. */
+interface Writing {
+  readonly id: MessageId;
+  readonly uuid: string;
+  readonly fields: Fields;
+  readonly draft: Draft;
+  readonly facts: string;
+  readonly warnings: readonly WarningCode[];
+  readonly now: EpochMs;
+  readonly caller: Caller;
+}
 
 export function createPreparer(deps: PrepareDeps): Preparer {
   const store = createStoring(deps);
@@ -145,18 +157,16 @@ function composed(
   const aligned = deps.signs?.(domainOf(draft.from.address)) ?? true;
   const warnings = warningsOf(aligned, fields.priority, parts.lacksText, draft.headers);
   const facts = factsOf(fields, draft.messageId, warnings);
-  const own = envelopeOf(deps, fields, draft, { id, uuid, facts }, now);
-  const envelope = { ...own, ...markOf(caller) };
+  const writing: Writing = { id, uuid, fields, draft, facts, warnings, now, caller };
   const estimate = estimateBytes(draft);
-  if (estimate > INLINE_MAX_BYTES) return spooled(store, draft, envelope, uuid, estimate, warnings);
+  if (estimate > INLINE_MAX_BYTES) return spooled(deps, store, writing, estimate);
   const { bytes, eightBit } = composeMessage(draft);
-  const head: MessageHead = {
-    ...envelope,
+  const head = headOf(deps, writing, {
     sizeBytes: bytes.length,
     sha256: hash("sha256", bytes, "base64url"),
     eightBit,
     body: { kind: "inline", length: bytes.length },
-  };
+  });
   return { uuid, submission: { head, body: bytes }, file: null, warnings };
 }
 
@@ -194,13 +204,12 @@ function ownMessageId(uuid: string, hostname: string) {
   return id.value;
 }
 
-function envelopeOf(
+/** In one piece: every message pays for a copy of so many fields. */
+function headOf(
   { returnPathOf }: PrepareDeps,
-  fields: Fields,
-  draft: Draft,
-  { id, uuid, facts }: { readonly id: MessageId; readonly uuid: string; readonly facts: string },
-  now: EpochMs,
-): Envelope {
+  { id, uuid, fields, draft, facts, now, caller }: Writing,
+  { sizeBytes, sha256, eightBit, body }: Written,
+): MessageHead {
   // In wire form, so that two spellings of one mailbox get one copy.
   const recipients = new Set<Address>();
   let utf8 = draftNeedsUtf8(draft);
@@ -222,10 +231,16 @@ function envelopeOf(
     dueAt,
     expiresAt:
       fields.expires_at ?? (fields.expires_in === undefined ? null : dueAt + fields.expires_in),
+    sizeBytes,
+    sha256,
+    eightBit,
     utf8: utf8 || path?.utf8 === true,
     dsn: fields.dsn,
-    ...(fields.require_tls === true ? { requireTls: true } : {}),
+    key: caller.key === 0 ? undefined : caller.key,
+    capture: caller.capture || undefined,
+    requireTls: fields.require_tls || undefined,
     facts,
+    body,
   };
 }
 
@@ -259,22 +274,17 @@ function estimateBytes(draft: Draft): number {
 }
 
 async function spooled(
+  deps: PrepareDeps,
   store: StoreDraft,
-  draft: Draft,
-  envelope: Envelope,
-  uuid: string,
+  writing: Writing,
   estimate: number,
-  warnings: readonly WarningCode[],
 ): Promise<Result<Prepared>> {
+  const { uuid, draft, warnings } = writing;
   const stored = await store(draft, estimate);
   if (stored.kind === "problem") return stored;
   const { file, sizeBytes, sha256 } = stored.value;
-  const head: MessageHead = {
-    ...envelope,
-    sizeBytes,
-    sha256,
-    eightBit: draftNeedsUtf8(draft),
-    body: { kind: "spool", file: file.name },
-  };
+  const eightBit = draftNeedsUtf8(draft);
+  const body = { kind: "spool", file: file.name } as const;
+  const head = headOf(deps, writing, { sizeBytes, sha256, eightBit, body });
   return ok({ uuid, submission: { head, body: null }, file, warnings });
 }

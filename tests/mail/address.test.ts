@@ -132,6 +132,28 @@ const nearly = fc.string({
   maxLength: 12,
 });
 
+test("the short road and the long one lead to the same", () => {
+  const unit = fc.constantFrom("a", "7", "B", ".", "-", "--", "_", "+", "@", "xn--", "xn", "é");
+  const ending = fc.constantFrom("@example.org", "@a-b.c", "@b", "@x.7", "@xn--a.org", "");
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 6 }), ending, (text, end) => {
+      const short = parseMailbox(text + end);
+      // In a list each goes by its address alone, and an upper-case domain never by the short road.
+      const at = (text + end).lastIndexOf("@") + 1;
+      const loud = (text + end).slice(0, at) + (text + end).slice(at).toUpperCase();
+      const long = parseMailbox(loud);
+      expect(short.kind).toBe(long.kind);
+      if (short.kind !== "ok" || long.kind !== "ok") return;
+      taken++;
+      expect(short.value).toEqual(long.value);
+      expect(must(parseAddress(text + end))).toBe(long.value.address);
+    }),
+    { numRuns: 3000 },
+  );
+  expect(taken).toBeGreaterThan(100);
+});
+
 test("whatever is taken is safe in a command and in a header, and is read again as itself", () => {
   fc.assert(
     fc.property(

@@ -146,8 +146,7 @@ function join(segments: readonly Segment[], utf8: boolean): Uint8Array {
     pieces.push(piece);
     sizeBytes += utf8 && typeof piece === "string" ? Buffer.byteLength(piece) : piece.length;
   }
-  // All of it is written below.
-  const bytes = Buffer.allocUnsafe(sizeBytes);
+  const bytes = roomFor(sizeBytes);
   let at = 0;
   for (const piece of pieces) {
     if (typeof piece === "string") at += bytes.write(piece, at, encoding);
@@ -157,6 +156,20 @@ function join(segments: readonly Segment[], utf8: boolean): Uint8Array {
     }
   }
   return bytes;
+}
+
+/** Small messages share memory, which costs half of a piece for each: they are copied to the queue and let go within a moment. */
+const BLOCK_BYTES = 131_072;
+const SHARED_MAX_BYTES = 16_384;
+let block = Buffer.alloc(0);
+
+/** To be written to the last octet. */
+function roomFor(sizeBytes: number): Buffer {
+  if (sizeBytes > SHARED_MAX_BYTES) return Buffer.allocUnsafeSlow(sizeBytes);
+  if (sizeBytes > block.length) block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  const room = block.subarray(0, sizeBytes);
+  block = block.subarray(sizeBytes);
+  return room;
 }
 
 function pieceOf(segment: Segment): string | Uint8Array {
