@@ -8,15 +8,18 @@ import { migrations, SCHEMA_VERSION } from "./migrations.ts";
 /** Before it, two connections that wrote and checkpointed at once could corrupt the file (fixed 2026-03). */
 const SQLITE_OLDEST = [3, 51, 3] as const;
 
+const PAGE_BYTES = 4096;
 /** In pages. From here on a commit writes the WAL back itself, since nobody has asked for it (sqlite-upkeep.ts). */
 const WAL_CHECKPOINT_PAGES = 2000;
 /** What a WAL is cut back to once it has been written to the database. */
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;
 /**
- * In KiB: the pages of some hundred commits, all that is written a second time. More of it is slower: pages that come round again
- * are found cold, and after a split SQLite walks through the whole cache at the commit, in a file below 1 GiB.
+ * In KiB, filled by use only. After a page was split the commit walks through the whole cache, as long as the file ends before the page
+ * of its locks: while SQLite sorts the new pages it gives one that number, and then looks for what lies behind the end. There less
+ * of it was a sixth cheaper; in a larger file, where nothing is walked through, it was a sixth dearer.
  */
-const CACHE_KIB = 8 * 1024;
+const CACHE_KIB = { small: 8 * 1024, large: 32 * 1024 } as const;
+const LOCKS_AT_BYTES = 2 ** 30;
 
 export type RefusedWhy = "in_use" | "newer_schema" | "old_sqlite" | "not_a_database" | "io";
 
@@ -100,18 +103,24 @@ export function migrate(db: Database, from: number, steps = migrations): void {
 
 function prepare(db: Database, maxPages: number | undefined): void {
   // These two count only while the file is empty, and before it becomes a WAL file.
-  db.run("PRAGMA page_size = 4096");
+  db.run(`PRAGMA page_size = ${PAGE_BYTES}`);
   db.run("PRAGMA auto_vacuum = INCREMENTAL");
   db.run("PRAGMA journal_mode = WAL");
   // NORMAL lost acknowledged rows in each of 90 simulated power cuts, FULL in none.
   db.run("PRAGMA synchronous = FULL");
   db.run(`PRAGMA wal_autocheckpoint = ${WAL_CHECKPOINT_PAGES}`);
   db.run(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`);
-  db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
+  fitCache(db, pageCount(db) * PAGE_BYTES);
   db.run("PRAGMA temp_store = MEMORY");
   // The writer waits for nobody; a checkpoint that a reader is in the way of is tried again later.
   db.run("PRAGMA busy_timeout = 0");
   if (maxPages !== undefined) db.run(`PRAGMA max_page_count = ${maxPages}`);
+}
+
+/** At the opening, and while the file grows and shrinks. */
+export function fitCache(db: Database, fileBytes: number): void {
+  const kib = fileBytes < LOCKS_AT_BYTES ? CACHE_KIB.small : CACHE_KIB.large;
+  db.run(`PRAGMA cache_size = -${kib}`);
 }
 
 /**
@@ -151,6 +160,10 @@ export function newEnough(version: string): boolean {
 
 function userVersion(db: Database): number {
   return (db.query("PRAGMA user_version").get() as { user_version: number }).user_version;
+}
+
+function pageCount(db: Database): number {
+  return (db.query("PRAGMA page_count").get() as { page_count: number }).page_count;
 }
 
 function refused(why: RefusedWhy, text: string): Opening {

@@ -11,7 +11,13 @@ import type { RecipientState } from "./lifecycle.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
 import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
-import { openDatabase, type Prepare, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
+import {
+  fitCache,
+  openDatabase,
+  type Prepare,
+  type RefusedWhy,
+  type StoreFile,
+} from "./sqlite-open.ts";
 import { createGraves } from "./sqlite-dead.ts";
 import { createOnces } from "./sqlite-once.ts";
 import { createKeys } from "./sqlite-keys.ts";
@@ -224,6 +230,7 @@ function createStore({
     tidy() {
       if (broken !== undefined) return false;
       ballast.restore();
+      fitCache(db, tidying.databaseBytes());
       tidying.trimDns();
       if (tidying.walBytes() > WAL_BYTES_MAX) tidying.truncateWal();
       return tidying.vacuumStep();

@@ -1,4 +1,5 @@
-// When the write-ahead log goes back into the database: nobody's answer waits for it, and it does not grow without end either.
+// When the write-ahead log goes back into the database: nobody's answer waits for it, and it does not grow without end either. And how
+// many pages of both are kept in memory.
 import { Database, type Statement } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemRandom } from "../../src/base/random.ts";
 import { openSqliteStore } from "../../src/queue/sqlite.ts";
+import { fitCache } from "../../src/queue/sqlite-open.ts";
 import { createTidy } from "../../src/queue/sqlite-upkeep.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { committed, idAt, message, NOW, queued } from "./store.messages.ts";
@@ -76,6 +78,18 @@ test("what a reader was in the way of is written back by the next call", () => {
   db.close();
   store.writeBack();
   expect(log().written).toBe(log().pages);
+});
+
+test("a file beyond the page of its locks has the larger cache", () => {
+  const db = new Database(":memory:");
+  const size = () => (db.query("PRAGMA cache_size").get() as { cache_size: number }).cache_size;
+  fitCache(db, 2 ** 30 - 4096);
+  const small = size();
+  fitCache(db, 2 ** 30);
+  expect([small, size()]).toEqual([-8192, -32_768]);
+  fitCache(db, 0);
+  expect(size()).toBe(small);
+  db.close();
 });
 
 test("a full disk leaves it as it is, and what else fails is not hidden", () => {
