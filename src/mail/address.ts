@@ -233,9 +233,11 @@ function unquote(text: string): string {
 
 // -- the two halves of an address
 
+/** RFC 2047 2: charset, encoding and text, each behind a question mark. */
+const ENCODED_WORD = /=\?[^?]*\?[^?]*\?[^?]*\?=/;
+
 function parseLocal(text: string): Parsed<string> {
-  if (text.includes("=?") && text.includes("?="))
-    return refused("encoded words have no place in an address");
+  if (ENCODED_WORD.test(text)) return refused("encoded words have no place in an address");
   const quoted = text.startsWith('"');
   const content = quoted ? unquote(text.slice(1, -1)) : text;
   const size = octets(content);
