@@ -22,9 +22,9 @@ export interface SiteBook {
   /** It has no groups any more. */
   retire(site: Site): void;
   configure(settings: DeliverSettings): void;
-  /** Those with work or connections. */
   /** Without making it. */
   find(name: string): Site | undefined;
+  /** Those with work or connections. */
   active(): readonly Site[];
 }
 

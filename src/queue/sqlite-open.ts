@@ -13,13 +13,14 @@ const PAGE_BYTES = 4096;
 const WAL_CHECKPOINT_PAGES = 2000;
 /** What a WAL is cut back to once it has been written to the database. */
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;
+/** Where SQLite's page of locks lies, which holds no data. */
+const LOCKS_AT_BYTES = 2 ** 30;
 /**
- * In KiB, filled by use only. After a page was split the commit walks through the whole cache, as long as the file ends before the page
- * of its locks: while SQLite sorts the new pages it gives one that number, and then looks for what lies behind the end. There less
- * of it was a sixth cheaper; in a larger file, where nothing is walked through, it was a sixth dearer.
+ * In KiB, filled by use only; `small` while the file ends before its page of locks. There a commit that has split a page walks through
+ * the whole cache: while SQLite sorts the new pages it gives one of them that page's number, and then looks for pages behind the
+ * file's end. So less cache is a sixth cheaper there, and a sixth dearer in a larger file, where nothing is walked through.
  */
 const CACHE_KIB = { small: 8 * 1024, large: 32 * 1024 } as const;
-const LOCKS_AT_BYTES = 2 ** 30;
 
 export type RefusedWhy = "in_use" | "newer_schema" | "old_sqlite" | "not_a_database" | "io";
 

@@ -267,8 +267,8 @@ export interface QueueStore {
   annotate(annotation: Annotation): boolean;
   /**
    * Removes finished messages that were accepted before `before`, oldest first, at most `limit`; returns how many went. Events
-   * of that time go with them, but for those of what is owed, and never the last one. One call looks at a bounded stretch of unfinished ones and the next goes
-   * on from there, so 0 says that this stretch held nothing.
+   * of that time go with them, but for those of what is owed, and never the last one. One call looks at a bounded stretch of
+   * unfinished ones and the next goes on from there, so 0 says that this stretch held nothing.
    */
   forget(before: EpochMs, limit: number): number;
 

@@ -1,4 +1,5 @@
-// The sender threads. Each is started when it is first wanted: most hosts never need the second. One that dies is replaced; the queue hears of it and takes its leases back with doubt (DESIGN 3).
+// The sender threads. Each is started when it is first wanted: most hosts never need the second. One that dies is replaced; the queue
+// hears of it and takes its leases back with doubt (DESIGN 3).
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import type { Log, LogLevels } from "../base/log.ts";

@@ -149,8 +149,8 @@ export type QueueToSender =
 
 /**
  * Verdicts as they are posted: JSON of what they say, which is cheaper than a clone of the same objects. Their steps and dialogues
- * are JSON already, so that none holds a line end: each is a line here. Quoted a second time, and read again, they took three
- * quarters of the whole.
+ * are JSON already, so that none holds a line end: each is a line here. Quoted a second time, and read again, they would be
+ * three quarters of the cost.
  */
 export interface PackedVerdicts {
   readonly heads: string;

@@ -11,7 +11,7 @@ import { createGuard } from "./stall.ts";
 import { createStretches, type EventColumns } from "./stretches.ts";
 import { addFound, createTerms, type Terms } from "./terms.ts";
 
-/** Events of one batch: enough to meet each page of the index once for many rows, short enough that an answer need not wait long behind it. */
+/** Events of one batch: so many that a page of the index is met once for many rows, so few that no answer waits long behind it. */
 const BATCH_EVENTS = 8192;
 /** More than this is not held back. */
 const HELD_EVENTS_MAX = 100_000;

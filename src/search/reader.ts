@@ -45,8 +45,8 @@ const EVENTS_MAX = 1000;
 const CATCH_UP_EVENTS = 16_384;
 
 /**
- * The queue must have opened the data folder before: it makes the database and the tag. Throws what `diskFault` knows when there is no room to
- * open the index.
+ * The queue must have opened the data folder before: it makes the database and the tag. Throws what `diskFault` knows when there is
+ * no room to open the index.
  */
 export function createReader({ dataDir, clock, log = noLog }: ReaderDeps): Reader {
   const store = openStoreReadOnly(join(dataDir, "postrider.db"));

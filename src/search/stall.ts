@@ -1,5 +1,5 @@
-// The index cannot be written, or what it is made from cannot be read: no room on the disk, or a fault of it. Nothing is lost by that: lists
-// lack what came since, and the index goes on where it stood.
+// The index cannot be written, or what it is made from cannot be read: no room on the disk, or a fault of it. Nothing is lost by that:
+// lists lack what came since, and the index goes on where it stood.
 import { SQLiteError } from "bun:sqlite";
 import type { EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";

@@ -1,5 +1,5 @@
-// Rows of many messages, read along the key: what was accepted together lies together, and a stretch of rows costs a tenth of as many
-// rows that are each looked up.
+// Rows of many messages, read along the key: what was accepted together lies together, and a stretch of rows costs far less than as
+// many rows that are each looked up.
 import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import type { MessageFacts, Priority } from "../mail/message.ts";
@@ -80,8 +80,6 @@ export function createStretches({ prepare }: Connection) {
     },
   };
 }
-
-export type Stretches = ReturnType<typeof createStretches>;
 
 interface Walk<Row> {
   readonly ids: readonly MessageId[];

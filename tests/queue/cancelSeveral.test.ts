@@ -1,4 +1,5 @@
-// A cancel of a message with several recipients: those past their final dot are told one by one, and their timelines say what became of them.
+// A cancel of a message with several recipients: those past their final dot are told one by one, and their timelines say what became
+// of them.
 import { expect, test } from "bun:test";
 import { createBench } from "./bench.ts";
 
