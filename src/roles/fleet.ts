@@ -57,6 +57,8 @@ export function createFleet(deps: {
   const running = new Map<number, ReturnType<typeof start>>();
   /** Told to end since they are too many; they still work for a while. */
   const leaving = new Set<number>();
+  /** They died, and another takes their place in a moment. Nobody starts it before: two would both have the sites of one. */
+  const mourned = new Set<number>();
   let wanted = 1;
   let stopping = false;
   let whenNone = (): void => {};
@@ -92,7 +94,11 @@ export function createFleet(deps: {
       if (why !== undefined) {
         deps.log("error", "sender.died", { index, why });
         deps.toQueue({ say: "senderLost", index }, []);
-        if (!stopping) clock.after(REPLACE_AFTER_MS, () => launch(index));
+        mourned.add(index);
+        clock.after(REPLACE_AFTER_MS, () => {
+          mourned.delete(index);
+          launch(index);
+        });
         // It was leaving when it was wanted again.
       } else launch(index);
       if (running.size === 0) whenNone();
@@ -100,10 +106,11 @@ export function createFleet(deps: {
     return { ...thread, ask: asker.ask };
   }
   function launch(index: number): void {
-    if (!stopping && index < Math.min(config.workers, wanted)) running.set(index, start(index));
+    if (stopping || running.has(index) || mourned.has(index)) return;
+    if (index < Math.min(config.workers, wanted)) running.set(index, start(index));
   }
   function launchMissing(): void {
-    for (let index = 0; index < wanted; index++) if (!running.has(index)) launch(index);
+    for (let index = 0; index < wanted; index++) launch(index);
   }
   const all = (command: SenderCommand | Configure): Promise<readonly CommandAnswer[]> => {
     const staying = [...running].filter(([index]) => !leaving.has(index));

@@ -62,6 +62,21 @@ test("a sender that dies is told to the queue, and its gauges are forgotten, bef
   expect(queue).toEqual(["sender", "senderLost", "sender"]);
 });
 
+test("one that is about to be replaced is wanted or told of new settings meanwhile: only one takes its place", async () => {
+  const { fleet, threads, queue, run } = setUp(2);
+  threads[0]?.end("it broke");
+  fleet.want(2);
+  await fleet.configure({ workers: 2 } as Config);
+  expect(threads).toHaveLength(2);
+  run(1000);
+  expect(threads).toHaveLength(3);
+  expect(queue).toEqual(["sender", "senderLost", "sender", "sender"]);
+  const stopped = fleet.stop(0);
+  expect(threads.map(({ said }) => said.includes("stop"))).toEqual([false, true, true]);
+  for (const thread of threads.slice(1)) thread.end(undefined);
+  await stopped;
+});
+
 test("a sender is started when it is first wanted, and not ended when it is wanted no more", () => {
   const { fleet, threads, queue, run } = setUp(3);
   expect(threads).toHaveLength(1);
