@@ -2,7 +2,7 @@
 import { systemClock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { createReader, type Reader } from "../search/reader.ts";
-import { diskFault } from "../search/stall.ts";
+import { createGuard } from "../search/stall.ts";
 import { standBack } from "./niceness.ts";
 import type { DoorToReader, ReaderToDoor, ThreadStart } from "./protocol.ts";
 import { createThread } from "./thread.ts";
@@ -14,8 +14,6 @@ const NICENESS = 10;
  * row and for many; with the moment that fresh events are held, the index is two seconds behind at most while the cores are free.
  */
 const FOLLOW_EVERY_MS = 1000;
-/** How soon a disk that has no room for an index is looked at again. */
-const REOPEN_AFTER_MS = 10_000;
 
 export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>): void {
   const clock = systemClock;
@@ -28,21 +26,17 @@ export function runReader({ config }: Extract<ThreadStart, { role: "reader" }>):
   });
   const refused = standBack(NICENESS);
   if (refused !== undefined) thread.log("warn", "reader.priority_kept", { text: refused });
+  const guard = createGuard(thread.log);
   let reader: Reader | undefined;
   let stopped = false;
   report = () => reader?.measure(thread.meter);
   const open = (): void => {
     if (stopped) return;
-    try {
-      reader = createReader({ dataDir: config.dataDir, clock, log: thread.log });
-    } catch (error) {
-      const text = diskFault(error);
-      if (text === undefined) throw error;
-      thread.log("warn", "search.stalled", { text });
-      clock.after(REOPEN_AFTER_MS, open);
-      return;
-    }
-    follow();
+    reader = guard(clock.now(), () =>
+      createReader({ dataDir: config.dataDir, clock, log: thread.log }),
+    );
+    if (reader === undefined) clock.after(FOLLOW_EVERY_MS, open);
+    else follow();
   };
   const follow = (): void => {
     if (stopped) return;

@@ -14,7 +14,7 @@ export function diskFault(error: unknown): string | undefined {
   return isDisk ? `${error.code}: ${error.message}` : undefined;
 }
 
-/** Runs what writes the index; undefined: it stalls. */
+/** Runs what opens or writes the index; undefined: it stalls. */
 export type Guard = <T>(now: EpochMs, run: () => T) => T | undefined;
 
 export function createGuard(log: Log): Guard {
