@@ -18,7 +18,7 @@ const HELD_EVENTS_MAX = 100_000;
 /** Rows looked at by one step of the sweep that removes what was forgotten. */
 const SWEEP_ROWS = 5000;
 /** A sweep begins when so many events have been forgotten since the last one. */
-const SWEEP_AFTER_EVENTS = 50_000;
+export const SWEEP_AFTER_EVENTS = 50_000;
 /** Messages that are remembered as delivered without asking the index. */
 const DELIVERED_MAX = 50_000;
 /** Rows that one statement puts in. */
@@ -64,8 +64,8 @@ interface Changes {
 
 export interface Follow {
   /**
-   * One batch of what happened before `now` less a moment, or one step of the sweep when there is nothing to follow. True:
-   * there is more to do. False also while the disk has no room for it.
+   * One batch of what happened before `now` less a moment; once it has caught up, one step of the sweep too. True: there is more to
+   * do. False also while the disk has no room for it.
    */
   step(now: EpochMs): boolean;
   /** All that happened, fresh events too. */
@@ -152,13 +152,14 @@ export function createFollow({ store, index, stored, tag, log }: FollowDeps): Fo
   };
 
   const step = (now: EpochMs): boolean => {
-    const { first, last } = stored.eventBounds();
+    const { first, last, wholeFrom } = stored.eventBounds();
     skipForgotten(first);
     // A clock that was set back must not hold the events of the hours before for hours.
     const until = last - cursor > HELD_EVENTS_MAX ? Infinity : now - HOLD_MS;
-    if (cursor < last) return batch(until) === BATCH_EVENTS || sweeper.busy();
-    if (first - meta("swept") > SWEEP_AFTER_EVENTS) {
-      putMeta.run("swept", String(first));
+    if (cursor < last && batch(until) === BATCH_EVENTS) return true;
+    // Beside what comes: on a busy host there is always some that is too fresh to be followed.
+    if (wholeFrom - meta("swept") > SWEEP_AFTER_EVENTS) {
+      putMeta.run("swept", String(wholeFrom));
       sweeper.begin();
     }
     return sweeper.step();

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Connection, connect } from "../../src/search/index-file.ts";
+import { TRIMMED_TO } from "../../src/queue/sqlite-upkeep.ts";
+import { SWEEP_AFTER_EVENTS } from "../../src/search/follow.ts";
 import { createStretches } from "../../src/search/stretches.ts";
 import { attempt, createStage, listed, NOW, type Stage } from "./stage.ts";
 
@@ -92,3 +94,28 @@ test("a question waits for all that happened, over several batches", async () =>
   ]);
   expect(stage.reader.lag()).toBe(0);
 });
+
+test.each(["old mail is still owed", "new mail comes all the time"])(
+  "what is forgotten leaves the index although %s",
+  async (why) => {
+    const owed = why === "old mail is still owed" ? [stage.accept()] : [];
+    const gone = stage.acceptAll(Array.from({ length: 5 }, () => ({})));
+    for (const { id } of gone) stage.settle(id, { step: attempt() });
+    expect(await listed(stage, { status: "delivered" })).toHaveLength(5);
+    expect(stage.act(() => stage.store.forget(NOW + 500, 10))).toBe(5);
+    // Younger than what the index waits for.
+    const fresh = owed.length > 0 ? [] : [stage.accept({ at: NOW + 60_000 })];
+    const trimmedTo = open("postrider.db").prepare(`SELECT ${TRIMMED_TO}`).values()[0]?.[0];
+    opened?.close();
+    const swept = Number(trimmedTo) - SWEEP_AFTER_EVENTS;
+    stage.reopenReader(() => {
+      const index = new Database(join(stage.dataDir, "search.db"));
+      index.run("INSERT INTO meta (key, value) VALUES ('swept', ?1)", [String(swept)]);
+      index.close();
+    });
+    for (let steps = 0; steps < 10 && stage.reader.follow(); steps++);
+    const left = open("search.db").prepare("SELECT DISTINCT message FROM term ORDER BY 1").values();
+    expect(left).toEqual(owed.map(({ id }) => [id]));
+    expect(stage.reader.lag()).toBe(fresh.length);
+  },
+);
