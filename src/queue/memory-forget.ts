@@ -3,11 +3,7 @@ import type { EpochMs } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Entry, Image, ImageEvent } from "./memory-image.ts";
-
-/** As the store in SQLite has them. */
-const STRETCH = 16;
-const STRETCH_MIN = 1000;
-const EVENTS = 8;
+import { FORGET_EVENTS, FORGET_STRETCH, FORGET_STRETCH_MIN } from "./store.ts";
 
 export function createForget(deps: {
   readonly image: Image;
@@ -36,7 +32,7 @@ export function createForget(deps: {
   };
 
   return function forget(before: EpochMs, limit: number): number {
-    const stretch = Math.max(STRETCH_MIN, limit * STRETCH);
+    const stretch = Math.max(FORGET_STRETCH_MIN, limit * FORGET_STRETCH);
     const ids = [...image.messages.keys()]
       .filter((id) => id > after && acceptedAtOf(id) < before)
       .sort((a, b) => a - b)
@@ -54,7 +50,7 @@ export function createForget(deps: {
         setOwed(image.owedEvents.filter(({ row }) => row.message !== id));
     }
     after = gone < limit && ids.length < stretch ? 0 : reached;
-    trim(before, limit * EVENTS);
+    trim(before, limit * FORGET_EVENTS);
     return gone;
   };
 }

@@ -19,12 +19,7 @@ import type { Books } from "./sqlite-books.ts";
 import { failureOf } from "./sqlite-failure.ts";
 import type { Graves } from "./sqlite-dead.ts";
 import type { Prepare, StoreFile } from "./sqlite-open.ts";
-
-/** Messages looked at by one `forget` for each that it may remove. */
-const FORGET_STRETCH = 16;
-const FORGET_STRETCH_MIN = 1000;
-/** Events removed by one `forget` for each message that it may remove: accepted, attempts, outcome. */
-const FORGET_EVENTS = 8;
+import { FORGET_EVENTS, FORGET_STRETCH, FORGET_STRETCH_MIN } from "./store.ts";
 
 const READ_STRETCH = `SELECT m.id, m.event,
     (SELECT count(*) FROM recipient r WHERE r.message = m.id AND r.state < ${FIRST_FINAL}) AS open

@@ -118,6 +118,12 @@ export type Committed<T> =
 /** So far apart the claims of two openings begin: as many as are given in five days at 10,000 a second. */
 export const CLAIMS_PER_OPENING = 2 ** 32;
 
+/** Messages looked at by one `forget` for each that it may remove, and at least. */
+export const FORGET_STRETCH = 16;
+export const FORGET_STRETCH_MIN = 1000;
+/** Events removed by one `forget` for each message that it may remove: accepted, attempts, outcome. */
+export const FORGET_EVENTS = 8;
+
 /** What a store says when it is opened. */
 export interface StoreFacts {
   readonly tag: HostTag;

@@ -90,7 +90,7 @@ function held() {
   return { signer: () => signer, go: () => go() };
 }
 
-test("a server that hangs up before the signature is there gets nothing, and the next one the message", async () => {
+test("a server that hangs up before the signature is there gets nothing, and the message waits without doubt", async () => {
   const signing = held();
   const rig = await createRig({
     servers: [{ script: (verb) => (verb === "DATA" ? "354 go ahead\r\nCLOSE" : undefined) }],
