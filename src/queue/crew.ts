@@ -44,6 +44,8 @@ export function createCrew(threads: number): Crew {
   return {
     size: () => size,
     heard(worker, load, nowMono) {
+      // It leaves, and speaks for a while.
+      if (worker >= most) return false;
       loads.set(worker, load);
       const all = [...loads.values()];
       const share = all.reduce((sum, { cpuShare }) => sum + cpuShare, 0);

@@ -93,4 +93,15 @@ describe("sender threads at work", () => {
     expect(crew.heard(0, at(0.1), 80_000)).toBe(true);
     expect(crew.size()).toBe(1);
   });
+
+  test("the last words of a thread that leaves count for nothing", () => {
+    const crew = createCrew(3);
+    for (let second = 0; second < 9; second++)
+      for (const worker of [0, 1, 2]) crew.heard(worker, at(1), second * 1000);
+    crew.limit(2);
+    crew.heard(2, at(1, true), 9000);
+    for (let second = 10; second < 50; second++)
+      for (const worker of [0, 1]) crew.heard(worker, at(0), second * 1000);
+    expect(crew.size()).toBe(1);
+  });
 });
