@@ -72,6 +72,13 @@ export function createMoves(deps: {
     for (const [worker, names] of leaving) deps.part(worker, names);
   };
 
+  /** Where it is, and at every look anew: one that an operator resumes meanwhile is still closed by us. */
+  const goesOn = (site: Site): boolean => {
+    if (!site.stopped || parting.has(site) || pauses.stopsLine(site.name)) return false;
+    // The thread of the others ends, so they must go.
+    return site.worker < threads;
+  };
+
   const begin = (site: Site, heir: number): void => {
     site.heir = heir;
     site.stopped = true;
@@ -115,9 +122,7 @@ export function createMoves(deps: {
       if (moving.size === 0) return;
       settle();
       if (clock.monotonicMs() < patientUntilMono) return;
-      patientUntilMono = Infinity;
-      // The thread of the others ends, so they must go.
-      for (const site of moving) if (site.worker < threads && !parting.has(site)) release(site);
+      for (const site of moving) if (goesOn(site)) release(site);
     },
   };
 }

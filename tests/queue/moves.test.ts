@@ -67,6 +67,24 @@ describe("sites that move to another sender", () => {
     expect(away(bench, 40).length).toBeGreaterThan(5);
   });
 
+  test("one that goes on where it is also does so when an operator has paused and resumed it", () => {
+    const bench = createBench({}, 2);
+    submitAll(bench, "a");
+    tire(bench, 2);
+    bench.queue.loaded(0, { cpuShare: 0.5, isFull: false });
+    bench.run(5000);
+    const order = (what: "queue.pause" | "queue.resume"): void => {
+      for (const name of domains) bench.order({ do: what, span: { by: "site", name } });
+      bench.run();
+    };
+    order("queue.pause");
+    submitAll(bench, "b");
+    expect(bench.sent).toHaveLength(20);
+    order("queue.resume");
+    bench.run(10);
+    expect([bench.sent.length, away(bench, 0)]).toEqual([40, []]);
+  });
+
   test("a sender that ends is waited for, however long it takes", () => {
     const bench = createBench({}, 2);
     tire(bench, 2);
