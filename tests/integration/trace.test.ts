@@ -92,7 +92,7 @@ describe("trace", () => {
       const unknown = trace("0199aa00-0000-7000-8000-000000000000");
       expect(await unknown.exited).toBe(1);
       const none = trace("no domain");
-      expect(await none.exited).toBe(1);
+      expect(await none.exited).toBe(64);
     },
     TEST_MS,
   );
