@@ -46,6 +46,8 @@ beforeAll(async () => {
     "--smtp-port": String(port),
     "--deny-destinations": "none",
     "--hostname": "sender.test",
+    // Each sender has its share of the connections, and a second one begins only once the first has none left.
+    "--workers": "1",
   };
   daemon = await startDaemon({ dataDir, flags: Object.entries(settings).flat() });
   ends.add(() => daemon.stop());
