@@ -2,33 +2,22 @@
 // No timer makes batches: a transaction runs once all that waits in the event loop has been heard, so an idle daemon commits at once
 // and a busy one batches by itself (DESIGN 3).
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
-import { acceptedAtOf, type MessageId } from "../mail/id.ts";
-import { domainOf } from "../mail/message.ts";
-import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
+import { acceptedAtOf } from "../mail/id.ts";
+import type { Refusal } from "../mail/submission.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Routing } from "../route/route.ts";
 import { createAlarm } from "./alarm.ts";
 import { createDueTime, type Instant } from "./duetime.ts";
 import { placeOf, strandedWith } from "./flight.ts";
+import { createGroupCommit } from "./groupCommit.ts";
 import { type Call, emptyInbox, type Inbox, isSettled, refuse, takeFrom } from "./inbox.ts";
-import { byWorker, newTurn, type Turn } from "./launch.ts";
-import type { RecipientState } from "./lifecycle.ts";
+import { newTurn } from "./launch.ts";
+import { createLeaseSweep } from "./leaseSweep.ts";
 import { createOrders } from "./orders.ts";
 import { createLulls, jumpOver } from "./lulls.ts";
 import type { Queue, QueueDeps, QueueHealth } from "./queue.ts";
 import type { Candidate } from "./routing.ts";
-import type { Stage } from "./task.ts";
 import { createWorkings } from "./workings.ts";
-
-/** Sites whose lines are read in one transaction. */
-const PUMPS_MAX = 64;
-
-interface Written {
-  /** The state after each report; null where its lease had been lost. */
-  readonly settled: readonly (RecipientState | null)[];
-  readonly stages: readonly Stage[];
-  readonly answers: readonly AcceptAnswer[];
-}
 
 export function createQueue(given: QueueDeps): Queue {
   // One object for the whole room, whose fields a reload replaces.
@@ -43,11 +32,9 @@ export function createQueue(given: QueueDeps): Queue {
   let scheduled = false;
   let draining = false;
   let stopped = false;
-  let orphansLeft = false;
   /** After a full disk: nothing is tried before, and then verdicts first. */
   let blockedUntilMono = 0;
   let recovering = false;
-  let overdueAtMono = 0;
   const idlers: (() => void)[] = [];
 
   const schedule = (): void => {
@@ -57,9 +44,13 @@ export function createQueue(given: QueueDeps): Queue {
   };
   const alarm = createAlarm(clock, schedule);
   const workings = createWorkings(deps, { dueTime, lulls, dueNow: () => now.due, found, schedule });
-  const { admission, dispatcher, expect, flights, measure, routes, sites } = workings;
-  const { deadlines, learn, outage, pauses, withdrawals } = workings;
+  const { admission, deadlines, expect, flights, learn, measure, outage, pauses } = workings;
+  const { routes, sites, withdrawals } = workings;
   const orders = createOrders(workings.forOrders, inbox);
+  const sweep = createLeaseSweep({ ...workings, store, policy, inbox });
+  const groupCommit = createGroupCommit({
+    ...{ queue: deps, workings, lulls, orders, sweep, inbox, isServing, mayExpire },
+  });
   function found(candidates: readonly Candidate[], routing: Routing): void {
     for (const candidate of candidates) inbox.resolved.push({ candidate, routing });
     sites.unrouted.starving = false;
@@ -99,19 +90,13 @@ export function createQueue(given: QueueDeps): Queue {
     return !draining && !recovering;
   }
 
-  /** By the flights or, when there are none, by the store: a lease that nobody has is looked after too. */
-  function isLeasing(): boolean {
-    return flights.leased() > 0 || store.tally().some(({ state }) => state === "sending");
-  }
-
   function hasWork(): boolean {
     return (
       inbox.calls.length > 0 ||
       inbox.tasks.length > 0 ||
       !isSettled(inbox) ||
-      orphansLeft ||
+      sweep.hasWork(now) ||
       (mayExpire() && deadlines.hasWork(now)) ||
-      (now.mono >= overdueAtMono && isLeasing()) ||
       (isServing() && (outage.holds() ? outage.hasWork(now.mono) : sites.hasReady()))
     );
   }
@@ -124,10 +109,12 @@ export function createQueue(given: QueueDeps): Queue {
       leaseUntil: now.wall + policy.leaseMs,
       claimsLeft: policy.claimMax,
     });
-    const startedAtMono = now.mono;
-    const orphansBefore = orphansLeft;
-    const result = store.transaction(() => write(turn, batch));
-    if (result.kind === "committed") return committed(turn, batch, result.value, startedAtMono);
+    const result = store.transaction(() => groupCommit.write(turn, batch));
+    if (result.kind === "committed") {
+      if (recovering) log("info", "queue.disk_recovered");
+      recovering = false;
+      return groupCommit.committed(turn, batch, result.value);
+    }
     measure.failed();
     orders.refuse(batch.tasks, "disk_low");
     if (result.why === "io") {
@@ -136,122 +123,10 @@ export function createQueue(given: QueueDeps): Queue {
       alarm.stop();
       return deps.fatal(`the queue's store failed: ${result.text}`);
     }
-    orphansLeft = orphansBefore;
-    undo(turn, batch);
+    groupCommit.undo(turn, batch);
     if (!recovering) log("error", "queue.disk_full", { text: result.text });
     recovering = true;
     blockedUntilMono = now.mono + policy.fullRetryMs;
-  }
-
-  function write(turn: Turn, batch: Inbox): Written {
-    const settled: (RecipientState | null)[] = [];
-    for (const report of batch.reports) {
-      const state = workings.settling.report(turn, report);
-      settled.push(state);
-      if (state !== null) landed(turn, report.flight.message, report.verdict.n, state);
-    }
-    for (const loss of batch.losses) {
-      workings.settling.loss(turn, loss);
-      landed(turn, loss.leased.message, loss.leased.n);
-    }
-    if (orphansLeft) orphansLeft = workings.settling.orphans(turn);
-    if (turn.now.mono >= overdueAtMono) sweep(turn, batch);
-    for (const { candidate, routing } of batch.resolved)
-      if (routing === null || isUnwanted(candidate)) {
-        const { message, n } = candidate.claimed;
-        dispatcher.giveBack(turn, candidate);
-        landed(turn, message, n);
-      } else dispatcher.place(turn, candidate, routing);
-    if (mayExpire()) deadlines.run(turn);
-    const stages = orders.run(turn, batch.tasks);
-    if (turn.dispatching)
-      for (let pumps = 0; pumps < PUMPS_MAX && turn.claimsLeft > 0; pumps++) {
-        const site = sites.takeReady();
-        if (site === undefined) break;
-        dispatcher.pump(turn, site);
-      }
-    else if (isServing()) outage.run(turn, dispatcher.pump);
-    const answers = workings.accepting.take(turn, batch.calls);
-    lulls.write();
-    workings.rests.write(turn.now);
-    if (sources !== undefined) store.remember(sources.rows());
-    return { settled, stages, answers };
-  }
-
-  /** Nobody may send it any more, since it was claimed. */
-  function isUnwanted({ claimed }: Candidate): boolean {
-    if (pauses.everything() || pauses.stopsDomain(domainOf(claimed.address))) return true;
-    return withdrawals.wants(claimed.message);
-  }
-
-  /** A lease has ended in this transaction: what an operator wanted of its recipient can be done now. */
-  function landed(turn: Turn, message: MessageId, n: number, state?: RecipientState): void {
-    if (!withdrawals.wants(message)) return;
-    const next = state ?? store.recipients(message).find((row) => row.n === n)?.state;
-    if (next !== undefined) withdrawals.landed(turn, message, n, next);
-  }
-
-  function sweep(turn: Turn, batch: Inbox): void {
-    // A lease that waits for the DNS, or whose answer has just come, has no flight, and must not be taken for a lost one.
-    const grounded = new Set(routes.claims());
-    for (const { candidate } of batch.resolved) grounded.add(candidate.claimed.claim);
-    for (const { candidate } of inbox.resolved) grounded.add(candidate.claimed.claim);
-    const more = workings.settling.overdue(turn, grounded);
-    overdueAtMono = turn.now.mono + (more ? 0 : policy.leaseMs / 2);
-  }
-
-  function committed(
-    turn: Turn,
-    batch: Inbox,
-    { settled, stages, answers }: Written,
-    startedAtMono: number,
-  ): void {
-    sites.committed();
-    sources?.written();
-    lulls.written();
-    workings.rests.written();
-    deadlines.committed();
-    if (recovering) log("info", "queue.disk_recovered");
-    recovering = false;
-    workings.landing.land(batch.reports, settled, turn.now);
-    for (const result of turn.ended) measure.ended(result);
-    admission.ended(turn.ended.length);
-    measure.lost(turn.lost);
-    byWorker(turn).forEach((sent, worker) => deps.send(worker, sent));
-    orders.committed(batch.tasks, stages);
-    for (const follow of turn.afterwards) follow();
-    const messages = workings.accepting.answer(batch.calls, answers);
-    const mono = clock.monotonicMs();
-    measure.committed(mono - startedAtMono, messages);
-    if (admission.resize(mono)) sites.forgetIdle();
-    const dropped = store.takeDropped();
-    if (dropped.length > 0) deps.dropSpool(dropped);
-    deps.onCommit?.();
-  }
-
-  /** Nothing of the transaction stands: what was in memory for it goes too, and what must be written is kept. */
-  function undo(turn: Turn, batch: Inbox): void {
-    sites.rolledBack();
-    deadlines.undo();
-    if (turn.asked.length > 0) routes.forget(turn.asked);
-    sites.unrouted.starving = false;
-    expect(sites.unrouted);
-    for (const flight of turn.flights) {
-      if (flight.probe) flight.site.probing = false;
-      sources?.refund(flight.route, flight.open);
-      flights.remove(flight);
-      flight.site.starving = false;
-      expect(flight.site);
-    }
-    for (const site of turn.pumped) {
-      site.dueAt.fill(0);
-      site.starving = false;
-      sites.hurry(site);
-    }
-    inbox.reports = batch.reports.concat(inbox.reports);
-    inbox.losses = batch.losses.concat(inbox.losses);
-    inbox.resolved = batch.resolved.concat(inbox.resolved);
-    for (const call of batch.calls) refuse(call, { why: "disk_low" }, deps);
   }
 
   function refuseCalls(why: Refusal): void {
@@ -272,7 +147,7 @@ export function createQueue(given: QueueDeps): Queue {
     if (stopped) return;
     let delayMs = Infinity;
     if (!draining) delayMs = Math.min(sites.nextWake() - now.due, deadlines.waitMs(now));
-    if (isLeasing()) delayMs = Math.min(delayMs, overdueAtMono - now.mono);
+    delayMs = Math.min(delayMs, sweep.waitMs(now));
     if (isServing()) delayMs = Math.min(delayMs, outage.nextAtMono() - now.mono);
     if (now.mono < blockedUntilMono) delayMs = blockedUntilMono - now.mono;
     alarm.within(delayMs);
@@ -336,8 +211,7 @@ export function createQueue(given: QueueDeps): Queue {
 
   function start(): void {
     now = dueTime.now();
-    orphansLeft = true;
-    overdueAtMono = now.mono + policy.leaseMs / 2;
+    sweep.start(now);
     admission.start();
     pauses.load();
     workings.rests.load(now);

@@ -44,6 +44,8 @@ export interface Hooks {
   readonly schedule: () => void;
 }
 
+export type Workings = ReturnType<typeof createWorkings>;
+
 export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const { dueTime, lulls, dueNow, found, schedule } = hooks;
   const { store, policy, log, routeFor, clock, meter, signs } = deps;
