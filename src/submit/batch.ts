@@ -34,7 +34,7 @@ export async function sendBatch(
   const header = request.headers.get("idempotency-key");
   const key = header === null ? undefined : readIdempotencyKey(header, caller);
   if (key?.kind === "problem") return key;
-  const held = await readBody(deps.reader, request);
+  const held = await readBody(deps.reader, request, NO_OTHERS);
   if (held.kind === "problem") return held;
   try {
     return await ownBatch(deps, request, held.value, { caller, mode, dialect, key: key?.value });
@@ -43,6 +43,9 @@ export async function sendBatch(
     held.value.release();
   }
 }
+
+/** Lists come in JSON or CBOR. */
+const NO_OTHERS: readonly string[] = [];
 
 interface Wish {
   readonly caller: Caller;
@@ -77,7 +80,11 @@ async function ownBatch(
   }
   // Nothing good in a permissive batch is no error: the caller asked to be told one by one.
   const text = batchText(prepared, mode === "strict" ? undefined : errors);
-  if (prepared.length > 0) {
+  if (prepared.length === 0) {
+    // What was good when it came before may be so no longer: the first answer stands.
+    const said = once === undefined ? undefined : await askBefore(deps, once);
+    if (said !== undefined) return ok(replayed(batchResponse(request, dialect, said.answer)));
+  } else {
     const traced = prepared.map((one) => withTrace(request, one));
     const handed = await hand(deps, traced, { once, answer: text, way: `POST /${dialect}/batch` });
     if (handed.kind === "problem") return handed;

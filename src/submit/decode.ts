@@ -12,7 +12,12 @@ export interface HeldBody {
   release(): void;
 }
 
-export function readBody(reader: BodyReader, request: Request): Promise<Result<HeldBody>> {
+/** `others`: what is taken there beside JSON and CBOR, for who sends neither. */
+export function readBody(
+  reader: BodyReader,
+  request: Request,
+  others: readonly string[] = [FORM_TYPE, RAW_TYPE],
+): Promise<Result<HeldBody>> {
   const coded = checkCoding(request);
   if (coded !== undefined) return Promise.resolve(problem(coded));
   const type = essenceOf(request.headers.get("content-type"));
@@ -25,7 +30,7 @@ export function readBody(reader: BodyReader, request: Request): Promise<Result<H
     case FORM_TYPE:
       return reader.readForm(request).then((form) => holding(form, ok));
     default:
-      return Promise.resolve(problem(unsupportedType(type)));
+      return Promise.resolve(problem(unsupportedType(type, others)));
   }
 }
 
@@ -82,11 +87,12 @@ function parseCbor(bytes: Uint8Array): Result<unknown> {
   return problem({ name: "invalid_json", detail: `The body is no valid CBOR. ${decoded.why}` });
 }
 
-function unsupportedType(type: string): Problem {
+function unsupportedType(type: string, others: readonly string[]): Problem {
+  const taken = [JSON_TYPE, CBOR_TYPE, ...others];
   return {
     name: "unsupported_media_type",
     detail:
       `The content type ${quoted(type)} is not taken. ` +
-      `Send ${JSON_TYPE}, ${CBOR_TYPE}, ${FORM_TYPE} or ${RAW_TYPE}.`,
+      `Send ${taken.slice(0, -1).join(", ")} or ${taken.at(-1)}.`,
   };
 }

@@ -67,6 +67,16 @@ test("an unknown mode is refused", async () => {
   expect(response.status).toBe(422);
 });
 
+test("mail that is no list is refused, and what is taken instead is told", async () => {
+  const raw = { "content-type": "message/rfc822" };
+  const response = await fixture.post("/send/batch", "From: a@b.example\r\n\r\n", raw);
+  const { detail } = await problemOf(response);
+  expect([response.status, detail]).toEqual([
+    415,
+    'The content type "message/rfc822" is not taken. Send application/json or application/cbor.',
+  ]);
+});
+
 test("files of large messages go when the batch is refused", async () => {
   const large = { ...message, text: "A line of text.\n".repeat(30_000) };
   fixture.answer = { kind: "refused", why: "disk_low", retryAfterS: 1 };

@@ -146,6 +146,22 @@ describe("the same request again", () => {
     expect(queue.stored).toHaveLength(4);
   });
 
+  test("a permissive batch of which nothing would be taken by now is answered as the first time", async () => {
+    let now = Date.now();
+    fixture.close();
+    fixture = createFixture({ accept: queue.accept, clock: { ...systemClock, now: () => now } });
+    const soon = { ...message, expires_at: new Date(now + 60_000).toISOString() };
+    const headers = { ...key, "x-batch-validation": "permissive" };
+    const first = await fixture.post("/send/batch", [soon], headers);
+    now += 120_000;
+    const second = await fixture.post("/send/batch", [soon], headers);
+    expect([second.status, await second.text()]).toEqual([202, await first.text()]);
+    expect(second.headers.get("idempotent-replayed")).toBe("true");
+    const fresh = await fixture.post("/send/batch", [soon], { ...headers, "idempotency-key": "2" });
+    expect(await fresh.json()).toMatchObject({ data: [], errors: [{ index: 0 }] });
+    expect(queue.stored).toHaveLength(1);
+  });
+
   test("a batch is no answer to a list at the door for one message", async () => {
     expect((await fixture.post("/send/batch", [message], key)).status).toBe(202);
     for (const path of ["/send", "/emails"])
