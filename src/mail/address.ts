@@ -54,6 +54,14 @@ export function parseAddress(text: string): Parsed<Address> {
   return { kind: "ok", value: whole as Address };
 }
 
+/** An address that somebody looks for, as it is found: in wire form and lower case. What is no address stays what it is. */
+export function soughtAddress(text: string): string {
+  const lower = text.trim().toLowerCase();
+  if (isPlain(lower)) return lower;
+  const parsed = parseAddress(lower);
+  return parsed.kind === "ok" ? parsed.value : lower;
+}
+
 /** Exactly one of `a@b`, `<a@b>`, `Name <a@b>`, `"Quoted, Name" <a@b>`. */
 export function parseMailbox(text: string): Parsed<Mailbox> {
   if (isPlain(text)) return { kind: "ok", value: { name: noName, address: text, utf8: false } };

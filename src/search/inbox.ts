@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import PostalMime, { type Address, type Email } from "postal-mime";
+import { soughtAddress } from "../mail/address.ts";
 import {
   INBOX_FACTS_BYTES_MAX,
   type InboxFacts,
@@ -202,6 +203,6 @@ function matches(item: InboxItem, { to, from, subject }: InboxFilter): boolean {
   return subject === undefined || holds(item.subject, subject);
 }
 
-const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+const isSame = (a: string, b: string): boolean => soughtAddress(a) === soughtAddress(b);
 const holds = (text: string, part: string): boolean =>
   text.toLowerCase().includes(part.toLowerCase());

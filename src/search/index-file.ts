@@ -7,7 +7,7 @@ import type { HostTag } from "../mail/id.ts";
 import { diskFault } from "./stall.ts";
 
 /** Raised with every change of the tables or of what is put into them: an older file is wiped. */
-const INDEX_SCHEMA = 3;
+const INDEX_SCHEMA = 4;
 /** In KiB. With 4 MB a long history takes 15 % more to index, with 16 no less. */
 const CACHE_KIB = 8 * 1024;
 

@@ -1,5 +1,6 @@
 // A report that came back is matched to its message: by the address that the message left with and the report came back to, or by the
 // header of the message that it brings. What names a message of ours and is wrong about it is forged, and nothing of it is believed.
+import { soughtAddress } from "../mail/address.ts";
 import { type HostTag, idOf, type MessageId, uuidOf } from "../mail/id.ts";
 import type { Finding, ReportAbout, ReportKind, ReportView } from "../mail/report.ts";
 import { REASON_MAX } from "../mail/suppression.ts";
@@ -108,7 +109,7 @@ const MAILBOX_GONE = /^5\.1\.(1|3|6|10)$/;
 
 const none = (outcome: "unmatched" | "forged"): Finding => ({ outcome, recipient: null });
 
-const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+const same = (a: string, b: string): boolean => soughtAddress(a) === soughtAddress(b);
 
 /** Whether a caller's own Message-ID, which several messages may have, is that of this one too. */
 function isNamed(message: StoredMessage, byId: readonly Candidate[]): boolean {
@@ -116,7 +117,7 @@ function isNamed(message: StoredMessage, byId: readonly Candidate[]): boolean {
 }
 
 function agrees({ facts }: StoredMessage, { returned: { from, subject } }: ReportParts): boolean {
-  if (from === null || bareAddress(facts.from) !== from.toLowerCase()) return false;
+  if (from === null || bareAddress(facts.from) !== bareAddress(from)) return false;
   // A filter on the way may have put its mark before it.
   return subject === null || plain(subject).endsWith(plain(facts.subject));
 }

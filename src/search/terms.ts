@@ -1,4 +1,5 @@
 // What a message can be found by, as keys of the index; and the rows of a batch, gathered key by key.
+import { soughtAddress } from "../mail/address.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, priorities, type Priority } from "../mail/message.ts";
 import { recipientStates, type StateNumber } from "../mail/state.ts";
@@ -61,8 +62,8 @@ export function addFound(terms: Terms, { id, trace, facts, addresses }: Found, t
   if (!facts.message_id.includes(uuidOf(id, tag))) add("message_id", facts.message_id);
 }
 
-/** `Name <a@b.example>` and `a@b.example` are the same sender. */
+/** `Name <a@b.example>` and `a@b.example` are the same sender, and so are two spellings of one domain. */
 export function bareAddress(mailbox: string): string {
   const inner = mailbox.includes("<") ? /<([^<>]*)>\s*$/.exec(mailbox)?.[1] : undefined;
-  return (inner ?? mailbox).trim().toLowerCase();
+  return soughtAddress(inner ?? mailbox);
 }

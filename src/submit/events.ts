@@ -1,6 +1,7 @@
 // GET /events and /events/stream: what happened, in its order.
 import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
+import { soughtAddress } from "../mail/address.ts";
 import { type EventType, eventTypes } from "../mail/event.ts";
 import type { Feed, FeedEvent, FeedPage } from "../mail/eventView.ts";
 import { domainOf } from "../mail/message.ts";
@@ -8,11 +9,10 @@ import type { FeedQuery } from "../mail/query.ts";
 import { answer } from "./answer.ts";
 import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
-import { badParameter, idOf, limitOf, strangeParameter } from "./parameters.ts";
+import { badParameter, idOf, instantOf, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, ok, problem, type Result } from "./problem.ts";
 import { COME_AGAIN, placeIn, type Pulling, pulledStream } from "./pulledStream.ts";
 import { type Ask, readerBusy } from "./read.ts";
-import { INSTANT_FORM } from "./schedule.ts";
 
 export interface EventDeps {
   readonly ask: Ask;
@@ -104,10 +104,9 @@ function listWish(search: URLSearchParams): Result<ListWish> {
   const feed: FeedQuery = { limit: limit.value, ...kinds };
   if (place === undefined) return ok({ feed, forward: false });
   if (place === "since") {
-    const since = Date.parse(search.get("since") ?? "");
-    return Number.isNaN(since)
-      ? problem(badParameter("since", INSTANT_FORM))
-      : ok({ feed: { ...feed, since }, forward: true });
+    const since = instantOf(search, "since");
+    if (since.kind === "problem") return since;
+    return ok({ feed: { ...feed, since: since.value ?? 0 }, forward: true });
   }
   const id = idOf(search.get(place));
   if (id === null) return problem(badParameter(place, "It must be the id of an event."));
@@ -134,13 +133,13 @@ function streamWish(request: Request): Result<StreamWish> {
   if (after.kind === "problem") return after;
   const wanted = types.value === null ? null : new Set(types.value);
   const email = search.get("email_id")?.toLowerCase();
-  const to = search.get("to")?.toLowerCase();
+  const to = search.has("to") ? soughtAddress(search.get("to") ?? "") : undefined;
   const domain = search.has("domain") ? wireDomain(search.get("domain") ?? "") : undefined;
   if (domain === "") return problem(badParameter("domain", "It is no domain name."));
   const wants = (event: FeedEvent): boolean =>
     (wanted === null || wanted.has(event.type)) &&
     (email === undefined || event.email_id === email) &&
-    (to === undefined || event.to.some((one) => one.toLowerCase() === to)) &&
+    (to === undefined || event.to.some((one) => soughtAddress(one) === to)) &&
     (domain === undefined || event.to.some((one) => domainOf(one).toLowerCase() === domain));
   return ok({ after: after.value, wants });
 }

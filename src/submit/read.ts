@@ -5,6 +5,7 @@ import { unreachable } from "../base/unreachable.ts";
 import type { Answer, ListFilter, Query } from "../mail/query.ts";
 import { type StateName, recipientStates } from "../mail/state.ts";
 import { RAW_TYPE, answer } from "./answer.ts";
+import { wireDomain } from "./operate.ts";
 import { badParameter, instantOf, limitOf, strangeParameter } from "./parameters.ts";
 import { type Problem, type Result, ok, problem } from "./problem.ts";
 import type { Spool } from "./spool.ts";
@@ -75,6 +76,10 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
   for (const name of texts) {
     const value = search.get(name);
     if (value !== null) filter[name] = value;
+  }
+  if (filter.domain !== undefined) {
+    filter.domain = wireDomain(filter.domain);
+    if (filter.domain === "") return problem(badParameter("domain", "It is no domain name."));
   }
   for (const name of times) {
     const at = instantOf(search, name);

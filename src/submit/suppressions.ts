@@ -37,7 +37,7 @@ export function addSuppressions<E extends object>(
   keyed: Guard<E>,
 ): void {
   const { order, clock } = deps;
-  const which = (context: Context<E>): string => context.req.param("which") ?? "";
+  const which = (context: Context<E>): string => wireOf(context.req.param("which") ?? "");
   app.get(
     "/suppressions",
     keyed(async (request) => {
@@ -174,7 +174,12 @@ function wantedOf({ emails, ids }: Fields): Result<readonly string[]> {
     return problem(badField("emails", "Give one of emails and ids."));
   const list = listOf(emails === undefined ? "ids" : "emails", emails ?? ids);
   if (list.kind === "problem") return list;
-  return ok(list.value.map((value) => addressOf(value) ?? value));
+  return ok(list.value.map(wireOf));
+}
+
+/** An address in the spelling of the list; an id as it is. */
+function wireOf(which: string): string {
+  return addressOf(which) ?? which;
 }
 
 function listOf(field: string, value: unknown): Result<readonly string[]> {

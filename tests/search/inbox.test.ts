@@ -62,8 +62,10 @@ test("a list can be asked for one recipient, sender or subject", async () => {
   put("From: Bob <bob@x.example>\nSubject: other\n\nx");
   expect(await subjects({ to: "two@b.example" })).toEqual(["Grüße"]);
   expect(await subjects({ to: "b.example" })).toEqual([]);
+  put("Subject: far\n\nx", { to: ["Ann@xn--mnchen-3ya.example"] });
+  expect(await subjects({ to: "ann@MÜNCHEN.example" })).toEqual(["far"]);
   expect(await subjects({ from: "bob@" })).toEqual(["other"]);
-  expect(await subjects({ from: "me@a.example" })).toEqual(["other", "Grüße"]);
+  expect(await subjects({ from: "me@a.example" })).toEqual(["far", "other", "Grüße"]);
   expect(await subjects({ subject: "grüß" })).toEqual(["Grüße"]);
 });
 

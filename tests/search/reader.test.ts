@@ -178,6 +178,19 @@ test("each filter finds what it says and nothing else", async () => {
   expect(await listed(stage, { to: "zoe@b.example", reference: "1" })).toEqual([]);
 });
 
+test("an address is found in each spelling of its domain", async () => {
+  const facts = { from: "Ann <ann@bücher.example>" };
+  const { uuid } = stage.accept({ to: ["ÄNN@xn--mnchen-3ya.example"], facts });
+  stage.accept();
+  for (const filter of [
+    { to: "änn@München.example" },
+    { to: "ÄNN@xn--mnchen-3ya.example" },
+    { from: "ann@xn--bcher-kva.example" },
+    { from: "ANN@BÜCHER.example" },
+  ])
+    expect([filter, await listed(stage, filter)]).toEqual([filter, [uuid]]);
+});
+
 test("a status is what is stored now, also when no event told of it", async () => {
   const first = stage.accept();
   const second = stage.accept();

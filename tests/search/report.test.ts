@@ -136,6 +136,15 @@ test("a bounce is matched by the header that it brings back, also of a caller's 
   expect(about(found.findings[0])?.email_id).toBe(own.uuid);
 });
 
+test("a sender and a recipient are the same in each spelling of the domain", async () => {
+  const facts = { from: "Shop <shop@bücher.example>", message_id: "<order-8@shop.example>" };
+  const { uuid } = stage.accept({ to: ["ann@xn--mnchen-3ya.example"], facts });
+  const header =
+    "Message-ID: <order-8@shop.example>\nFrom: Shop <shop@xn--bcher-kva.example>\nSubject: Hi";
+  const found = await ask(bounce({ header, recipient: "Ann@München.example" }));
+  expect(about(found.findings[0])?.email_id).toBe(uuid);
+});
+
 test("what was asked for may have gone on to somebody else: the original recipient counts", async () => {
   const { uuid } = stage.accept(verp);
   const to = `bounces+${uuid}@s.example`;

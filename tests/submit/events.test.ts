@@ -91,6 +91,13 @@ test("only what was asked for is told, and the place moves on all the same", asy
   expect(nexts).toEqual([1, 5, 7, 9]);
 });
 
+test("a recipient is told in each spelling of the domain", async () => {
+  pages = [page([event(3), event(5, { to: ["Ann@xn--mnchen-3ya.example"] })], 5)];
+  const stream = await fixture.get("/events/stream?after=1&to=ann@M%C3%BCnchen.example");
+  const text = await read(stream, "id: 5");
+  expect([...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))).toEqual([5]);
+});
+
 test("what is no longer kept is said", async () => {
   pages = [page([event(33)], 33, 30)];
   const text = await read(await fixture.get("/events/stream?after=3"), "id: 33");
@@ -228,6 +235,7 @@ test("parameters that mean nothing are refused by name", async () => {
     ["/events?after=1e3", "after"],
     ["/events?after=1&since=2026-01-01T00:00:00Z", "since"],
     ["/events?since=yesterday", "since"],
+    ["/events?since=5", "since"],
     ["/events?limit=101", "limit"],
     ["/events?type=email.opened", "type"],
     [`/events?after=${"9".repeat(16)}`, "after"],

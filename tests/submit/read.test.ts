@@ -29,6 +29,10 @@ test.each([
       },
     },
   ],
+  [
+    "/emails?domain=M%C3%BCnchen.example.",
+    { ask: "list", filter: { limit: 20, domain: "xn--mnchen-3ya.example" } },
+  ],
 ] as const)("GET %s asks the reader and gives its answer", async (path, query) => {
   fixture.reply = { kind: "found", view: { object: "x" } };
   const response = await fixture.get(path);
@@ -45,6 +49,7 @@ test.each([
   "?limit=x",
   "?status=lost",
   "?since=yesterday",
+  "?domain=a%20b",
 ])("GET /emails%s is refused and asks nobody", async (search) => {
   const response = await fixture.get(`/emails${search}`);
   expect([response.status, (await problemOf(response)).name]).toEqual([422, "validation_error"]);

@@ -58,6 +58,8 @@ test("one is shown and removed by address or id, and what is not there is not fo
   fixture.reply = { kind: "found", view: row };
   expect(await (await fixture.get("/suppressions/ann%40example.com")).json()).toEqual(row);
   expect(fixture.asked).toEqual([{ ask: "suppression", which: "ann@example.com" }]);
+  await fixture.get("/suppressions/Ann%40B%C3%BCcher.example");
+  expect(fixture.asked[1]).toEqual({ ask: "suppression", which: "Ann@xn--bcher-kva.example" });
   fixture.told = { kind: "done", value: [row] };
   expect(await (await remove("/suppressions/ann%40example.com")).json()).toEqual({
     ...{ object: "suppression", id: "i", email: "ann@example.com", deleted: true },
