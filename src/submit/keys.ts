@@ -52,7 +52,7 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
       const keys = deps.keyRecords();
       // They are few: all of them, where nobody asks for fewer.
       const limits = { ...pageLimits, usual: keys.length };
-      const page = pageOf(new URL(request.url).searchParams, keys, "API key", limits);
+      const page = pageOf(new URL(request.url).searchParams, keys, "an API key", limits);
       if (page.kind === "problem") return page;
       const { has_more, rows } = page.value;
       const data = rows.map((key) => viewOf(key, deps.clock));

@@ -7,7 +7,7 @@ export interface Page<Row> {
   readonly rows: readonly Row[];
 }
 
-/** `oldestFirst`: all of them; `what` one of them is called; `limits` where they are not the usual ones. */
+/** `oldestFirst`: all of them; `what` one of them is called, with its article; `limits` where they are not the usual ones. */
 export function pageOf<Row extends { readonly id: string }>(
   search: URLSearchParams,
   oldestFirst: readonly Row[],
@@ -23,11 +23,23 @@ export function pageOf<Row extends { readonly id: string }>(
   if (after !== null && before !== null)
     return problem(badParameter("before", "It cannot be combined with after."));
   const place = before ?? after;
-  const found = place === null ? -1 : all.findIndex(({ id }) => id === place);
-  if (place !== null && found < 0)
-    return problem(badParameter(before === null ? "after" : "before", `There is no such ${what}.`));
-  const from = before === null ? found + 1 : Math.max(0, found - asked.value);
-  const to = before === null ? from + asked.value : found;
+  if (place !== null && !UUID.test(place))
+    return problem(
+      badParameter(before === null ? "after" : "before", `It must be the id of ${what}.`),
+    );
+  const border = place === null ? 0 : borderOf(all, place, before === null);
+  const from = before === null ? border : Math.max(0, border - asked.value);
+  const to = before === null ? from + asked.value : border;
   const has_more = before === null ? to < all.length : from > 0;
   return ok({ has_more, rows: all.slice(from, to) });
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The index at which the rows behind `place` begin, or those before it end. A row that is gone leaves its place: ids tell the time. */
+function borderOf(all: readonly { readonly id: string }[], place: string, behind: boolean): number {
+  const found = all.findIndex(({ id }) => id === place);
+  if (found >= 0) return behind ? found + 1 : found;
+  const older = all.findIndex(({ id }) => id < place);
+  return older < 0 ? all.length : older;
 }

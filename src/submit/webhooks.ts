@@ -271,7 +271,7 @@ function newSecret(random: Random): string {
 }
 
 function list(request: Request, records: readonly WebhookRecord[]): Result<Response> {
-  const page = pageOf(new URL(request.url).searchParams, records, "webhook");
+  const page = pageOf(new URL(request.url).searchParams, records, "a webhook");
   if (page.kind === "problem") return page;
   const { has_more, rows } = page.value;
   return ok(answer(request, 200, { object: "list", has_more, data: rows.map(viewOf) }));

@@ -146,6 +146,11 @@ test("they are listed newest first, without their secrets, by pages", async () =
   expect(await page(`?limit=1&after=${record(3).id}`)).toEqual([[2], true]);
   expect(await page(`?limit=1&before=${record(1).id}`)).toEqual([[2], true]);
   expect(await page(`?before=${record(3).id}`)).toEqual([[], false]);
+  // One that is gone has left its place.
+  records = records.filter(({ number }) => number !== 2);
+  expect(await page(`?after=${record(2).id}`)).toEqual([[1], false]);
+  expect(await page(`?before=${record(2).id}`)).toEqual([[3], false]);
+  expect(await page(`?after=${record(0).id}`)).toEqual([[], false]);
   expect((await ask("GET", "/webhooks?after=x")).status).toBe(422);
   expect((await ask("GET", "/webhooks?limit=0")).status).toBe(422);
   expect(await (await ask("GET", "/webhooks")).text()).not.toContain("whsec_");
