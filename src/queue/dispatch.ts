@@ -1,255 +1,37 @@
-// Due work on its way out of the store: claims by lane and weight, a route for each recipient, one probe for a paused site, and the
-// end of those that have lived.
-import { type BodyPlace, priorities, type Priority } from "../mail/message.ts";
-import { isAttempt, packStep } from "../mail/timeline.ts";
-import { unreachable } from "../base/unreachable.ts";
-import type { Route, Routing } from "../route/route.ts";
-import type { Deadlines } from "./deadlines.ts";
-import { type Depart, isStranded } from "./departure.ts";
-import type { DueTime } from "./duetime.ts";
+// Due work on its way out of the store: claims by lane and weight, within the window of its site, and one probe for a site that is paused.
+import { priorities, type Priority } from "../mail/message.ts";
 import type { Flights } from "./flight.ts";
-import { hasBytes, isOpen, launch, sameRoute, windowNow, type Turn } from "./launch.ts";
-import { type Happening, isWaiting } from "./lifecycle.ts";
-import type { Lulls } from "./lulls.ts";
+import { isOpen, windowNow, type Turn } from "./launch.ts";
+import type { Placing } from "./placing.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { longestWaitMs } from "./retry.ts";
-import type { Candidate, Found, Routes, Untried } from "./routing.ts";
-import { livesUntil, note, settlementOf } from "./settlement.ts";
+import type { Candidate, Routes } from "./routing.ts";
 import type { Site, Sites } from "./site.ts";
-import type { Stranded } from "./sources.ts";
-import type { Claimed, ClaimRequest, QueueStore } from "./store.ts";
-import type { Suppressing } from "./suppress.ts";
-import { isHungry, noteDue, roomOf, sharesOf } from "./window.ts";
+import type { ClaimRequest, QueueStore } from "./store.ts";
+import { isHungry, roomOf, sharesOf } from "./window.ts";
 
 export interface DispatchDeps {
-  readonly store: QueueStore;
-  readonly sites: Sites;
+  readonly store: Pick<QueueStore, "claim" | "nextDue">;
+  readonly sites: Pick<Sites, "unrouted">;
   readonly flights: Flights;
-  readonly routes: Routes;
+  readonly routes: Pick<Routes, "find" | "waiting">;
   readonly policy: QueuePolicy;
-  readonly dueTime: DueTime;
-  readonly roll: () => number;
   readonly expect: (site: Site) => void;
   /** Lines of paused domains. */
   readonly parked: () => ClaimRequest["parked"];
-  readonly lulls: Pick<Lulls, "since" | "leapt">;
-  readonly deadlines: Pick<Deadlines, "add">;
-  /** Our own line is down: what the resolver does not say is not held against a domain. */
-  readonly held: () => boolean;
-  readonly depart: Depart;
-  /** For mail that must be encrypted. */
-  readonly insist: (route: Route) => Route;
-  readonly suppressing: Suppressing;
-  /** The bytes of a message are not where they must be. */
-  readonly bodyMissing: (claimed: Claimed) => void;
-  readonly untried: Untried | undefined;
+  readonly placing: Placing;
 }
 
 export interface Dispatcher {
-  /** Looks at one site and claims what its window has room for. Inside a transaction, as all here. */
+  /** Looks at one site and claims what its window has room for. Inside a transaction. */
   pump(turn: Turn, site: Site): void;
-  /** Settles where a leased recipient goes, now that its domain's route is known. */
-  place(turn: Turn, candidate: Candidate, found: Found): void;
-  giveBack(turn: Turn, candidate: Candidate): void;
 }
 
 /** A paused site's line is searched so far for a recipient that still lives; the rest follows in the next transaction. */
 const PROBE_SEARCH_MAX = 50;
 
 export function createDispatcher(deps: DispatchDeps): Dispatcher {
-  const { store, sites, flights, routes, policy, dueTime, roll, expect, suppressing } = deps;
-  const roadOf = ({ address, from, capture }: Claimed): string =>
-    routes.roadOf(address, from, capture);
-  const expiryOf = (turn: Turn, claimed: Claimed): number =>
-    livesUntil(policy.retry, deps.lulls, claimed, turn.now.wall);
-  const end = (
-    turn: Turn,
-    { claimed, lookup }: Candidate,
-    happening: Happening,
-    step: string | null,
-    target?: Site,
-  ): void => {
-    const site = target === undefined ? undefined : sites.idOf(target);
-    const settlement = settlementOf(claimed, happening, step, turn.now.wall, { site });
-    store.settle(settlement);
-    if (isWaiting(settlement.next)) deps.deadlines.add(claimed.message, claimed.expiresAt);
-    const { untried } = deps;
-    if (untried === undefined || step === null) return;
-    if (!isAttempt(step) && happening.kind !== "expired") return;
-    const kind = happening.kind === "deferred" ? "deferred" : "failed";
-    turn.afterwards.push(() => untried(claimed, lookup, { kind, step }));
-  };
-
-  const putBack = (turn: Turn, candidate: Candidate, dueAt: number, target: Site): void => {
-    const { claimed } = candidate;
-    const leftMs = expiryOf(turn, claimed) - turn.now.wall;
-    const at = leftMs > 0 ? Math.min(dueAt, turn.now.due + leftMs) : dueAt;
-    end(turn, candidate, { kind: "returned", dueAt: at }, null, target);
-    noteDue(target, claimed.priority, at);
-    expect(target);
-  };
-
-  /**
-   * The sender's own limit is kept, whatever has failed. A lifetime ends only with a failure that this process saw since the clock last
-   * jumped: its own attempt's, or that of its site or domain. A clock set forward by a year then costs one more attempt, no mail.
-   */
-  const hasLived = (turn: Turn, { claimed, from }: Candidate): boolean => {
-    if (expiryOf(turn, claimed) > turn.now.wall) return false;
-    if (claimed.expiresAt !== null) return true;
-    if (deps.held()) return false;
-    if (routes.restsUntil(roadOf(claimed)) > turn.now.due) return true;
-    return from.level > 0 && from.failedAtMono > dueTime.jumpedAtMono();
-  };
-
-  const expire = (turn: Turn, candidate: Candidate): void => {
-    const { wall } = turn.now;
-    const happening: Happening = { kind: "expired", at: wall, counted: false };
-    end(
-      turn,
-      candidate,
-      happening,
-      note(wall, "expired", "4.4.7 not delivered within its lifetime"),
-    );
-    turn.ended.push("expired");
-  };
-
-  /** Its address came onto the list while it waited. */
-  const bar = (turn: Turn, candidate: Candidate): boolean => {
-    const { wall } = turn.now;
-    const step = suppressing.barOf(candidate.claimed.address, wall);
-    if (step === undefined) return false;
-    end(turn, candidate, { kind: "suppressed", at: wall }, step);
-    turn.ended.push("suppressed");
-    return true;
-  };
-
-  /** Without an attempt that counts, and no longer than it lives. */
-  const rest = (
-    turn: Turn,
-    candidate: Candidate,
-    { until, step, target }: { until: number; step: string; target: Site },
-  ): void => {
-    const { claimed } = candidate;
-    const { wall, due } = turn.now;
-    const leftMs = expiryOf(turn, claimed) - wall;
-    if (leftMs <= 0) {
-      end(turn, candidate, { kind: "expired", at: wall, counted: false }, step);
-      turn.ended.push("expired");
-      return;
-    }
-    const dueAt = Math.min(until, due + leftMs);
-    end(turn, candidate, { kind: "deferred", dueAt, counted: false }, step, target);
-    noteDue(target, claimed.priority, dueAt);
-    expect(target);
-  };
-
-  const refuse = (
-    turn: Turn,
-    candidate: Candidate,
-    refusal: Extract<Routing, { kind: "refused" }>,
-  ): void => {
-    const step = routeStep(turn.now.wall, "failed", refusal.enhanced, refusal.text);
-    end(turn, candidate, { kind: "bounced", at: turn.now.wall }, step);
-    turn.ended.push("bounced");
-  };
-
-  /** Nothing is known of the domain, so nothing is decided: it rests, and no attempt is counted. */
-  const unknown = (
-    turn: Turn,
-    candidate: Candidate,
-    found: Extract<Routing, { kind: "unknown" }>,
-  ): void => {
-    const { claimed, from } = candidate;
-    const { wall, due } = turn.now;
-    if (deps.held()) return putBack(turn, candidate, due, from);
-    const enhanced = found.class === undefined ? DIRECTORY_FAILED : "";
-    const step = routeStep(wall, "deferred", enhanced, found.text, found.class);
-    const road = roadOf(claimed);
-    const restsUntil = routes.restsUntil(road);
-    const until = restsUntil > due ? restsUntil : routes.silent(road, due, roll());
-    rest(turn, candidate, { until, step, target: from });
-  };
-
-  /** Our settings reach no host of it: they may change, or its addresses. */
-  const strand = (turn: Turn, candidate: Candidate, target: Site, stranded: Stranded): void => {
-    const { wall, due } = turn.now;
-    const { text, forMs } = stranded;
-    const step = routeStep(wall, "deferred", "", text, "local");
-    rest(turn, candidate, { until: due + forMs, step, target });
-  };
-
-  const hold = (turn: Turn, candidate: Candidate): void => {
-    const text = "the bytes of this message are missing from the store";
-    end(turn, candidate, { kind: "held" }, note(turn.now.wall, "held", text));
-    deps.bodyMissing(candidate.claimed);
-  };
-
-  const depart = (turn: Turn, candidate: Candidate, site: Site, route: Route): void => {
-    const { claimed } = candidate;
-    const { message, n, address, claim, attempts } = claimed;
-    const recipient = { n, address, claim, attempts };
-    const { last } = turn;
-    if (
-      last !== null &&
-      last.flight.message === message &&
-      !last.flight.probe &&
-      last.flight.recipients.length < policy.jobRecipientsMax &&
-      sameRoute(last.route, route)
-    ) {
-      flights.extend(last.flight, recipient);
-      return;
-    }
-    const bytes = claimed.spool === null ? store.body(message) : null;
-    if (bytes === null && claimed.spool === null) return hold(turn, candidate);
-    const launchable = {
-      ...claimed,
-      lookup: candidate.lookup,
-      body: placeOfBody(claimed),
-      livesUntil: expiryOf(turn, claimed),
-    };
-    const flight = launch(flights, turn, launchable, site, route, [recipient], bytes);
-    turn.last = { flight, route };
-  };
-
-  const follow = (turn: Turn, candidate: Candidate, route: Route): void => {
-    const { claimed, from } = candidate;
-    const { due } = turn.now;
-    const target = sites.named(route.site);
-    if (!turn.dispatching) return putBack(turn, candidate, due, target);
-    if (!isOpen(target, due))
-      return putBack(turn, candidate, Math.max(due, target.pausedUntil), target);
-    const sizeBytes = claimed.spool === null ? claimed.sizeBytes : 0;
-    if (target !== from && isHungry(target, claimed.priority, due))
-      return putBack(turn, candidate, due, target);
-    const room = roomOf(target, claimed.priority, windowNow(flights, policy)) > 0;
-    if (!room || !hasBytes(flights, policy, target, sizeBytes)) {
-      sites.starve(target);
-      return putBack(turn, candidate, due, target);
-    }
-    const asked = claimed.requireTls ? deps.insist(route) : route;
-    const leaving = deps.depart(turn.now, target, asked, claimed.message, claimed.from);
-    if (typeof leaving === "number") return putBack(turn, candidate, leaving, target);
-    if (isStranded(leaving)) return strand(turn, candidate, target, leaving);
-    depart(turn, candidate, target, leaving);
-  };
-
-  const place = (turn: Turn, candidate: Candidate, found: Found): void => {
-    switch (found.kind) {
-      case "asked":
-        turn.asked.push(candidate);
-        return;
-      case "later":
-        return putBack(turn, candidate, found.dueAt, candidate.from);
-      case "refused":
-        return refuse(turn, candidate, found);
-      case "unknown":
-        return unknown(turn, candidate, found);
-      case "route":
-        return follow(turn, candidate, found.route);
-      default:
-        return unreachable(found);
-    }
-  };
+  const { store, sites, flights, routes, policy, expect, placing } = deps;
 
   /** Claims from one lane; what is due there next is known afterwards. */
   const claimLane = (turn: Turn, site: Site, priority: Priority, limit: number): number => {
@@ -276,9 +58,8 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
     turn.claimsLeft -= rows.length;
     for (const claimed of rows) {
       const candidate: Candidate = { claimed, from: site };
-      if (suppressing.isNeeded() && bar(turn, candidate)) continue;
-      if (hasLived(turn, candidate)) expire(turn, candidate);
-      else place(turn, candidate, routes.find(candidate, now.due));
+      if (!placing.ends(turn, candidate))
+        placing.place(turn, candidate, routes.find(candidate, now.due));
     }
     return rows.length;
   };
@@ -321,50 +102,5 @@ export function createDispatcher(deps: DispatchDeps): Dispatcher {
       else fill(turn, site);
       expect(site);
     },
-    // The resolver's answer may have come too late for it.
-    place(turn, candidate, found) {
-      if (suppressing.isNeeded() && bar(turn, candidate)) return;
-      if (hasLived(turn, candidate)) expire(turn, candidate);
-      else place(turn, candidate, found);
-    },
-    giveBack: (turn, candidate) => putBack(turn, candidate, turn.now.due, candidate.from),
   };
-}
-
-function placeOfBody(claimed: Claimed): BodyPlace {
-  return claimed.spool === null
-    ? { kind: "inline", length: claimed.sizeBytes }
-    : { kind: "spool", file: claimed.spool };
-}
-
-/** RFC 3463 3.5: the servers that were to tell the route did not. */
-const DIRECTORY_FAILED = "4.4.3";
-
-/** The DNS has the word of the remote side: this attempt never came to a connection. */
-function routeStep(
-  at: number,
-  outcome: "failed" | "deferred",
-  enhanced: string,
-  text: string,
-  trouble: "dns" | "tls" | "local" = "dns",
-): string {
-  return packStep({
-    kind: "attempt",
-    at,
-    durationMs: 0,
-    outcome,
-    class: trouble,
-    doubt: false,
-    via: "mx",
-    site: "",
-    host: "",
-    address: "",
-    source: "",
-    session: "",
-    phase: "route",
-    code: 0,
-    enhanced,
-    text,
-    tls: null,
-  });
 }

@@ -1,6 +1,6 @@
 // The time by which due work is chosen. The wall clock may jump; what is due must neither freeze nor run away. The rules:
 // - Forward: due time follows the wall. What waited becomes due early, which costs at most one attempt too soon; nothing expires
-//   by its lifetime on the word of a clock alone (dispatch.ts asks for a failure seen since the jump).
+//   by its lifetime on the word of a clock alone (placing.ts asks for a failure seen since the jump).
 // - Backward: due time does not follow; it goes on by the clock that never goes back, so a retry in 15 s is in 15 s. Instants that
 //   a caller named are carried over by the difference. A restart begins at the youngest accepted message.
 import type { Clock, EpochMs } from "../base/clock.ts";

@@ -47,7 +47,8 @@ export interface GroupCommitDeps {
 export function createGroupCommit(deps: GroupCommitDeps): GroupCommit {
   const { queue, workings, lulls, orders, sweep, inbox, isServing, mayExpire } = deps;
   const { store, sources, clock } = queue;
-  const { accepting, admission, deadlines, dispatcher, expect, flights, landing } = workings;
+  const { accepting, admission, deadlines, dispatcher, expect, flights, landing, placing } =
+    workings;
   const { measure, outage, pauses, rests, routes, settling, sites, withdrawals } = workings;
 
   /** Nobody may send it any more, since it was claimed. */
@@ -81,9 +82,10 @@ export function createGroupCommit(deps: GroupCommitDeps): GroupCommit {
     for (const { candidate, routing } of resolved)
       if (routing === null || isUnwanted(candidate)) {
         const { message, n } = candidate.claimed;
-        dispatcher.giveBack(turn, candidate);
+        placing.giveBack(turn, candidate);
         landed(turn, message, n);
-      } else dispatcher.place(turn, candidate, routing);
+        // The resolver's answer may have come too late for it.
+      } else if (!placing.ends(turn, candidate)) placing.place(turn, candidate, routing);
   };
 
   const pump = (turn: Turn): void => {

@@ -1,5 +1,6 @@
 // The parts of the engine, each made with what it needs of the others.
 import type { EpochMs } from "../base/clock.ts";
+import type { SurveyView } from "../mail/explain.ts";
 import type { Recall } from "../mail/recall.ts";
 import { createInsist } from "../route/insist.ts";
 import type { Routing } from "../route/route.ts";
@@ -23,12 +24,13 @@ import { createOutage } from "./outage.ts";
 import { createMoves } from "./moves.ts";
 import { workersOf } from "./orders.ts";
 import { forgive } from "./pace.ts";
-import type { QueueDeps } from "./queue.ts";
+import type { Queue, QueueDeps } from "./queue.ts";
 import { createPauses } from "./pauses.ts";
+import { createPlacing } from "./placing.ts";
 import { createRests } from "./rests.ts";
 import { type Candidate, createRoutes } from "./routing.ts";
 import { createSettling } from "./settling.ts";
-import { createSites, type Site } from "./site.ts";
+import { createSites, type Site, type Sites } from "./site.ts";
 import { createSuppressing } from "./suppress.ts";
 import { createTelling } from "./telling.ts";
 import { createWaits } from "./waits.ts";
@@ -105,14 +107,14 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
   const kept = { store, sites, flights, routes, lulls, deadlines };
   const suppressing = createSuppressing(store, policy, telling.suppressed);
   const shared = { ...kept, policy, dueTime, roll, expect, parked, depart, insist, suppressing };
+  const placing = createPlacing({
+    ...shared,
+    held: outage.holds,
+    untried: deps.untried,
+    bodyMissing: ({ message }) => log("error", "queue.body_missing", { message }),
+  });
   return {
-    looks: {
-      look: (name: string) => lookAt(sites.find(name)),
-      survey: (names: readonly string[]) => ({
-        sites: survey(sites, names),
-        alerts: alerts.recent(clock.monotonicMs()),
-      }),
-    },
+    looks: looksAt(sites, () => alerts.recent(clock.monotonicMs())),
     measure,
     admission,
     sites,
@@ -133,12 +135,15 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
       ...{ store, admission, intake: createIntake(shared), dropSpool: deps.dropSpool },
       taken: ({ head }) => void (outage.holds() && waits.admitted(head)),
     }),
+    placing,
     settling: createSettling({ ...shared, hindrances, recovered: telling.recovered }),
-    dispatcher: createDispatcher({
-      ...shared,
-      held: outage.holds,
-      untried: deps.untried,
-      bodyMissing: ({ message }) => log("error", "queue.body_missing", { message }),
-    }),
+    dispatcher: createDispatcher({ ...shared, placing }),
+  };
+}
+
+function looksAt(sites: Sites, alerts: () => SurveyView["alerts"]): Pick<Queue, "look" | "survey"> {
+  return {
+    look: (name) => lookAt(sites.find(name)),
+    survey: (names) => ({ sites: survey(sites, names), alerts: alerts() }),
   };
 }
