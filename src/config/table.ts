@@ -5,11 +5,8 @@ import { hostOnlyRanges } from "../base/cidr.ts";
 import type { LogLevels } from "../base/log.ts";
 import {
   type Endpoint,
-  type Kind,
-  type PerPriority,
   choice,
   duration,
-  durations,
   endpoint,
   flag,
   integer,
@@ -18,22 +15,22 @@ import {
   nameServer,
   orNull,
   OWN,
-  perPriority,
   range,
   share,
   size,
   text,
 } from "./kinds.ts";
 import { attachmentSettings } from "./attachmentUrls.ts";
+import { connectionSettings } from "./connectionSettings.ts";
 import { webhookSettings } from "./webhookSettings.ts";
 import { type DkimFile, dkimFiles } from "./dkim.ts";
 import { doorSettings } from "./doorSettings.ts";
 import { localSettings } from "./localSettings.ts";
 import { otlpSettings } from "./otlpSettings.ts";
+import { patienceSettings } from "./patienceSettings.ts";
 import { relayList } from "./relay.ts";
 import { type Setting, setting } from "./setting.ts";
 import { smtpSettings } from "./smtpSettings.ts";
-import { type Rate, rateOrUnlimited, type SiteSettings, siteTable } from "./sites.ts";
 import { type SenderTable, type SourceTable, senderTables, sourceTables } from "./sources.ts";
 import { tlsSettings } from "./tlsSettings.ts";
 
@@ -43,29 +40,6 @@ const MB = 1e6;
 const GB = 1e9;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-const stepDefaults: PerPriority<readonly number[]> = [
-  [15 * SECOND, 45 * SECOND, 2 * MINUTE, 135 * SECOND, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE],
-  [MINUTE, 255 * SECOND, 10 * MINUTE, 20 * MINUTE, 40 * MINUTE, HOUR],
-  [10 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR],
-];
-const lifetimeDefaults: PerPriority<number> = [5 * DAY, 5 * DAY, 3 * DAY];
-/** RFC 5321 4.5.3.2 and what no RFC sets: connecting, and the handshake. */
-const timeoutDefaults = {
-  connect: 30 * SECOND,
-  greeting: 5 * MINUTE,
-  ehlo: 5 * MINUTE,
-  starttls: 2 * MINUTE,
-  tls: MINUTE,
-  auth: 2 * MINUTE,
-  mail: 5 * MINUTE,
-  rcpt: 5 * MINUTE,
-  data: 2 * MINUTE,
-  block: 3 * MINUTE,
-  dot: 10 * MINUTE,
-};
 
 export const settings = {
   listen: setting<Endpoint>({
@@ -167,53 +141,7 @@ export const settings = {
     help: "Address ranges that no delivery connects to; `own` is this host where an MX names it. An explicit `relay` is exempt",
   }),
   ...tlsSettings,
-  workers: setting({
-    name: "workers",
-    kind: integer({ min: 1, max: 64 }),
-    default: ({ cores }) => Math.min(64, Math.max(1, cores)),
-    usually: "number of cores",
-    help: "Sender threads; as few of them work at a time as keep up",
-  }),
-  maxConnections: setting({
-    name: "max_connections",
-    kind: integer({ min: 1, max: 60_000 }),
-    default: ({ fileLimit }) => Math.max(1, Math.min(4000, Math.floor(fileLimit / 2))),
-    usually: "4000, or half the file limit if that is less",
-    help: "Open SMTP connections, all sites together",
-  }),
-  siteConnections: setting<number | null>({
-    name: "site_connections",
-    kind: orNull(integer({ min: 1, max: 1000 }), "auto"),
-    default: null,
-    usually: "10; an explicit `relay` 20",
-    help: "Open SMTP connections per site; it begins with 2 and learns how many are welcome",
-  }),
-  siteConnectRate: setting<Rate | null>({
-    name: "site_connect_rate",
-    kind: rateOrUnlimited,
-    default: { count: 100, perMs: MINUTE },
-    help: "New SMTP connections per site, not counted for an explicit `relay`",
-  }),
-  siteRate: setting<Rate | null>({
-    name: "site_rate",
-    kind: rateOrUnlimited,
-    default: null,
-    help: "Messages per site",
-  }),
-  connectionMessages: setting({
-    name: "connection_messages",
-    kind: integer({ min: 1, max: 100_000 }),
-    default: 100,
-    help: "Messages on one connection before it is replaced, as soon as `site_connect_rate` allows",
-  }),
-  sites: setting<Readonly<Record<string, SiteSettings>>>({
-    name: "sites",
-    kind: siteTable,
-    default: {},
-    usually: "the shipped table of big providers",
-    help: 'A table for a site, such as `[sites."google.com"]`: `connections`, `connect_rate`, `rate`, `connection_messages`, `recipients`',
-    table: true,
-  }),
+  ...connectionSettings,
   queueMaxMessages: setting({
     name: "queue_max_messages",
     kind: integer({ min: 1, max: 100_000_000 }),
@@ -261,27 +189,7 @@ export const settings = {
     default: 1000,
     help: "Messages in one batch",
   }),
-  retryStepsMs: setting<PerPriority<readonly number[]>>({
-    name: "retry",
-    kind: perPriority(notEmpty(list(duration({ min: SECOND, max: 5 * DAY }), 100)), stepDefaults),
-    default: stepDefaults,
-    help: "Waits after the first, second ... attempt; the last one repeats",
-    table: true,
-  }),
-  lifetimeMs: setting<PerPriority<number>>({
-    name: "lifetime",
-    kind: perPriority(duration({ min: MINUTE, max: 30 * DAY }), lifetimeDefaults),
-    default: lifetimeDefaults,
-    help: "How long delivery is tried",
-    table: true,
-  }),
-  timeoutsMs: setting({
-    name: "timeouts",
-    kind: durations({ min: 100, max: HOUR }, timeoutDefaults),
-    default: timeoutDefaults,
-    help: "How long a remote server may take for each step (RFC 5321 4.5.3.2). A shorter `dot` makes duplicates",
-    table: true,
-  }),
+  ...patienceSettings,
   dkim: setting<readonly DkimFile[]>({
     name: "dkim",
     kind: dkimFiles,
@@ -349,16 +257,6 @@ export const settings = {
     help: "One JSON object a line, or text for people",
   }),
 } as const;
-
-function notEmpty<T>(kind: Kind<readonly T[]>): Kind<readonly T[]> {
-  return {
-    ...kind,
-    parse(raw, machine) {
-      const values = kind.parse(raw, machine);
-      return values?.length === 0 ? undefined : values;
-    },
-  };
-}
 
 type Table = typeof settings;
 
