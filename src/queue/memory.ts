@@ -3,10 +3,10 @@
 import type { EpochMs } from "../base/clock.ts";
 import { type EventRow, WHOLE_MESSAGE } from "../mail/event.ts";
 import { redated } from "../mail/compose/redate.ts";
-import { acceptedAtOf, type HostTag, type MessageId } from "../mail/id.ts";
-import { domainOf } from "../mail/message.ts";
+import type { HostTag, MessageId } from "../mail/id.ts";
 import { isFinal } from "../mail/state.ts";
-import { attemptsOf, type RecipientState } from "./lifecycle.ts";
+import type { RecipientState } from "./lifecycle.ts";
+import { createClaim } from "./memory-claim.ts";
 import { createForget } from "./memory-forget.ts";
 import {
   createImage,
@@ -15,15 +15,11 @@ import {
   type Image,
   keyOfPause,
   place,
-  type Row,
-  waitingRows,
 } from "./memory-image.ts";
 import { createOnces } from "./memory-once.ts";
 import { createSuppressions } from "./memory-suppress.ts";
 import {
   CLAIMS_PER_OPENING,
-  type Claimed,
-  type ClaimRequest,
   type Committed,
   type Keeping,
   type NewMessage,
@@ -89,6 +85,7 @@ function createSession(
 ): Session {
   let alive = true;
   let claims = facts.claimBase;
+  const nextClaim = (): number => ++claims;
   /** Undoes the open transaction, last change first; undefined outside of one. */
   let journal: (() => void)[] | undefined;
   let dropping: string[] = [];
@@ -241,44 +238,12 @@ function createSession(
     write(pause);
   };
 
-  function claim(request: ClaimRequest): Claimed[] {
-    const { site, priority, limit, bytesMax, now, leaseUntil, parked } = request;
-    const due = waitingRows(image)
-      .filter(({ entry, row }) => row.site === site && entry.head.priority === priority)
-      .filter(({ dueAt }) => dueAt <= now)
-      .sort((a, b) => a.dueAt - b.dueAt || a.entry.head.id - b.entry.head.id || a.row.n - b.row.n);
-    const claimed: Claimed[] = [];
-    const counted = new Set<MessageId>();
-    let bytes = 0;
-    for (const { entry, row } of due.slice(0, limit)) {
-      if (bytes >= bytesMax) break;
-      const { head } = entry;
-      const line = parked?.get(domainOf(row.address));
-      if (line !== undefined && line !== site) {
-        const stands = image.messages.get(head.id) as Entry;
-        const moved = stands.rows.map((one) => (one.n === row.n ? { ...one, site: line } : one));
-        put(head.id, { ...stands, rows: moved });
-        continue;
-      }
-      if (!counted.has(head.id)) bytes += head.sizeBytes;
-      counted.add(head.id);
-      const number = ++claims;
-      const attempts = attemptsOf(row.state);
-      const leased: RecipientState = { at: "sending", claim: number, leaseUntil, attempts };
-      const current = image.messages.get(head.id) as Entry;
-      const rows = current.rows.map((one) => (one.n === row.n ? { ...one, state: leased } : one));
-      put(head.id, { ...current, rows });
-      claimed.push(claimedOf(entry, row, number));
-    }
-    return claimed;
-  }
-
   const store: QueueStore = {
     facts,
     transaction,
     accept,
     settle,
-    claim,
+    claim: createClaim({ image, put, nextClaim }),
     forget: createForget({ image, changed, remove }),
     keep: (next) => void (keeping = next),
     reopen,
@@ -293,7 +258,7 @@ function createSession(
     fade,
     pause: (pause) => setPause(keyOfPause(pause), pause),
     resume: (pause) => setPause(keyOfPause(pause), undefined),
-    nextClaim: () => ++claims,
+    nextClaim,
     siteId(name) {
       const known = image.sites.indexOf(name);
       if (known !== -1) return known;
@@ -343,28 +308,4 @@ function lastClaim({ leased, messages }: Image): number {
 
 function holds(state: RecipientState, claim: number): boolean {
   return state.at === "sending" && state.claim === claim;
-}
-
-function claimedOf({ head, spool }: Entry, row: Row & { n: number }, claim: number): Claimed {
-  return {
-    message: head.id,
-    n: row.n,
-    address: row.address,
-    claim,
-    attempts: attemptsOf(row.state),
-    site: row.site,
-    priority: head.priority,
-    from: head.from,
-    acceptedAt: Math.max(acceptedAtOf(head.id), head.dueAt),
-    expiresAt: head.expiresAt,
-    sizeBytes: head.sizeBytes,
-    sha256: head.sha256,
-    eightBit: head.eightBit,
-    utf8: head.utf8,
-    dsn: head.dsn,
-    capture: head.capture === true,
-    requireTls: head.requireTls === true,
-    trace: head.trace,
-    spool,
-  };
 }

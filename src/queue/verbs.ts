@@ -8,7 +8,8 @@ import type { Recall } from "../mail/recall.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Turn } from "./launch.ts";
 import { after, type RecipientState } from "./lifecycle.ts";
-import { parkingLine, type Paused, type Pauses } from "./pauses.ts";
+import type { Pauses } from "./pauses.ts";
+import { pauseTask } from "./pauseVerbs.ts";
 import type { QueuePolicy } from "./policy.ts";
 import { note } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
@@ -41,9 +42,6 @@ export interface VerbDeps {
   readonly ease: (site: Site, always: boolean) => void;
 }
 
-/** So many sites and domains may be paused at one time. */
-const PAUSES_MAX = 10_000;
-
 export function taskOf(
   deps: VerbDeps,
   verb: QueueVerb,
@@ -69,9 +67,8 @@ export function taskOf(
         ? treatOne(deps, verb.which.message, hurry, answer)
         : createWalkTask(deps.store, "waiting", strideOf(deps, verb.which, hurry), answer);
     case "queue.pause":
-      return { answer, run: (turn) => pause(deps, turn, verb.span) };
     case "queue.resume":
-      return { answer, run: (turn) => resume(deps, turn, verb.span) };
+      return pauseTask(deps, verb, answer);
     case "suppress.add":
     case "suppress.remove":
     case "suppress.report":
@@ -321,58 +318,4 @@ function wakeLine(
   noteDue(site, priority, dueAt);
   site.starving = false;
   expect(site);
-}
-
-// -- pauses
-
-function pausedBy(span: Span): Paused {
-  return { kind: span.by, name: span.by === "all" ? "" : span.name };
-}
-
-function pause(deps: VerbDeps, turn: Turn, span: Span): Stage {
-  const { store, pauses, sites } = deps;
-  const paused = pausedBy(span);
-  if (pauses.count() >= PAUSES_MAX)
-    return refused({ kind: "conflict", name: "conflict", detail: `${PAUSES_MAX} are paused.` });
-  store.pause({ ...paused, at: turn.now.wall });
-  const line = span.by === "domain" ? store.siteId(parkingLine(span.name)) : undefined;
-  return {
-    committed() {
-      pauses.set(paused, line, turn.now.wall);
-      stopLine(sites, paused, true);
-      deps.recall({ ...span, cut: false });
-      return done({ object: "pause", ...paused, paused: true });
-    },
-  };
-}
-
-function resume(deps: VerbDeps, turn: Turn, span: Span): Stage {
-  const { store, pauses, sites, expect } = deps;
-  const paused = pausedBy(span);
-  // Known to the memory too, so that it can be served.
-  if (span.by === "domain" && pauses.stopsDomain(span.name))
-    sites.numbered(store.siteId(parkingLine(span.name)));
-  store.resume(paused);
-  return {
-    committed() {
-      pauses.unset(paused, turn.now.wall);
-      const line = stopLine(sites, paused, false);
-      if (line !== undefined) {
-        // What moved there meanwhile is only in the store: it counts as due until its turn comes.
-        line.dueAt.fill(0);
-        line.starving = false;
-        expect(line);
-      }
-      for (const site of span.by === "all" ? sites.all() : []) expect(site);
-      return done({ object: "pause", ...paused, paused: false });
-    },
-  };
-}
-
-function stopLine(sites: Sites, { kind, name }: Paused, stopped: boolean): Site | undefined {
-  if (kind === "all") return undefined;
-  const line = sites.find(kind === "site" ? name : parkingLine(name));
-  // A site that changes hands stays closed until it has.
-  if (line !== undefined) line.stopped = stopped || line.heir !== null;
-  return line;
 }
