@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type EpochMs, iso, pause, systemClock } from "../base/clock.ts";
 import type { Log, LogLevels } from "../base/log.ts";
-import { createMeter, type Meter } from "../base/meter.ts";
+import { createMeter } from "../base/meter.ts";
 import { systemRandom } from "../base/random.ts";
 import { unreachable } from "../base/unreachable.ts";
 import type { Config, LoadedConfig } from "../config.ts";
@@ -22,13 +22,13 @@ import { createFleet, type Fleet } from "./fleet.ts";
 import { createJournaling, type Journaling } from "./journaling.ts";
 import { createLogLevelDesk, type LogLevelDesk } from "./logLevelDesk.ts";
 import { follow } from "./following.ts";
-import type { OpenDoor, OpenedDoor } from "./openDoor.ts";
+import type { OpenDoor } from "./openDoor.ts";
 import type { Common, QueueReady } from "./protocol.ts";
 import { createQueueThread, type QueueThread } from "./queueThread.ts";
-import { createReaderThread, type ReaderThread } from "./readerThread.ts";
-import { type Applied, createReload, type Reload } from "./reload.ts";
+import { createReaderThread } from "./readerThread.ts";
+import { createReloading } from "./reloading.ts";
 import { die, onHangUp, stopSignal } from "./signals.ts";
-import { openSigning, type Signing } from "./signing.ts";
+import { openSigning } from "./signing.ts";
 import { reportEachSecond } from "./thread.ts";
 import { createTracing } from "./tracing.ts";
 import { withUplink } from "./uplink.ts";
@@ -252,11 +252,10 @@ async function furnish(parts: Furnishing): Promise<House | string> {
   const senders = createFleet({ config, clock, log, keys, toQueue: queue.say, ...told });
   fleet = senders;
   queue.onAtWork(senders.want);
-  const configured = {
-    ...{ opened, senders, queue, reader, signing, io, traffic: parts.traffic },
-    logFrom: logLevel.configure,
-  };
-  const reload = reloading(config, meter, configured);
+  const reload = createReloading({
+    ...{ config, log, meter, opened, senders, queue, reader, signing, traffic: parts.traffic },
+    ...{ load: io.load, logAs: io.logAs, logFrom: logLevel.configure, graceMs: GRACE_MS },
+  });
   const hangUps = onHangUp(() => void reload.run());
   tellStarted(parts, opened.url);
   return {
@@ -317,50 +316,6 @@ function tellStarted({ io, config, ready, before }: Furnishing, url: string): vo
     ...{ version, dataDir: config.dataDir, url, queue: { recipients, bytes } },
     keyFile: config.apiKey === null ? join(config.dataDir, KEY_FILE) : null,
   });
-}
-
-interface Configured {
-  readonly opened: Extract<OpenedDoor, { kind: "open" }>;
-  readonly senders: Fleet;
-  readonly queue: QueueThread;
-  readonly reader: ReaderThread;
-  readonly signing: Signing;
-  readonly io: DaemonIo;
-  readonly traffic: Traffic;
-  logFrom(levels: LogLevels): void;
-}
-
-function reloading(config: Config, meter: Meter, parts: Configured): Reload {
-  const { load, log } = parts.io;
-  const apply = async (next: Config): Promise<Applied> => {
-    const applied = await applySettings(next, parts);
-    if (applied.kind === "applied") {
-      meter.turn(next.metrics);
-      parts.traffic.turn(next.metrics);
-    }
-    return applied;
-  };
-  return createReload({ config, load, log, meter, apply });
-}
-
-/** What can be refused comes first. New senders are there before sites move to them, and old ones end once theirs have moved. */
-async function applySettings(next: Config, parts: Configured): Promise<Applied> {
-  const { opened, senders, queue, reader, signing, io } = parts;
-  const prepared = prepareDataFolder(next.dataDir, next.apiKey);
-  if (prepared.kind === "failed")
-    return { kind: "refused", why: `data_dir ${next.dataDir}: ${prepared.text}` };
-  const refused = await opened.configure(next, prepared.apiKey);
-  if (refused !== undefined) return { kind: "refused", why: refused };
-  io.logAs(next);
-  parts.logFrom(next.logLevel);
-  reader.configure(next);
-  const told = await senders.configure(next);
-  await signing.configure(next);
-  const heard = await queue.configure(next);
-  senders.shrink(GRACE_MS);
-  const failures = told.flatMap((answer, i) => (answer.kind === "done" ? [] : [`sender-${i}`]));
-  if (heard.kind !== "done") failures.push("queue");
-  return { kind: "applied", failures: failures.map((thread) => `${thread} did not answer`) };
 }
 
 /** Requests that were taken before the end began still get their commit and their answer. */
