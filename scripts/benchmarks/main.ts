@@ -14,6 +14,7 @@ const profiles: Readonly<Record<string, string>> = {
   throttled: "one site of twenty refuses: what the other nineteen notice",
   distant: "a server whose every reply takes 100 ms",
   api: "how fast mail is taken: singles, keys, CBOR, raw, batches, attachments",
+  smtp: "how fast mail is taken by SMTP, on kept connections and on new ones, alone and while it is delivered",
   memory: "what large mail costs in memory, in every form",
   measuring: "what counting and timing cost: metrics on and off, in turns",
   seeing: "what it costs to see everything: metrics, traces and dialogues, on and off in turns",
