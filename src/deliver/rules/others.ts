@@ -100,6 +100,14 @@ export const china: Provider = {
   marks: ["service.mail.qq.com", "mail.163.com/help", "mx.mail.163"],
   rules: [
     {
+      name: "china.no_account",
+      digit: 5,
+      phases: ["rcpt"],
+      says: ["mailbox unavailable or access denied"],
+      class: "mailbox",
+      acts: ["suppress"],
+    },
+    {
       name: "china.rate",
       says: [
         "frequency limited",

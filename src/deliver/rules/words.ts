@@ -114,6 +114,13 @@ export const ours: readonly Rule[] = [
     class: "authentication",
     acts: ["alert"],
   },
+  // We are taken for somebody who guesses addresses; of this one nothing is said.
+  {
+    name: "guessing",
+    says: ["too many invalid recipients", "too many unknown", "too many bad recipients"],
+    class: "policy",
+    acts: ["alert"],
+  },
   // The envelope's sender, whose domain or mailbox the server does not believe in: Postfix says it to RCPT.
   {
     name: "sender.refused",
@@ -256,6 +263,7 @@ export const general: readonly Rule[] = [
       "unable to relay",
       "relay not permitted",
       "we do not relay",
+      "allowed rcpthosts",
     ],
     class: "policy",
   },
