@@ -229,10 +229,11 @@ function withoutComments(text: string): string {
   return kept;
 }
 
-/** RFC 5322 4.4: old mail has spaces around the dots and the @, and a route before the address. */
+/** RFC 5322 4.4: old mail has spaces around the dots and the @, and a route before the address. Words side by side are no address. */
 function withoutOldSyntax(text: string): string {
-  const spare = text.includes('"') ? trimSpaces(text) : text.replace(/[ \t]+/g, "");
-  return spare.startsWith("@") ? spare.slice(spare.indexOf(":") + 1) : spare;
+  const spare = text.includes('"') ? text : text.replace(/[ \t]*([.@])[ \t]*/g, "$1");
+  const whole = trimSpaces(spare);
+  return whole.startsWith("@") ? trimSpaces(whole.slice(whole.indexOf(":") + 1)) : whole;
 }
 
 function unquote(text: string): string {

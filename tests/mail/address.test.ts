@@ -95,6 +95,18 @@ test("lists keep their order and their quoted commas", () => {
   expect(parseMailboxes("a@b,,c@d").kind).toBe("refused");
 });
 
+test("what a header writes in the old way is read, and words side by side are no address", () => {
+  const read = (text: string) => {
+    const list = parseMailboxes(text, "header");
+    return list.kind === "ok" ? list.value.map((one) => one.address as string) : "refused";
+  };
+  expect(read("Ann Lee <ann . lee @ a . example>")).toEqual(["ann.lee@a.example"]);
+  expect(read("ann (Ann) @a.example (home)")).toEqual(["ann@a.example"]);
+  expect(read("<@b.example, @c.example : ann@a.example>")).toEqual(["ann@a.example"]);
+  for (const text of ["ann lee@a.example", "ann@a exam.ple", "<ann lee@a.example>", "ann\tlee@a.b"])
+    expect([text, read(text)]).toEqual([text, "refused"]);
+});
+
 test("an address of exactly the limits is taken", () => {
   const local = "a".repeat(64);
   const domain = `${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(61)}`;
