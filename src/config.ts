@@ -61,26 +61,8 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   const layers: readonly Layer[] = [flags, environment, file];
   problems.push(...layers.flatMap((layer) => layer.problems));
 
-  const machine = machineFor(input, layers);
-  const values: Partial<Record<SettingKey, unknown>> = {};
-  const origins: Partial<Record<SettingKey, Origin>> = {};
-  for (const key of settingKeys) {
-    const row = rowOf(key);
-    const given = layers
-      .map((layer) => layer.values.get(row.name))
-      .find((one) => one !== undefined);
-    const value =
-      given === undefined ? defaultOf(row, machine) : row.kind.parse(given.raw, machine);
-    if (given !== undefined && value === undefined) {
-      const { allowed } = row.kind;
-      const slips = row.kind.problems?.(given.raw) ?? [shown(row, given.raw)];
-      for (const found of slips)
-        problems.push({ setting: row.name, from: given.origin.text, found, allowed });
-    }
-    values[key] = value;
-    origins[key] = given?.origin ?? { from: "default", text: "default" };
-  }
-  resolvePaths(values, input);
+  const { values, origins, problems: slips } = valuesOf(settingKeys, layers, input);
+  problems.push(...slips);
   for (const key of ["tlsCert", "tlsKey"] as const)
     if (typeof values[key] === "string") values[key] = resolve(input.cwd, values[key]);
   problems.push(...caProblems(values as Partial<Config>, origins as Origins, input));
@@ -98,6 +80,67 @@ export function loadConfig(input: LoadInput): LoadedConfig {
   const config = values as Config;
   const warnings = [...environment.warnings, ...keys.warnings, ...doubts(config)];
   return { kind: "ok", config, warnings, origins: origins as Origins, file: file.path };
+}
+
+/** What somebody has to know who looks for the daemon of this host, or leaves mail for it. */
+export type Folders = Pick<Config, "dataDir" | "runtimeDir" | "pickupDir" | "hostname">;
+
+export type LoadedFolders =
+  | { readonly kind: "ok"; readonly folders: Folders }
+  | { readonly kind: "bad"; readonly problems: readonly Problem[] };
+
+const folderKeys = ["dataDir", "runtimeDir", "pickupDir", "hostname"] as const;
+
+/**
+ * For programs of any user: the other settings are not theirs to judge, and may name secrets that only the daemon reads. A file that
+ * they may not read is as if it were not there; one that is no TOML could say that the daemon is elsewhere.
+ */
+export function loadFolders(input: LoadInput): LoadedFolders {
+  const tolerant: LoadInput = { ...input, readFile: (path) => readIfAllowed(input, path) };
+  const environment = readEnvironment(tolerant);
+  const file = readFile(tolerant, environment);
+  const layers = [readFlags(tolerant), environment, file];
+  const { values, problems } = valuesOf(folderKeys, layers, tolerant);
+  const ofFile = file.problems.filter(
+    ({ setting, from }) => from === "file" || setting === "config",
+  );
+  if (problems.length + ofFile.length > 0)
+    return { kind: "bad", problems: [...ofFile, ...problems] };
+  return { kind: "ok", folders: values as Folders };
+}
+
+function readIfAllowed(input: LoadInput, path: string): string | undefined {
+  try {
+    return input.readFile(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The values of these settings, each from the first layer that has it. */
+function valuesOf(keys: readonly SettingKey[], layers: readonly Layer[], input: LoadInput) {
+  const machine = machineFor(input, layers);
+  const values: Partial<Record<SettingKey, unknown>> = {};
+  const origins: Partial<Record<SettingKey, Origin>> = {};
+  const problems: Problem[] = [];
+  for (const key of keys) {
+    const row = rowOf(key);
+    const given = layers
+      .map((layer) => layer.values.get(row.name))
+      .find((one) => one !== undefined);
+    const value =
+      given === undefined ? defaultOf(row, machine) : row.kind.parse(given.raw, machine);
+    if (given !== undefined && value === undefined) {
+      const { allowed } = row.kind;
+      const slips = row.kind.problems?.(given.raw) ?? [shown(row, given.raw)];
+      for (const found of slips)
+        problems.push({ setting: row.name, from: given.origin.text, found, allowed });
+    }
+    values[key] = value;
+    origins[key] = given?.origin ?? { from: "default", text: "default" };
+  }
+  resolvePaths(values, input);
+  return { values, origins, problems };
 }
 
 /** Paths are meant from where we are; the empty ones depend on the environment. */

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { unreachable } from "../base/unreachable.ts";
-import { type Config, loadConfig, problemLine } from "../config.ts";
+import { type Folders, loadFolders, problemLine } from "../config.ts";
 import { type Answer, type DaemonClient, type Target, createDaemonClient } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
@@ -74,12 +74,12 @@ function keyFor(options: TargetOptions, deps: CliDeps): string {
 }
 
 /** The folders as the daemon would find them. */
-function foldersOf(options: TargetOptions, deps: CliDeps): Pick<Config, "dataDir" | "runtimeDir"> {
+function foldersOf(options: TargetOptions, deps: CliDeps): Folders {
   const flags: Record<string, string> = {};
   if (options.dataDir !== undefined) flags["data_dir"] = options.dataDir;
   if (options.config !== undefined) flags["config"] = options.config;
-  const loaded = loadConfig({ ...deps.surroundings, flags });
-  if (loaded.kind === "ok") return loaded.config;
+  const loaded = loadFolders({ ...deps.surroundings, flags });
+  if (loaded.kind === "ok") return loaded.folders;
   throw new CommandFailure(exitCodes.config, loaded.problems.map(problemLine).join("\n"));
 }
 

@@ -80,6 +80,23 @@ describe("with a daemon", () => {
     }, capture);
   });
 
+  test("settings whose secrets only the daemon reads keep nobody from sending", async () => {
+    const secret = join(host.dataDir, "secret");
+    writeFileSync(secret, "a key that only the daemon reads", { mode: 0o600 });
+    const settings = join(host.binDir, "postrider.toml");
+    writeFileSync(settings, `api_key_file = ${JSON.stringify(secret)}\n`);
+    await withDaemon(async (daemon) => {
+      const env = `POSTRIDER_CONFIG=${settings}`;
+      const mail = ["sendmail", "-i", "ann@b.example"];
+      const ran = await host.run("env", [env, ...mail], { ...stranger, input: "Subject: s\n\nx" });
+      expect(ran).toEqual({ code: 0, out: "", err: "" });
+      const message = ["--from", "me@b.example", "--to", "ann@b.example", "--subject", "s"];
+      const args = [env, "postrider", "send", ...message, "--text", "x"];
+      expect((await host.run("env", args, stranger)).code).toBe(0);
+      await until("both came", async () => (await inboxOf(daemon, "ann@b.example")).length === 2);
+    }, capture);
+  });
+
   test("who may send may not look, and whoever may sees what waits", async () => {
     await withDaemon(async () => {
       const args = ["-i", "greylist@postrider.test"];

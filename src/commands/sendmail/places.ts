@@ -1,8 +1,8 @@
-// Where sendmail finds the daemon and the pickup folders. It runs as any user, in any folder, with any environment: settings that this
-// user may not read are as if they were not there, and a `.env` of the folder it happens to be in says nothing.
+// Where sendmail finds the daemon and the pickup folders. It runs as any user, in any folder, with any environment: a `.env` of the
+// folder it happens to be in says nothing.
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Config, loadConfig, problemLine } from "../../config.ts";
+import { type Folders, loadFolders, problemLine } from "../../config.ts";
 import type { CliDeps } from "../deps.ts";
 import { type Aliases, ALIASES_FILE, parseAliases } from "./aliases.ts";
 
@@ -17,23 +17,20 @@ export interface Places {
 
 /** A text says what is wrong with the settings. */
 export function findPlaces({ surroundings }: CliDeps): Places | string {
-  const elsewhere = { ...surroundings, cwd: "/", flags: {} };
-  const tolerant = {
-    ...elsewhere,
-    readFile: (path: string): string | undefined => {
-      try {
-        return surroundings.readFile(path);
-      } catch {
-        return undefined;
-      }
-    },
-  };
-  const loaded = loadConfig(tolerant);
+  const loaded = loadFolders({ ...surroundings, cwd: "/", flags: {} });
   if (loaded.kind === "bad") return loaded.problems.map(problemLine).join("\n");
-  return placesOf(loaded.config, parseAliases(tolerant.readFile(ALIASES_FILE) ?? ""));
+  return placesOf(loaded.folders, aliasesOf(surroundings));
 }
 
-function placesOf({ dataDir, runtimeDir, pickupDir, hostname }: Config, aliases: Aliases): Places {
+function aliasesOf({ readFile }: CliDeps["surroundings"]): Aliases {
+  try {
+    return parseAliases(readFile(ALIASES_FILE) ?? "");
+  } catch {
+    return parseAliases("");
+  }
+}
+
+function placesOf({ dataDir, runtimeDir, pickupDir, hostname }: Folders, aliases: Aliases): Places {
   const own = join(dataDir, "pickup");
   return {
     sockets: [join(dataDir, "control.sock"), join(runtimeDir, "submit.sock")],
