@@ -4,7 +4,7 @@ import { systemRandom } from "../../base/random.ts";
 import { unreachable } from "../../base/unreachable.ts";
 import { PICKUP_RECIPIENTS_MAX, pickupName } from "../../mail/pickup.ts";
 import type { CliDeps } from "../deps.ts";
-import { addressed, expanded } from "./addresses.ts";
+import { addressed, expanded, named } from "./addresses.ts";
 import { createCollector } from "./collected.ts";
 import { handOver } from "./handOver.ts";
 import type { Author } from "./header.ts";
@@ -46,16 +46,14 @@ async function deliver(options: SendmailOptions, deps: CliDeps): Promise<number>
   const sender = addressed(options.sender ?? author.address, author.domain);
   if (sender === undefined)
     return fail(deps, sysexits.usage, `-f: ${options.sender} is no address`);
-  const named: string[] = [];
-  // Old programs give several in one argument.
-  for (const text of options.recipients.flatMap((one) => one.split(","))) {
-    const address = addressed(text.trim(), author.domain);
-    if (address === undefined || address === "")
-      return fail(deps, sysexits.usage, `${text} is no address`);
-    named.push(address);
+  const to: string[] = [];
+  for (const argument of options.recipients) {
+    const addresses = named(argument, author.domain);
+    if (addresses === undefined) return fail(deps, sysexits.usage, `${argument} is no address`);
+    to.push(...addresses);
   }
   const writer = sender === "" ? author : { ...author, address: sender };
-  return readAndSubmit({ options, deps, places, author: writer, sender, named });
+  return readAndSubmit({ options, deps, places, author: writer, sender, named: to });
 }
 
 interface Delivery {
@@ -68,7 +66,7 @@ interface Delivery {
 }
 
 async function readAndSubmit(delivery: Delivery): Promise<number> {
-  const { options, deps, places, author, sender, named } = delivery;
+  const { options, deps, places, author, sender } = delivery;
   const name = pickupName(deps.clock.now(), systemRandom.bytes);
   let read: Read;
   try {
@@ -82,7 +80,7 @@ async function readAndSubmit(delivery: Delivery): Promise<number> {
   try {
     if (options.fromHeader && read.unreadable !== undefined)
       return fail(deps, sysexits.dataError, read.unreadable);
-    const all = options.fromHeader ? [...named, ...read.recipients] : named;
+    const all = options.fromHeader ? [...delivery.named, ...read.recipients] : delivery.named;
     const to = expanded(all, places);
     if (to.length === 0) return fail(deps, sysexits.dataError, "To, Cc and Bcc name nobody");
     if (to.length > PICKUP_RECIPIENTS_MAX)

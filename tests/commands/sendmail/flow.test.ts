@@ -53,6 +53,19 @@ describe("with a daemon", () => {
     expect(query.get("from")).toBe("ada@host.example");
   });
 
+  test("an argument may be written as in a header: with a name, with several, by a name of this host", async () => {
+    await using daemon = fakeDaemon(() => taken);
+    const args = ["-i", "Doe <a@x.example>", '"Doe, J" <b@x.example>, c@x.example', "root (Cron)"];
+    const box = createBox({ POSTRIDER_DATA_DIR: daemon.dataDir, POSTRIDER_HOSTNAME: "h.example" });
+    expect((await box.run(["sendmail", ...args], input(MESSAGE))).code).toBe(0);
+    const query = new URLSearchParams(daemon.seen[0]?.path.split("?")[1]);
+    const to = ["a@x.example", "b@x.example", "c@x.example", "root@h.example"];
+    expect(query.getAll("to")).toEqual(to);
+    for (const bad of ["a b@x.example", "", "a@@x.example", "undisclosed:;"])
+      expect((await box.run(["sendmail", "-i", bad], input(MESSAGE))).code).toBe(64);
+    expect(daemon.seen).toHaveLength(1);
+  });
+
   test("names of this host are read by its aliases", async () => {
     await using daemon = fakeDaemon(() => taken);
     const files = { "/etc/aliases": "root: me@a.example" };
@@ -144,12 +157,12 @@ describe("without a daemon that takes it", () => {
         expect(keys).toEqual([partsOf(name, envelope)[0]?.idempotencyKey ?? ""]);
     });
 
-  test("settings that are wrong are named", async () => {
-    const env = { POSTRIDER_WORKERS: "none", POSTRIDER_DATA_DIR: root };
+  test("settings of its own that are wrong are named", async () => {
+    const env = { POSTRIDER_HOSTNAME: "a host", POSTRIDER_DATA_DIR: root };
     for (const mode of [["-i", "a@b.example"], ["-bs"]]) {
       const ran = await createBox(env).run(["sendmail", ...mode], input(MESSAGE));
       expect(ran.code).toBe(78);
-      expect(ran.err).toStartWith("sendmail: workers (");
+      expect(ran.err).toStartWith("sendmail: hostname (");
     }
   });
 
