@@ -175,7 +175,9 @@ export function attempt(
     work.left = trial.rest.length === 0 ? left : [...left, ...trial.rest];
     if (work.recalled === true)
       giveVerdicts(deps, work, place(link), trouble.interrupted(RECALLED));
-    const clean = result.clean && !last;
+    const tooOpen = isTooOpen(link, result);
+    if (tooOpen) link.refusesClear();
+    const clean = result.clean && !last && !tooOpen;
     const spent = result.clean && last;
     if (work.left.length === 0) return done({ end: "done", clean, spent });
     if (!clean || work.unwanted === true) return done({ end: "cut", clean, spent });
@@ -209,6 +211,12 @@ function learn(
   if (result.broke !== null) return learned.note(target.host, result);
   if (!reused && offer.pipelining) learned.worked(target.host);
   return false;
+}
+
+/** This connection is in clear, and the server wants none that is. */
+function isTooOpen({ talk, target }: Link, { fates }: TransactionEnd): boolean {
+  if (talk.tls() !== null || target.tls === "off") return false;
+  return fates.some((fate) => trouble.wantsTls(fate, target.host));
 }
 
 function lacksUtf8({ fates: [first] }: TransactionEnd): boolean {

@@ -33,6 +33,8 @@ export interface Link {
   served: number;
   /** What was said until it stood, at addresses that were tried in vain too; taken by the first message. */
   opening: readonly Recording[];
+  /** The server wants no mail in clear: its host is from now on spoken to encrypted, or not at all. */
+  refusesClear(): void;
 }
 
 /** One address that was tried in vain. */
@@ -40,6 +42,8 @@ export interface Tried {
   readonly target: Target;
   readonly session: string;
   readonly setback: Setback;
+  /** It was lost when it had been encrypted. */
+  readonly secured: boolean;
   readonly recording: Recording | null;
 }
 
@@ -76,13 +80,14 @@ export interface OpenRequest {
 
 export type Open = (request: OpenRequest) => Promise<Opened>;
 
-/** How long a host whose handshake failed is spoken to in clear, and how many such hosts are remembered. */
+/** How long a host whose handshake failed is spoken to in clear, or one that wants no clear text is not; and how many such hosts are remembered. */
 const CLEAR = { keepMs: 3_600_000, entriesMax: 1000 };
 /** The log names a host that fails a policy in testing so often. */
 const TOLD = { keepMs: 3_600_000, entriesMax: 1000 };
 
 export function createOpen(deps: OpenDeps): Open {
   const clear = createMemory(deps.clock, CLEAR);
+  const strict = createMemory(deps.clock, CLEAR);
   const told = createMemory(deps.clock, TOLD);
   return async (request) => {
     const settings = deps.settings;
@@ -95,6 +100,7 @@ export function createOpen(deps: OpenDeps): Open {
       const link = await openAny(deps, request, {
         tried,
         clear,
+        strict,
         told,
         over: () => elapsedMs() > settings.openingMs,
       });
@@ -128,6 +134,8 @@ function pause({ clock }: OpenDeps, pauseMs: number, signal: AbortSignal): Promi
 interface Round {
   readonly tried: Tried[];
   readonly clear: Memory;
+  /** Hosts that have refused mail because it came in clear. */
+  readonly strict: Memory;
   /** Hosts of which the log has been told that they fail a policy that is being tested. */
   readonly told: Memory;
   over(): boolean;
@@ -142,14 +150,15 @@ interface Step {
 
 /** One look at each address; where encryption breaks and nobody insists on it, one in clear once all others had theirs. */
 async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Promise<Link | null> {
-  const { tried, clear } = round;
+  const { tried, clear, strict } = round;
   const targets = targetsOf(deps, request, deps.settings.attemptAddresses);
   const steps = targets.map((target): Step => {
-    return { target, manner: mannerOf(target, clear.has(target.host)), broken: null };
+    return { target, manner: mannerOf(target, round), broken: null };
   });
   for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
     const { target, manner, broken } = step;
-    const result = await openOne(deps, request, { target, manner });
+    const refusesClear = (): void => strict.add(target.host);
+    const result = await openOne(deps, request, { target, manner, refusesClear });
     if (result.kind === "ready") {
       if (broken !== null) giveUpTls(deps, clear, target.host, broken);
       if (target.demand !== undefined) tellTesting(deps, round, target, result.link);
@@ -157,7 +166,7 @@ async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Prom
     }
     const { setback } = result.tried;
     tried.push(result.tried);
-    const next = mannerAfter(manner, setback, target);
+    const next = mannerAfter(manner, result.tried, target);
     if (next?.heloOnly === true) steps.unshift({ target, manner: next, broken });
     else if (next !== null) steps.push({ target, manner: next, broken: setback });
     if (request.signal.aborted || round.over()) break;
@@ -200,19 +209,26 @@ function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): RouteTa
 /** How to speak to a host; it changes when the host cannot bear the first way. */
 type Manner = Pick<OpeningOptions, "encrypt"> & { readonly heloOnly: boolean };
 
-function mannerOf({ tls }: RouteTarget, knownBroken: boolean): Manner {
-  if (tls === "off" || (tls === "opportunistic" && knownBroken))
-    return { encrypt: "never", heloOnly: false };
-  return { encrypt: tls === "opportunistic" ? "offered" : "always", heloOnly: false };
+function mannerOf({ host, tls }: RouteTarget, { clear, strict }: Round): Manner {
+  if (tls === "off") return { encrypt: "never", heloOnly: false };
+  if (tls !== "opportunistic" || strict.has(host)) return { encrypt: "always", heloOnly: false };
+  return { encrypt: clear.has(host) ? "never" : "offered", heloOnly: false };
 }
 
 /** The same host once more on a new connection, in another way; null to go on to the next. */
-function mannerAfter(manner: Manner, setback: Setback, target: RouteTarget): Manner | null {
+function mannerAfter(
+  manner: Manner,
+  { setback, secured }: Tried,
+  target: RouteTarget,
+): Manner | null {
   if (!("end" in setback) || setback.end !== "lost") return null;
-  // RFC 7435: encryption that nobody insists on gives way when it does not work.
-  if (setback.phase === "tls" && setback.why !== "stopped" && manner.encrypt === "offered")
+  const { phase, why } = setback;
+  // RFC 7435: encryption that nobody insists on gives way when it does not work. A server may refuse a handshake's last word of ours
+  // (RFC 8446 4.4.2.4), which shows only in what follows.
+  const brokeTls = phase === "starttls" || phase === "tls" || (phase === "ehlo" && secured);
+  if (brokeTls && why !== "stopped" && manner.encrypt === "offered")
     return { ...manner, encrypt: "never" };
-  const mayBeOld = setback.phase === "ehlo" && setback.why === "closed" && !manner.heloOnly;
+  const mayBeOld = phase === "ehlo" && why === "closed" && !manner.heloOnly;
   return mayBeOld && manner.encrypt !== "always" && target.login === null
     ? { encrypt: "never", heloOnly: true }
     : null;
@@ -223,7 +239,11 @@ type OneResult = Extract<Opened, { kind: "ready" }> | { readonly kind: "failed";
 async function openOne(
   deps: OpenDeps,
   { route, signal }: OpenRequest,
-  { target: routed, manner }: { readonly target: RouteTarget; readonly manner: Manner },
+  {
+    target: routed,
+    manner,
+    refusesClear,
+  }: Pick<Step, "target" | "manner"> & Pick<Link, "refusesClear">,
 ): Promise<OneResult> {
   const { host, address, port, implicitTls, login, tls, demand } = routed;
   const asked = demand === undefined ? { tls } : { tls, demand };
@@ -233,8 +253,8 @@ async function openOne(
   const session = hexOf(deps.random, SESSION_OCTETS);
   const recording = deps.isRecording() ? recordingOf(deps, session, target) : null;
   if (recording !== null && login !== null) recording.secrets = secretsOf(login);
-  const failed = (setback: Setback): OneResult => {
-    return { kind: "failed", tried: { target, session, setback, recording } };
+  const failed = (setback: Setback, secured = false): OneResult => {
+    return { kind: "failed", tried: { target, session, setback, secured, recording } };
   };
   const beganMs = deps.clock.monotonicMs();
   const connection = await deps.connect(target, settings.connectMs, signal);
@@ -272,14 +292,14 @@ async function openOne(
     const { offer } = end;
     const { source } = connection;
     const said = recording === null ? [] : [recording];
-    const link = { talk, target, offer, session, source, served: 0, opening: said };
-    return { kind: "ready", link };
+    const made = { talk, target, offer, session, source, refusesClear };
+    return { kind: "ready", link: { ...made, served: 0, opening: said } };
   }
   tellOfLogin(deps, host, end);
   talk.quit();
   deps.meter.sessions(-1);
   deps.meter.unopened(route.site, end);
-  return failed(end);
+  return failed(end, talk.tls() !== null);
 }
 
 function recordingOf({ clock }: OpenDeps, session: string, target: Target): Recording {

@@ -24,7 +24,7 @@ import { createRecorder } from "./recorder.ts";
 import type { DeliverSettings } from "./settings.ts";
 import type { SenderSite } from "./siteBook.ts";
 import { createTracer, type Tracer } from "./trace.ts";
-import { interrupted, judgeOpening, type Judgement } from "./trouble.ts";
+import { decisiveOf, interrupted, judgeOpening, type Judgement } from "./trouble.ts";
 import { giveVerdicts, type Place } from "./verdicts.ts";
 import { patienceFor } from "./waiting.ts";
 
@@ -164,14 +164,18 @@ function judgeUnopened({ tried }: Unopened): Judgement {
     tried.map((one) => one.setback),
     tried.map((one) => one.target.host),
   );
+  // A smarthost that takes no mail at all is the operator's to mend: no word of it is about a recipient.
+  if (judged.kind === "failed" && tried.some((one) => one.target.via === "relay"))
+    return { ...judged, kind: "deferred", class: "relay", alert: "relay.no_mail" };
   // What one domain asks of its hosts is no fault of the site, through which other domains get their mail.
   const isAsked = judged.class === "tls" && tried.every((one) => one.target.demand !== undefined);
   return isAsked ? { ...judged, scope: "recipient" } : judged;
 }
 
+/** Where it was decided. */
 function placeOf({ tried, at, durationMs }: Unopened): Place {
-  const last = tried.at(-1);
-  if (last === undefined) return { ...nowhere, at, durationMs };
-  const { host, address } = last.target;
-  return { ...nowhere, at, durationMs, host, address, session: last.session };
+  const one = tried[decisiveOf(tried.map(({ setback }) => setback))];
+  if (one === undefined) return { ...nowhere, at, durationMs };
+  const { host, address } = one.target;
+  return { ...nowhere, at, durationMs, host, address, session: one.session };
 }

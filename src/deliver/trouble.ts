@@ -97,8 +97,8 @@ export function judgeOpening(
   return setbacks.every(isUnreached) ? { ...judged, unreached: true } : judged;
 }
 
-/** The last one, unless an earlier one has a server's own words. */
-function decisiveOf(setbacks: readonly Setback[]): number {
+/** The place of the last one, unless an earlier one has a server's own words. */
+export function decisiveOf(setbacks: readonly Setback[]): number {
   const last = setbacks.length - 1;
   const ending = setbacks[last];
   if (ending !== undefined && "why" in ending && ending.why === "stopped") return last;
@@ -167,6 +167,11 @@ function judgeRefusal(phase: Phase, reply: Reply, speaker: Speaker): Judgement {
 
 const isLogin = (phase: Phase): boolean => logins.has(phase);
 const logins: ReadonlySet<string> = new Set(["auth", "challenge"]);
+
+/** The server takes no mail in clear; it may be taken once it comes encrypted. */
+export function wantsTls(fate: Fate, host: string): boolean {
+  return fate.fate === "refused" && judgeFate(fate, { host, alone: false }).class === "tls";
+}
 
 /** Whatever is said while we log in concerns the relay (RFC 4954 6), and an operator must look at it. */
 const loginRefused: Rule = {

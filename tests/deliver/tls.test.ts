@@ -129,3 +129,93 @@ test("a server that has no TLS behind its port is deferred", async () => {
   const { verdicts } = await deliver({}, { tls: "verify", implicitTls: true, via: "relay" });
   expect(verdicts[0]).toMatchObject({ kind: "deferred", class: "tls" });
 });
+
+for (const [when, isThen] of [
+  ["on STARTTLS", (verb: string) => verb === "STARTTLS"],
+  [
+    "on the first word behind the handshake",
+    (verb: string, secure: boolean) => verb === "EHLO" && secure,
+  ],
+] as const) {
+  const script = (verb: string, _: string, { secure }: { secure: boolean }): Act =>
+    isThen(verb, secure) ? "CLOSE" : undefined;
+
+  test(`a server that hangs up ${when} gets the mail in clear, by EHLO, and is remembered`, async () => {
+    const { verdicts, servers, send, verdictsOf } = await deliver(
+      { offers, script },
+      { tls: "opportunistic" },
+    );
+    expect(stepOf(verdicts[0])).toMatchObject({ outcome: "delivered", tls: null });
+    expect(servers[0]?.sessions[1]?.lines.slice(0, 2)).toEqual([
+      "EHLO us.example.com",
+      "MAIL FROM:<sender@example.com>",
+    ]);
+    await servers[0]?.hangUp();
+    send();
+    await verdictsOf(2);
+    expect(servers[0]?.sessions.at(-1)?.lines).not.toContain("STARTTLS");
+  });
+
+  test(`a server that hangs up ${when} gets no mail where encryption is required`, async () => {
+    const { verdicts, servers } = await deliver({ offers, script }, { tls: "required" });
+    expect(verdicts[0]).toMatchObject({ kind: "deferred", scope: "host" });
+    expect(servers[0]?.messages()).toHaveLength(0);
+    expect(servers[0]?.sessions).toHaveLength(1);
+  });
+}
+
+for (const refusal of [
+  "530 5.7.0 Must issue a STARTTLS command first",
+  "550 5.7.10 Encryption needed",
+])
+  test(`a handshake that failed once, and then ${refusal}: no more in clear to that host`, async () => {
+    const script = (
+      verb: string,
+      _: string,
+      { number, secure }: { number: number; secure: boolean },
+    ): Act => {
+      if (verb === "STARTTLS" && number === 0) return "CLOSE";
+      return verb === "MAIL" && !secure ? refusal : undefined;
+    };
+    const { verdicts, servers, send, verdictsOf } = await deliver(
+      { offers, script },
+      { tls: "opportunistic" },
+    );
+    expect(verdicts[0]).toMatchObject({ kind: "deferred", class: "tls" });
+    send();
+    await verdictsOf(2);
+    expect(stepOf(verdicts[1])).toMatchObject({
+      outcome: "delivered",
+      tls: { version: "TLSv1.3" },
+    });
+    expect(servers[0]?.sessions).toHaveLength(3);
+  });
+
+test("a smarthost that says that it takes no mail bounces none", async () => {
+  const script = (verb: string): Act =>
+    verb === "CONNECT" ? "521 5.3.2 closed for the night" : undefined;
+  for (const [via, kind] of [
+    ["relay", "deferred"],
+    ["mx", "failed"],
+  ] as const) {
+    const { verdicts } = await deliver({ offers, script }, { via });
+    expect(verdicts[0]?.kind).toBe(kind);
+    if (via === "relay")
+      expect(verdicts[0]).toMatchObject({ class: "relay", alert: "relay.no_mail" });
+    await rig?.end();
+  }
+});
+
+test("of several hosts the timeline names the one whose words it holds", async () => {
+  const says = (act: Act) => ({
+    script: (verb: string): Act => (verb === "CONNECT" ? act : undefined),
+  });
+  rig = await createRig({ servers: [says("554 5.3.2 no service"), says("CLOSE")] });
+  rig.send();
+  const [verdict] = await rig.verdictsOf(1);
+  expect(stepOf(verdict)).toMatchObject({
+    host: "mx.example.com",
+    address: "192.0.2.1",
+    code: 554,
+  });
+});

@@ -77,7 +77,8 @@ export const numbered: readonly Rule[] = [
     class: "mailbox",
     acts: ["suppress"],
   },
-  { name: "status.tls", status: ["7.10", "7.11"], class: "tls" },
+  // It came in clear: no word about the recipient, and the next connection may be encrypted.
+  { name: "status.tls", status: ["7.10", "7.11"], class: "tls", acts: ["defer", "alert"] },
 ];
 
 /** A 550 says all and nothing; Exim gives it to every refusal of its own rules, and some providers to every refusal. */
@@ -104,6 +105,7 @@ export const coded: readonly Rule[] = [
       "encryption required",
     ],
     class: "tls",
+    acts: ["defer", "alert"],
   },
   {
     name: "code.policy",

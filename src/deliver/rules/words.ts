@@ -39,6 +39,15 @@ export const ours: readonly Rule[] = [
     ],
     class: "greylist",
   },
+  // RFC 3207 4.3: nothing is taken in clear. The message is innocent, and may be taken on an encrypted connection.
+  {
+    name: "tls.required",
+    codes: [530],
+    says: ["starttls", "start tls", "tls"],
+    class: "tls",
+    scope: "host",
+    acts: ["defer", "alert"],
+  },
   // 530 and 535 to 538 concern our own login at a relay (RFC 4954); the message is innocent.
   {
     name: "relay.login",
