@@ -140,6 +140,13 @@ function createStore({
     ring.flush();
   };
 
+  const failedBy = (error: unknown): Failed => {
+    const failed = failureOf(error);
+    if (failed === undefined) throw error;
+    if (failed.why === "io") broken = failed;
+    return failed;
+  };
+
   const transaction = <T>(run: () => T): Committed<T> => {
     if (broken !== undefined) return broken;
     let value: T;
@@ -151,10 +158,8 @@ function createStore({
       commit.run();
     } catch (error) {
       undo();
-      const failed = failureOf(error);
-      if (failed === undefined) throw error;
-      if (failed.why === "io") broken = failed;
-      else if (!isLocked(error)) ballast.free();
+      const failed = failedBy(error);
+      if (failed.why === "full" && !isLocked(error)) ballast.free();
       return failed;
     }
     books.stand();
@@ -205,8 +210,7 @@ function createStore({
       try {
         tidying.writeBack();
       } catch (error) {
-        broken = failureOf(error);
-        if (broken === undefined) throw error;
+        failedBy(error);
       }
     },
     tidy() {

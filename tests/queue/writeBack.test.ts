@@ -111,3 +111,34 @@ test("a full disk leaves it as it is, and what else fails is not hidden", () => 
   error = Object.assign(new Error("EIO"), { code: "EIO", syscall: "fsync" });
   expect(tidy.writeBack).toThrow("EIO");
 });
+
+/** A store whose look at the length of its log meets a fault that the system names so. */
+function storeWhoseLookMeets(code: string): QueueStore {
+  const error = Object.assign(new Error(code), { code, syscall: "read" });
+  const values = (): never => {
+    throw error;
+  };
+  const { prepare } = Database.prototype;
+  Object.assign(Database.prototype, {
+    prepare(this: Database, sql: string): Statement {
+      const statement = prepare.call(this, sql);
+      return sql.includes("NOOP") ? Object.assign(statement, { values }) : statement;
+    },
+  });
+  const folder = mkdtempSync(join(dataDir, "other-"));
+  const opened = openSqliteStore({ dataDir: folder, random: systemRandom, ballastBytes: 0 });
+  Object.assign(Database.prototype, { prepare });
+  if (opened.kind === "refused") throw new Error(opened.text);
+  return opened.store;
+}
+
+test("only what leaves the disk unknown ends the store: a full one has room again some day", () => {
+  const [full, ill] = ["ENOSPC", "EIO"].map((code) => {
+    const one = storeWhoseLookMeets(code);
+    one.writeBack();
+    const { kind } = one.transaction(() => {});
+    one.close();
+    return kind;
+  });
+  expect([full, ill]).toEqual(["committed", "failed"]);
+});
