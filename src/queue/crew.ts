@@ -14,8 +14,8 @@ export interface Crew {
   size(): number;
   /** A thread's word, once a second. Tells whether another number of them is at work from now on. */
   heard(worker: number, load: SenderLoad, nowMono: number): boolean;
-  /** There are so many. */
-  limit(threads: number): void;
+  /** There are so many. Tells the same. */
+  limit(threads: number): boolean;
 }
 
 /** Of all cores that those at work could fill. */
@@ -63,7 +63,7 @@ export function createCrew(threads: number): Crew {
     limit(next) {
       most = next;
       for (const worker of loads.keys()) if (worker >= most) loads.delete(worker);
-      become(Math.min(size, most));
+      return become(Math.min(size, most));
     },
   };
 }

@@ -86,10 +86,14 @@ export function createMoves(deps: {
     if (site.leased > 0) deps.recall(site.worker, { by: "site", name: site.name, cut: false });
   };
 
-  const spread = (): void => {
+  const tell = (): void => {
     const size = crew.size();
     deps.onAtWork?.(size);
     deps.log("info", "sender.at_work", { at_work: size, threads });
+  };
+
+  const spread = (): void => {
+    const size = crew.size();
     sites.spread(size);
     for (const site of sites.all()) {
       // Its mail waits for the DNS and is with no sender.
@@ -104,13 +108,17 @@ export function createMoves(deps: {
 
   return {
     heard(worker, load) {
-      if (crew.heard(worker, load, clock.monotonicMs())) spread();
+      if (crew.heard(worker, load, clock.monotonicMs())) {
+        tell();
+        spread();
+      }
       return moving.size > 0;
     },
     limit(next) {
       if (next === threads) return;
       threads = next;
-      crew.limit(threads);
+      if (crew.limit(threads)) tell();
+      // Though the same are at work: what went on where it was may be with one of those that end.
       spread();
     },
     parted(worker, names) {

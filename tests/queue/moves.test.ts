@@ -11,6 +11,14 @@ function tire(bench: Bench, workers: number): void {
   }
 }
 
+/** As little to do as lets one of three go home. */
+function calm(bench: Bench, seconds: number): void {
+  for (let second = 0; second < seconds; second++) {
+    for (const worker of [0, 1, 2]) bench.queue.loaded(worker, { cpuShare: 0, isFull: false });
+    bench.run(1000);
+  }
+}
+
 describe("sites that move to another sender", () => {
   const domains = Array.from({ length: 20 }, (_, i) => `site${i}.example`);
   const submitAll = (bench: Bench, user: string): void => {
@@ -35,6 +43,22 @@ describe("sites that move to another sender", () => {
     expect(asked[0]).toBe(2);
     tire(bench, 3);
     expect(asked.at(-1)).toBe(3);
+  });
+
+  test("another limit of the threads is told to nobody while the same ones work", () => {
+    const asked: number[] = [];
+    const bench = createBench({}, 3, undefined, {
+      onAtWork: (workers) => void asked.push(workers),
+    });
+    const limit = (workers: number): void => bench.queue.configure({ ...bench, workers });
+    limit(2);
+    expect([asked, bench.logs]).toEqual([[], []]);
+    tire(bench, 2);
+    limit(4);
+    expect(asked).toEqual([2]);
+    limit(1);
+    expect(asked).toEqual([2, 1]);
+    expect(bench.logs).toEqual(["sender.at_work", "sender.at_work"]);
   });
 
   test("they move once nothing of them is under way, and what idles in the old one ends", () => {
@@ -99,6 +123,21 @@ describe("sites that move to another sender", () => {
     for (const sent of bench.sent.slice(0, 20)) bench.settle(sent, { kind: "delivered" });
     bench.run(60_000);
     expect([bench.sent.length, away(bench, 20)]).toEqual([40, []]);
+  });
+
+  test("what went on where it was leaves a sender that ends, though no other ones work", () => {
+    const bench = createBench({}, 3);
+    tire(bench, 3);
+    tire(bench, 3);
+    submitAll(bench, "a");
+    const third = (from: number) => bench.sent.slice(from).filter(({ worker }) => worker === 2);
+    expect(third(0).length).toBeGreaterThan(2);
+    calm(bench, 35);
+    submitAll(bench, "b");
+    expect(third(20)).toHaveLength(third(0).length / 2);
+    bench.queue.configure({ policy: bench.policy, workers: 2 });
+    submitAll(bench, "c");
+    expect(third(40)).toEqual([]);
   });
 
   test("what an operator takes back is asked for wherever it is", () => {
