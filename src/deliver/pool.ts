@@ -275,6 +275,11 @@ function drop(state: PoolState, group: Group, link: Link): void {
   site.meter.connections(site.links);
   if (group.lanes.size() > 0) site.turns.add(group);
   else tidy(state, group);
+  oneLess(state, site);
+}
+
+/** A connection has ended, or did not come to be. */
+function oneLess(state: PoolState, site: Site): void {
   lookSoon(state, site);
   tellGone(site);
   tellEmpty(state);
@@ -329,9 +334,7 @@ function missed(state: PoolState, group: Group, why: Unopened): void {
   site.heard = "nothing";
   state.total--;
   pump(state, group);
-  lookSoon(state, site);
-  tellGone(site);
-  tellEmpty(state);
+  oneLess(state, site);
 }
 
 /** False when all places are taken by connections at work. Else the one that has been idle longest makes room. */
