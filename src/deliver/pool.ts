@@ -1,7 +1,6 @@
 // The connections of one sender: which site has how many, who waits for one, and what a connection does next. What is allowed is
 // decided in decide.ts; here it is done.
 import type { Late, Recall } from "../mail/recall.ts";
-import type { Verdict } from "../mail/verdict.ts";
 import type { AttemptEnd, Trial, Work } from "./attempt.ts";
 import { busyAt, growthOf, hasTooMany, isFull, isSpent, mayStrangerOpen } from "./decide.ts";
 import { hear, learn } from "./feedback.ts";
@@ -20,6 +19,7 @@ import { RECALLED, recallFrom } from "./recall.ts";
 import type { DeliverSettings } from "./settings.ts";
 import { avoid, type Group, mostUrgent, type Site, slotMask } from "./site.ts";
 import { type SenderSite, viewOf } from "./siteBook.ts";
+import { isAtRest, rest, RESTS } from "./siteRest.ts";
 import { isOver, SWEEP_MS } from "./waiting.ts";
 
 export interface Pool {
@@ -44,11 +44,6 @@ export interface Pool {
 const REOPEN_MS = 5_000;
 /** Behind a slower dot a job would wait that another connection could take. */
 const AHEAD_DOT_MS = 1_000;
-/** The queue hears of a site's refusal within that time, and sends no more. */
-const REST_MS = 2_000;
-/** Where a provider asked for a pause, a queue that stands at its disk is waited for too. Less than any such pause (queue/pace.ts). */
-const PROVIDER_REST_MS = 30_000;
-const RESTS = "its site wants no mail for now";
 const OVERSTAYED = "no connection was free for it in time";
 const STOPS = "the daemon stops";
 
@@ -92,10 +87,6 @@ function submit(state: PoolState, work: Work): void {
   group.lanes.push(work.job.priority, work);
   state.sweeping ??= state.clock.after(SWEEP_MS, () => sweep(state));
   pump(state, group);
-}
-
-function isAtRest({ clock }: PoolState, { restsUntilMs }: Site): boolean {
-  return restsUntilMs !== 0 && clock.monotonicMs() < restsUntilMs;
 }
 
 /** Gives waiting work to idle connections, and opens one more if that pays. */
@@ -214,22 +205,6 @@ function after(
   if (end.clean) return true;
   drop(state, group, link);
   return false;
-}
-
-/** The queue pauses the site on the same word. What has not begun is tried no more, and counts as untried. */
-function rest(state: PoolState, site: Site, { pause }: Pick<Verdict, "pause">): void {
-  const forMs = pause === undefined ? REST_MS : PROVIDER_REST_MS;
-  site.restedAtMs = state.clock.monotonicMs();
-  site.restsUntilMs = Math.max(site.restsUntilMs, site.restedAtMs + forMs);
-  site.streak = 0;
-  for (const group of [...site.groups]) {
-    for (const work of group.lanes.takeAll()) state.interrupted(work, RESTS);
-    for (const link of group.links) {
-      const work = state.working.get(link);
-      if (work !== undefined) work.unwanted = true;
-    }
-    tidy(state, group);
-  }
 }
 
 function giveBack(state: PoolState, group: Group, work: Work): void {
