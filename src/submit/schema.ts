@@ -56,8 +56,8 @@ const mailbox = z
   .meta({ example: "Ada <ada@example.com>" });
 
 /** One mailbox or a list, as Resend takes them; a list comes out in both cases. */
-function mailboxes(max: number) {
-  return z.union([mailbox.transform((one) => [one]), z.array(mailbox).min(1).max(max)]);
+function mailboxes(min: number, max: number) {
+  return z.union([mailbox.transform((one) => [one]), z.array(mailbox).min(min).max(max)]);
 }
 
 const text = z.string().transform((value, context) => {
@@ -114,10 +114,13 @@ function when(now: () => EpochMs) {
       const read = readWhen(value, now());
       return read.kind === "at" ? read.at : fault(context, "invalid_time", read.why);
     })
-    .meta({ description: SCHEDULE_HELP, examples: ["2026-12-31T18:30:00Z", "in 10 min"] });
+    .meta(SCHEDULE_META);
 }
-const SCHEDULE_HELP =
-  "RFC 3339, or words such as `in 10 min` or `Friday at 3pm ET`; UTC where no zone is named.";
+export const SCHEDULE_META = {
+  description:
+    "RFC 3339, or words such as `in 10 min` or `Friday at 3pm ET`; UTC where no zone is named.",
+  examples: ["2026-12-31T18:30:00Z", "in 10 min"],
+};
 
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -190,15 +193,16 @@ export const dsnField = z
 export const unsupportedFields: ReadonlySet<string> = new Set(["template", "topic_id"]);
 
 export function createMessageSchema(limits: SchemaDeps) {
-  const people = mailboxes(limits.recipientsPerField);
+  // An empty list of others says nothing, as with Resend: programs give what they have.
+  const others = mailboxes(0, limits.recipientsPerField);
   const attachment = attachmentField(limits.attachmentUrls ?? "off");
   return z.strictObject({
     from: mailbox,
-    to: people,
+    to: mailboxes(1, limits.recipientsPerField),
     subject,
-    cc: people.optional(),
-    bcc: people.optional(),
-    reply_to: people.optional(),
+    cc: others.optional(),
+    bcc: others.optional(),
+    reply_to: others.optional(),
     html: text.optional(),
     text: text.optional(),
     headers: headers.optional(),

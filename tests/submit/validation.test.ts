@@ -143,7 +143,15 @@ describe("fields", () => {
   test("more than 50 recipients in a field are refused, and an empty list", async () => {
     const to = Array.from({ length: 51 }, (_, i) => `a${i}@example.org`);
     expect(await one({ to })).toEqual(["/to too_many"]);
-    expect(await one({ cc: [] })).toEqual(["/cc invalid_value"]);
+    expect(await one({ to: [] })).toEqual(["/to invalid_value"]);
+  });
+
+  test("an empty list of others says nothing, as programs write that have none", async () => {
+    const none = { ...message, cc: [], bcc: [], reply_to: [], attachments: [], tags: [] };
+    const response = await fixture.post("/emails", none);
+    expect(response.status).toBe(200);
+    const submission = fixture.taken.at(-1);
+    expect(Buffer.from(submission?.body ?? []).toString()).not.toMatch(/^(?:Cc|Bcc|Reply-To):/im);
   });
 
   test.each([
