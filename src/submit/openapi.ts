@@ -10,7 +10,7 @@ import { addInbox } from "./openapiInbox.ts";
 import { addJournal } from "./openapiJournal.ts";
 import { addKeys } from "./openapiKeys.ts";
 import { addMessages } from "./openapiMessages.ts";
-import { addOperating, type Shapes } from "./openapiOperate.ts";
+import { addOperating, fault, type Shapes } from "./openapiOperate.ts";
 import { addUi } from "./openapiUi.ts";
 import { addWebhooks } from "./openapiWebhooks.ts";
 import { errorNames, statusOf } from "./problem.ts";
@@ -41,13 +41,16 @@ export function describeApi(options: {
   addUi(registry, shapes);
   addFigures(registry, shapes);
   addEventShapes(registry);
-  for (const [path, summary, type] of open)
+  for (const [path, summary, type, ...refusals] of open)
     registry.registerPath({
       method: "get",
       path,
       summary,
       security: [],
-      responses: { 200: { description: "As it is.", content: { [type]: { schema: z.any() } } } },
+      responses: {
+        200: { description: "As it is.", content: { [type]: { schema: z.any() } } },
+        ...Object.fromEntries(refusals.map((status) => [status, shapes.problems[status]])),
+      },
     });
   return document({
     openapi: "3.1.0",
@@ -79,15 +82,7 @@ const problem = z
     message: z.string().meta({ description: "As `detail`: Resend's word for it." }),
     statusCode: z.int(),
     limit: z.string().optional().meta({ description: "The limit that was reached." }),
-    errors: z
-      .array(
-        z.object({
-          pointer: z.string().meta({ description: "A JSON pointer (RFC 6901) into the body." }),
-          code: z.string(),
-          detail: z.string(),
-        }),
-      )
-      .optional(),
+    errors: z.array(fault).optional(),
   })
   .meta({ id: "Problem" });
 
@@ -100,20 +95,38 @@ function problems(): Shapes["problems"] {
       {
         description: list.join(", "),
         content: { "application/problem+json": { schema: problem } },
+        ...(headersOf[status] === undefined ? {} : { headers: headersOf[status] }),
       },
     ]),
   );
 }
 
+const waiting = { "retry-after": z.string().optional().meta({ description: "In seconds." }) };
+const allowance = {
+  "ratelimit-limit": z.string().optional(),
+  "ratelimit-remaining": z.string().optional(),
+  "ratelimit-reset": z.string().optional().meta({
+    description: "These three stand in every answer to a key that has a limit of its own.",
+  }),
+};
+const headersOf: Readonly<Record<number, z.ZodObject>> = {
+  401: z.object({ "www-authenticate": z.string() }),
+  405: z.object({ allow: z.string() }),
+  409: z.object(waiting),
+  429: z.object({ ...waiting, ...allowance }),
+  503: z.object(waiting),
+};
+
 const open = [
   ["/livez", "The process answers.", "application/json"],
-  ["/readyz", "It takes mail.", "application/json"],
+  ["/readyz", "It takes mail.", "application/json", 503],
   [
     "/metrics",
     "Prometheus text or OpenMetrics; needs a key unless asked from this host.",
     "text/plain",
+    ...[401, 403, 429],
   ],
   ["/openapi.json", "This document.", "application/json"],
   ["/docs", "This document as a page.", "text/html"],
   ["/", "The dashboard: a page that asks for a key and speaks to this API.", "text/html"],
-] as const;
+] as const satisfies readonly (readonly [string, string, string, ...number[]])[];

@@ -17,6 +17,7 @@ const suppression = z.object({
   reason: z.string().nullable(),
   created_at: z.iso.datetime(),
 });
+const added = { added: z.boolean().meta({ description: "False: it was there already." }) };
 const list = (item: z.ZodType) =>
   z.object({ object: z.literal("list"), has_more: z.boolean(), data: z.array(item) });
 const which = z.object({
@@ -27,6 +28,10 @@ const gone = z.object({
   id: z.uuid(),
   email: z.string(),
   deleted: z.literal(true),
+});
+const each = z.object({
+  ...{ object: z.literal("suppression"), id: z.uuid(), email: z.string() },
+  ...added,
 });
 const many = z.array(z.string()).min(1).max(1000);
 const body = (schema: z.ZodType) => ({
@@ -71,8 +76,8 @@ export function addEvents(registry: Registry, { security, json, problems }: Shap
     ...{ method: "post", path, security, summary: "No mail to this address from now on." },
     request: body(z.object({ email: z.string(), reason: z.string().max(300).optional() })),
     responses: {
-      200: json("It was there already, as shown.", suppression),
-      201: json("Added.", suppression),
+      200: json("It was there already, as shown.", suppression.extend(added)),
+      201: json("Added.", suppression.extend(added)),
       ...problems,
     },
   });
@@ -94,7 +99,7 @@ function addBatches(registry: Registry, { security, json, problems }: Shapes): v
     ...{ method: "post", path: "/suppressions/batch/add", security },
     summary: "No mail to these addresses from now on.",
     request: body(z.object({ emails: many, reason: z.string().max(300).optional() })),
-    responses: { 201: json("Each of them.", z.object({ data: z.array(z.any()) })), ...problems },
+    responses: { 201: json("Each of them.", z.object({ data: z.array(each) })), ...problems },
   });
   registry.registerPath({
     ...{ method: "post", path: "/suppressions/batch/remove", security },

@@ -3,7 +3,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { recipientStates } from "../mail/state.ts";
 import { warnings } from "../mail/warning.ts";
 import { event } from "./openapiEventShapes.ts";
-import type { Shapes } from "./openapiOperate.ts";
+import { fault, type Shapes } from "./openapiOperate.ts";
 import type { MessageSchema } from "./schema.ts";
 
 type Registry = OpenAPIHono["openAPIRegistry"];
@@ -33,6 +33,10 @@ const replayed = z.object({
   "idempotent-replayed": z.literal("true").optional().meta({
     description: "The request came before, and this is its first answer again.",
   }),
+});
+const told = replayed.extend({
+  location: z.string().meta({ description: "`/emails/ID`." }),
+  "preference-applied": z.string().optional().meta({ description: "`wait=10`: it was waited." }),
 });
 const sending = z.object({
   ...key,
@@ -70,8 +74,8 @@ function addSending(registry: Registry, { security, json, problems }: Shapes, me
     security,
     request: { query: envelope, headers: sending, body: { required: true, content } },
     responses: {
-      200: json("With `Prefer: wait`: all recipients are final.", settled),
-      202: { ...json("Taken.", accepted), headers: replayed },
+      200: { ...json("With `Prefer: wait`: all recipients are final.", settled), headers: told },
+      202: { ...json("Taken.", accepted), headers: told },
       ...problems,
     },
   });
@@ -81,7 +85,10 @@ function addSending(registry: Registry, { security, json, problems }: Shapes, me
     summary: "As /send, in Resend's words.",
     security,
     request: { headers: sending, body: { required: true, content } },
-    responses: { 200: json("Taken.", z.object({ id: z.uuid() })), ...problems },
+    responses: {
+      200: { ...json("Taken.", z.object({ id: z.uuid() })), headers: told },
+      ...problems,
+    },
   });
 }
 
@@ -100,7 +107,7 @@ function addBatches(registry: Registry, { security, json, problems }: Shapes, ma
       summary: "Send several messages: all or none, unless the validation is permissive.",
       security,
       request: { headers, body: { required: true, content } },
-      responses: { [status]: json("Taken.", batch), ...problems },
+      responses: { [status]: { ...json("Taken.", batch), headers: replayed }, ...problems },
     });
 }
 
@@ -155,7 +162,7 @@ export const settled = accepted.extend({
 const batch = z.object({
   data: z.array(z.object({ id: z.uuid() })),
   errors: z
-    .array(z.object({ index: z.int(), message: z.string() }))
+    .array(z.object({ index: z.int(), message: z.string(), errors: z.array(fault) }))
     .optional()
     .meta({ description: "Only when the validation is permissive." }),
   warnings: z

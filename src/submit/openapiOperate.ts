@@ -2,6 +2,7 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { dnsTypes } from "../mail/dns.ts";
 import { recipientStates } from "../mail/state.ts";
+import { SCHEDULE_META } from "./schema.ts";
 
 type Registry = OpenAPIHono["openAPIRegistry"];
 type Route = Parameters<Registry["registerPath"]>[0];
@@ -11,6 +12,13 @@ export interface Shapes {
   readonly json: (description: string, schema: z.ZodType) => Route["responses"][string];
   readonly problems: Route["responses"];
 }
+
+/** What is wrong with one place of a body. */
+export const fault = z.object({
+  pointer: z.string().meta({ description: "A JSON pointer (RFC 6901) into the body." }),
+  code: z.string(),
+  detail: z.string(),
+});
 
 const id = z.object({ id: z.uuid().meta({ description: "A message id, as /send gave it." }) });
 const anything = z.record(z.string(), z.any());
@@ -32,6 +40,7 @@ const verbs = [
 
 const reached = z.object({ object: z.literal("email"), id: z.uuid() }).loose();
 
+const scheduledAt = z.string().meta(SCHEDULE_META);
 const count = z.int().min(0);
 const canceled = reached.extend({
   canceled: count,
@@ -72,7 +81,7 @@ export function addOperating(registry: Registry, { security, json, problems }: S
     answer: canceled,
   });
   add("post", "/emails/{id}/retry", "Try it now, or once more when it gave up.", one);
-  const time = z.object({ scheduled_at: z.iso.datetime() });
+  const time = z.object({ scheduled_at: scheduledAt });
   add("patch", "/emails/{id}", "Another time for a scheduled message.", { ...one, body: time });
   for (const [path, summary, fields] of verbs)
     add("post", path, `${summary} Exactly one of the fields.`, { body: z.object(fields) });

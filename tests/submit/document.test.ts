@@ -10,12 +10,19 @@ interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly webhooks: Readonly<Record<string, object>>;
   readonly components: {
-    readonly schemas: Readonly<Record<string, { readonly required?: readonly string[] }>>;
+    readonly schemas: Readonly<Record<string, Schema>>;
   };
+}
+interface Schema {
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, object>>;
 }
 interface Operation {
   readonly summary?: string;
-  readonly responses: Readonly<Record<string, object>>;
+  readonly requestBody?: {
+    readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
+  };
+  readonly responses: Readonly<Record<string, { readonly headers?: object }>>;
 }
 
 let fixture: Fixture;
@@ -62,6 +69,32 @@ test("every operation says what it does, how it ends well and how it fails", () 
 
 test("what a message needs comes from the schema that checks it", () => {
   expect(document.components.schemas["Message"]?.required).toEqual(["from", "to", "subject"]);
+});
+
+test("what is refused without a key, and the headers of answers, stand there too", () => {
+  const responses = (path: string, method = "get") => document.paths[path]?.[method]?.responses;
+  expect(Object.keys(responses("/readyz") ?? {})).toEqual(["200", "503"]);
+  expect(Object.keys(responses("/metrics") ?? {})).toEqual(["200", "401", "403", "429"]);
+  for (const [path, status, header] of [
+    ["/send", 202, "location"],
+    ["/send", 200, "idempotent-replayed"],
+    ["/emails/batch", 200, "idempotent-replayed"],
+    ["/send", 429, "retry-after"],
+    ["/send", 429, "ratelimit-limit"],
+    ["/send", 503, "retry-after"],
+  ] as const)
+    expect([path, Object.keys(responses(path, "post")?.[status]?.headers ?? {})]).toEqual([
+      path,
+      expect.arrayContaining([header]),
+    ]);
+});
+
+test("mail is moved in the words that schedule it", () => {
+  const { patch } = document.paths["/emails/{id}"] ?? {};
+  const schema = patch?.requestBody?.content["application/json"]?.schema;
+  const ofMessage = document.components.schemas["Message"]?.properties?.["scheduled_at"];
+  expect(ofMessage).toBeDefined();
+  expect(schema?.properties?.["scheduled_at"]).toEqual(ofMessage);
 });
 
 test("every event that there is may come by a webhook", () => {
