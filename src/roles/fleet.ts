@@ -26,7 +26,7 @@ const LATE_MS = 3_000;
 export interface Fleet {
   /** Asks every thread that stays; one that does not answer in time is `busy`. */
   ask(command: SenderCommand): Promise<readonly CommandAnswer[]>;
-  /** So many are to work. */
+  /** So many are to work: those that are missing are started, and all are told, since they share what the process has. */
   want(workers: number): void;
   /** Tells all, and starts those that are missing. */
   configure(config: Config): Promise<readonly CommandAnswer[]>;
@@ -59,7 +59,9 @@ export function createFleet(deps: {
   const leaving = new Set<number>();
   /** They died, and another takes their place in a moment. Nobody starts it before: two would both have the sites of one. */
   const mourned = new Set<number>();
-  let wanted = 1;
+  let atWork = 1;
+  /** The most that ever were at work: they stay. */
+  let wanted = atWork;
   let stopping = false;
   let whenNone = (): void => {};
 
@@ -70,6 +72,7 @@ export function createFleet(deps: {
       config,
       index,
       keys: deps.keys(),
+      atWork,
     });
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);
@@ -121,7 +124,9 @@ export function createFleet(deps: {
   return {
     ask: all,
     want(workers) {
+      atWork = workers;
       wanted = Math.max(wanted, workers);
+      for (const thread of running.values()) thread.say({ say: "atWork", workers });
       launchMissing();
     },
     configure(next) {

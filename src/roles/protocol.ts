@@ -31,6 +31,8 @@ export type ThreadStart =
       readonly config: Config;
       readonly index: number;
       readonly keys: readonly DkimKey[];
+      /** Senders that share the sites by now. */
+      readonly atWork: number;
     }
   | { readonly role: "reader"; readonly config: Config };
 
@@ -175,6 +177,8 @@ export type DoorToSender =
       readonly number: number;
       readonly command: SenderCommand | Configure;
     }
+  /** So many senders share the sites from now on. */
+  | { readonly say: "atWork"; readonly workers: number }
   | { readonly say: "stop"; readonly graceMs: number };
 export type SenderToDoor = Common | Told | Traced | Attempted;
 

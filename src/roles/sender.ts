@@ -11,7 +11,7 @@ import { unreachable } from "../base/unreachable.ts";
 import { createSender, type Sender } from "../deliver/sender.ts";
 import { createTracer } from "../deliver/trace.ts";
 import { type CommandAnswer, done, type SenderCommand } from "../mail/command.ts";
-import { createSignApart } from "../mail/dkim/apart.ts";
+import { createSignApart, type SignApart, signaturesApart } from "../mail/dkim/apart.ts";
 import type { DkimKey } from "../mail/dkim/key.ts";
 import { openKeyring } from "../mail/dkim/keyring.ts";
 import { createSigner, type Signer } from "../mail/dkim/signer.ts";
@@ -57,9 +57,12 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
   const jobsEnded = new Promise<void>((resolve) => (endJobs = resolve));
   const spool = join(config.dataDir, SPOOL_FOLDER);
   const signWith = (keys: readonly DkimKey[]): void => {
-    signer = signerWith(keys, thread.log);
+    signer = signerWith(keys, signApart, thread.log);
   };
-  let signer = signerWith(start.keys, thread.log);
+  let { atWork } = start;
+  const cores = availableParallelism();
+  const signApart = createSignApart(() => signaturesApart(cores, atWork));
+  let signer = signerWith(start.keys, signApart, thread.log);
   const connecting = createConnecting(config, thread);
   let attempts = attemptsFor(config, null, thread.say);
   const tracer = createTracer({
@@ -120,6 +123,8 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
         });
         return;
       }
+      case "atWork":
+        return void (atWork = message.workers);
       case "command":
         return void handle(handlers, message.command).then((answer) =>
           thread.say({ say: "told", number: message.number, answer }),
@@ -149,9 +154,7 @@ function submitAll(sender: Sender, routes: Route[], { told, packed }: Jobs): voi
   }
 }
 
-const signApart = createSignApart(availableParallelism());
-
-function signerWith(keys: readonly DkimKey[], log: Log): Signer {
+function signerWith(keys: readonly DkimKey[], signApart: SignApart, log: Log): Signer {
   const keyring = openKeyring(keys, ({ domain, selector }, why) =>
     log("error", "dkim.key_unusable", { domain, selector, why }),
   );

@@ -51,7 +51,10 @@ test("what the server takes bears signatures that others can verify", async () =
 
 for (const offers of [usualOffers, [...usualOffers, "CHUNKING"]])
   test(`what is signed on other threads is verified too, offered ${offers.at(-1)}`, async () => {
-    const signer = signerOf(keys, createSignApart(1));
+    const signer = signerOf(
+      keys,
+      createSignApart(() => 2),
+    );
     const rig = await createRig({ servers: [{ offers }], signer: () => signer });
     const large = Buffer.concat([
       plain,

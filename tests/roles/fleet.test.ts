@@ -11,7 +11,12 @@ function setUp(workers: number) {
   const queue: DoorToQueue["say"][] = [];
   const logs: string[] = [];
   const forgotten: string[] = [];
-  const threads: { said: string[]; killed: boolean; end(why: string | undefined): void }[] = [];
+  const threads: {
+    said: string[];
+    atWork: number[];
+    killed: boolean;
+    end(why: string | undefined): void;
+  }[] = [];
   const fleet = createFleet({
     config: { workers } as Config,
     keys: () => [],
@@ -25,18 +30,20 @@ function setUp(workers: number) {
     traced: () => {},
     attempted: () => {},
     forget: (thread) => void forgotten.push(thread),
-    spawn: (() => {
+    spawn: (({ atWork }: { readonly atWork: number }) => {
       let end: (why: string | undefined) => void = () => {};
       let tell = (_: unknown): void => {};
       const thread = {
         said: [] as string[],
+        atWork: [atWork],
         killed: false,
         end: (why: string | undefined) => end(why),
       };
       threads.push(thread);
       return {
-        say(message: { say: string; number?: number }) {
+        say(message: { say: string; number?: number; workers?: number }) {
           thread.said.push(message.say);
+          if (message.workers !== undefined) thread.atWork.push(message.workers);
           const { number } = message;
           if (message.say === "command") tell({ say: "told", number, answer: { kind: "done" } });
         },
@@ -88,6 +95,18 @@ test("a sender is started when it is first wanted, and not ended when it is want
   run(1000);
   expect(threads).toHaveLength(3);
   expect(queue).toEqual(["sender", "sender", "sender"]);
+});
+
+test("all are told how many share what the process has, and those that are started know", () => {
+  const { fleet, threads } = setUp(3);
+  fleet.want(2);
+  fleet.want(3);
+  fleet.want(1);
+  expect(threads.map(({ atWork }) => atWork)).toEqual([
+    [1, 2, 3, 1],
+    [2, 3, 1],
+    [3, 1],
+  ]);
 });
 
 test("a sender that does not stop is ended, and the others are left alone", async () => {

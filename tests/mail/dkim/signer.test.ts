@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import fc from "fast-check";
-import { createSignApart } from "../../../src/mail/dkim/apart.ts";
+import { createSignApart, signaturesApart } from "../../../src/mail/dkim/apart.ts";
 import { readKey, signOctets } from "../../../src/mail/dkim/key.ts";
 import { fromDomain } from "../../../src/mail/dkim/signer.ts";
 import { messages } from "./messages.ts";
@@ -77,7 +77,10 @@ describe("a signature", () => {
   });
 
   test("is the same when it is made on other threads, while further messages are read", async () => {
-    const apart = signerOf(keys, createSignApart(1));
+    const apart = signerOf(
+      keys,
+      createSignApart(() => 2),
+    );
     const all = Object.values(messages).map((text) => Buffer.from(text));
     const begun = all.map((bytes) => apart.sign(bytes, AT));
     for (const [i, bytes] of all.entries()) {
@@ -88,7 +91,7 @@ describe("a signature", () => {
   });
 
   test("comes in its turn when more are wanted than have room on the other threads", async () => {
-    const apart = createSignApart(1);
+    const apart = createSignApart(() => 2);
     const read = readKey(keys[0]?.pem ?? "");
     if (read.kind === "unusable") throw new Error(read.why);
     const order: number[] = [];
@@ -103,8 +106,58 @@ describe("a signature", () => {
     expect(order.toSorted((a, b) => a - b)).toEqual(all.map((_, i) => i));
   });
 
+  test("takes no room any more once it is made, also where the other threads refuse it", async () => {
+    let under = 0;
+    let refusals = 3;
+    const counts: number[] = [];
+    const apart = createSignApart(
+      () => 2,
+      (digest, input, key, done) => {
+        if (refusals-- > 0) throw new Error("no thread can be had");
+        counts.push(++under);
+        sign(digest, input, key, (error, signature) => {
+          under--;
+          done(refusals % 2 === 0 ? new Error("it could not") : error, signature);
+        });
+      },
+    );
+    const read = readKey(keys[0]?.pem ?? "");
+    if (read.kind === "unusable") throw new Error(read.why);
+    const input = Buffer.from("octets");
+    const all = await Promise.all(Array.from({ length: 9 }, () => apart(read, input)));
+    expect(new Set(all)).toEqual(new Set([signOctets(read, input)]));
+    expect([counts.length, Math.max(...counts)]).toEqual([6, 2]);
+  });
+
+  test("has room on the other threads by how many senders share them", async () => {
+    expect([1, 2, 3, 4, 9].map((senders) => signaturesApart(2, senders))).toEqual([4, 2, 2, 1, 1]);
+    let most = 1;
+    const begun: (() => void)[] = [];
+    const apart = createSignApart(
+      () => most,
+      (_digest, _input, _key, done) => void begun.push(() => done(null, Buffer.from("signed"))),
+    );
+    const read = readKey(keys[0]?.pem ?? "");
+    if (read.kind === "unusable") throw new Error(read.why);
+    const made = Array.from({ length: 5 }, () => apart(read, Buffer.alloc(1)));
+    expect(begun).toHaveLength(1);
+    most = 3;
+    begun[0]?.();
+    expect(begun).toHaveLength(4);
+    most = 1;
+    begun[1]?.();
+    begun[2]?.();
+    expect(begun).toHaveLength(4);
+    begun[3]?.();
+    begun[4]?.();
+    expect(await Promise.all(made)).toEqual(Array(5).fill("c2lnbmVk"));
+  });
+
   test("waits for no other thread with Ed25519 alone", () => {
-    const apart = signerOf(keys.slice(1), createSignApart(1));
+    const apart = signerOf(
+      keys.slice(1),
+      createSignApart(() => 2),
+    );
     expect(apart.sign(from("a@shop.example"), AT)?.header).toBeString();
   });
 
