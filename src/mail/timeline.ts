@@ -177,3 +177,10 @@ export function unpackTimeline(timeline: string): Step[] {
     };
   });
 }
+
+/** The last attempt of a timeline that came to a server. */
+export function lastHeard(timeline: string): AttemptStep | undefined {
+  return unpackTimeline(timeline).findLast(
+    (step): step is AttemptStep => step.kind === "attempt" && step.source !== "",
+  );
+}

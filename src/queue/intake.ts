@@ -113,7 +113,7 @@ export function createIntake({
     if (!mayLeave(turn, site, lane, body === null ? 0 : body.length))
       return { n, address, site: id, state: wait(turn, site, lane, due) };
     const asked = head.requireTls === true ? insist(found.route) : found.route;
-    const route = depart(turn.now, site, asked, head.id, head.from);
+    const route = depart(turn.now, site, asked, { message: head.id, from: head.from });
     if (typeof route === "number")
       return { n, address, site: id, state: wait(turn, site, lane, route) };
     // The dispatcher says why, in the timeline.

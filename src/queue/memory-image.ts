@@ -91,6 +91,11 @@ export function createReads(image: Image) {
         timeline: steps.join(","),
       }));
     },
+    timeline: (id: MessageId, n: number): string =>
+      image.messages
+        .get(id)
+        ?.rows.find((row) => row.n === n)
+        ?.steps.join(",") ?? "",
     scheduledAt: (id: MessageId) => image.messages.get(id)?.head.dueAt ?? 0,
     expiresAt: (id: MessageId) => image.messages.get(id)?.head.expiresAt ?? null,
     traceOf: (id: MessageId) => image.messages.get(id)?.head.trace,

@@ -2,7 +2,7 @@
 // to its end already. All of it inside the transaction of the claim or of the resolver's answer.
 import { unreachable } from "../base/unreachable.ts";
 import type { BodyPlace } from "../mail/message.ts";
-import { isAttempt, packStep } from "../mail/timeline.ts";
+import { isAttempt, lastHeard, packStep } from "../mail/timeline.ts";
 import type { Route, Routing } from "../route/route.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type Depart, isStranded } from "./departure.ts";
@@ -15,13 +15,13 @@ import type { QueuePolicy } from "./policy.ts";
 import type { Candidate, Found, Routes, Untried } from "./routing.ts";
 import { livesUntil, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
-import type { Stranded } from "./sources.ts";
+import type { Departing, Stranded } from "./sources.ts";
 import type { Claimed, QueueStore } from "./store.ts";
 import type { Suppressing } from "./suppress.ts";
 import { isHungry, noteDue, roomOf } from "./window.ts";
 
 export interface PlacingDeps {
-  readonly store: Pick<QueueStore, "settle" | "body">;
+  readonly store: Pick<QueueStore, "settle" | "body" | "timeline">;
   readonly sites: Sites;
   readonly flights: Flights;
   readonly routes: Pick<Routes, "roadOf" | "restsUntil" | "silent">;
@@ -206,6 +206,12 @@ export function createPlacing(deps: PlacingDeps): Placing {
     turn.last = { flight, route };
   };
 
+  /** A greylist wants to see the same address again, whoever else has room by then. */
+  const departingOf = ({ message, n, from, attempts }: Claimed): Departing => {
+    if (attempts === 0) return { message, from };
+    return { message, from, before: () => lastHeard(store.timeline(message, n)) };
+  };
+
   const follow = (turn: Turn, candidate: Candidate, route: Route): void => {
     const { claimed, from } = candidate;
     const { due } = turn.now;
@@ -222,7 +228,7 @@ export function createPlacing(deps: PlacingDeps): Placing {
       return putBack(turn, candidate, due, target);
     }
     const asked = claimed.requireTls ? deps.insist(route) : route;
-    const leaving = deps.depart(turn.now, target, asked, claimed.message, claimed.from);
+    const leaving = deps.depart(turn.now, target, asked, departingOf(claimed));
     if (typeof leaving === "number") return putBack(turn, candidate, leaving, target);
     if (isStranded(leaving)) return strand(turn, candidate, target, leaving);
     depart(turn, candidate, target, leaving);

@@ -6,6 +6,7 @@ import { unreachable } from "../base/unreachable.ts";
 import type { SourceView } from "../mail/explain.ts";
 import type { MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
+import type { AttemptStep } from "../mail/timeline.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
@@ -34,6 +35,8 @@ export interface Sources {
 export interface Departing {
   readonly message: MessageId;
   readonly from: string;
+  /** When it last came to a server, and from which address; absent: it never did. Asked only where there is a choice. */
+  readonly before?: (() => Pick<AttemptStep, "at" | "source" | "class"> | undefined) | undefined;
 }
 
 /** No address of ours can reach the hosts. */
@@ -66,6 +69,7 @@ export interface SourcesDeps {
 }
 
 const DAY_MS = 86_400_000;
+const dayOf = (at: EpochMs): number => Math.floor(at / DAY_MS);
 /** How often mail looks again that none of our addresses can carry: its hosts may have others by then. */
 const STRANDED_MS = 3_600_000;
 /** Mail of all sites does not begin a new day in the same second. */
@@ -161,25 +165,31 @@ export function createSources(deps: SourcesDeps): Sources {
     return found;
   }
 
-  function assign(route: Route, { message, from }: Departing, now: EpochMs): Assigned {
+  function assign(route: Route, { message, from, before }: Departing, now: EpochMs): Assigned {
     const { sources, bySender } = settings;
     if (sources.length === 0 || route.via === "sink") return { kind: "route", route };
-    const day = Math.floor(now / DAY_MS);
+    const day = dayOf(now);
     // A relay is the operator's own: it needs no convincing.
     const isCapped = (source: Source): boolean => source.warmup && route.via === "mx";
+    const last = sources.length > 1 ? before?.() : undefined;
+    // It was charged when the server put it off, and comes again as the same recipient of the same day.
+    const isCharged = ({ address }: Source): boolean =>
+      last?.class === "greylist" && last.source === address && dayOf(last.at) === day;
     const roomOf = (source: Source): number => {
-      if (!isCapped(source)) return Infinity;
+      if (!isCapped(source) || isCharged(source)) return Infinity;
       const { warmth } = accountOf(source.address, route.site, day);
       return capOf(warmth, steps) - warmth.sent;
     };
     const only = bySender.get(domainOf(from));
     const isHere = (address: string): boolean => health.awayUntil(address) <= now;
     const state = { restsUntil: health.restsUntil, isHere, roomOf };
-    const chosen = chooseSource(sources, route, { key: `${message}`, only }, state, now);
+    const ask = { key: `${message}`, only, before: last?.source };
+    const chosen = chooseSource(sources, route, ask, state, now);
     switch (chosen.kind) {
       case "source": {
         const { source } = chosen;
-        if (!isCapped(source)) return { kind: "route", route: variantOf(route, source, 0) };
+        if (!isCapped(source) || isCharged(source))
+          return { kind: "route", route: variantOf(route, source, 0) };
         charge(source.address, route.site, day);
         return { kind: "route", route: variantOf(route, source, day) };
       }
@@ -200,7 +210,7 @@ export function createSources(deps: SourcesDeps): Sources {
   }
 
   function look(site: string, now: EpochMs): readonly SourceView[] {
-    const day = Math.floor(now / DAY_MS);
+    const day = dayOf(now);
     return settings.sources.map(({ address, ehlo, weight, warmup }) => {
       const { warmth } = accountOf(address, site, day);
       const cap = warmup ? capOf(warmth, steps) : Infinity;

@@ -14,6 +14,7 @@ export function createReads(prepare: Prepare, ring: Pick<Ring, "has" | "read">) 
   const readRecipients =
     prepare(`SELECT n, address, state, priority, site, due, claim, attempts, timeline
     FROM recipient WHERE message = ?1 ORDER BY n`);
+  const readTimeline = prepare("SELECT timeline FROM recipient WHERE message = ?1 AND n = ?2");
   const readExpiry = prepare("SELECT expires FROM message WHERE id = ?1");
   const readSchedule = prepare("SELECT due FROM message WHERE id = ?1");
   const readDialogue = prepare("SELECT packed FROM dialogue WHERE event = ?1");
@@ -31,6 +32,8 @@ export function createReads(prepare: Prepare, ring: Pick<Ring, "has" | "read">) 
       null,
     recipients: (message: MessageId): RecipientRow[] =>
       (readRecipients.values(message) as StoredRecipient[]).map((row) => asRow(message, row)),
+    timeline: (message: MessageId, n: number): string =>
+      (readTimeline.values(message, n)[0] as [string] | undefined)?.[0] ?? "",
     expiresAt: (message: MessageId): EpochMs | null =>
       (readExpiry.values(message)[0] as [EpochMs | null] | undefined)?.[0] ?? null,
     scheduledAt: (message: MessageId): EpochMs =>

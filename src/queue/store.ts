@@ -288,6 +288,8 @@ export interface QueueStore {
   findOnce(key: string): KeptOnce | undefined;
   body(message: MessageId): Uint8Array | null;
   recipients(message: MessageId): readonly RecipientRow[];
+  /** Of one recipient alone, as `RecipientRow` has it; empty for one that is not there. */
+  timeline(message: MessageId, n: number): string;
   /** The limit that the sender of a message asked for; null for none, and for a message that is not there. */
   expiresAt(message: MessageId): EpochMs | null;
   /** Not before this instant, as its sender wanted it; of mail that was not scheduled when it was accepted, and 0 for none. */

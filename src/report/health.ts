@@ -174,6 +174,7 @@ const turnOn = "Set metrics = true, then postrider reload.";
 
 function remedyOf(rule: string): string {
   if (rule === "relay.login") return "Look at the user and password of relay.";
+  if (rule === "relay.no_mail") return "Ask who runs the relay, or name another in relay.";
   if (rule.startsWith("source")) return "Look at [[source]]: this host has no such address.";
   return "See what the provider's words point to, and run postrider domain check for each domain.";
 }

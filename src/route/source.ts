@@ -83,7 +83,10 @@ export function chooseSource(
   const order = here.length === 1 ? here : ranked(here, key);
   const rests = (source: Source): boolean => state.restsUntil(source.address) > now;
   const sticky = order.filter((source) => source.address === before);
-  const inTurn = [...sticky, ...order.filter((source) => source.address !== before)];
+  const others = order.filter((source) => source.address !== before);
+  const near = bestFamilies(route, here);
+  const isNear = ({ address }: Source): boolean => near.has(ipFamily(address));
+  const inTurn = [...sticky, ...others.filter(isNear), ...others.filter((one) => !isNear(one))];
   const source = [...inTurn.filter((one) => !rests(one)), ...inTurn.filter(rests)].find(
     (one) => state.roomOf(one) > 0,
   );
@@ -95,6 +98,18 @@ function familiesOf({ hosts }: Pick<Route, "hosts">): ReadonlySet<4 | 6 | 0> {
   for (const { addresses } of hosts)
     for (const address of addresses) families.add(address.includes(":") ? 6 : 4);
   return families;
+}
+
+/** Of the best hosts: an address of another family would pass them over, and go to a worse one at once (RFC 5321 5.1). */
+function bestFamilies(route: Pick<Route, "hosts">, sources: readonly Source[]) {
+  const [first] = sources;
+  const isMixed = sources.some(
+    ({ address }) => ipFamily(address) !== ipFamily(first?.address ?? ""),
+  );
+  // Every host has an address of one of both families.
+  if (!isMixed) return familiesOf(route);
+  const best = Math.min(...route.hosts.map(({ preference }) => preference));
+  return familiesOf({ hosts: route.hosts.filter(({ preference }) => preference === best) });
 }
 
 /** The route as it is from one address: only the hosts' addresses of its family can be reached. */

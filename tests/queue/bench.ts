@@ -79,7 +79,12 @@ export function routeTo(site: string): Routing {
   return { kind: "route", route, freshUntil: Infinity };
 }
 
-export function stepOf(kind: Verdict["kind"], at: number, trouble: TroubleClass): string {
+export function stepOf(
+  kind: Verdict["kind"],
+  at: number,
+  trouble: TroubleClass,
+  source = "",
+): string {
   return packStep({
     kind: "attempt",
     at,
@@ -91,7 +96,7 @@ export function stepOf(kind: Verdict["kind"], at: number, trouble: TroubleClass)
     site: "site",
     host: "mx",
     address: "192.0.2.1",
-    source: "",
+    source,
     session: "",
     phase: "dot",
     code: 250,

@@ -155,6 +155,8 @@ export function conformance(name: string, makeHome: () => StoreHome): void {
         state: { at: "delivered", endedAt: NOW + 1, attempts: 1 },
         timeline: '["a",1]',
       });
+      expect(store.timeline(id, 0)).toBe('["a",1]');
+      expect(store.timeline(id, 1)).toBe("");
       expect(store.events(1, 10)).toEqual([
         { seq: 2, message: id, n: 0, type: "email.delivered", at: NOW + 1, step: 0 },
       ]);

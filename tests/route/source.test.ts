@@ -102,6 +102,24 @@ describe("the choice", () => {
     expect(chosen([a, c], { key: "m", only: b.address })).toBe("none");
   });
 
+  test("is of a family that the best hosts have, while such an address may carry it", () => {
+    const [first] = route("192.0.2.25").hosts;
+    const hosts = [first, { name: "backup.test", preference: 20, addresses: ["2001:db8::26"] }];
+    const to = { hosts } as Pick<Route, "hosts">;
+    const rested = { ...calm, restsUntil: (one: string) => (one === a.address ? 2000 : 0) };
+    const full = { ...calm, roomOf: (one: Source) => (one === a ? 0 : 1) };
+    for (let i = 0; i < 50; i++) {
+      const use = (state: SourceState, before?: string): unknown => {
+        const result = chooseSource([a, v6], to, { key: `${i}`, before }, state, 1000);
+        return result.kind === "source" ? result.source.address : result.kind;
+      };
+      expect(use(calm)).toBe(a.address);
+      expect(use(calm, v6.address)).toBe(v6.address);
+      expect(use(rested)).toBe(v6.address);
+      expect(use(full)).toBe(v6.address);
+    }
+  });
+
   test("is of a family that the hosts have", () => {
     const ask = { key: "m" };
     const onlyV4 = chooseSource([a, v6], route("192.0.2.25"), ask, calm, 0);
