@@ -12,6 +12,7 @@ import {
 } from "../mail/compose/headerText.ts";
 
 import { OWN_PREFIX } from "../mail/raw/readHeader.ts";
+import { readInstant } from "./schedule.ts";
 
 /** Bytes of all fields together, as RFC 5322 servers commonly bound a header. */
 const HEADER_BLOCK_MAX_BYTES = 65_536;
@@ -124,14 +125,14 @@ type Own = {
 function takeOwn(own: Own, name: HeaderName, value: HeaderText): Parsed<true> | "other" {
   switch (name.toLowerCase()) {
     case "message-id": {
-      const id = /^<?([^\s<>@]+@[^\s<>@]+)>?$/.exec(value)?.[1];
-      if (id === undefined) return refused("A Message-ID has the form <left@right>.");
+      const id = MESSAGE_ID.exec(value)?.[1];
+      if (id === undefined) return refused(MESSAGE_ID_FORM);
       if (own.messageId !== null) return refused("The Message-ID is given twice.");
       own.messageId = id as HeaderText;
       return { kind: "ok", value: true };
     }
     case "date": {
-      const at = Date.parse(value);
+      const at = readDate(value);
       if (Number.isNaN(at)) return refused("The Date cannot be read. Leave it out: it is set.");
       own.date = at;
       return { kind: "ok", value: true };
@@ -146,4 +147,27 @@ function takeOwn(own: Own, name: HeaderName, value: HeaderText): Parsed<true> | 
     default:
       return "other";
   }
+}
+
+/** It has to stand in one line, and in the References of every answer. */
+const MESSAGE_ID_MAX = 250;
+/** In ASCII: in encoded words it would be another one. */
+const MESSAGE_ID = new RegExp(`^(?=.{1,${MESSAGE_ID_MAX + 2}}$)<?([!-;=?A-~]+@[!-;=?A-~]+)>?$`);
+const MESSAGE_ID_FORM = `A Message-ID has the form <left@right>, in ASCII and of at most ${MESSAGE_ID_MAX} characters.`;
+
+/** RFC 5322 3.3: the day of the month, its month and its year, and the time with its zone. */
+const MAIL_DATE = new RegExp(
+  [
+    "^(?:[A-Za-z]{3}, *)?((\\d{1,2}) [A-Za-z]{3} \\d{4})",
+    "\\d\\d:\\d\\d(?::\\d\\d)?",
+    "(?:[+-]\\d{4}|GMT|UTC|UT|Z)(?: \\([^()]*\\))?$",
+  ].join(" "),
+);
+
+/** As mail writes it, or RFC 3339. The runtime alone would also read "5", and the 30th of February as the 2nd of March. */
+function readDate(text: string): EpochMs {
+  const [, date, day] = MAIL_DATE.exec(text.trim()) ?? [];
+  if (date === undefined) return readInstant(text.trim());
+  const midnight = new Date(`${date} 00:00:00 GMT`);
+  return midnight.getUTCDate() === Number(day) ? Date.parse(text) : NaN;
 }

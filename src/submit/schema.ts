@@ -130,7 +130,8 @@ const duration = z
     const match = /^(\d{1,9})([smhd])$/.exec(value);
     const ms = match === null ? 0 : Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
     if (ms > 0 && ms <= DURATION_MAX_MS) return ms;
-    return fault(context, "invalid_time", "Write a duration such as 90s, 10m, 72h or 5d.");
+    const detail = `Write a duration such as 90s, 10m, 72h or 5d, of at most ${AHEAD_MAX_DAYS} days.`;
+    return fault(context, "invalid_time", detail);
   })
   .meta({ example: "10m" });
 
@@ -162,7 +163,9 @@ const returnPath = z
     // The null reverse-path (RFC 5321 4.5.5), for mail that must never cause a bounce.
     if (value === "" || value === "<>") return { utf8: false, for: () => "" };
     const parsed = parseMailbox(value.replaceAll("{id}", SAMPLE_ID));
-    const { address, utf8 } = take(context, parsed, "invalid_address");
+    if (parsed.kind === "refused")
+      return fault(context, "invalid_address", parsed.why.replaceAll(SAMPLE_ID, "{id}"));
+    const { address, utf8 } = parsed.value;
     return { utf8, for: (uuid) => address.replaceAll(SAMPLE_ID, uuid) };
   })
   .meta({ example: "bounces+{id}@example.com" });

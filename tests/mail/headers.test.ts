@@ -139,6 +139,16 @@ describe("folding", () => {
     );
   });
 
+  test("a caller's list of mailboxes has its encoded words in the names alone", () => {
+    expect(callerField("Sender", headerText("Jörg <j@münchen.example>"))).toBe(
+      "Sender: =?UTF-8?B?SsO2cmc=?= <j@xn--mnchen-3ya.example>\r\n",
+    );
+    const text = "Jörg <j@a.example>";
+    expect(callerField("X-Seen-By", headerText(text))).toBe(
+      "X-Seen-By: =?UTF-8?Q?J=C3=B6rg_<j@a.example>?=\r\n",
+    );
+  });
+
   test("no field has a line above 998 octets or one of spaces only, whatever it holds", () => {
     const texts = fc
       .array(fc.tuple(fc.constantFrom("x", '"', "é", " ", "\t", "=?", "中 ", "a "), fc.nat(1300)), {

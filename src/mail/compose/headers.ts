@@ -1,7 +1,7 @@
 // Header fields as text: folding at 78 columns (RFC 5322 2.1.1), subjects, address lists, dates. Everything that comes from
 // outside arrives in a brand that holds no line break (headerText.ts), so the only CR and LF are those written here.
 import type { EpochMs } from "../../base/clock.ts";
-import { isAtextCode, type Mailbox } from "../address.ts";
+import { isAtextCode, type Mailbox, parseMailboxes } from "../address.ts";
 import { ENCODED_WORD_MAX, encodeWords, type WordPlace } from "./encodedWord.ts";
 import type { HeaderText } from "./headerText.ts";
 
@@ -46,8 +46,18 @@ export function callerField(name: string, text: HeaderText): string {
   const words = text.trim().split(/ (?=[^ \t])/);
   if (isAscii(text) && words.every((word) => word.length <= WORD_MAX))
     return foldWords(name, words);
-  return foldWords(name, encodedWords(name, text, "text"));
+  const list = ADDRESS_FIELDS.has(name.toLowerCase()) ? parseMailboxes(text) : undefined;
+  // RFC 2047 5: an encoded word may stand in a name, and never in an address.
+  return list?.kind === "ok" && list.value.every(({ utf8 }) => !utf8)
+    ? mailboxField(name, list.value)
+    : foldWords(name, encodedWords(name, text, "text"));
 }
+
+/** Fields of a caller that are lists of mailboxes. */
+const ADDRESS_FIELDS = new Set([
+  ...["sender", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-reply-to"],
+  ...["disposition-notification-to", "return-receipt-to", "errors-to", "mail-followup-to"],
+]);
 
 /** An address field; no mailboxes at all is the empty group that RFC 5322 A.1.3 shows. */
 export function mailboxField(name: string, mailboxes: readonly Mailbox[]): string {
