@@ -91,8 +91,10 @@ export function createFollow({ store, index, stored, tag, log }: FollowDeps): Fo
   const write = createWrite(prepare);
   const sweeper = createSweep(index, stored);
   const guard = createGuard(log);
-  const meta = (key: string): number =>
-    Number((readMeta.values(key)[0] as [string] | undefined)?.[0] ?? "0");
+  const meta = (key: string): number => {
+    const [value = "0"] = (readMeta.values(key)[0] ?? []) as [value?: string];
+    return Number(value);
+  };
   let cursor = meta("cursor");
 
   const collect = (until: EpochMs): Changes => {
@@ -101,7 +103,7 @@ export function createFollow({ store, index, stored, tag, log }: FollowDeps): Fo
     const known: [MessageId, number][] = [];
     const delivered: MessageId[] = [];
     const read = stretches.eventsAfter(cursor, BATCH_EVENTS);
-    const fresh = read.findIndex(([, , , , at]) => at > until);
+    const fresh = read.findIndex(([, at]) => at > until);
     const events = fresh === -1 ? read : read.slice(0, fresh);
     const met = metIn(events);
     const ids = [...Float64Array.from(met.keys()).sort()];
@@ -121,14 +123,8 @@ export function createFollow({ store, index, stored, tag, log }: FollowDeps): Fo
     stretches.facts([...entering.keys()], (id, trace, facts) =>
       addFound(added, { id, trace, facts, addresses: entering.get(id) ?? [] }, tag),
     );
-    return {
-      last: events.at(-1)?.[0] ?? 0,
-      events: events.length,
-      added,
-      dropped,
-      known,
-      delivered,
-    };
+    const [last = 0] = events.at(-1) ?? [];
+    return { last, events: events.length, added, dropped, known, delivered };
   };
 
   /** What is read of the index is read within the transaction too: outside, each row would take and give back its locks. */
@@ -189,7 +185,7 @@ const MOVED = 2;
 
 function metIn(events: readonly EventColumns[]): Map<MessageId, number> {
   const met = new Map<MessageId, number>();
-  for (const [, message, n, type] of events) {
+  for (const [, , message, n, type] of events) {
     const isBirth = n === WHOLE_MESSAGE && births.has(type);
     met.set(message, (met.get(message) ?? 0) | (isBirth ? BORN : MOVED));
   }

@@ -78,7 +78,14 @@ type MessageColumns = [
   trace: string | null,
   facts: string,
 ];
-type EventColumns = [number, MessageId, number, number, EpochMs, number];
+type EventColumns = [
+  seq: number,
+  message: MessageId,
+  n: number,
+  type: number,
+  at: EpochMs,
+  step: number,
+];
 
 export function createStored({ prepare }: Connection) {
   const message = prepare(storedSql.message);

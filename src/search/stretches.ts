@@ -11,7 +11,7 @@ const ROWS_MAX = 4096;
 const ROWS_MIN = 2;
 
 export const stretchSql = {
-  events: "SELECT seq, message, n, type, at FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+  events: "SELECT seq, at, message, n, type FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
   recipients: `SELECT message, n, address, state, priority FROM recipient
     WHERE (message, n) > (?1, ?2) AND message <= ?3 ORDER BY message, n LIMIT ?4`,
   messages: `SELECT id, 0, trace, facts FROM message
@@ -21,10 +21,10 @@ export const stretchSql = {
 /** `type` is its place in `eventTypes`. */
 export type EventColumns = readonly [
   seq: number,
+  at: EpochMs,
   message: MessageId,
   n: number,
   type: number,
-  at: EpochMs,
 ];
 type RecipientColumns = readonly [
   message: MessageId,
