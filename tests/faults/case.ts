@@ -77,9 +77,13 @@ export interface Telling {
 export interface Expect {
   /** The first outcome, of all recipients or by local part. */
   readonly first: Outcome | readonly Outcome[] | Readonly<Record<string, Outcome>>;
+  /** What Postrider comes to, where others may come to something else. */
+  readonly ours?: Outcome;
   /** What it comes to after retries, when they are waited for. */
   readonly then?: Outcome;
   readonly told?: Telling;
+  /** The same by local part, where recipients differ. */
+  readonly toldOf?: Readonly<Record<string, Telling>>;
   /** Copies for each recipient at all servers together; else 1 for the delivered, 0 for all others. */
   readonly copies?: number;
   /** How long after the last outcome. */

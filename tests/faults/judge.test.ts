@@ -1,6 +1,7 @@
 // The judge of the fault table notices what it is there for.
 import { expect, test } from "bun:test";
 import type { Expect, FaultCase, Outcome, Seen, Told } from "./case.ts";
+import { allCases } from "./rows/all.ts";
 import { complaints } from "./judge.ts";
 import type { MailServer } from "./mailServer.ts";
 import { type Run, cellOf, markdown, totalsOf } from "./table.ts";
@@ -46,6 +47,18 @@ const cases: readonly (readonly [string, Expect, Pick<Seen, "told" | "servers">,
   [
     "another class",
     { first: "deferred", told: { class: "tls" } },
+    { told: [told(["deferred"], { class: "network" })], servers: [] },
+    "class network instead of tls",
+  ],
+  [
+    "what others may come to",
+    { first: ["deferred", "delivered"], ours: "delivered" },
+    { told: [told(["deferred"])], servers: [] },
+    "deferred instead of delivered",
+  ],
+  [
+    "another class of one recipient",
+    { first: { x: "deferred" }, toldOf: { x: { class: "tls" } } },
     { told: [told(["deferred"], { class: "network" })], servers: [] },
     "class network instead of tls",
   ],
@@ -99,4 +112,17 @@ test("a row passes when all of its cases do, and does not apply when none does",
   expect(cellOf(run, "R1", "A")).toEqual({ mark: "fail", passed: 1, tried: 2, why: "late" });
   expect(totalsOf(run, "A")).toEqual({ pass: 1, fail: 1, "n.a.": 0 });
   expect(markdown(run)).toContain("| R1 | a; and 1 more | fail (1 of 2) | n.a. |");
+});
+
+test("every fault that keeps mail from us tells its class, and what we come to", () => {
+  const isDelivered = (outcome: Outcome): boolean => outcome === "delivered";
+  const lax = allCases.filter(({ expect: { first, ours, told, toldOf = {} } }) => {
+    if (typeof first === "object" && !Array.isArray(first))
+      return Object.entries(first).some(
+        ([local, outcome]) => !isDelivered(outcome) && (told ?? toldOf[local])?.class === undefined,
+      );
+    const outcomes = ours === undefined ? [first].flat() : [ours];
+    return !outcomes.every(isDelivered) && told?.class === undefined;
+  });
+  expect(lax.map(({ row, what }) => `${row}: ${what}`)).toEqual([]);
 });

@@ -25,15 +25,18 @@ export function complaints(one: FaultCase, seen: Seen, standard: Standard): stri
 
 function aboutRecipient(expect: Expect, told: Told, seen: Seen, { queue }: Standard): string[] {
   const found: string[] = [];
-  const wanted = wantedFirst(expect, told.to);
+  const isOurs = told.events.length > 0;
+  const { ours } = expect;
+  const wanted = isOurs && ours !== undefined ? [ours] : wantedFirst(expect, told.to);
   const first = told.outcomes[0];
   if (first === undefined || !wanted.includes(first))
     found.push(`${first ?? "nothing"} instead of ${wanted.join(" or ")}${wordOf(told)}`);
   const last = told.outcomes.at(-1);
   const then = queue ? expect.then : undefined;
   if (then !== undefined && last !== then) found.push(`then ${last} instead of ${then}`);
-  if (first !== undefined && expect.told !== undefined && told.events.length > 0)
-    found.push(...aboutEvent(expect.told, told, first));
+  const telling = expect.told ?? expect.toldOf?.[localPart(told.to)];
+  if (first !== undefined && telling !== undefined && isOurs)
+    found.push(...aboutEvent(telling, told, first));
   const copies = copiesOf(seen, told.to);
   const due = expect.copies ?? (last === "delivered" ? messagesTo(seen, told.to) : 0);
   if (!Number.isNaN(due) && copies !== due && found.length === 0)
@@ -44,9 +47,11 @@ function aboutRecipient(expect: Expect, told: Told, seen: Seen, { queue }: Stand
 function wantedFirst({ first }: Expect, to: string): readonly Outcome[] {
   if (typeof first === "string") return [first];
   if (Array.isArray(first)) return first as readonly Outcome[];
-  const own = (first as Readonly<Record<string, Outcome>>)[to.slice(0, to.indexOf("@"))];
+  const own = (first as Readonly<Record<string, Outcome>>)[localPart(to)];
   return own === undefined ? [] : [own];
 }
+
+const localPart = (to: string): string => to.slice(0, to.indexOf("@"));
 
 const outcomeTypes: Readonly<Record<string, Outcome>> = {
   "email.delivered": "delivered",

@@ -25,6 +25,7 @@ export const contentCases: readonly FaultCase[] = [
     letter: { raw: eightBit() },
     expect: {
       first: ["delivered", "bounced"],
+      ours: "delivered",
       check: ({ servers }) =>
         servers[0]?.taken().some(({ content }) => /[\x80-\xff]/.test(content)) === true
           ? "octets above 127 were sent"
@@ -37,7 +38,10 @@ export const contentCases: readonly FaultCase[] = [
     what: "550 at the dot for two accepted recipients",
     servers: [{ script: at(".", "550 5.7.1 not wanted") }],
     letter: { to: ["one", "two"] },
-    expect: { first: "bounced", told: { phase: "dot", code: 550, enhanced: "5.7.1" } },
+    expect: {
+      first: "bounced",
+      told: { phase: "dot", class: "policy", code: 550, enhanced: "5.7.1" },
+    },
   },
   ...(["reset", "close"] as const).map((end): FaultCase => ({
     row: "R26",
@@ -81,7 +85,10 @@ export const contentCases: readonly FaultCase[] = [
       { offers: roomy, script: at("BODY", { end: "fin", say: "550 5.7.1 not wanted\r\n" }) },
     ],
     letter: large,
-    expect: { first: "bounced", told: { code: 550, enhanced: "5.7.1", doubt: false } },
+    expect: {
+      first: "bounced",
+      told: { class: "policy", code: 550, enhanced: "5.7.1", doubt: false },
+    },
   },
   {
     row: "R30",
@@ -102,7 +109,7 @@ export const contentCases: readonly FaultCase[] = [
     what: "550 while the message is still on its way",
     servers: [{ offers: roomy, script: at("BODY", "550 5.7.1 not wanted") }],
     letter: large,
-    expect: { first: "bounced", told: { code: 550, doubt: false }, copies: 0 },
+    expect: { first: "bounced", told: { class: "policy", code: 550, doubt: false }, copies: 0 },
   },
   {
     row: "R37",
@@ -110,7 +117,7 @@ export const contentCases: readonly FaultCase[] = [
     servers: [{ behind: "loss" }],
     needs: ["packets"],
     letter: { text: filler(20_000) },
-    expect: { first: ["delivered", "deferred"], copies: NaN },
+    expect: { first: ["delivered", "deferred"], told: { class: "network" }, copies: NaN },
   },
   {
     row: "R38",

@@ -17,8 +17,14 @@ export const envelopeCases: readonly FaultCase[] = [
     needs: ["queue"],
     expect: {
       first: verb === "MAIL" ? ["deferred", "delivered"] : "deferred",
+      ours: "deferred",
       then: "delivered",
-      ...(verb === "MAIL" ? {} : { told: { code: 421, doubt: false } }),
+      told: {
+        phase: verb === "." ? "dot" : verb.toLowerCase(),
+        class: "other",
+        code: 421,
+        doubt: false,
+      },
       copies: 1,
     },
   })),
@@ -80,6 +86,8 @@ export const envelopeCases: readonly FaultCase[] = [
     servers: [{ script: at("RCPT", "550 5.1.1 no such box\r\n250 2.0.0 by the way") }],
     expect: {
       first: ["bounced", "deferred"],
+      ours: "deferred",
+      told: { phase: "rcpt", class: "protocol", code: null, doubt: false },
       check: ({ servers }) => (servers[0]?.taken().length === 0 ? undefined : "mail was given"),
     },
   },
@@ -97,6 +105,8 @@ export const envelopeCases: readonly FaultCase[] = [
     ],
     expect: {
       first: ["bounced", "deferred"],
+      ours: "deferred",
+      told: { phase: "rcpt", class: "protocol", code: null, doubt: false },
       check: ({ servers }) => (servers[0]?.taken().length === 0 ? undefined : "mail was given"),
     },
   },
@@ -105,14 +115,14 @@ export const envelopeCases: readonly FaultCase[] = [
     what: "PIPELINING is offered, but all behind the first command of a group is lost",
     servers: [{ script: losesPipelined(hang) }],
     needs: ["queue"],
-    expect: { first: ["deferred", "delivered"], then: "delivered", copies: 1 },
+    expect: { first: ["deferred", "delivered"], ours: "delivered", then: "delivered", copies: 1 },
   },
   {
     row: "R15",
     what: "PIPELINING is offered, but the server hangs up on a second command",
     servers: [{ script: losesPipelined(closes) }],
     needs: ["queue"],
-    expect: { first: ["deferred", "delivered"], then: "delivered", copies: 1 },
+    expect: { first: ["deferred", "delivered"], ours: "delivered", then: "delivered", copies: 1 },
   },
   {
     row: "R18",
@@ -130,7 +140,11 @@ export const envelopeCases: readonly FaultCase[] = [
     what: "no SMTPUTF8 for a local part that needs it",
     servers: [{}],
     letter: { to: ["jürgen"] },
-    expect: { first: "bounced", told: { enhanced: "5.6.7" }, never: /^RCPT/ },
+    expect: {
+      first: "bounced",
+      told: { phase: "mail", class: "protocol", code: null, enhanced: "5.6.7" },
+      never: /^RCPT/,
+    },
   },
   {
     row: "R21",
@@ -175,6 +189,10 @@ export const envelopeCases: readonly FaultCase[] = [
     letter: { to: ["now", "later", "never"] },
     expect: {
       first: { now: "delivered", later: "deferred", never: "bounced" },
+      toldOf: {
+        later: { phase: "rcpt", class: "mailbox", code: 450, enhanced: "4.3.0" },
+        never: { phase: "rcpt", class: "mailbox", code: 550, enhanced: "5.1.1" },
+      },
       check: ({ told }) => {
         const events = told.map(({ events }) => events.at(-1)?.type);
         return told.every(({ events }) => events.length === 0) || new Set(events).size > 1
@@ -202,13 +220,13 @@ export const envelopeCases: readonly FaultCase[] = [
     row: "R41",
     what: "530 must issue STARTTLS, which is not offered",
     servers: [{ script: at("MAIL", "530 5.7.0 Must issue a STARTTLS command first") }],
-    expect: { first: "deferred", told: { code: 530 } },
+    expect: { first: "deferred", told: { phase: "mail", class: "tls", code: 530 } },
   },
   {
     row: "R41",
     what: "530 authentication required",
     servers: [{ script: at("MAIL", "530 5.7.1 Authentication required") }],
-    expect: { first: "deferred", told: { code: 530 } },
+    expect: { first: "deferred", told: { phase: "mail", class: "relay", code: 530 } },
   },
   {
     row: "R42",
@@ -219,7 +237,7 @@ export const envelopeCases: readonly FaultCase[] = [
     expect: {
       first: "deferred",
       then: "expired",
-      told: { code: 450 },
+      told: { phase: "rcpt", class: "mailbox", code: 450 },
       check: ({ told, servers }) => {
         const last = told[0]?.events.at(-1);
         if (last?.type !== "email.failed") return "no email.failed";

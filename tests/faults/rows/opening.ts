@@ -23,7 +23,7 @@ export const openingCases: readonly FaultCase[] = [
     servers: [{ script: greets("421 4.3.2 too busy") }],
     expect: {
       first: "deferred",
-      told: { phase: "greeting", code: 421, enhanced: "4.3.2", doubt: false },
+      told: { phase: "greeting", class: "other", code: 421, enhanced: "4.3.2", doubt: false },
       never: /^MAIL/,
     },
   },
@@ -45,7 +45,11 @@ export const openingCases: readonly FaultCase[] = [
       { script: greets("554 5.7.1 no service") },
       { script: greets("554 5.7.1 no service") },
     ],
-    expect: { first: "deferred", told: { phase: "greeting", code: 554 }, never: /^MAIL/ },
+    expect: {
+      first: "deferred",
+      told: { phase: "greeting", class: "policy", code: 554 },
+      never: /^MAIL/,
+    },
   },
   {
     row: "R6",
@@ -54,13 +58,19 @@ export const openingCases: readonly FaultCase[] = [
       { script: greets("521 5.3.2 no mail here") },
       { script: greets("521 5.3.2 no mail") },
     ],
-    expect: { first: "bounced", told: { phase: "greeting", code: 521, enhanced: "5.3.2" } },
+    expect: {
+      first: "bounced",
+      told: { phase: "greeting", class: "other", code: 521, enhanced: "5.3.2" },
+    },
   },
   {
     row: "R6",
     what: "556 greeting of every MX",
     servers: [{ script: greets("556 5.1.10 no mail here") }],
-    expect: { first: "bounced", told: { phase: "greeting", code: 556, enhanced: "5.1.10" } },
+    expect: {
+      first: "bounced",
+      told: { phase: "greeting", class: "mailbox", code: 556, enhanced: "5.1.10" },
+    },
   },
   {
     row: "R7",
@@ -222,7 +232,7 @@ export const openingCases: readonly FaultCase[] = [
       },
     ],
     needs: ["queue"],
-    expect: { first: ["delivered", "deferred"], then: "delivered" },
+    expect: { first: ["delivered", "deferred"], ours: "delivered", then: "delivered" },
   },
 ];
 

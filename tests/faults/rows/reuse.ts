@@ -35,7 +35,10 @@ export const reuseCases: readonly FaultCase[] = [
       },
     ],
     letter: { to: ["never", "now"], messages: 2 },
-    expect: { first: { never: "bounced", now: "delivered" } },
+    expect: {
+      first: { never: "bounced", now: "delivered" },
+      toldOf: { never: { phase: "rcpt", class: "mailbox", code: 550, enhanced: "5.1.1" } },
+    },
   },
   {
     row: "R40",

@@ -1,7 +1,14 @@
 // Faults of STARTTLS, certificates and policies. Each policy stands in Postrider's file for the case's own domain.
 import { createHash } from "node:crypto";
 import { type FaultCase, type Place, type Seen, at } from "../case.ts";
-import { type Act, type MailServer, type Script, type Turn, usualOffers } from "../mailServer.ts";
+import {
+  type Act,
+  closes,
+  type MailServer,
+  type Script,
+  type Turn,
+  usualOffers,
+} from "../mailServer.ts";
 import { rcode } from "../nameServer.ts";
 import { a, mx } from "../records.ts";
 
@@ -31,6 +38,7 @@ const broken: readonly (readonly [row: string, what: string, script: Script])[] 
     "an alert instead of a handshake",
     at("STARTTLS", { end: "close", say: GO_AHEAD + ALERT }),
   ],
+  ["T1", "a hang-up on STARTTLS", at("STARTTLS", closes)],
   ["T2", "a handshake that hangs", at("STARTTLS", { end: "hang", say: GO_AHEAD })],
   ["T5", "454 to STARTTLS", at("STARTTLS", "454 4.7.0 no TLS at the moment")],
 ];
@@ -41,7 +49,12 @@ export const tlsCases: readonly FaultCase[] = [
       row,
       what,
       servers: [{ offers, script: failsHandshake(script) }],
-      expect: { first: ["delivered", "deferred"], then: "delivered", check: sentInClear },
+      expect: {
+        first: ["delivered", "deferred"],
+        ours: "delivered",
+        then: "delivered",
+        check: sentInClear,
+      },
       needs: ["queue"],
     },
     {
@@ -126,6 +139,7 @@ export const tlsCases: readonly FaultCase[] = [
     servers: [{ offers, script: injects }],
     expect: {
       first: ["delivered", "deferred"],
+      ours: "delivered",
       copies: NaN,
       check: ({ servers }) => {
         const lines = servers[0]?.sessions[0]?.lines ?? [];
@@ -139,7 +153,12 @@ export const tlsCases: readonly FaultCase[] = [
     what: "TLS 1.0 and nothing newer",
     servers: [{ offers, tls: { minVersion: "TLSv1", maxVersion: "TLSv1" } }],
     needs: ["queue"],
-    expect: { first: ["delivered", "deferred"], then: "delivered", check: sentInClear },
+    expect: {
+      first: ["delivered", "deferred"],
+      ours: "delivered",
+      then: "delivered",
+      check: sentInClear,
+    },
   },
   {
     row: "T7",
@@ -204,7 +223,11 @@ function daneCases(): FaultCase[] {
       ...base,
       what: "SERVFAIL to the question for TLSA (bogus)",
       names: (place) => signed(place, "servfail"),
-      expect: { first: "deferred", never: noMail },
+      expect: {
+        first: "deferred",
+        told: { phase: "route", class: "tls", code: null },
+        never: noMail,
+      },
     },
     {
       ...base,
