@@ -32,11 +32,13 @@ const BYTE_STRING = 2;
 interface Scan {
   readonly bytes: Uint8Array;
   at: number;
+  /** Where the last string begins. */
+  stringAt: number;
 }
 
 /** What is wrong with the bytes as one well-formed item (RFC 8949 5.3.1) of the kinds that JSON has, and byte strings. */
 function scan(bytes: Uint8Array): string | undefined {
-  const state: Scan = { bytes, at: 0 };
+  const state: Scan = { bytes, at: 0, stringAt: 0 };
   const fault = scanItem(state, 0);
   if (fault !== undefined) return `${fault} (at byte ${state.at}).`;
   return state.at === bytes.length ? undefined : "Bytes stand behind the end of the item.";
@@ -92,6 +94,7 @@ function scanString(state: Scan, length: number, isText: boolean): string | unde
   const end = state.at + length;
   if (end > state.bytes.length) return "A string ends too early";
   if (isText && !isUtf8(state.bytes.subarray(state.at, end))) return "A text is not UTF-8";
+  state.stringAt = state.at;
   state.at = end;
   return undefined;
 }
@@ -110,11 +113,18 @@ function scanItems(state: Scan, length: number, isMap: boolean, depth: number): 
   // Every item takes a byte at least, so the decoder is never asked for a longer list than the body could hold.
   const count = isMap ? length * 2 : length;
   if (count > state.bytes.length - state.at) return "A list or map ends too early";
+  const keys = new Set<string>();
   for (let i = 0; i < count; i++) {
+    const isKey = isMap && i % 2 === 0;
     const first = state.bytes[state.at] ?? 0;
-    if (isMap && i % 2 === 0 && first >> 5 !== 3) return "The keys of a map must be text";
+    if (isKey && first >> 5 !== 3) return "The keys of a map must be text";
     const fault = scanItem(state, depth);
     if (fault !== undefined) return fault;
+    if (!isKey) continue;
+    // RFC 8949 5.6: the decoder would keep the last without a word.
+    const key = UTF8.decode(state.bytes.subarray(state.stringAt, state.at));
+    if (keys.has(key)) return "A map has the same key twice";
+    keys.add(key);
   }
   return undefined;
 }

@@ -2,7 +2,8 @@
 import { CBOR_TYPE, FORM_TYPE, JSON_TYPE, RAW_TYPE, essenceOf } from "./answer.ts";
 import type { BodyReader, Held } from "./body.ts";
 import { decodeCbor } from "./cbor.ts";
-import { type Problem, type Result, ok, problem } from "./problem.ts";
+import { type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
+import { repeatedMember } from "./repeated.ts";
 import { checkShape } from "./shape.ts";
 
 /** A body in memory, charged to the budget. */
@@ -73,7 +74,10 @@ function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>)
 function parseJson(text: string): Result<unknown> {
   if (text === "") return ok({});
   try {
-    return checkShape(JSON.parse(text) as unknown);
+    const value = JSON.parse(text) as unknown;
+    const shaped = checkShape(value);
+    const twice = shaped.kind === "ok" ? repeatedMember(text, value) : undefined;
+    return twice === undefined ? shaped : problem(problemOf([twice]));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const detail = `The body is no valid JSON: ${error.message}.`;

@@ -10,6 +10,8 @@ import {
   problemOf,
   type Result,
 } from "./problem.ts";
+import { repeatedMember } from "./repeated.ts";
+import { checkShape } from "./shape.ts";
 
 const BODY_MAX_BYTES = 4096;
 /** How much of a wrong name is told back. */
@@ -26,14 +28,19 @@ export async function readFields(
 ): Promise<Result<Fields>> {
   const bytes = await readSmall(request, clock, bytesMax);
   if (bytes.kind === "problem") return bytes;
+  const text = bytes.value.length === 0 ? "{}" : bytes.value.toString();
   let body: unknown;
   try {
-    body = bytes.value.length === 0 ? {} : JSON.parse(bytes.value.toString());
+    body = JSON.parse(text);
   } catch {
     return problem({ name: "invalid_json", detail: "The body is no valid JSON." });
   }
   if (typeof body !== "object" || body === null || Array.isArray(body))
     return problem(badField("", "The body must be an object."));
+  const shaped = checkShape(body);
+  if (shaped.kind === "problem") return shaped;
+  const twice = repeatedMember(text, body);
+  if (twice !== undefined) return problem(problemOf([twice]));
   const unknown = Object.keys(body).filter((field) => !known.includes(field));
   return unknown.length === 0 ? ok(body as Fields) : problem(unknownFields(unknown, known));
 }

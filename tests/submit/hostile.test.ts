@@ -123,13 +123,8 @@ const rows: Readonly<
           () =>
             refusedAs(post(`{"${name}":{},${JSON.stringify(message).slice(1)}`), `/${name}`),
       ),
-      // RFC 8259 4 leaves it open. The last one counts, as in JSON.parse of every browser; a form's are refused.
-      async () => {
-        await post(
-          `{"to":"first@example.org",${JSON.stringify({ ...message, to: "second@example.org" }).slice(1)}`,
-        );
-        expect(last().recipients).toEqual(["second@example.org"]);
-      },
+      // RFC 8259 4 leaves open which of them counts.
+      () => refusedAs(post(`{"to":"first@example.org",${JSON.stringify(message).slice(1)}`), "/to"),
       async () => {
         const nested = Buffer.concat([Buffer.alloc(10_000, 0x81), Buffer.of(1)]);
         const cbor = { "content-type": "application/cbor", accept: "application/json" };

@@ -142,10 +142,48 @@ test("what is sent reads back the same, in every script", async () => {
   expect(new Uint8Array(pdf?.content ?? [])).toEqual(bytes);
 });
 
-test("of names given twice in JSON the last one counts", async () => {
-  const body = JSON.stringify(message).replace("{", '{"subject":"first",');
-  const { head } = await take(body);
-  expect((JSON.parse(head.facts) as MessageFacts).subject).toBe("Your order");
+describe("a member that is given twice is refused by its place", () => {
+  const inside = (members: string) => JSON.stringify(message).replace("{", `{${members},`);
+  test.each([
+    ['"subject":"first"', "/subject"],
+    ['"sub\\u006aect" : "first"', "/subject"],
+    ['"headers":{"X-A":"1","X-B":"\\"X-A\\":","X-A":"2"}', "/headers/X-A"],
+    ['"tags":[{"name":"a","value":"b"},{"name":"c","name":"d","value":"e"}]', "/tags/1/name"],
+    ['"metadata":{"a/b":"1", "a/b"\t:\n"2"}', "/metadata/a~1b"],
+    ['"metadata":{"":"1","":"2"}', "/metadata/"],
+  ])("%s", async (members, pointer) => {
+    const problem = await problemOf(await fixture.post("/send", inside(members)));
+    expect([problem.status, problem.errors?.map((one) => one.pointer)]).toEqual([422, [pointer]]);
+  });
+
+  test("in a batch, in CBOR and in a command", async () => {
+    const twice = inside('"subject":"first"');
+    const batch = await fixture.post("/send/batch", `[${JSON.stringify(message)},${twice}]`);
+    expect((await problemOf(batch)).errors?.[0]?.pointer).toBe("/1/subject");
+    const entries = [...Object.entries(message), ["subject", "second"]];
+    const pieces = entries.flat().map((one) => encodeCbor(one));
+    const map = Buffer.concat([Buffer.from([0xa0 + entries.length]), ...pieces]);
+    const cbor = await fixture.post("/send", map, {
+      ...{ "content-type": "application/cbor", accept: "application/json" },
+    });
+    expect([cbor.status, (await problemOf(cbor)).detail]).toEqual([
+      400,
+      expect.stringContaining("twice"),
+    ]);
+    const command = await fixture.post(
+      "/queue/hold",
+      '{"domain":"a.example","domain":"b.example"}',
+    );
+    expect((await problemOf(command)).errors?.[0]?.pointer).toBe("/domain");
+    expect(fixture.taken).toEqual([]);
+  });
+
+  test("and nothing that only looks so", async () => {
+    const metadata = String.raw`"metadata":{"a":"\\","b":"\\\"","c":"\":","A":"a"}`;
+    const text = String.raw`"text":"\"a\":1,\"a\" : {\"a\":1,\\\"a\\\\\": 2} \n"`;
+    const body = `{"from":"a@b.example","to":["a@b.example","a@b.example"],"subject":"x",${text},${metadata}}`;
+    expect((await fixture.post("/send", body)).status).toBe(202);
+  });
 });
 
 describe("CBOR", () => {
