@@ -189,8 +189,10 @@ function rawProblem(fault: RawFault): Result<never> {
 
 /** Small messages stay in memory, larger ones go to a file as soon as they are found to be large. */
 export interface Holder {
-  add(pieces: readonly Uint8Array[]): Promise<void>;
-  seal(): Promise<void>;
+  /** Undefined: it is held in memory, and nothing has to be waited for. */
+  add(pieces: readonly Uint8Array[]): Promise<void> | undefined;
+  /** The same. */
+  seal(): Promise<void> | undefined;
   place(): MessageHead["body"];
   /** All of a small message, and some of a large one. */
   beginning(): Uint8Array;
@@ -208,26 +210,33 @@ export function createHolder(spool: Spool): Holder {
   let file: SpoolFile | null = null;
   let whole: Uint8Array | null = null;
   let beginning: Uint8Array = new Uint8Array(0);
+  const spill = async (): Promise<SpoolFile> => {
+    beginning = Buffer.concat(held, BEGINNING_BYTES);
+    const created = await spool.create();
+    file = created;
+    for (const one of held) await created.write(one);
+    held = [];
+    return created;
+  };
+  const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
+    const to = file ?? (await spill());
+    for (const piece of pieces) await to.write(piece);
+  };
   return {
-    async add(pieces) {
-      for (const piece of pieces) {
-        if (file !== null) {
-          await file.write(piece);
-          continue;
-        }
+    add(pieces) {
+      if (file !== null) return write(pieces);
+      for (const [i, piece] of pieces.entries()) {
         // Copied: the intake gives views of buffers that others may use again.
         held.push(new Uint8Array(piece));
         heldBytes += piece.length;
-        if (heldBytes <= INLINE_MAX_BYTES) continue;
-        beginning = Buffer.concat(held, BEGINNING_BYTES);
-        file = await spool.create();
-        for (const one of held) await file.write(one);
-        held = [];
+        if (heldBytes > INLINE_MAX_BYTES) return write(pieces.slice(i + 1));
       }
+      return undefined;
     },
-    async seal() {
-      if (file === null) whole = Buffer.concat(held);
-      else await file.seal();
+    seal() {
+      if (file !== null) return file.seal();
+      whole = held.length === 1 ? (held[0] ?? null) : Buffer.concat(held);
+      return undefined;
     },
     place: () =>
       file === null ? { kind: "inline", length: heldBytes } : { kind: "spool", file: file.name },

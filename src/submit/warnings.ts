@@ -35,7 +35,8 @@ export function rawWarningsOf(
   priority: Priority,
 ): readonly WarningCode[] {
   const { codes, field } = judgeRaw(beginning, eightBit);
-  const headers = ["List-Unsubscribe", "List-Unsubscribe-Post"].flatMap((name) => {
+  const asked = priority === 2 ? ["List-Unsubscribe", "List-Unsubscribe-Post"] : [];
+  const headers = asked.flatMap((name) => {
     const value = field(name.toLowerCase());
     return value === undefined ? [] : [{ name, value }];
   });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { composeMessage } from "../../src/mail/compose/compose.ts";
 import { createRawIntake } from "../../src/mail/raw/intake.ts";
 import type { RawOptions } from "../../src/mail/raw/intake.ts";
-import { createLineNormaliser } from "../../src/mail/raw/lines.ts";
+import { createLineMeasure, createLineNormaliser } from "../../src/mail/raw/lines.ts";
 import { draft, headerText, latin1, takeRaw } from "./build.ts";
 
 const options: RawOptions = {
@@ -220,6 +220,29 @@ test("line ends become CRLF whatever they were and wherever a chunk ends", () =>
       expect(lines.longestLine).toBe(
         Math.max(...expected.split("\r\n").map((line) => line.length)),
       );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("lines that end with CRLF only are measured up to what matters, wherever a chunk ends", () => {
+  const enough = 6;
+  const line = fc.string({ unit: fc.constantFrom("a", "é", "bc"), maxLength: 9 });
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 12 }), fc.array(fc.nat(90)), (all, cuts) => {
+      const bytes = Buffer.from(all.map((one) => `${one}\r\n`).join(""), "latin1");
+      const lines = createLineMeasure(enough);
+      const borders = [
+        ...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length]),
+      ].sort((a, b) => a - b);
+      const out: Uint8Array[] = [];
+      for (const [i, border] of borders.entries())
+        out.push(lines.push(bytes.subarray(borders[i - 1] ?? 0, border)));
+      expect(latin1(Buffer.concat([...out, lines.end()]))).toBe(latin1(bytes));
+      expect(lines.eightBit).toBe(bytes.some((byte) => byte > 127));
+      const longest = Math.max(0, ...all.map((one) => one.length));
+      if (longest > enough) expect(lines.longestLine).toBe(longest);
+      else expect(lines.longestLine).toBeLessThanOrEqual(enough);
     }),
     { numRuns: 500 },
   );

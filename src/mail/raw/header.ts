@@ -84,8 +84,8 @@ function fieldName(bytes: Uint8Array, colon: number): string | null {
   return viewOf(bytes).toString("latin1", 0, colon).toLowerCase();
 }
 
-function viewOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+export function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import type { EpochMs } from "../../base/clock.ts";
 import { LINE_MUST, callerField, formatDate } from "../compose/headers.ts";
 import type { HeaderText } from "../compose/headerText.ts";
-import { cutHeader, fault, type RawFault, type RawField } from "./header.ts";
-import { createLineNormaliser } from "./lines.ts";
+import { cutHeader, fault, type RawFault, type RawField, viewOf } from "./header.ts";
+import { createLineMeasure, createLineNormaliser } from "./lines.ts";
 import { OWN_PREFIX, type RawHeader, readHeader } from "./readHeader.ts";
 
 const HEADER_BYTES_MAX = 256 * 1024;
@@ -17,6 +17,8 @@ export interface RawOptions {
   readonly date: EpochMs;
   /** For a message without Message-ID; without angle brackets. */
   readonly messageId: HeaderText;
+  /** The door has refused every line end but CRLF: none is looked for again. */
+  readonly crlfOnly?: boolean;
 }
 
 /** Octets to keep, in order; they may be views of what was written. */
@@ -46,7 +48,7 @@ export interface RawIntake {
 }
 
 export function createRawIntake(options: RawOptions): RawIntake {
-  const lines = createLineNormaliser();
+  const lines = options.crlfOnly ? createLineMeasure(LINE_MUST) : createLineNormaliser();
   const hash = createHash("sha256");
   const block = createHeaderBlock();
   let header: RawHeader | null = null;
@@ -77,8 +79,8 @@ export function createRawIntake(options: RawOptions): RawIntake {
     const read = readHeader(fields, options.messageId);
     if (read.kind === "fault") return read;
     header = read;
-    const edited = editHeader(fields, options);
-    return give(body.length === 0 ? [edited] : [edited, body]);
+    // In one piece: hashing a second one costs more than copying it.
+    return give([editHeader(bytes, fields, options, body)]);
   };
 
   return {
@@ -108,7 +110,7 @@ export function createRawIntake(options: RawOptions): RawIntake {
 
 /** RFC 5322 3.5 and RFC 2045 2.8 have none, programs end a text there, and servers refuse it or take it out. */
 function nulFault(chunk: Uint8Array): RawFault | null {
-  if (Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).indexOf(0) < 0) return null;
+  if (viewOf(chunk).indexOf(0) < 0) return null;
   return fault("nul_octet", "The message holds a NUL octet. Encode its content (RFC 2045 6).");
 }
 
@@ -118,17 +120,33 @@ const REMOVED = new Set([
   ...["idempotency-key", "resend-idempotency-key"],
 ]);
 
-function editHeader(fields: readonly RawField[], options: RawOptions): Uint8Array {
-  const has = (name: string): boolean => fields.some((field) => field.name === name);
-  const kept = fields.filter(({ name }) => !REMOVED.has(name) && !name.startsWith(OWN_PREFIX));
+/** The message as far as it has come. */
+function editHeader(
+  block: Uint8Array,
+  fields: readonly RawField[],
+  options: RawOptions,
+  body: Uint8Array,
+): Uint8Array {
+  let hasDate = false;
+  let hasId = false;
+  let kept = fields.length;
+  for (const { name } of fields) {
+    if (name === "date") hasDate = true;
+    else if (name === "message-id") hasId = true;
+    else if (isRemoved(name)) kept--;
+  }
   const top = options.received === null ? "" : callerField("Received", options.received);
-  let added = has("date") ? "" : `Date: ${formatDate(options.date)}\r\n`;
-  if (!has("message-id")) added += `Message-ID: <${options.messageId}>\r\n`;
-  return Buffer.concat([
-    Buffer.from(top),
-    ...kept.map((field) => field.bytes),
-    Buffer.from(`${added}\r\n`),
-  ]);
+  let added = hasDate ? "" : `Date: ${formatDate(options.date)}\r\n`;
+  if (!hasId) added += `Message-ID: <${options.messageId}>\r\n`;
+  const all =
+    kept === fields.length
+      ? [block]
+      : fields.filter(({ name }) => !isRemoved(name)).map(({ bytes }) => bytes);
+  return Buffer.concat([Buffer.from(top), ...all, Buffer.from(`${added}\r\n`), body]);
+}
+
+function isRemoved(name: string): boolean {
+  return REMOVED.has(name) || name.startsWith(OWN_PREFIX);
 }
 
 interface HeaderBlock {
@@ -145,25 +163,35 @@ const LF = 0x0a;
 
 /** Grows by doubling, so that a header that comes octet by octet costs no more than one that comes whole. */
 function createHeaderBlock(): HeaderBlock {
-  let held = Buffer.alloc(BLOCK_START_BYTES);
+  let held = NOTHING;
   let length = 0;
   let sizeBytes = 0;
+  const hold = (bytes: Uint8Array): void => {
+    if (length + bytes.length > held.length) {
+      const doubled = Math.max(BLOCK_START_BYTES, held.length * 2);
+      const grown = Buffer.allocUnsafe(Math.max(doubled, length + bytes.length));
+      held.copy(grown, 0, 0, length);
+      held = grown;
+    }
+    held.set(bytes, length);
+    length += bytes.length;
+  };
   return {
     push(bytes) {
       const from = Math.max(0, length - 3);
-      if (length + bytes.length > held.length) {
-        const grown = Buffer.alloc(Math.max(held.length * 2, length + bytes.length));
-        held.copy(grown, 0, 0, length);
-        held = grown;
+      let filled: Buffer;
+      if (length === 0) filled = viewOf(bytes);
+      else {
+        hold(bytes);
+        filled = held.subarray(0, length);
       }
-      held.set(bytes, length);
-      length += bytes.length;
-      const filled = held.subarray(0, length);
       // An empty line first of all: there is no header.
       const at = filled[0] === CR && filled[1] === LF ? -2 : filled.indexOf("\r\n\r\n", from);
-      sizeBytes = at === -1 ? length : at + 2;
-      if (at === -1) return null;
-      return { header: filled.subarray(0, at + 2), body: filled.subarray(at + 4) };
+      sizeBytes = at === -1 ? filled.length : at + 2;
+      if (at !== -1) return { header: filled.subarray(0, at + 2), body: filled.subarray(at + 4) };
+      // Most headers are whole in the first piece, and are read where they are.
+      if (length === 0) hold(bytes);
+      return null;
     },
     rest: () => held.subarray(0, length),
     get sizeBytes() {
@@ -171,3 +199,5 @@ function createHeaderBlock(): HeaderBlock {
     },
   };
 }
+
+const NOTHING = Buffer.alloc(0);

@@ -1,5 +1,6 @@
 // What a message that somebody else composed should have said of itself (RFC 2045), as far as its beginning shows. It is sent as it is: some
 // readers will show it wrongly, and its sender wants to know.
+import { isAscii } from "node:buffer";
 import type { WarningCode } from "../warning.ts";
 
 /** Of multiparts within each other, and of parts in all: more is not looked at. */
@@ -57,7 +58,7 @@ function judgeEntity(entity: Buffer, judging: Judging, depth: number): Header {
   }
   if (!judging.eightBit) return header;
   const encoding = header.field("content-transfer-encoding")?.trim().toLowerCase();
-  if (encoding === "base64" || encoding === "quoted-printable" || !isEightBit(body)) return header;
+  if (encoding === "base64" || encoding === "quoted-printable" || isAscii(body)) return header;
   // Content that says 7bit and is not says as little as one that says nothing.
   if (encoding === undefined || encoding === "" || encoding === "7bit")
     codes.add("no_transfer_encoding");
@@ -71,13 +72,20 @@ function sliceText(entity: Buffer, end: number): string {
 }
 
 function headerOf(block: string): Header {
-  const fields = new Map<string, string>();
-  for (const line of block.replace(/\r\n(?=[ \t])/g, "").split("\r\n")) {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, Math.max(0, colon)).trim().toLowerCase();
-    if (!fields.has(name)) fields.set(name, line.slice(colon + 1).trim());
+  const unfolded = block.replace(/\r\n(?=[ \t])/g, "");
+  return { field: (name) => patternOf(name).exec(unfolded)?.[1]?.trim() };
+}
+
+/** Few names are asked for, and only those are looked for. */
+const patterns = new Map<string, RegExp>();
+
+function patternOf(name: string): RegExp {
+  let pattern = patterns.get(name);
+  if (pattern === undefined) {
+    pattern = new RegExp(`^[^\\S\\r\\n]*${name}[^\\S\\r\\n]*:(.*)$`, "im");
+    patterns.set(name, pattern);
   }
-  return { field: (name) => fields.get(name) };
+  return pattern;
 }
 
 function parameterOf(contentType: string, name: string): string | undefined {
@@ -106,9 +114,4 @@ function* partsOf(body: Buffer, boundary: string): Generator<Buffer> {
     start = lineEnd + 2;
   }
   if (start >= 0) yield body.subarray(start);
-}
-
-function isEightBit(bytes: Buffer): boolean {
-  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 127) return true;
-  return false;
 }

@@ -1,4 +1,5 @@
 // What the header of a raw message says: who sends it to whom, and our own options. Read before they are taken out of it.
+import { isAscii } from "node:buffer";
 import { type Address, parseMailboxes } from "../address.ts";
 import { type Parsed, refused } from "../compose/headerText.ts";
 import { decodeWords } from "./decodeWords.ts";
@@ -65,7 +66,7 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
     options: fields
       .filter((field) => field.name.startsWith(OWN_PREFIX))
       .map((field) => ({ name: field.name.slice(OWN_PREFIX.length), value: valueOf(field) })),
-    utf8: fields.some((field) => isEightBit(field.bytes)),
+    utf8: fields.some((field) => !isAscii(field.bytes)),
   };
 }
 
@@ -137,9 +138,4 @@ function readMailboxes(value: string): Parsed<readonly RawMailbox[]> {
   if (list.kind === "refused") return list;
   const decoded = list.value.map(({ name, address }) => ({ name: decodeWords(name), address }));
   return { kind: "ok", value: decoded };
-}
-
-function isEightBit(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 127) return true;
-  return false;
 }

@@ -31,8 +31,8 @@ export interface Wire {
 
 /** A message that is coming in. */
 export interface Taker {
-  /** The next may be given once it has settled. */
-  write(pieces: readonly Uint8Array[]): Promise<void>;
+  /** The next may be given once it has settled; undefined: at once. */
+  write(pieces: readonly Uint8Array[]): Promise<void> | undefined;
   /** Settles after the commit: `yes` with the message's id, or why it was not taken. */
   end(): Promise<Decision>;
   /** Leaves nothing of it. */
@@ -273,11 +273,12 @@ export function createConnection(deps: ConnectionDeps): Connection {
       for (;;) {
         const leftMs = untilMs - clock.monotonicMs();
         if (!blocked) deadline.set(Math.min(timeouts.block, leftMs), lateNow);
-        if (!(await more())) return await gone(taker);
+        const isMore = more();
+        if (!(isMore === true || (await isMore))) return await gone(taker);
         const [chunk, from] = [held, at];
         const took = incoming.read(chunk, from);
         consume(took.next);
-        await took.written;
+        if (took.written !== undefined) await took.written;
         // Written or copied: of a large message thousands of these would wait for the collector.
         if (took.next === chunk.length && chunk.length >= LARGE_CHUNK_BYTES) freeChunk(chunk);
         if (took.refusal !== undefined) {

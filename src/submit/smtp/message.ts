@@ -41,6 +41,7 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     received: headerText(traceOf(deps, client, envelope, uuid, now)),
     date: now,
     messageId: headerText(`${uuid}@${deps.hostname}`),
+    crlfOnly: true,
   });
   const holder = createHolder(deps.spool);
   const digest = createMailDigest();
@@ -48,25 +49,19 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
   /** The queue may have it: the file is no longer ours to remove. */
   let handed = false;
 
+  const refuse = async (why: Decision): Promise<Decision> => {
+    refusal = why;
+    await holder.discard();
+    return why;
+  };
   /** What a full disk does to the message is told at its end, where the client listens. */
-  const onDisk = async (work: Promise<void>): Promise<void> => {
-    const done = await diskProblem(work);
-    if (done.kind === "ok") return;
-    refusal = no(done.problem);
-    await holder.discard();
-  };
-  const fault = async (why: string): Promise<void> => {
-    refusal = { got: "no", said: said(550, "5.6.0", why, "validation_error") };
-    await holder.discard();
-  };
-
-  const mayStill = async (): Promise<boolean> => {
-    const lacking = client.lacks();
-    if (lacking === undefined) return true;
-    refusal = no(lacking);
-    await holder.discard();
-    return false;
-  };
+  const onDisk = (work: Promise<void> | undefined): Promise<void> | undefined =>
+    work &&
+    diskProblem(work).then(async (done) => {
+      if (done.kind === "problem") await refuse(no(done.problem));
+    });
+  const fault = (why: string): Promise<Decision> =>
+    refuse({ got: "no", said: said(550, "5.6.0", why, "validation_error") });
 
   /** Once the message is sealed. */
   const own = async (taken: RawTaken): Promise<Decision> => {
@@ -89,30 +84,35 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     return { got: "yes", value: uuid };
   };
 
+  const write: Taker["write"] = (pieces) => {
+    for (const [i, piece] of pieces.entries()) {
+      if (refusal !== undefined) return undefined;
+      const passed = intake.write(piece);
+      digest.add(piece, intake.header);
+      const written =
+        passed.kind === "fault" ? fault(passed.why) : onDisk(holder.add(passed.bytes));
+      if (written !== undefined)
+        return (written as Promise<unknown>).then(() => write(pieces.slice(i + 1)));
+    }
+    return undefined;
+  };
+
   return {
-    async write(pieces) {
-      for (const piece of pieces) {
-        if (refusal !== undefined) return;
-        const passed = intake.write(piece);
-        digest.add(piece, intake.header);
-        await (passed.kind === "fault" ? fault(passed.why) : onDisk(holder.add(passed.bytes)));
-      }
-    },
+    write,
     async end() {
-      if (refusal === undefined) {
-        const taken = intake.end();
-        if (taken.kind === "fault") await fault(taken.why);
-        else if (await mayStill()) {
-          await onDisk(holder.add(taken.bytes).then(() => holder.seal()));
-          if (refusal === undefined) {
-            const decision = await own(taken);
-            if (decision.got === "no" && !handed) await holder.discard();
-            return decision;
-          }
-        }
-      }
-      if (refusal === undefined) throw new Error("a message that is not taken has a reason");
-      return refusal;
+      if (refusal !== undefined) return refusal;
+      const taken = intake.end();
+      if (taken.kind === "fault") return fault(taken.why);
+      const lacking = client.lacks();
+      if (lacking !== undefined) return refuse(no(lacking));
+      const added = onDisk(holder.add(taken.bytes));
+      if (added !== undefined) await added;
+      const sealed = refusal === undefined ? onDisk(holder.seal()) : undefined;
+      if (sealed !== undefined) await sealed;
+      if (refusal !== undefined) return refusal;
+      const decision = await own(taken);
+      if (decision.got === "no" && !handed) await holder.discard();
+      return decision;
     },
     discard: async () => (handed ? undefined : holder.discard()),
   };
