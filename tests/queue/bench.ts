@@ -20,7 +20,7 @@ import { defaultPolicy, type QueuePolicy } from "../../src/queue/policy.ts";
 import type { Sources } from "../../src/queue/sources.ts";
 import type { QueueStore, RecipientRow } from "../../src/queue/store.ts";
 import { createSimClock, type SimClock } from "../sim/time.ts";
-import type { StoreHome } from "./store.conformance.ts";
+import type { StoreHome } from "./store.homes.ts";
 
 export const START = Date.UTC(2026, 0, 1);
 export const MINUTE = 60_000;

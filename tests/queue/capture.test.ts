@@ -1,7 +1,7 @@
 // What is captured goes to the built-in sink whatever its domain, and the DNS is not asked where it would have gone.
 import { afterEach, describe, expect, test } from "bun:test";
 import { createBench, HOUR, routeTo, type Bench } from "./bench.ts";
-import type { StoreHome } from "./store.conformance.ts";
+import type { StoreHome } from "./store.homes.ts";
 import { memoryHome, sqliteHome } from "./store.homes.ts";
 
 const SINK = "postrider.test";

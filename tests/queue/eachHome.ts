@@ -1,7 +1,7 @@
 // The same behaviour on each store: a suite is told once with disks in memory and once with SQLite.
 import { afterEach, describe } from "bun:test";
 import { type Bench, createBench } from "./bench.ts";
-import type { StoreHome } from "./store.conformance.ts";
+import type { StoreHome } from "./store.homes.ts";
 import { memoryHome, sqliteHome } from "./store.homes.ts";
 
 type Arguments = Parameters<typeof createBench>;

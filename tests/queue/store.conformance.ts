@@ -1,11 +1,10 @@
 // What every queue store must do. A store is tested through a folder that outlives it: opened, closed, killed, opened again.
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { isFinal } from "../../src/mail/state.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
-import { CLAIMS_PER_OPENING, type QueueStore, type Settlement } from "../../src/queue/store.ts";
+import { CLAIMS_PER_OPENING, type Settlement } from "../../src/queue/store.ts";
 import {
   byStateAndPriority,
-  committed,
   delivered,
   idAt,
   message,
@@ -13,39 +12,12 @@ import {
   queued,
   recount,
 } from "./store.messages.ts";
-
-export interface StoreHome {
-  open(): QueueStore;
-  /** Ends the open store as a SIGKILL would, perhaps within a transaction. */
-  kill(): void;
-  remove(): void;
-}
-
-const everything = { site: 0, priority: 1, limit: 100, bytesMax: 1e9 } as const;
+import type { StoreHome } from "./store.homes.ts";
+import { createStage, everything } from "./store.stage.ts";
 
 export function conformance(name: string, makeHome: () => StoreHome): void {
   describe(name, () => {
-    let home: StoreHome;
-    let store: QueueStore;
-    beforeEach(() => {
-      home = makeHome();
-      store = home.open();
-    });
-    afterEach(() => {
-      store.close();
-      home.remove();
-    });
-    const act = <T>(run: () => T): T => committed(store.transaction(run));
-    const reopen = (): void => {
-      store.close();
-      store = home.open();
-    };
-    const killAndReopen = (): void => {
-      home.kill();
-      store = home.open();
-    };
-    const claimAll = (now = NOW) =>
-      act(() => store.claim({ ...everything, now, leaseUntil: now + 60_000 }));
+    const { store, act, claimAll, reopen, kill, open, killAndReopen } = createStage(makeHome);
     const id = idAt(NOW, 7);
 
     test("a new store knows nothing, and its tag is kept", () => {
@@ -268,11 +240,11 @@ export function conformance(name: string, makeHome: () => StoreHome): void {
       const attempt = (): unknown =>
         store.transaction(() => {
           store.accept(message({ id: id + 1, states: [queued()] }));
-          home.kill();
+          kill();
           throw killed;
         });
       expect(attempt).toThrow(killed);
-      store = home.open();
+      open();
       expect(store.recipients(id + 1)).toEqual([]);
       expect(store.recipients(id)).toHaveLength(1);
       expect(store.tally()).toEqual([{ state: "queued", priority: 1, recipients: 1 }]);

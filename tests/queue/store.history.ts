@@ -1,32 +1,14 @@
 // What every queue store must do with what is over: it goes oldest first, and nothing of what is owed goes with it. A part of the suite in
 // store.conformance.ts.
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
-import type { QueueStore } from "../../src/queue/store.ts";
-import type { StoreHome } from "./store.conformance.ts";
-import { committed, delivered, idAt, message, NOW, queued } from "./store.messages.ts";
+import type { StoreHome } from "./store.homes.ts";
+import { delivered, idAt, message, NOW, queued } from "./store.messages.ts";
+import { createStage } from "./store.stage.ts";
 
 export function historyConformance(name: string, makeHome: () => StoreHome): void {
   describe(name, () => {
-    let home: StoreHome;
-    let store: QueueStore;
-    beforeEach(() => {
-      home = makeHome();
-      store = home.open();
-    });
-    afterEach(() => {
-      store.close();
-      home.remove();
-    });
-    const act = <T>(run: () => T): T => committed(store.transaction(run));
-    const reopen = (): void => {
-      store.close();
-      store = home.open();
-    };
-    const killAndReopen = (): void => {
-      home.kill();
-      store = home.open();
-    };
+    const { store, act, reopen, killAndReopen } = createStage(makeHome);
 
     test("history goes oldest first, what is not final stays with its events, and the numbers go on", () => {
       act(() => {

@@ -6,7 +6,13 @@ import { systemRandom } from "../../src/base/random.ts";
 import { createMemoryDisk } from "../../src/queue/memory.ts";
 import { openSqliteStore } from "../../src/queue/sqlite.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
-import type { StoreHome } from "./store.conformance.ts";
+
+export interface StoreHome {
+  open(): QueueStore;
+  /** Ends the open store as a SIGKILL would, perhaps within a transaction. */
+  kill(): void;
+  remove(): void;
+}
 
 /** Behaviour is tested here and not the disk: where syncs cost nothing, they are not waited for. */
 function quickFolder(): string {

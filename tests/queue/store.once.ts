@@ -1,33 +1,22 @@
 // What every queue store must do with idempotency keys.
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Once } from "../../src/mail/submission.ts";
-import type { QueueStore } from "../../src/queue/store.ts";
-import type { StoreHome } from "./store.conformance.ts";
-import { committed, idAt, message, NOW, queued } from "./store.messages.ts";
+import type { StoreHome } from "./store.homes.ts";
+import { idAt, message, NOW, queued } from "./store.messages.ts";
+import { createStage } from "./store.stage.ts";
 
 const DAY_MS = 86_400_000;
 const once = (key: string, request = "r"): Once => ({ key, request, answer: `answer to ${key}` });
 
 export function onceConformance(name: string, makeHome: () => StoreHome): void {
   describe(name, () => {
-    let home: StoreHome;
-    let store: QueueStore;
-    beforeEach(() => {
-      home = makeHome();
-      store = home.open();
-    });
-    afterEach(() => {
-      store.close();
-      home.remove();
-    });
-    const act = <T>(run: () => T): T => committed(store.transaction(run));
+    const { store, act, killAndReopen } = createStage(makeHome);
     const trim = (change: object = {}): number =>
       act(() => store.trimOnces({ before: NOW, now: NOW, bytesMax: 1e9, limit: 100, ...change }));
 
     test("a request is known by its key, also after a kill, and what was noted first stands", () => {
       expect(act(() => store.noteOnce(once("k"), NOW))).toBeUndefined();
-      home.kill();
-      store = home.open();
+      killAndReopen();
       expect(store.findOnce("k")).toEqual({ request: "r", answer: "answer to k" });
       expect(store.findOnce("other")).toBeUndefined();
       expect(act(() => store.noteOnce(once("k", "another"), NOW + 1))).toMatchObject({

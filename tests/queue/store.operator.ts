@@ -1,35 +1,19 @@
 // What every queue store must do for an operator: dead letters, pauses, walks. The second half of the suite in store.conformance.ts.
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
-import type { QueueStore, Settlement, WalkPlace } from "../../src/queue/store.ts";
-import type { StoreHome } from "./store.conformance.ts";
-import { committed, delivered, idAt, message, NOW, queued, recount } from "./store.messages.ts";
+import type { Settlement, WalkPlace } from "../../src/queue/store.ts";
+import type { StoreHome } from "./store.homes.ts";
+import { delivered, idAt, message, NOW, queued, recount } from "./store.messages.ts";
+import { createStage, everything } from "./store.stage.ts";
 
 const DAY_MS = 86_400_000;
-const everything = { site: 0, priority: 1, limit: 100, bytesMax: 1e9 } as const;
 const bounced: RecipientState = { at: "bounced", endedAt: NOW, attempts: 1 };
 
 export function operatorConformance(name: string, makeHome: () => StoreHome): void {
   describe(name, () => {
-    let home: StoreHome;
-    let store: QueueStore;
-    beforeEach(() => {
-      home = makeHome();
-      store = home.open();
-      store.keep({ deadMs: DAY_MS, all: false });
-    });
-    afterEach(() => {
-      store.close();
-      home.remove();
-    });
-    const act = <T>(run: () => T): T => committed(store.transaction(run));
-    const killAndReopen = (): void => {
-      home.kill();
-      store = home.open();
-      store.keep({ deadMs: DAY_MS, all: false });
-    };
-    const claimAll = (now = NOW) =>
-      act(() => store.claim({ ...everything, now, leaseUntil: now + 60_000 }));
+    const { store, act, claimAll, kill, open, killAndReopen } = createStage(makeHome, (opened) =>
+      opened.keep({ deadMs: DAY_MS, all: false }),
+    );
     const id = idAt(NOW, 7);
     const body = Uint8Array.from({ length: 3000 }, (_, i) => i % 251);
     const bounce = (claim: number, n = 0): Settlement => ({
@@ -259,11 +243,11 @@ export function operatorConformance(name: string, makeHome: () => StoreHome): vo
       const killed = (): never => {
         store.reopen(reopening);
         store.fade(NOW + 9 * DAY_MS, 9);
-        home.kill();
+        kill();
         throw undone;
       };
       expect(() => store.transaction(killed)).toThrow(undone);
-      store = home.open();
+      open();
       expect(store.recipients(id)[0]?.state).toEqual(bounced);
       expect(store.body(id)).toEqual(body);
       expect(store.pauses()).toEqual([]);

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { Suppression } from "../../src/mail/suppression.ts";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
 import type { QueueStore, Settlement } from "../../src/queue/store.ts";
-import type { StoreHome } from "./store.conformance.ts";
+import type { StoreHome } from "./store.homes.ts";
 import { memoryHome, sqliteHome } from "./store.homes.ts";
 import { byStateAndPriority, idAt, message, NOW, recount } from "./store.messages.ts";
 

@@ -1,27 +1,14 @@
 // What every queue store must do for the list of addresses that get no mail, and for what a report adds to mail that has ended.
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { RecipientState } from "../../src/queue/lifecycle.ts";
-import type { NewMessage, QueueStore } from "../../src/queue/store.ts";
-import type { StoreHome } from "./store.conformance.ts";
-import { committed, delivered, idAt, message, NOW, queued } from "./store.messages.ts";
+import type { NewMessage } from "../../src/queue/store.ts";
+import type { StoreHome } from "./store.homes.ts";
+import { delivered, idAt, message, NOW, queued } from "./store.messages.ts";
+import { createStage } from "./store.stage.ts";
 
 export function suppressConformance(name: string, makeHome: () => StoreHome): void {
   describe(name, () => {
-    let home: StoreHome;
-    let store: QueueStore;
-    beforeEach(() => {
-      home = makeHome();
-      store = home.open();
-    });
-    afterEach(() => {
-      store.close();
-      home.remove();
-    });
-    const act = <T>(run: () => T): T => committed(store.transaction(run));
-    const killAndReopen = (): void => {
-      home.kill();
-      store = home.open();
-    };
+    const { store, act, killAndReopen } = createStage(makeHome);
     const id = idAt(NOW, 7);
     const entry = {
       ...{ address: "gone@example.com", source: id, reason: "550 no such user", at: NOW },
