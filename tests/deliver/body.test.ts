@@ -1,17 +1,8 @@
 // Bodies on their way: streamed from the spool, and never sent when they are not what was accepted.
-import { afterEach, expect, test } from "bun:test";
-import { createRig, type Rig, type RigOptions } from "./rig.ts";
+import { expect, test } from "bun:test";
+import { rigsOfEachTest } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
-
-async function start(options: RigOptions): Promise<Rig> {
-  rig = await createRig(options);
-  return rig;
-}
+const start = rigsOfEachTest();
 
 test("a damaged body is never sent, and said loudly", async () => {
   const loud: string[] = [];
@@ -53,10 +44,18 @@ test("a spooled body is streamed, and one that differs never gets its dot", asyn
     for (let at = 0; at < bytes.length; at += 7_777) yield bytes.subarray(at, at + 7_777);
     if (file === "unreadable") throw new Error("EIO");
   }
-  const { send, verdictsOf, servers } = await start({ servers: [{}], spool: chunks });
+  const {
+    send,
+    verdicts: come,
+    verdictsOf,
+    servers,
+  } = await start({
+    servers: [{}],
+    spool: chunks,
+  });
   for (const file of ["good", "bad", "unreadable"]) {
     send({ sizeBytes: big.length, sha256, body: { kind: "spool", file } }, { body: null });
-    await verdictsOf(rig?.verdicts.length ?? 0);
+    await verdictsOf(come.length);
   }
   const verdicts = await verdictsOf(3);
   expect(verdicts.map((one) => [one.kind, one.class])).toEqual([

@@ -1,24 +1,15 @@
 // What is said in an attempt is kept with its first verdict: on connections that opened, that were tried in vain, that broke, that had
 // carried mail before; with the time of each reply, and without secrets.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { Log } from "../../src/base/log.ts";
 import { type Conversation, unpackConversations } from "../../src/mail/dialogue.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import type { DeliverSettings } from "../../src/deliver/settings.ts";
 import type { Act, Script } from "./fakeMx.ts";
 import { usualOffers } from "./fakeMx.ts";
-import { createRig, message, recipients, stepOf, type Rig, type RigOptions } from "./rig.ts";
+import { message, recipients, rigsOfEachTest, stepOf, type Rig } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
-
-async function start(options: RigOptions): Promise<Rig> {
-  rig = await createRig(options);
-  return rig;
-}
+const start = rigsOfEachTest();
 
 const saidIn = (verdict: Verdict | undefined): Conversation[] =>
   verdict?.dialogue === undefined ? [] : unpackConversations(verdict.dialogue);

@@ -1,19 +1,10 @@
 // What a remote server can do wrong, and what becomes of the mail: nothing is lost, nothing bounces that was not refused.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { rfcDeadlines } from "../../src/smtp/phases.ts";
 import type { Act } from "./fakeMx.ts";
-import { createRig, recipients, stepOf, type Rig, type RigOptions } from "./rig.ts";
+import { recipients, rigsOfEachTest, stepOf } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
-
-async function start(options: RigOptions): Promise<Rig> {
-  rig = await createRig(options);
-  return rig;
-}
+const start = rigsOfEachTest();
 
 /** Says `act` to `verb`, and what is usual to everything else. */
 const saying =

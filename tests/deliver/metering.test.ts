@@ -1,20 +1,15 @@
 // What delivery counts, against what the servers know.
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Sample } from "../../src/base/meter.ts";
 import { metricTable } from "../../src/mail/metrics.ts";
 import { phases } from "../../src/smtp/phases.ts";
 import type { FakeMxOptions } from "./fakeMx.ts";
-import { createRig, type Rig, type RigOptions } from "./rig.ts";
+import { rigsOfEachTest, type Rig, type RigOptions } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
+const createRig = rigsOfEachTest();
 
-async function start(server: FakeMxOptions, more: Omit<RigOptions, "servers"> = {}): Promise<Rig> {
-  rig = await createRig({ servers: [server], ...more });
-  return rig;
+function start(server: FakeMxOptions, more: Omit<RigOptions, "servers"> = {}): Promise<Rig> {
+  return createRig({ servers: [server], ...more });
 }
 
 /** Observations of histograms and sums of counters by their labels, `a b c`. */

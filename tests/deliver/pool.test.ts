@@ -1,21 +1,12 @@
 // How connections are shared: reuse, limits, fairness between lanes, and a stop that loses nothing.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { createLanes } from "../../src/deliver/lanes.ts";
 import type { Priority } from "../../src/mail/message.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act, FakeSession } from "./fakeMx.ts";
-import { createRig, message, stepOf, type Rig, type RigOptions } from "./rig.ts";
+import { message, rigsOfEachTest, stepOf, type Rig } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
-
-async function start(options: RigOptions): Promise<Rig> {
-  rig = await createRig(options);
-  return rig;
-}
+const start = rigsOfEachTest();
 
 /** A gate that holds a server's answers until it is opened. */
 function createGate(): { readonly opened: Promise<void>; open(): void } {
@@ -190,7 +181,7 @@ test("at the limit of all connections the longest idle one makes room", async ()
   });
   for (const site of ["a", "b", "c"]) {
     send({}, { route: { site } });
-    await verdictsOf(rig?.sender.gauges().running ?? 0);
+    await verdictsOf(sender.gauges().running);
     await until("idle", () => sender.gauges().running === 0 && sender.gauges().waiting === 0);
   }
   expect(await verdictsOf(3)).toHaveLength(3);
@@ -257,44 +248,40 @@ test("a server that hangs up on an idle connection costs nothing", async () => {
 });
 
 /** Four jobs wait, so that there is always one to send ahead; the first answer to a dot only measures how fast they come. */
-async function fourJobs(script: (verb: string, nth: number) => Act): Promise<Rig> {
-  const { send, verdictsOf } = await start({
+async function fourJobs(script: (verb: string, session: FakeSession) => Act): Promise<Rig> {
+  const rig = await start({
     servers: [
       {
-        script: (verb, _, session) =>
-          session.number === 0 ? script(verb, session.messages.length) : undefined,
+        script: (verb, _, session) => (session.number === 0 ? script(verb, session) : undefined),
       },
     ],
   });
-  for (let i = 0; i < 4; i++) send();
-  await verdictsOf(4);
-  return rig as Rig;
+  for (let i = 0; i < 4; i++) rig.send();
+  await rig.verdictsOf(4);
+  return rig;
 }
 
 test("the next job's commands leave with the dot before them", async () => {
   const pending: boolean[] = [];
-  const { servers, verdicts } = await fourJobs((verb) => {
-    if (verb === ".") pending.push(servers0().pending.startsWith("MAIL FROM"));
+  const { servers, verdicts } = await fourJobs((verb, session) => {
+    if (verb === ".") pending.push(session.pending.startsWith("MAIL FROM"));
     return undefined;
   });
-  function servers0(): FakeSession {
-    return rig?.servers[0]?.sessions[0] as FakeSession;
-  }
   expect(pending).toEqual([false, true, true, false]);
   expect(verdicts.map((one) => one.kind)).toEqual(new Array(4).fill("delivered"));
   expect(servers[0]?.sessions).toHaveLength(1);
 });
 
 test("a refusal at the dot does not touch the job that was sent ahead", async () => {
-  const { verdicts } = await fourJobs((verb, nth) =>
-    verb === "." && nth === 1 ? "550 5.7.1 no" : undefined,
+  const { verdicts } = await fourJobs((verb, { messages }) =>
+    verb === "." && messages.length === 1 ? "550 5.7.1 no" : undefined,
   );
   expect(verdicts.map((one) => one.kind).slice(0, 3)).toEqual(["delivered", "failed", "failed"]);
 });
 
 test("a connection lost at the dot leaves doubt on that job only", async () => {
-  const { verdicts } = await fourJobs((verb, nth) =>
-    verb === "." && nth === 1 ? "CLOSE" : undefined,
+  const { verdicts } = await fourJobs((verb, { messages }) =>
+    verb === "." && messages.length === 1 ? "CLOSE" : undefined,
   );
   const doubted = verdicts.filter((one) => one.doubt);
   expect(doubted).toHaveLength(1);
@@ -303,8 +290,8 @@ test("a connection lost at the dot leaves doubt on that job only", async () => {
 });
 
 test("a server that takes a message and hangs up gets the job that was sent ahead anew", async () => {
-  const { verdicts, servers } = await fourJobs((verb, nth) =>
-    verb === "MAIL" && nth === 2 ? "CLOSE" : undefined,
+  const { verdicts, servers } = await fourJobs((verb, { messages }) =>
+    verb === "MAIL" && messages.length === 2 ? "CLOSE" : undefined,
   );
   expect(verdicts.map((one) => [one.kind, one.doubt])).toEqual(
     new Array(4).fill(["delivered", false]),

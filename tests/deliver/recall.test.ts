@@ -1,15 +1,11 @@
 // What the queue wants back: what waits comes back untried, a running session ends so long as its final dot has not been sent.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { DeliverSettings } from "../../src/deliver/settings.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act } from "./fakeMx.ts";
-import { createRig, recipients, stepOf, type Rig } from "./rig.ts";
+import { recipients, rigsOfEachTest, stepOf, type Rig } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
+const createRig = rigsOfEachTest();
 
 /** A server that answers `verb` only when it is told to. */
 async function startHeldAt(
@@ -26,7 +22,10 @@ async function startHeldAt(
     }
     return undefined;
   };
-  rig = await createRig({ servers: [{ script }], settings: { siteConnections: 1, ...settings } });
+  const rig = await createRig({
+    servers: [{ script }],
+    settings: { siteConnections: 1, ...settings },
+  });
   return { rig, at: () => at, go };
 }
 
@@ -122,7 +121,7 @@ test("a message whose commands left behind another's dot is not sent, and the ot
     if (said === "." && hold) await gate;
     return undefined;
   };
-  rig = await createRig({ servers: [{ script }], settings: { siteConnections: 1 } });
+  const rig = await createRig({ servers: [{ script }], settings: { siteConnections: 1 } });
   rig.send();
   await rig.verdictsOf(1);
   hold = true;

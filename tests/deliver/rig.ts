@@ -1,4 +1,5 @@
 // A sender with real sockets, whose targets are fake servers known by made-up addresses.
+import { afterEach } from "bun:test";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
 import { noLog, type Log } from "../../src/base/log.ts";
 import { createMeter, type Meter } from "../../src/base/meter.ts";
@@ -47,6 +48,19 @@ export const message = Buffer.from("Subject: hello\r\n\r\n.a line with a dot\r\n
 const oneRound = { times: 0, firstMs: 0 };
 /** No second look: a test that wants one says so. */
 export const once = { 0: oneRound, 1: oneRound, 2: oneRound };
+
+/** For the whole file: what makes a rig that ends with its test. */
+export function rigsOfEachTest(): (options: RigOptions) => Promise<Rig> {
+  const rigs: Rig[] = [];
+  afterEach(async () => {
+    await Promise.all(rigs.splice(0).map((rig) => rig.end()));
+  });
+  return async (options) => {
+    const rig = await createRig(options);
+    rigs.push(rig);
+    return rig;
+  };
+}
 
 export async function createRig(options: RigOptions): Promise<Rig> {
   const servers = await Promise.all(options.servers.map((one) => startFakeMx(one)));

@@ -1,23 +1,14 @@
 // The finer points of a session, with real sockets: what is offered is made use of, what is offered and broken is left alone.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
 import type { Connect } from "../../src/deliver/connection.ts";
 import { rfcDeadlines } from "../../src/smtp/phases.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act, FakeSession, Script } from "./fakeMx.ts";
-import { createRig, recipients, stepOf, type Rig, type RigOptions } from "./rig.ts";
+import { recipients, rigsOfEachTest, stepOf, type Rig } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
-
-async function start(options: RigOptions): Promise<Rig> {
-  rig = await createRig(options);
-  return rig;
-}
+const start = rigsOfEachTest();
 
 const linesOf = ({ servers }: Rig, server = 0): string[] =>
   servers[server]?.sessions.flatMap((session) => session.lines) ?? [];

@@ -1,5 +1,5 @@
 // Sites in their sender, with real sockets: rates, what a provider's tenants share, what is learned, and that one site slows no other.
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { deliverDefaults, type DeliverSettings } from "../../src/deliver/settings.ts";
 import { HOST_FAILURES } from "../../src/mail/blame.ts";
 import type { Job } from "../../src/mail/job.ts";
@@ -8,18 +8,9 @@ import type { Route } from "../../src/route/route.ts";
 import { until } from "../fixtures/until.ts";
 import type { Act, FakeMxOptions, Script } from "./fakeMx.ts";
 import { createPushedClock } from "./pushedClock.ts";
-import { createRig, once, recipients, type Rig, type RigOptions } from "./rig.ts";
+import { once, recipients, rigsOfEachTest } from "./rig.ts";
 
-let rig: Rig | undefined;
-afterEach(async () => {
-  await rig?.end();
-  rig = undefined;
-});
-
-async function start(options: RigOptions): Promise<Rig> {
-  rig = await createRig(options);
-  return rig;
-}
+const start = rigsOfEachTest();
 
 const MINUTE = 60_000;
 const onePerMinute = { count: 1, perMs: MINUTE };
@@ -92,7 +83,7 @@ test("a limit of messages that a site's own row names is kept, though a new conn
 });
 
 test("tenants of one provider share its limits, and never a connection", async () => {
-  const { send, verdictsOf, servers, sender } = await start({
+  const { send, verdicts, verdictsOf, servers, sender } = await start({
     servers: [{}, {}, {}],
     settings: { siteConnections: 1 },
   });
@@ -101,10 +92,10 @@ test("tenants of one provider share its limits, and never a connection", async (
       send({}, { route: to(tenant, "outlook.com", `t${tenant}.mail.protection.outlook.com`) });
   expect(sender.gauges()).toMatchObject({ sites: 1, opening: 1 });
   let most = 0;
-  while ((rig?.verdicts.length ?? 12) < 12) {
+  while (verdicts.length < 12) {
     const { connections, opening } = sender.gauges();
     most = Math.max(most, connections + opening);
-    await verdictsOf((rig?.verdicts.length ?? 0) + 1);
+    await verdictsOf(verdicts.length + 1);
   }
   expect(most).toBe(1);
   for (const server of servers) expect(server.messages()).toHaveLength(4);
@@ -213,7 +204,7 @@ test("a server that bears two connections is found out, and all of its mail arri
 });
 
 test("limits change while mail flows, and what was learned stays", async () => {
-  const { send, verdictsOf, sender } = await start({
+  const { send, verdicts, verdictsOf, sender } = await start({
     servers: [{}],
     settings: { startConnections: 4 },
   });
@@ -229,7 +220,7 @@ test("limits change while mail flows, and what was learned stays", async () => {
   sender.configure(settingsOf({}));
   expect(sender.sites()[0]?.concurrency).toBeGreaterThanOrEqual(4);
   await verdictsOf(200);
-  expect(rig?.verdicts.every((one) => one.kind === "delivered")).toBe(true);
+  expect(verdicts.every((one) => one.kind === "delivered")).toBe(true);
 });
 
 test("a long line of one site does not keep another from the only connection", async () => {
