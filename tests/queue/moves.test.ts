@@ -28,6 +28,12 @@ describe("sites that move to another sender", () => {
   const away = (bench: Bench, from: number): string[] =>
     bench.sent.slice(from).flatMap(({ job, worker }) => (worker === 0 ? [] : [job.site]));
 
+  /** A sender says that it lives, and so much time goes by. */
+  const wait = (bench: Bench, forMs: number): void => {
+    bench.queue.loaded(0, { cpuShare: 0.5, isFull: false });
+    bench.run(forMs);
+  };
+
   test("one sender has all of them while it keeps up", () => {
     const bench = createBench({}, 3);
     submitAll(bench, "a");
@@ -82,8 +88,7 @@ describe("sites that move to another sender", () => {
     submitAll(bench, "a");
     tire(bench, 2);
     submitAll(bench, "b");
-    bench.queue.loaded(0, { cpuShare: 0.5, isFull: false });
-    bench.run(5000);
+    wait(bench, 5000);
     expect([bench.sent.length, away(bench, 0)]).toEqual([40, []]);
     for (const sent of [...bench.sent]) bench.settle(sent, { kind: "delivered" });
     bench.run(10);
@@ -95,8 +100,7 @@ describe("sites that move to another sender", () => {
     const bench = createBench({}, 2);
     submitAll(bench, "a");
     tire(bench, 2);
-    bench.queue.loaded(0, { cpuShare: 0.5, isFull: false });
-    bench.run(5000);
+    wait(bench, 5000);
     const order = (what: "queue.pause" | "queue.resume"): void => {
       for (const name of domains) bench.order({ do: what, span: { by: "site", name } });
       bench.run();
@@ -117,8 +121,7 @@ describe("sites that move to another sender", () => {
     expect(there.length).toBeGreaterThan(5);
     bench.queue.configure({ policy: bench.policy, workers: 1 });
     submitAll(bench, "b");
-    bench.queue.loaded(0, { cpuShare: 0.5, isFull: false });
-    bench.run(60_000);
+    wait(bench, 60_000);
     expect(bench.sent).toHaveLength(40 - there.length);
     for (const sent of bench.sent.slice(0, 20)) bench.settle(sent, { kind: "delivered" });
     bench.run(60_000);

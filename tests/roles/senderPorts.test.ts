@@ -76,15 +76,22 @@ function sender() {
   return told;
 }
 
+/** Once each of them has heard so many. */
+async function heardBy(
+  senders: readonly ReturnType<typeof sender>[],
+  count: number,
+): Promise<readonly number[][]> {
+  for (const { heard, next } of senders) while (heard.length < count) await next();
+  return senders.map(({ heard }) => heard);
+}
+
 test("jobs for a sender that has not joined yet reach it once it joins", async () => {
   const ports = createSenderPorts(systemClock);
   ports.send(0, [dispatch(1)]);
   ports.send(0, [dispatch(2)]);
-  const { port, heard, next } = sender();
-  const arrived = next();
-  ports.join(0, port);
-  await arrived;
-  expect(heard).toEqual([1, 2]);
+  const late = sender();
+  ports.join(0, late.port);
+  expect(await heardBy([late], 2)).toEqual([[1, 2]]);
 });
 
 test("a route travels once to each sender, and again to its successor", async () => {
@@ -95,8 +102,8 @@ test("a route travels once to each sender, and again to its successor", async ()
   ports.send(0, [dispatch(2)]);
   ports.join(0, second.port);
   ports.send(0, [dispatch(3)]);
-  for (const { heard, next } of [first, second]) while (heard.length < 1) await next();
-  while (first.heard.length < 2) await first.next();
+  await heardBy([first], 2);
+  await heardBy([second], 1);
   expect([first.routes, second.routes]).toEqual([[route], [route]]);
 });
 
@@ -104,12 +111,10 @@ test("what waited for a sender that died is not given to its successor: its leas
   const ports = createSenderPorts(systemClock);
   ports.send(0, [dispatch(1)]);
   ports.leave(0);
-  const { port, heard, next } = sender();
-  const arrived = next();
-  ports.join(0, port);
+  const successor = sender();
+  ports.join(0, successor.port);
   ports.send(0, [dispatch(2)]);
-  await arrived;
-  expect(heard).toEqual([2]);
+  expect(await heardBy([successor], 1)).toEqual([[2]]);
 });
 
 test("jobs for a sender that leaves wait for its successor, and it is recalled from and waited for", async () => {
@@ -127,8 +132,7 @@ test("jobs for a sender that leaves wait for its successor, and it is recalled f
   ports.join(0, successor.port);
   ports.whenAllSaidBye(10_000, () => (over = true));
   successor.other.postMessage({ say: "bye" });
-  while (successor.heard.length < 1) await successor.next();
-  expect([successor.heard, over]).toEqual([[1], false]);
+  expect([await heardBy([successor], 1), over]).toEqual([[[1]], false]);
   leaving.other.postMessage({ say: "bye" });
   await until("the last word", () => over);
 });
@@ -176,8 +180,7 @@ test("that no more jobs follow is said behind the last one, and to whom joins la
   ports.send(1, [dispatch(2)]);
   ports.noMoreJobs();
   ports.join(1, late.port);
-  for (const { heard, next } of [early, late]) while (heard.length < 2) await next();
-  expect([early.heard, late.heard]).toEqual([
+  expect(await heardBy([early, late], 2)).toEqual([
     [1, END],
     [2, END],
   ]);
