@@ -7,15 +7,17 @@ import { parseFilename } from "./filename.ts";
 import { type AttachmentUrls, nameInUrl, parseRemote, type RemoteContent } from "./remote.ts";
 
 const BAD = "invalid_attachment";
+const CONTENT_HELP = "Base64, or a list of bytes; a byte string in CBOR.";
+const CONTENT_FORMS = [
+  { type: "string", contentEncoding: "base64" },
+  { type: "array", items: { type: "integer", minimum: 0, maximum: 255 } },
+];
 
 export function attachmentField(urls: AttachmentUrls) {
   return z
     .strictObject({
       filename: z.string().optional(),
-      content: z
-        .unknown()
-        .meta({ type: "string", description: "Base64; a byte string in CBOR." })
-        .optional(),
+      content: z.unknown().meta({ description: CONTENT_HELP, anyOf: CONTENT_FORMS }).optional(),
       content_type: z.string().optional(),
       content_id: z.string().optional(),
       path: z

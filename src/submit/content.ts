@@ -1,5 +1,6 @@
-// The content of an attachment in each spelling that callers use: base64, a byte string (CBOR), and what Node's Buffer becomes
-// in JSON, which older versions of Resend's package send. A file of a form is there already, in memory or on the disk.
+// The content of an attachment in each spelling that callers use: base64, a byte string (CBOR), what Node's Buffer becomes in JSON, which
+// older versions of Resend's package send, and a list of numbers, as its packages for Python, Go and Ruby do. A file of a form is there
+// already, in memory or on the disk.
 import { type Parsed, refused } from "../mail/compose/headerText.ts";
 import type { Scratch } from "./spool.ts";
 
@@ -34,6 +35,7 @@ export function contentOf(content: unknown): Parsed<Uint8Array | StoredContent> 
   if (typeof content === "string") return fromBase64(content);
   if (content instanceof Uint8Array || isStored(content)) return { kind: "ok", value: content };
   if (isBufferJson(content)) return fromNumbers(content.data);
+  if (Array.isArray(content)) return fromNumbers(content);
   return refused("The content must be base64 text (in CBOR also a byte string).");
 }
 
@@ -58,7 +60,7 @@ function fromNumbers(data: readonly unknown[]): Parsed<Uint8Array> {
   const bytes = new Uint8Array(data.length);
   for (const [i, value] of data.entries()) {
     if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 255)
-      return refused("The data of a Buffer must be whole numbers from 0 to 255.");
+      return refused("A list of bytes holds whole numbers from 0 to 255.");
     bytes[i] = value;
   }
   return { kind: "ok", value: bytes };

@@ -24,6 +24,10 @@ function attachment(given: unknown): unknown {
     const known = Object.hasOwn(attachmentNames, name) ? attachmentNames[name] : undefined;
     return [known !== undefined && !(known in given) ? known : name, value];
   });
+  // Packages of languages without `undefined` write an empty one beside the content, too.
+  const isHere = "content" in given && given.content !== null;
+  if (isHere && "path" in given && given.path === "")
+    return Object.fromEntries(entries.filter(([name]) => name !== "path")) as unknown;
   return Object.fromEntries(entries) as unknown;
 }
 

@@ -38,6 +38,8 @@ test("a permissive batch tells what was wrong with whom", async () => {
 test.each([
   ["base64", { content: file.toString("base64"), content_type: "text/csv" }],
   ["a Buffer in JSON, as older packages send it", { content: file, contentType: "text/csv" }],
+  ["a list of numbers, as the packages for Python, Go and Ruby send it", { content: [...file] }],
+  ["an empty path beside it", { content: file.toString("base64"), path: "" }],
   ["nulls for what is not given", { content: file.toString("base64"), content_id: null }],
 ])("an attachment as %s", async (_, attachment) => {
   const attachments = [{ filename: "a.csv", ...attachment }];

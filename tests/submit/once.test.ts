@@ -288,6 +288,7 @@ describe("the hash of a request", () => {
         bytes.toString("base64").replaceAll(/(.{76})/g, "$1\r\n"),
         new Uint8Array(bytes),
         bytes.toJSON(),
+        [...bytes],
       ].map((content) => requestHash({ attachments: [{ filename: "a.pdf", content }] }));
       expect(new Set(spellings).size).toBe(1);
     }

@@ -218,6 +218,8 @@ describe("fields", () => {
       { filename: "c", content: { type: "Buffer", data: [256] } },
       { filename: "d", content: 5 },
       { filename: "e", content: "Q" },
+      { filename: "f", content: [1, -1] },
+      { filename: "g", content: [1, "2"] },
     ];
     expect(await refusal({ ...message, attachments })).toMatchObject({
       name: "invalid_attachment",
@@ -227,6 +229,8 @@ describe("fields", () => {
         "/attachments/2/content invalid_attachment",
         "/attachments/3/content invalid_attachment",
         "/attachments/4/content invalid_attachment",
+        "/attachments/5/content invalid_attachment",
+        "/attachments/6/content invalid_attachment",
       ],
     });
   });
