@@ -6,7 +6,6 @@ import { unreachable } from "../base/unreachable.ts";
 import type { SourceView } from "../mail/explain.ts";
 import type { MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
-import type { AttemptStep } from "../mail/timeline.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
@@ -35,8 +34,8 @@ export interface Sources {
 export interface Departing {
   readonly message: MessageId;
   readonly from: string;
-  /** When it last came to a server, and from which address; absent: it never did. Asked only where there is a choice. */
-  readonly before?: (() => Pick<AttemptStep, "at" | "source" | "class"> | undefined) | undefined;
+  /** From which address it last came to a server; absent: it never did. Asked only where there is a choice. */
+  readonly before?: (() => string | undefined) | undefined;
 }
 
 /** No address of ours can reach the hosts. */
@@ -171,25 +170,20 @@ export function createSources(deps: SourcesDeps): Sources {
     const day = dayOf(now);
     // A relay is the operator's own: it needs no convincing.
     const isCapped = (source: Source): boolean => source.warmup && route.via === "mx";
-    const last = sources.length > 1 ? before?.() : undefined;
-    // It was charged when the server put it off, and comes again as the same recipient of the same day.
-    const isCharged = ({ address }: Source): boolean =>
-      last?.class === "greylist" && last.source === address && dayOf(last.at) === day;
     const roomOf = (source: Source): number => {
-      if (!isCapped(source) || isCharged(source)) return Infinity;
+      if (!isCapped(source)) return Infinity;
       const { warmth } = accountOf(source.address, route.site, day);
       return capOf(warmth, steps) - warmth.sent;
     };
     const only = bySender.get(domainOf(from));
     const isHere = (address: string): boolean => health.awayUntil(address) <= now;
     const state = { restsUntil: health.restsUntil, isHere, roomOf };
-    const ask = { key: `${message}`, only, before: last?.source };
+    const ask = { key: `${message}`, only, before: sources.length > 1 ? before?.() : undefined };
     const chosen = chooseSource(sources, route, ask, state, now);
     switch (chosen.kind) {
       case "source": {
         const { source } = chosen;
-        if (!isCapped(source) || isCharged(source))
-          return { kind: "route", route: variantOf(route, source, 0) };
+        if (!isCapped(source)) return { kind: "route", route: variantOf(route, source, 0) };
         charge(source.address, route.site, day);
         return { kind: "route", route: variantOf(route, source, day) };
       }
