@@ -7,6 +7,8 @@ import type { DomainAnswer, Domains } from "../mail/domain.ts";
 import { answer } from "./answer.ts";
 import { badField, readFields } from "./fields.ts";
 import type { Guard } from "./guard.ts";
+import { pageOf } from "./listPage.ts";
+import { pageLimits } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 type Handler = (request: Request, id: string) => Promise<Result<Response>>;
@@ -26,10 +28,15 @@ export function addDomains<E extends object>(
     const { name, selector } = fields.value;
     return shown(request, 201, await domains.add(name, selector));
   };
-  const list: Handler = (request) =>
-    Promise.resolve(
-      ok(answer(request, 200, { object: "list", has_more: false, data: domains.list() })),
-    );
+  const list: Handler = async (request) => {
+    // As they stand, and all of them, where nobody asks for fewer.
+    const all = [...domains.list()].reverse();
+    const limits = { ...pageLimits, usual: all.length };
+    const page = pageOf(new URL(request.url).searchParams, all, "a domain", limits);
+    if (page.kind === "problem") return page;
+    const { has_more, rows } = page.value;
+    return ok(answer(request, 200, { object: "list", has_more, data: rows }));
+  };
   const get: Handler = (request, id) => Promise.resolve(shown(request, 200, domains.get(id)));
   const remove: Handler = async (request, id) => {
     const removed = await domains.remove(id);

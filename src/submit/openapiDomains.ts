@@ -52,6 +52,11 @@ export function addDomains(registry: Registry, { security, json, problems }: Sha
         .meta({ description: "Name of the RSA key in the DNS; the Ed25519 key adds -ed." }),
     })
     .meta({ id: "NewDomain" });
+  const page = z.object({
+    limit: z.int().min(1).max(100).optional().meta({ description: "All, unless it is given." }),
+    after: z.uuid().optional(),
+    before: z.uuid().optional(),
+  });
   const deleted = z.object({
     object: z.literal("domain"),
     id: z.uuid(),
@@ -70,6 +75,7 @@ export function addDomains(registry: Registry, { security, json, problems }: Sha
       security,
       request: {
         ...(at.includes("{id}") ? { params } : {}),
+        ...(at === "/domains" && method === "get" ? { query: page } : {}),
         ...(at === "/domains" && method === "post"
           ? { body: { required: true, content: { "application/json": { schema: fields } } } }
           : {}),

@@ -11,6 +11,7 @@ const view: DomainView = {
   keys: [],
   records: [],
 };
+let listed: readonly DomainView[] = [view];
 const calls: (readonly unknown[])[] = [];
 let said: DomainAnswer = { kind: "domain", view };
 const note = (...call: readonly unknown[]): DomainAnswer => {
@@ -19,7 +20,7 @@ const note = (...call: readonly unknown[]): DomainAnswer => {
 };
 const fixture = createFixture({
   domains: {
-    list: () => [view],
+    list: () => listed,
     get: (id) => note("get", id),
     add: async (name, selector) => note("add", name, selector),
     remove: async (id) => note("remove", id),
@@ -45,8 +46,8 @@ test("a domain is added, listed, shown, checked and removed", async () => {
   said = { kind: "domain", view };
   const added = await fixture.post("/domains", { name: "shop.example", selector: "s1" });
   expect([added.status, await added.json()]).toEqual([201, view]);
-  const listed = await fixture.get("/domains");
-  expect(await listed.json()).toEqual({ object: "list", has_more: false, data: [view] });
+  const found = await fixture.get("/domains");
+  expect(await found.json()).toEqual({ object: "list", has_more: false, data: [view] });
   expect(await (await fixture.get(`/domains/${view.id}`)).json()).toEqual(view);
   expect((await fixture.post("/domains/shop.example/verify", {})).status).toBe(200);
   const removed = await remove(`/domains/${view.id}`);
@@ -57,6 +58,23 @@ test("a domain is added, listed, shown, checked and removed", async () => {
     ["verify", "shop.example"],
     ["remove", view.id],
   ]);
+});
+
+test("many domains are listed by pages where somebody asks for them", async () => {
+  const one = (n: number): DomainView => ({ ...view, id: `${view.id.slice(0, -1)}${n}` });
+  listed = [one(3), one(2), one(1)];
+  const page = async (query: string) => {
+    const response = await fixture.get(`/domains${query}`);
+    const { data, has_more } = (await response.json()) as { data: DomainView[]; has_more: boolean };
+    return [data.map(({ id }) => Number(id.slice(-1))), has_more];
+  };
+  expect(await page("")).toEqual([[3, 2, 1], false]);
+  expect(await page("?limit=2")).toEqual([[3, 2], true]);
+  expect(await page(`?limit=2&after=${one(2).id}`)).toEqual([[1], false]);
+  expect(await page(`?before=${one(2).id}`)).toEqual([[3], false]);
+  for (const query of ["?limit=0", "?after=x", "?foo=1"])
+    expect((await fixture.get(`/domains${query}`)).status).toBe(422);
+  listed = [view];
 });
 
 test("each way to fail has its status and its name", async () => {
