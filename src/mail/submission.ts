@@ -5,6 +5,8 @@ export interface Submission {
   readonly head: MessageHead;
   /** Null when the head names a spool file. */
   readonly body: Uint8Array | null;
+  /** Told once the body's octets were copied: nobody looks at `body` from then on. */
+  readonly copied?: () => void;
 }
 
 /** Why nothing was stored; each is an error name of the API. */

@@ -13,7 +13,7 @@ import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query, UplinkView } from "../mail/query.ts";
 import type { Late, Recall } from "../mail/recall.ts";
-import type { AcceptAnswer, Refusal } from "../mail/submission.ts";
+import type { Refusal } from "../mail/submission.ts";
 import type { TraceLine } from "../mail/trace.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { WebhookRecord } from "../mail/webhook.ts";
@@ -21,7 +21,7 @@ import type { SenderLoad } from "../queue/crew.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
 import type { ToldRoutes } from "./routesTold.ts";
-import type { Packed } from "./wire.ts";
+import type { Packed, PackedAnswers } from "./wire.ts";
 
 /** What a new thread is told before it runs its first line. */
 export type ThreadStart =
@@ -110,7 +110,7 @@ export type QueueToDoor =
   | Common
   | QueueReady
   | QueueUnable
-  | { readonly say: "answers"; readonly batch: number; readonly answers: readonly AcceptAnswer[] }
+  | { readonly say: "answers"; readonly batch: number; readonly answers: PackedAnswers }
   | Told
   | Attempted
   /** All API keys, whenever one was made, changed or revoked. */

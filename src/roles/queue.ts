@@ -33,7 +33,7 @@ import { createRouting } from "./routing.ts";
 import { createSenderPorts, type SenderPorts } from "./senderPorts.ts";
 import { queuePolicy, sourceSettings } from "./settings.ts";
 import { createThread, type Thread } from "./thread.ts";
-import { unpack, unpackOnces } from "./wire.ts";
+import { packAnswers, unpack, unpackOnces } from "./wire.ts";
 
 type QueueThread = Thread<QueueToDoor, DoorToQueue>;
 
@@ -209,7 +209,7 @@ function accept(thread: QueueThread, queue: Queue, message: AcceptBatch): void {
   groups.forEach((count, i) => {
     const answer = (answer: AcceptAnswer): void => {
       answers[i] = answer;
-      if (--missing === 0) thread.say({ say: "answers", batch, answers });
+      if (--missing === 0) thread.say({ say: "answers", batch, answers: packAnswers(answers) });
     };
     queue.accept(pieces.slice(from, from + count), answer, onces[i]);
     from += count;

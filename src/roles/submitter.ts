@@ -1,10 +1,9 @@
 // The door's end of the wire to the queue. What one turn of the event loop brought travels together, and what arrives there during a
 // commit shares the next one; so the door holds back nothing while the queue keeps pace.
 import type { Clock } from "../base/clock.ts";
-import type { MessageHead } from "../mail/message.ts";
 import type { Accept, AcceptAnswer, Once, Submission } from "../mail/submission.ts";
 import type { DoorToQueue } from "./protocol.ts";
-import { type Piece, pack, packOnces, transferOf } from "./wire.ts";
+import { type PackedAnswers, pack, packOnces, transferOf } from "./wire.ts";
 
 /** Batches without an answer; beyond that the door gathers, so that a queue that waits for its disk is not buried in small ones. */
 const UNDER_WAY_MAX = 32;
@@ -20,7 +19,7 @@ interface Waiting {
 export interface Submitter {
   readonly accept: Accept;
   /** The queue's answers to one batch, in the order of its calls. */
-  answered(batch: number, answers: readonly AcceptAnswer[]): void;
+  answered(batch: number, answers: PackedAnswers): void;
   /** Calls that have no answer yet. */
   open(): number;
 }
@@ -41,9 +40,10 @@ export function createSubmitter(deps: {
     while (waiting.length > 0 && underWay.size < UNDER_WAY_MAX) {
       const calls = nextCalls(waiting);
       waiting = waiting.slice(calls.length);
-      const pieces: Piece<MessageHead>[] = [];
+      const pieces: Submission[] = [];
       for (const call of calls) pieces.push(...call.messages);
       const packed = pack(pieces);
+      for (const { copied } of pieces) copied?.();
       const batch = ++lastBatch;
       underWay.set(batch, calls);
       const groups = calls.map((call) => call.messages.length);
@@ -67,12 +67,12 @@ export function createSubmitter(deps: {
       }),
     answered(batch, answers) {
       const calls = underWay.get(batch);
-      if (calls === undefined || calls.length !== answers.length)
+      if (calls === undefined || calls.length !== (answers ?? calls).length)
         throw new Error(`the queue answered batch ${batch}, which it was not given so`);
       underWay.delete(batch);
       calls.forEach(({ once, settle }, i) => {
         if (once !== undefined) keys.delete(once.key);
-        settle(answers[i] as AcceptAnswer);
+        settle(answers === null ? accepted : (answers[i] as AcceptAnswer));
       });
       post();
     },
@@ -80,6 +80,8 @@ export function createSubmitter(deps: {
       waiting.length + [...underWay.values()].reduce((sum, calls) => sum + calls.length, 0),
   };
 }
+
+const accepted: AcceptAnswer = { kind: "accepted" };
 
 function nextCalls(waiting: readonly Waiting[]): Waiting[] {
   let count = 0;

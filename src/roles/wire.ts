@@ -1,6 +1,6 @@
 // How threads hand over batches: one JSON string for all heads and one buffer, transferred, for all bodies. Measured by
 // `scripts/bench wire`, there and back: 6 us of CPU a message in batches of 32, where structured clone takes 10; alone, 75 and 68.
-import type { Once } from "../mail/submission.ts";
+import type { AcceptAnswer, Once } from "../mail/submission.ts";
 
 /** A batch as it is posted. `lengths` has one entry a head; -1 says that the head has no body here. */
 export interface Packed<Head> {
@@ -18,7 +18,8 @@ export interface Piece<Head> {
 export function pack<Head>(pieces: readonly Piece<Head>[]): Packed<Head> {
   let sizeBytes = 0;
   for (const { body } of pieces) sizeBytes += body?.length ?? 0;
-  const bodies = new Uint8Array(sizeBytes);
+  // Written to the last octet, so nothing need be erased beforehand.
+  const bodies = Buffer.allocUnsafeSlow(sizeBytes);
   const lengths: number[] = [];
   let offset = 0;
   for (const { body } of pieces) {
@@ -74,3 +75,12 @@ export function unpackOnces(onces: string | undefined): readonly (Once | undefin
 }
 
 const noOnces: readonly undefined[] = [];
+
+/** The answers to a batch; null: all of it was accepted and nobody passed over, since an object for each costs both threads 0.2 us. */
+export type PackedAnswers = readonly AcceptAnswer[] | null;
+
+export function packAnswers(answers: readonly AcceptAnswer[]): PackedAnswers {
+  for (const answer of answers)
+    if (answer.kind !== "accepted" || answer.suppressed !== undefined) return answers;
+  return null;
+}

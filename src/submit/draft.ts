@@ -160,14 +160,14 @@ function composed(
   const writing: Writing = { id, uuid, fields, draft, facts, warnings, now, caller };
   const estimate = estimateBytes(draft);
   if (estimate > INLINE_MAX_BYTES) return spooled(deps, store, writing, estimate);
-  const { bytes, eightBit } = composeMessage(draft);
+  const { bytes, free, eightBit } = composeMessage(draft);
   const head = headOf(deps, writing, {
     sizeBytes: bytes.length,
     sha256: hash("sha256", bytes, "base64url"),
     eightBit,
     body: { kind: "inline", length: bytes.length },
   });
-  return { uuid, submission: { head, body: bytes }, file: null, warnings };
+  return { uuid, submission: { head, body: bytes, copied: free }, file: null, warnings };
 }
 
 function draftOf(

@@ -7,6 +7,7 @@ export function withTrace({ headers }: Request, prepared: Prepared): Prepared {
   if (traceparent === null) return prepared;
   const context = readTraceContext(traceparent, headers.get("tracestate"));
   if (context === undefined) return prepared;
-  const { head, body } = prepared.submission;
-  return { ...prepared, submission: { head: { ...head, trace: packTraceContext(context) }, body } };
+  const { submission } = prepared;
+  const head = { ...submission.head, trace: packTraceContext(context) };
+  return { ...prepared, submission: { ...submission, head } };
 }

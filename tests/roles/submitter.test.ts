@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { AcceptAnswer, Submission } from "../../src/mail/submission.ts";
 import type { AcceptBatch, DoorToQueue } from "../../src/roles/protocol.ts";
 import { createSubmitter } from "../../src/roles/submitter.ts";
-import { unpack, unpackOnces } from "../../src/roles/wire.ts";
+import { packAnswers, unpack, unpackOnces } from "../../src/roles/wire.ts";
 
 const accepted: AcceptAnswer = { kind: "accepted" };
 
@@ -99,4 +99,33 @@ test("a call with the key of one that has no answer yet is told so, and not afte
   void submitter.accept([message(4)], once("k"));
   turn();
   expect(posted).toHaveLength(2);
+});
+
+test("a message is told once its octets were copied, and not before", () => {
+  const { submitter, posted, turn } = setUp();
+  const body = new Uint8Array([7]);
+  let told = 0;
+  const copied = (): void => {
+    told++;
+    body.fill(0);
+  };
+  void submitter.accept([{ ...message(1), body, copied }]);
+  expect(told).toBe(0);
+  turn();
+  expect(told).toBe(1);
+  expect(unpack((posted[0] as AcceptBatch).packed)[0]?.body).toEqual(Buffer.from([7]));
+});
+
+test("answers that say no more than yes travel as one", async () => {
+  const suppressed: AcceptAnswer = { kind: "accepted", suppressed: [{ message: 0, n: 1 }] };
+  const refused: AcceptAnswer = { kind: "refused", why: "disk_low", retryAfterS: 5 };
+  expect(packAnswers([accepted, accepted])).toBeNull();
+  for (const other of [suppressed, refused])
+    expect(packAnswers([accepted, other])).toEqual([accepted, other]);
+  const { submitter, posted, turn } = setUp();
+  const calls = [submitter.accept([message(1)]), submitter.accept([message(2)])];
+  turn();
+  submitter.answered(posted[0]?.batch as number, null);
+  expect(await Promise.all(calls)).toEqual([accepted, accepted]);
+  expect(() => submitter.answered(7, null)).toThrow("the queue answered batch 7");
 });

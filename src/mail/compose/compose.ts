@@ -1,10 +1,12 @@
 // Writes a message (RFC 5322, RFC 2045 ff.). What is written is 7-bit clean and has no line above 998 octets, so that it needs
 // nothing from any server; only a mailbox whose local part is not ASCII makes it need SMTPUTF8.
 import type { EpochMs } from "../../base/clock.ts";
+import { unreachable } from "../../base/unreachable.ts";
 import type { Mailbox } from "../address.ts";
 import { base64Lines, createBase64Stream } from "./base64.ts";
 import { callerField, formatDate, mailboxField, textField } from "./headers.ts";
 import type { HeaderName, HeaderText } from "./headerText.ts";
+import { type PlainLines, withCrlf, writeLines } from "./lines.ts";
 import {
   type Attachment,
   attachmentPart,
@@ -14,6 +16,7 @@ import {
   type Segment,
   textPart,
 } from "./part.ts";
+import { type Room, roomFor } from "./room.ts";
 
 export interface Draft {
   readonly from: Mailbox;
@@ -36,8 +39,7 @@ export interface Draft {
   readonly received: HeaderText | null;
 }
 
-export interface Composed {
-  readonly bytes: Uint8Array;
+export interface Composed extends Room {
   /** Octets above 127, which only a UTF-8 address in the header can bring. */
   readonly eightBit: boolean;
   /** A header needs SMTPUTF8. */
@@ -48,13 +50,15 @@ export interface Composed {
 export function composeMessage(draft: Draft): Composed {
   const utf8 = draftNeedsUtf8(draft);
   const segments = plan(draft);
-  return { bytes: join(segments, utf8), eightBit: utf8, utf8 };
+  const { bytes, free } = join(segments, utf8);
+  return { bytes, free, eightBit: utf8, utf8 };
 }
 
 /** The same octets piece by piece; sources are read in turn and no attachment is held whole. */
 export async function* composeStream(draft: Draft): AsyncGenerator<Uint8Array, void, void> {
   for (const segment of plan(draft)) {
     if (segment.kind === "text") yield Buffer.from(segment.text);
+    else if (segment.kind === "lines") yield Buffer.from(withCrlf(segment.text));
     else if (segment.kind === "bytes") yield segment.bytes;
     else yield* encodeSource(segment.content);
   }
@@ -76,7 +80,8 @@ function plan(draft: Draft): readonly Segment[] {
 
 function endsLine(last: Segment | undefined): boolean {
   if (last === undefined || last.kind === "base64") return true;
-  if (last.kind === "text") return last.text === "" || last.text.endsWith("\r\n");
+  if (last.kind === "text" || last.kind === "lines")
+    return last.text === "" || last.text.endsWith("\n");
   return last.bytes.length === 0 || last.bytes.at(-1) === LF;
 }
 
@@ -137,44 +142,44 @@ function freeBoundary(draft: Draft): string {
 }
 
 /** Each text is written where it belongs: joined to one beforehand, all of it would be copied twice. */
-function join(segments: readonly Segment[], utf8: boolean): Uint8Array {
+function join(segments: readonly Segment[], utf8: boolean): Room {
   const encoding = utf8 ? "utf8" : "latin1";
-  const pieces: (string | Uint8Array)[] = [];
+  const pieces = segments.map(pieceOf);
   let sizeBytes = 0;
-  for (const segment of segments) {
-    const piece = pieceOf(segment);
-    pieces.push(piece);
-    sizeBytes += utf8 && typeof piece === "string" ? Buffer.byteLength(piece) : piece.length;
-  }
-  const bytes = roomFor(sizeBytes);
+  for (const piece of pieces) sizeBytes += sizeOf(piece, utf8);
+  const room = roomFor(sizeBytes);
+  const { bytes } = room;
   let at = 0;
   for (const piece of pieces) {
     if (typeof piece === "string") at += bytes.write(piece, at, encoding);
-    else {
+    else if (piece instanceof Uint8Array) {
       bytes.set(piece, at);
       at += piece.length;
-    }
+    } else at = writeLines(bytes, at, piece);
   }
-  return bytes;
-}
-
-/** Small messages share memory, which costs half of a piece for each: they are copied to the queue and let go within a moment. */
-const BLOCK_BYTES = 131_072;
-const SHARED_MAX_BYTES = 16_384;
-let block = Buffer.alloc(0);
-
-/** To be written to the last octet. */
-function roomFor(sizeBytes: number): Buffer {
-  if (sizeBytes > SHARED_MAX_BYTES) return Buffer.allocUnsafeSlow(sizeBytes);
-  if (sizeBytes > block.length) block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  const room = block.subarray(0, sizeBytes);
-  block = block.subarray(sizeBytes);
   return room;
 }
 
-function pieceOf(segment: Segment): string | Uint8Array {
-  if (segment.kind === "text") return segment.text;
-  return segment.kind === "bytes" ? segment.bytes : base64Lines(bytesOf(segment.content));
+type Piece = string | Uint8Array | PlainLines;
+
+function pieceOf(segment: Segment): Piece {
+  switch (segment.kind) {
+    case "text":
+      return segment.text;
+    case "lines":
+      return segment;
+    case "bytes":
+      return segment.bytes;
+    case "base64":
+      return base64Lines(bytesOf(segment.content));
+    default:
+      return unreachable(segment);
+  }
+}
+
+function sizeOf(piece: Piece, utf8: boolean): number {
+  if (typeof piece === "string") return utf8 ? Buffer.byteLength(piece) : piece.length;
+  return piece instanceof Uint8Array ? piece.length : piece.text.length + piece.breaks;
 }
 
 function bytesOf(content: Content): Uint8Array {

@@ -1,10 +1,11 @@
 // The parts of a message and how each is written: which encoding its content gets, which headers tell it, and how parts nest.
 // What comes out is a list of segments, so that small mail becomes one buffer and a large attachment is never held whole.
 import { type ContentId, type MediaType, mediaTypeOf, octetStream } from "./contentType.ts";
-import { LINE_MUST, foldWords } from "./headers.ts";
+import { foldWords } from "./headers.ts";
 import type { HeaderText } from "./headerText.ts";
 import { legacyNameWords, parameterWords } from "./parameters.ts";
 import { base64Lines } from "./base64.ts";
+import { type PlainLines, plainLines, withCrlf } from "./lines.ts";
 import { quotedPrintable } from "./quotedPrintable.ts";
 
 /** Octets as they are, or a source that is read when its turn comes. */
@@ -22,6 +23,7 @@ export interface Attachment {
 export type Segment =
   /** Octets to write as they are; as text it is of header kind, in UTF-8. */
   | { readonly kind: "text"; readonly text: string }
+  | PlainLines
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   /** To be written in base64 lines, each with its CRLF. */
   | { readonly kind: "base64"; readonly content: Content };
@@ -34,16 +36,11 @@ export interface Part {
 
 /** Text as a part of the type `text/plain` or `text/html`. */
 export function textPart(subtype: "plain" | "html", text: string): Part {
-  const lines = withCrlf(text);
   const type = `Content-Type: text/${subtype}; charset=utf-8\r\n`;
-  const bytesLength = Buffer.byteLength(lines);
-  if (bytesLength === lines.length && isPlainText(lines)) {
-    return {
-      header: `${type}Content-Transfer-Encoding: 7bit\r\n`,
-      body: [{ kind: "text", text: lines }],
-    };
-  }
-  const bytes = Buffer.from(lines);
+  const lines = plainLines(text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text);
+  if (lines !== undefined)
+    return { header: `${type}Content-Transfer-Encoding: 7bit\r\n`, body: [lines] };
+  const bytes = Buffer.from(withCrlf(text));
   if (prefersQuotedPrintable(bytes)) {
     return {
       header: `${type}Content-Transfer-Encoding: quoted-printable\r\n`,
@@ -54,25 +51,6 @@ export function textPart(subtype: "plain" | "html", text: string): Part {
     header: `${type}Content-Transfer-Encoding: base64\r\n`,
     body: [{ kind: "bytes", bytes: base64Lines(bytes) }],
   };
-}
-
-/** Every line end becomes CRLF. Most text has bare LF only; splitting it would leave an object for each line to the collector. */
-function withCrlf(text: string): string {
-  if (!text.includes("\r")) return text.replaceAll("\n", "\r\n");
-  return text.replace(/\r\n|\r|\n/g, "\r\n");
-}
-
-/** ASCII that 7bit can carry (RFC 2045 2.7): no NUL, no line longer than 998. */
-function isPlainText(text: string): boolean {
-  if (text.includes("\0")) return false;
-  // From the last line end within reach of a longest line to the next: most lines are never looked at.
-  let start = 0;
-  while (text.length - start > LINE_MUST) {
-    const end = text.lastIndexOf("\n", start + LINE_MUST + 1);
-    if (end < start) return false;
-    start = end + 1;
-  }
-  return true;
 }
 
 /**
