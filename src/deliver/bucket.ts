@@ -19,7 +19,7 @@ export function fullBucket(rate: Rate, nowMs: number): Bucket {
   return { tokens: burstOf(rate), atMs: nowMs };
 }
 
-function tokensAt({ tokens, atMs }: Bucket, rate: Rate, nowMs: number): number {
+export function tokensAt({ tokens, atMs }: Bucket, rate: Rate, nowMs: number): number {
   const grown = (Math.max(0, nowMs - atMs) * rate.count) / rate.perMs;
   return Math.min(burstOf(rate), tokens + grown);
 }

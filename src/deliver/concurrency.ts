@@ -33,6 +33,33 @@ export function startOf(window: number): Concurrency {
   };
 }
 
+/** As it goes to another thread, and as it comes from there. */
+export function standingOf(state: Concurrency, nowMs: number) {
+  const { window, gained, ceiling, ceilingUntilMs, heldMs, lastSuccessMs } = state;
+  return {
+    window,
+    gained,
+    ceiling: ceiling === Infinity ? null : ceiling,
+    ceilingLeftMs: Math.max(0, ceilingUntilMs - nowMs),
+    heldMs,
+    servedAgoMs: lastSuccessMs === -Infinity ? null : nowMs - lastSuccessMs,
+  };
+}
+
+export function fromStanding(
+  { window, gained, ceiling, ceilingLeftMs, heldMs, servedAgoMs }: ReturnType<typeof standingOf>,
+  nowMs: number,
+): Concurrency {
+  return {
+    window,
+    gained,
+    ceiling: ceiling ?? Infinity,
+    ceilingUntilMs: nowMs + ceilingLeftMs,
+    heldMs,
+    lastSuccessMs: servedAgoMs === null ? -Infinity : nowMs - servedAgoMs,
+  };
+}
+
 export interface Present {
   /** The limit in force. */
   readonly limit: number;

@@ -1,8 +1,17 @@
 // What one sender has learned of a site and what it has spent there: the concurrency and two token buckets. It outlives the site's
 // connections, and a change of the limits.
-import type { LimitsInForce, SiteLimits } from "../route/limits.ts";
-import { type Bucket, fullBucket, takeOne, waitMs } from "./bucket.ts";
-import { type Concurrency, failed, startOf, succeeded, windowOf } from "./concurrency.ts";
+import type { Standing } from "../mail/handover.ts";
+import type { LimitsInForce, Rate, SiteLimits } from "../route/limits.ts";
+import { type Bucket, fullBucket, takeOne, tokensAt, waitMs } from "./bucket.ts";
+import {
+  type Concurrency,
+  failed,
+  fromStanding,
+  standingOf,
+  startOf,
+  succeeded,
+  windowOf,
+} from "./concurrency.ts";
 
 export interface Pace {
   limits(): SiteLimits;
@@ -26,6 +35,9 @@ export interface Pace {
   bad(at: { readonly busy: number; readonly nowMs: number; readonly lost?: boolean }): void;
   /** What it was found to bear; null: not known. */
   ceiling(): number | null;
+  /** What was learned and spent, for the next sender of the site; and what the one before had. */
+  handOver(nowMs: number): Standing;
+  takeOver(standing: Standing, nowMs: number): void;
 }
 
 export function createPace(first: LimitsInForce, start: number): Pace {
@@ -67,5 +79,25 @@ export function createPace(first: LimitsInForce, start: number): Pace {
     bad: (at) =>
       void (concurrency = failed(concurrency, { limit: limits.connections, usable: 0, ...at })),
     ceiling: () => (concurrency.ceiling === Infinity ? null : concurrency.ceiling),
+    handOver: (nowMs) => ({
+      ...standingOf(concurrency, nowMs),
+      connects: left(connects, limits.connectRate, nowMs),
+      messages: left(messages, limits.messageRate, nowMs),
+    }),
+    takeOver(standing, nowMs) {
+      concurrency = fromStanding(standing, nowMs);
+      connects = bucketOf(standing.connects, nowMs);
+      messages = bucketOf(standing.messages, nowMs);
+    },
   };
+}
+
+/** Where there is no rate now, what was left when there was one: another change of the settings may bring it back. */
+function left(bucket: Bucket | null, rate: Rate | null, nowMs: number): number | null {
+  if (bucket === null) return null;
+  return rate === null ? bucket.tokens : tokensAt(bucket, rate, nowMs);
+}
+
+function bucketOf(tokens: number | null, atMs: number): Bucket | null {
+  return tokens === null ? null : { tokens, atMs };
 }

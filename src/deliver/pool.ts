@@ -1,5 +1,6 @@
 // The connections of one sender: which site has how many, who waits for one, and what a connection does next. What is allowed is
 // decided in decide.ts; here it is done.
+import type { Parted } from "../mail/handover.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { AttemptEnd, Trial, Work } from "./attempt.ts";
 import { busyAt, growthOf, hasTooMany, isFull, isSpent, mayStrangerOpen } from "./decide.ts";
@@ -26,7 +27,9 @@ export interface Pool {
   submit(work: Work): void;
   recall(recall: Recall): readonly Late[];
   /** Ends what is idle there or on its way; `gone` is told once nothing is. */
-  part(sites: readonly string[], gone: (sites: readonly string[]) => void): void;
+  part(sites: readonly string[], gone: (parted: readonly Parted[]) => void): void;
+  /** They were another sender's. */
+  adopt(parted: readonly Parted[]): void;
   /** Work waits for a free place among all connections. */
   isFull(): boolean;
   /** New limits, while mail flows; what was learned and spent stays. */
@@ -64,6 +67,7 @@ export function createPool(deps: PoolDeps): Pool {
       for (const site of partFrom(state.book, sites, gone))
         for (const [link, group] of [...site.resting]) evict(state, group, link);
     },
+    adopt: state.book.takeOver,
     isFull: () => state.hungry.size > 0,
     configure: (next) => configure(state, next),
     gauges: () => gaugesOf(state),

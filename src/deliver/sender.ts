@@ -6,6 +6,7 @@ import type { Random } from "../base/random.ts";
 import type { Signer } from "../mail/dkim/signer.ts";
 import { blamesSite } from "../mail/blame.ts";
 import type { PhaseFigure } from "../mail/figures.ts";
+import type { Parted } from "../mail/handover.ts";
 import type { Job } from "../mail/job.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
@@ -52,7 +53,9 @@ export interface Sender {
   /** Gives back as `interrupted` what waits, and with `cut` what runs; returns what is past its final dot. */
   recall(recall: Recall): readonly Late[];
   /** They become another sender's: `gone` is told of those to which nothing is open or on its way any more. */
-  part(sites: readonly string[], gone: (sites: readonly string[]) => void): void;
+  part(sites: readonly string[], gone: (parted: readonly Parted[]) => void): void;
+  /** They were another sender's; what that one had learned and spent goes on here. */
+  adopt(parted: readonly Parted[]): void;
   /** Mail waits for a connection, since all that may be open are. */
   isFull(): boolean;
   gauges(): PoolGauges;
@@ -123,6 +126,7 @@ export function createSender(deps: SenderDeps): Sender {
     },
     recall: pool.recall,
     part: pool.part,
+    adopt: pool.adopt,
     isFull: pool.isFull,
     gauges: pool.gauges,
     sites: pool.sites,

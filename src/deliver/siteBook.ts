@@ -1,6 +1,8 @@
 // The sites of one sender. One that has nothing to do is kept for a while with what was learned of it and spent there, so that its
 // rates hold although its connections have gone; the least recently used one is forgotten first.
 import type { Clock } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
+import type { Parted, Standing } from "../mail/handover.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import { type LimitsInForce, limitsOf, type SiteLimits } from "../route/limits.ts";
 import type { Route } from "../route/route.ts";
@@ -26,6 +28,9 @@ export interface SiteBook {
   find(name: string): Site | undefined;
   /** Those with work or connections. */
   active(): readonly Site[];
+  /** A site that goes to another sender, with what is known of it; and those that came from others. */
+  handOver(name: string): Parted;
+  takeOver(parted: readonly Parted[]): void;
 }
 
 /** Idle sites that are remembered. */
@@ -35,11 +40,16 @@ export function createSiteBook(deps: SiteBookDeps, first: DeliverSettings): Site
   let settings = first;
   const sites = new Map<string, Site>();
   const idle = new Map<string, Site>();
+  /** What others knew of sites that have had no mail here yet. */
+  const known = new Map<string, { readonly standing: Standing; readonly atMs: number }>();
 
   const make = (route: Route): Site => {
     const inForce = limitsOf(settings, route);
     const start = route.via === "mx" ? settings.startConnections : inForce.limits.connections;
     const pace = createPace(inForce, start);
+    const before = known.get(route.site);
+    if (before !== undefined) pace.takeOver(before.standing, before.atMs);
+    known.delete(route.site);
     const heard = (verdict: Verdict): void => deps.heard(site, verdict);
     const hands = deps.handsFor(inForce.limits, heard);
     const site: Site = createSite(route, { meter: deps.meter.site(route.site), pace, hands });
@@ -78,6 +88,25 @@ export function createSiteBook(deps: SiteBookDeps, first: DeliverSettings): Site
     },
     find: (name) => sites.get(name),
     active: () => [...sites.values()].filter((site) => site.groups.size > 0),
+    handOver(name) {
+      const nowMs = deps.clock.monotonicMs();
+      const site = sites.get(name);
+      // It may go on before it ever had mail here.
+      const before = known.get(name);
+      known.delete(name);
+      if (site !== undefined) return { site: name, standing: site.pace.handOver(nowMs) };
+      return { site: name, standing: before?.standing ?? null };
+    },
+    takeOver(parted) {
+      const atMs = deps.clock.monotonicMs();
+      for (const { site: name, standing } of parted) {
+        if (standing === null) continue;
+        const site = sites.get(name);
+        if (site !== undefined) site.pace.takeOver(standing, atMs);
+        else known.set(name, { standing, atMs });
+      }
+      keepNewest(known, KEPT_MAX);
+    },
   };
 }
 

@@ -23,7 +23,7 @@ const BUSY_SHARE = 0.6;
 /** Of all cores that one thread less could fill: well below, so that a number once found stays. */
 const CALM_SHARE = 0.4;
 const GROW_AFTER_MS = 2_000;
-/** Sites that change hands forget what their sender learned of them, so nobody is sent home for a short lull. */
+/** Sites that change hands lose their connections, so nobody is sent home for a short lull. */
 const SHRINK_AFTER_MS = 30_000;
 
 export function createCrew(threads: number): Crew {

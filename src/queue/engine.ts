@@ -250,8 +250,8 @@ export function createQueue(given: QueueDeps): Queue {
     loaded(worker, load) {
       if (workings.moves.heard(worker, load)) schedule();
     },
-    parted(worker, names) {
-      workings.moves.parted(worker, names);
+    parted(worker, parted) {
+      workings.moves.parted(worker, parted);
       schedule();
     },
     reopen() {

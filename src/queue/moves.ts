@@ -2,6 +2,7 @@
 // when nothing of it is with its present sender any more, since its limits are kept by one thread without a lock (DESIGN 6).
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Parted } from "../mail/handover.ts";
 import type { Recall } from "../mail/recall.ts";
 import { createCrew, type SenderLoad } from "./crew.ts";
 import type { Pauses } from "./pauses.ts";
@@ -17,7 +18,7 @@ export interface Moves {
   /** There are so many threads; those above end, so what they have must go, however long it takes. */
   limit(threads: number): void;
   /** Nothing connects the sender to them any more, or to any site: it is gone. Another one may connect. */
-  parted(worker: number, sites: readonly string[] | "all"): void;
+  parted(worker: number, parted: readonly Parted[] | "all"): void;
   /** After whatever may have ended a lease. */
   look(): void;
 }
@@ -33,6 +34,8 @@ export function createMoves(deps: {
   readonly recall: (worker: number, recall: Recall) => void;
   /** Ends what is idle; answered by `parted`. */
   readonly part: (worker: number, sites: readonly string[]) => void;
+  /** What the old sender had learned and spent there, before the new one's first job. */
+  readonly adopt: (worker: number, parted: readonly Parted[]) => void;
   readonly onAtWork?: (workers: number) => void;
 }): Moves {
   const { sites, pauses, expect, clock } = deps;
@@ -121,10 +124,15 @@ export function createMoves(deps: {
       // Though the same are at work: what went on where it was may be with one of those that end.
       spread();
     },
-    parted(worker, names) {
-      const parted = names === "all" ? [...parting] : names.map(sites.find);
-      for (const site of parted)
-        if (site !== undefined && parting.has(site) && site.worker === worker) arrive(site);
+    parted(worker, told) {
+      const parted =
+        told === "all" ? [...parting].map(({ name }) => ({ site: name, standing: null })) : told;
+      for (const one of parted) {
+        const site = sites.find(one.site);
+        if (site === undefined || !parting.has(site) || site.worker !== worker) continue;
+        arrive(site);
+        if (one.standing !== null) deps.adopt(site.worker, [one]);
+      }
     },
     look() {
       if (moving.size === 0) return;

@@ -5,6 +5,7 @@ import type { Meter } from "../base/meter.ts";
 import type { Random } from "../base/random.ts";
 import type { CommandAnswer, QueueVerb } from "../mail/command.ts";
 import type { SiteHealthView, SurveyView } from "../mail/explain.ts";
+import type { Parted } from "../mail/handover.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { UplinkView } from "../mail/query.ts";
 import type { AcceptAnswer, Once, Refusal, Submission } from "../mail/submission.ts";
@@ -37,6 +38,8 @@ export interface QueueDeps {
   readonly recall: (worker: number, recall: Recall) => void;
   /** These sites become another sender's: what is idle there ends. Answered by `parted`. */
   readonly part: (worker: number, sites: readonly string[]) => void;
+  /** They were another sender's, and are this one's before its next job. */
+  readonly adopt: (worker: number, parted: readonly Parted[]) => void;
   readonly policy: QueuePolicy;
   readonly meter: Meter;
   readonly log: Log;
@@ -89,7 +92,7 @@ export interface Queue {
   /** A sender's word on its last second. */
   loaded(worker: number, load: SenderLoad): void;
   /** A sender is connected to none of these sites any more; to none at all, since it has ended. */
-  parted(worker: number, sites: readonly string[] | "all"): void;
+  parted(worker: number, parted: readonly Parted[] | "all"): void;
   /** The thread is gone: its leases come back with doubt. */
   workerLost(worker: number): void;
   pressure(pressure: Pressure): void;

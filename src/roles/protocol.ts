@@ -12,6 +12,7 @@ import type { Job } from "../mail/job.ts";
 import type { MessageHead } from "../mail/message.ts";
 import type { HostTag, MessageId } from "../mail/id.ts";
 import type { Answer, Query, UplinkView } from "../mail/query.ts";
+import type { Parted } from "../mail/handover.ts";
 import type { Late, Recall } from "../mail/recall.ts";
 import type { Refusal } from "../mail/submission.ts";
 import type { TraceLine } from "../mail/trace.ts";
@@ -146,6 +147,8 @@ export type QueueToSender =
   | { readonly say: "recall"; readonly recall: Recall }
   /** They become another sender's. Answered by `parted`, when nothing is connected to them. */
   | { readonly say: "part"; readonly sites: readonly string[] }
+  /** They were another sender's; their first jobs follow. */
+  | { readonly say: "adopt"; readonly parted: readonly Parted[] }
   /** The queue drains. A sender that stops waits for it: no job may arrive behind its last word. */
   | { readonly say: "noMoreJobs" };
 
@@ -164,7 +167,7 @@ export interface PackedVerdicts {
 export type SenderToQueue =
   | { readonly say: "verdicts"; readonly packed: PackedVerdicts }
   | { readonly say: "recalled"; readonly late: readonly Late[] }
-  | { readonly say: "parted"; readonly sites: readonly string[] }
+  | { readonly say: "parted"; readonly parted: readonly Parted[] }
   /** Once a second. */
   | { readonly say: "load"; readonly load: SenderLoad }
   /** The last word of a sender that stops: it and the door's `stop` travel on different channels. */

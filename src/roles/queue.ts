@@ -80,7 +80,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     ...{ store: keyed.depths.store, depths: keyed.depths },
     ...{ clock, random: systemRandom, sources, meter, log, logs: thread.logs, fatal },
     ...{ routeFor: routing.routeFor, ownRelays: routing.ownRelays, signs: routing.signs },
-    ...{ send: senders.send, recall: senders.recall, part: senders.part },
+    ...{ send: senders.send, recall: senders.recall, part: senders.part, adopt: senders.adopt },
     workers: start.workers,
     policy: queuePolicy(config),
     untried({ message, n, address, attempts, claim = 0, sizeBytes = 0, ...rest }, lookup, ended) {

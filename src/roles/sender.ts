@@ -114,7 +114,9 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
               return tell({ say: "recalled", late });
             }
             case "part":
-              return sender.part(said.sites, (sites) => tell({ say: "parted", sites }));
+              return sender.part(said.sites, (parted) => tell({ say: "parted", parted }));
+            case "adopt":
+              return sender.adopt(said.parted);
             case "noMoreJobs":
               return endJobs();
             default:

@@ -2,6 +2,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import { unreachable } from "../base/unreachable.ts";
+import type { Parted } from "../mail/handover.ts";
 import { isRecalled, type Recall } from "../mail/recall.ts";
 import type { Verdict } from "../mail/verdict.ts";
 import type { Dispatch } from "../queue/launch.ts";
@@ -27,6 +28,7 @@ export interface SenderPorts {
   /** Jobs that no sender ever got are given back here. */
   recall(index: number, recall: Recall): void;
   part(index: number, sites: readonly string[]): void;
+  adopt(index: number, parted: readonly Parted[]): void;
   /** Who hears what the senders say. */
   tell(queue: Hearer): void;
   join(index: number, port: MessagePort): void;
@@ -44,6 +46,8 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   const leaving = new Map<number, MessagePort>();
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
   const early = new Map<number, Dispatch[]>();
+  /** Sites of such senders. */
+  const adopted = new Map<number, Parted[]>();
   let hearer: Hearer | undefined;
   let whenEmpty: (() => void) | undefined;
   let jobsEnded = false;
@@ -74,6 +78,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       forget(index, ports.get(index));
       // Their leases come back with those of the thread that is gone.
       early.delete(index);
+      adopted.delete(index);
     },
     recall(index, recall) {
       leaving.get(index)?.postMessage({ say: "recall", recall });
@@ -91,8 +96,20 @@ export function createSenderPorts(clock: Clock): SenderPorts {
     part(index, sites) {
       const port = ports.get(index) ?? leaving.get(index);
       // One that has not joined yet has no connection.
-      if (port === undefined) hearer?.parted(index, sites);
+      if (port === undefined)
+        hearer?.parted(
+          index,
+          sites.map(
+            (site) =>
+              adopted.get(index)?.find((one) => one.site === site) ?? { site, standing: null },
+          ),
+        );
       else port.postMessage({ say: "part", sites });
+    },
+    adopt(index, parted) {
+      const port = ports.get(index);
+      if (port === undefined) adopted.set(index, [...(adopted.get(index) ?? []), ...parted]);
+      else port.postMessage({ say: "adopt", parted });
     },
     retire(index) {
       const port = ports.get(index);
@@ -115,7 +132,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
           case "recalled":
             return hearer?.recalled(said.late);
           case "parted":
-            return hearer?.parted(index, said.sites);
+            return hearer?.parted(index, said.parted);
           case "load":
             return hearer?.loaded(index, said.load);
           case "bye":
@@ -125,6 +142,9 @@ export function createSenderPorts(clock: Clock): SenderPorts {
             return unreachable(said);
         }
       });
+      const parted = adopted.get(index);
+      adopted.delete(index);
+      if (parted !== undefined) port.postMessage({ say: "adopt", parted });
       const waiting = early.get(index) ?? [];
       early.delete(index);
       if (waiting.length > 0) send(index, waiting);

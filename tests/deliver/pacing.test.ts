@@ -9,7 +9,7 @@ import {
   succeeded,
   windowOf,
 } from "../../src/deliver/concurrency.ts";
-import { createPace } from "../../src/deliver/pace.ts";
+import { createPace, type Pace } from "../../src/deliver/pace.ts";
 import { openLanes, slotsOf, type Running } from "../../src/deliver/shares.ts";
 import type { Priority } from "../../src/mail/message.ts";
 import { limitsOf, type Rate } from "../../src/route/limits.ts";
@@ -213,4 +213,47 @@ test("new limits hold at once, and forget neither what was learned nor what was 
   expect([pace.window(), pace.messageWaitMs(0)]).toEqual([3, 0]);
   pace.configure(limitsOf({ ...deliverDefaults, messageRate: rate }, site));
   expect(pace.messageWaitMs(0)).toBe(MINUTE);
+});
+
+test("what goes to another thread goes on there as it would have here", () => {
+  const site = { site: "mx.a.test", via: "mx" } as const;
+  const rates = {
+    messageRate: { count: 60, perMs: MINUTE },
+    connectRate: { count: 6, perMs: MINUTE },
+  };
+  const made = (): Pace => createPace(limitsOf({ ...deliverDefaults, ...rates }, site), 2);
+  const step = fc.constantFrom("good", "bad", "connect", "send", "wait");
+  fc.assert(
+    fc.property(fc.array(step), fc.array(step), (before, after) => {
+      const here = made();
+      let nowMs = 1000;
+      const run = (pace: Pace, steps: readonly string[], from: number): number => {
+        let at = from;
+        for (const one of steps) {
+          const busy = pace.window();
+          if (one === "good") pace.good({ busy, usable: 1, nowMs: at });
+          else if (one === "bad") pace.bad({ busy, nowMs: at });
+          else if (one === "connect" && pace.connectWaitMs(at) === 0) pace.connecting(at);
+          else if (one === "send" && pace.messageWaitMs(at) === 0) pace.sending(at);
+          else at += 7_000;
+        }
+        return at;
+      };
+      nowMs = run(here, before, nowMs);
+      const there = made();
+      // Another clock, by a million.
+      const fromThere = nowMs + 1e6;
+      there.takeOver(structuredClone(here.handOver(nowMs)), fromThere);
+      const [endHere, endThere] = [run(here, after, nowMs), run(there, after, fromThere)];
+      expect(endThere - fromThere).toBe(endHere - nowMs);
+      const told = (pace: Pace, at: number): unknown[] => [
+        pace.window(),
+        pace.ceiling(),
+        pace.isKnown(),
+        Math.round(pace.connectWaitMs(at) / 10),
+        Math.round(pace.messageWaitMs(at) / 10),
+      ];
+      expect(told(there, endThere)).toEqual(told(here, endHere));
+    }),
+  );
 });

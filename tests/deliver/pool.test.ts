@@ -37,38 +37,6 @@ test("an idle connection says QUIT and goes", async () => {
   expect(sender.gauges()).toMatchObject({ sites: 0, connections: 0 });
 });
 
-test("sites that become another sender's have no idle connection any more, the others keep theirs", async () => {
-  const { send, verdictsOf, servers, sender } = await start({ servers: [{}] });
-  send({}, { route: { site: "a" } });
-  send({}, { route: { site: "b" } });
-  await verdictsOf(2);
-  await until("both to be idle", () => sender.gauges().idle === 2);
-  const gone: string[] = [];
-  sender.part(["a", "unknown"], (sites) => void gone.push(...sites));
-  expect(gone.toSorted()).toEqual(["a", "unknown"]);
-  expect(sender.gauges()).toMatchObject({ connections: 1, idle: 1 });
-  await until("the connection to end", () => servers[0]?.openSessions() === 1);
-  expect(sender.sites().map(({ site }) => site)).toEqual(["b"]);
-});
-
-test("a connection on its way to a site that becomes another sender's is given up, and then it is gone", async () => {
-  const gate = createGate();
-  const script = async (verb: string): Promise<Act> => {
-    if (verb === "EHLO") await gate.opened;
-    return undefined;
-  };
-  const { send, verdictsOf, sender } = await start({ servers: [{ script }] });
-  send({}, { route: { site: "a" } });
-  await until("it to be on its way", () => sender.gauges().opening === 1);
-  sender.recall({ by: "all", cut: false });
-  expect((await verdictsOf(1)).map(({ kind }) => kind)).toEqual(["interrupted"]);
-  const gone: string[] = [];
-  sender.part(["a"], (sites) => void gone.push(...sites));
-  await until("nothing to be left", () => gone.length === 1);
-  expect(sender.gauges()).toMatchObject({ sites: 0, connections: 0, opening: 0 });
-  gate.open();
-});
-
 test("a connection is replaced after its share of messages", async () => {
   const { send, verdictsOf, servers } = await start({
     servers: [{}],

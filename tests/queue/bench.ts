@@ -5,6 +5,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import type { EventRow } from "../../src/mail/event.ts";
 import { createIds, type MessageId } from "../../src/mail/id.ts";
 import type { CommandAnswer, QueueVerb } from "../../src/mail/command.ts";
+import type { Standing } from "../../src/mail/handover.ts";
 import type { Recall } from "../../src/mail/recall.ts";
 import type { MessageHead, Priority } from "../../src/mail/message.ts";
 import { boundsOf } from "../../src/mail/metrics.ts";
@@ -43,6 +44,7 @@ export interface Bench {
   readonly dropped: string[];
   readonly policy: QueuePolicy;
   readonly parted: { readonly worker: number; readonly sites: readonly string[] }[];
+  readonly adopted: { readonly worker: number; readonly site: string }[];
   readonly recalls: { readonly worker: number; readonly recall: Recall }[];
   readonly logs: string[];
   readonly routes: Map<string, Routing | Promise<Routing>>;
@@ -106,6 +108,12 @@ export function stepOf(
   });
 }
 
+/** Whatever a sender had learned of a site. */
+const standing: Standing = {
+  ...{ window: 2, gained: 0, ceiling: null, ceilingLeftMs: 0, heldMs: 0, servedAgoMs: null },
+  ...{ connects: null, messages: null },
+};
+
 export function createBench(
   overrides: Partial<QueuePolicy> = {},
   workers = 1,
@@ -143,8 +151,11 @@ export function createBench(
       recall: (worker, recall) => void bench.recalls.push({ worker, recall }),
       part(worker, sites) {
         bench.parted.push({ worker, sites });
-        clock.after(1, () => bench.queue.parted(worker, sites));
+        const parted = sites.map((site) => ({ site, standing }));
+        clock.after(1, () => bench.queue.parted(worker, parted));
       },
+      adopt: (worker, parted) =>
+        void bench.adopted.push(...parted.map(({ site }) => ({ worker, site }))),
       policy,
       meter,
       log: (_, event) => (noLog("info", event), void bench.logs.push(event)),
@@ -164,6 +175,7 @@ export function createBench(
     fatals: [],
     dropped: [],
     recalls: [],
+    adopted: [],
     parted: [],
     policy,
     logs: [],

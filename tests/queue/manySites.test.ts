@@ -32,6 +32,7 @@ test("ten thousand destinations at once are bounded in memory, and none is starv
     random: seededRandom(1),
     routeFor: (domain) => routeTo(domain),
     workers: 2,
+    adopt() {},
     send: (_, batch) => void sent.push(...batch),
     recall() {},
     part() {},

@@ -81,6 +81,9 @@ describe("sites that move to another sender", () => {
     );
     submitAll(bench, "b");
     expect(away(bench, 20)).toHaveLength(moving.size);
+    // What was learned of each goes with it.
+    expect(bench.adopted.map(({ site }) => site).sort()).toEqual(away(bench, 20).sort());
+    expect(new Set(bench.adopted.map(({ worker }) => worker))).toEqual(new Set([1]));
   });
 
   test("mail waits two seconds for it and no longer: some servers take minutes for what they have", () => {

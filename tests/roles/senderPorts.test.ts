@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { systemClock } from "../../src/base/clock.ts";
+import type { Parted } from "../../src/mail/handover.ts";
 import type { Verdict } from "../../src/mail/verdict.ts";
 import type { Dispatch } from "../../src/queue/launch.ts";
 import { packVerdicts, type QueueToSender } from "../../src/roles/protocol.ts";
@@ -45,7 +46,7 @@ function dispatch(message: number): Dispatch {
 /** A queue that only hears. */
 const hearing = (settled: Verdict[], parted: unknown[] = []) => ({
   settle: (verdicts: readonly Verdict[]) => void settled.push(...verdicts),
-  parted: (worker: number, sites: readonly string[] | "all") => void parted.push([worker, sites]),
+  parted: (worker: number, told: readonly Parted[] | "all") => void parted.push([worker, told]),
   recalled() {},
   loaded() {},
 });
@@ -60,9 +61,18 @@ function sender() {
   const heard: number[] = [];
   const waiters: (() => void)[] = [];
   const routes: Route[] = [];
-  const told = { port: port1, other: port2, heard, routes, recalls: 0, next };
+  const told = {
+    port: port1,
+    other: port2,
+    heard,
+    routes,
+    recalls: 0,
+    adopted: [] as number[],
+    next,
+  };
   port2.on("message", (said: QueueToSender) => {
     if (said.say === "noMoreJobs") heard.push(END);
+    else if (said.say === "adopt") told.adopted.push(said.parted.length, heard.length);
     else if (said.say === "recall") told.recalls++;
     else if (said.say === "jobs") {
       hearRoutes(routes, said.told);
@@ -92,6 +102,18 @@ test("jobs for a sender that has not joined yet reach it once it joins", async (
   const late = sender();
   ports.join(0, late.port);
   expect(await heardBy([late], 2)).toEqual([[1, 2]]);
+});
+
+test("what was learned of a site reaches a sender before its jobs, also one that has not joined yet", async () => {
+  const ports = createSenderPorts(systemClock);
+  const one = sender();
+  ports.adopt(0, [{ site: "a", standing: null }]);
+  ports.send(0, [dispatch(1)]);
+  ports.join(0, one.port);
+  ports.adopt(0, [{ site: "b", standing: null }]);
+  ports.send(0, [dispatch(2)]);
+  while (one.heard.length < 2) await one.next();
+  expect(one.adopted).toEqual([1, 0, 1, 1]);
 });
 
 test("a route travels once to each sender, and again to its successor", async () => {
@@ -191,19 +213,19 @@ test("a sender parts with sites: at its word, at its end, or at once when it nev
   const parted: unknown[] = [];
   ports.tell(hearing([], parted));
   ports.part(0, ["a.example"]);
-  expect(parted).toEqual([[0, ["a.example"]]]);
+  expect(parted).toEqual([[0, [{ site: "a.example", standing: null }]]]);
   const { port, other } = sender();
   ports.join(0, port);
   ports.part(0, ["b.example"]);
   expect(parted).toHaveLength(1);
-  other.postMessage({ say: "parted", sites: ["b.example"] });
+  other.postMessage({ say: "parted", parted: [{ site: "b.example", standing: null }] });
   await until("its word", () => parted.length === 2);
   ports.retire(0);
   ports.part(0, ["c.example"]);
   other.postMessage({ say: "bye" });
   await until("its end", () => parted.length === 3);
   expect(parted.slice(1)).toEqual([
-    [0, ["b.example"]],
+    [0, [{ site: "b.example", standing: null }]],
     [0, "all"],
   ]);
 });

@@ -131,6 +131,10 @@ export function startProcess(deps: ProcessDeps): Process {
         });
       });
     },
+    adopt(worker, parted) {
+      const to = senders[worker];
+      if (to !== undefined) clock.of(to.owner).after(0, () => to.sender.adopt(parted));
+    },
     signs: deps.line.signs(own),
     onUplink: deps.line.told,
     policy: plan.policy,
