@@ -1,5 +1,6 @@
-// What webhooks cost the mail: the same load on a daemon without one, on one whose receiver hangs, and on one whose receiver takes all that it
-// is told. `scripts/bench webhooks`; --rounds, --count, --clients, --size.
+// What webhooks cost the mail: the same load on a daemon without one, on one whose receiver hangs, on one whose receiver is not there, and on
+// one whose receiver takes all that it is told. Each round is compared with the one without beside it. `scripts/bench webhooks`; --rounds,
+// --seconds, --clients, --size, --receiver narrow it.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -7,21 +8,26 @@ import { parseArgs } from "node:util";
 import { freePort, listens } from "../../tests/fixtures/process.ts";
 import { until } from "../../tests/fixtures/until.ts";
 import { peer } from "../../tests/peers.ts";
+import type { Round } from "./contender.ts";
 import { startOurs, type Ours } from "./ours.ts";
 import { startSinkReceiver, startSmtpSink } from "./receiver.ts";
-import { inTurns, medianOf, roundOf, type Side, writeReport } from "./sideBySide.ts";
+import { writeReport } from "./sideBySide.ts";
+import { spreadOf } from "./table.ts";
 
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    count: { type: "string", default: "20000" },
+    seconds: { type: "string", default: "3" },
+    "warm-up": { type: "string", default: "8" },
     clients: { type: "string", default: "64" },
     size: { type: "string", default: "5120" },
+    receiver: { type: "string", multiple: true },
   },
 });
 
 const TOLD_MS = 120_000;
-const count = Number(flags.count);
+const FIRST_LOOK = 1000;
+const WARM_UP_STEP_S = 4;
 const root = resolve(import.meta.dir, "..", "..");
 const folder = mkdtempSync(join(root, "dist", "bench-"));
 const dnsmasq = peer("dnsmasq");
@@ -53,6 +59,7 @@ interface Hooked {
   stop(): void;
 }
 
+/** Takes everything, or answers nothing. */
 async function startHooked(manner: "takes" | "hangs"): Promise<Hooked> {
   const port = await freePort();
   const program = join(import.meta.dir, "hookReceiver.ts");
@@ -69,43 +76,119 @@ async function startHooked(manner: "takes" | "hangs"): Promise<Hooked> {
   };
 }
 
+/** Nobody listens there. */
+async function startDead(): Promise<Hooked> {
+  return { endpoint: `http://127.0.0.1:${await freePort()}/`, came: () => 0, stop: () => {} };
+}
+
+const receivers: Readonly<Record<string, () => Promise<Hooked>>> = {
+  hanging: () => startHooked("hangs"),
+  dead: startDead,
+  taking: () => startHooked("takes"),
+};
+
 async function isTold({ daemon }: Ours): Promise<boolean> {
   const text = await (await daemon.request("/metrics")).text();
   return /^postrider_webhook_pending_events 0$/m.test(text);
 }
 
+interface Side {
+  readonly name: string;
+  readonly ours: Ours;
+  readonly hooked: Hooked | null;
+  readonly rounds: Round[];
+}
+
+async function startSide(name: string, hooked: Hooked | null): Promise<Side> {
+  return { name, ours: await start(hooked?.endpoint ?? null), hooked, rounds: [] };
+}
+
+async function roundOf({ name, ours }: Side, count: number): Promise<Round> {
+  const round = await ours.round(count);
+  // What is still told afterwards would be paid by the next one.
+  if (name === "taking") await until("all is told", () => isTold(ours), TOLD_MS);
+  return round;
+}
+
+/** The same number of messages for all: as many as the slowest carries in a round. */
+async function warmUp(sides: readonly Side[]): Promise<number> {
+  const rates = new Map<string, number>();
+  const look = async (side: Side, count: number): Promise<void> =>
+    void rates.set(side.name, (await roundOf(side, count)).deliveredPerSecond);
+  for (const side of sides) await look(side, FIRST_LOOK);
+  for (let leftS = Number(flags["warm-up"]); leftS > 0; leftS -= WARM_UP_STEP_S)
+    for (const side of sides)
+      await look(side, Math.ceil((rates.get(side.name) ?? 0) * WARM_UP_STEP_S));
+  return Math.ceil(Math.min(...rates.values()) * Number(flags.seconds));
+}
+
+const ownParts = ["door", "queue", "reader", "sender", "runtime"];
+
+function ownCpuUs({ cpuUs }: Round): number {
+  return ownParts.reduce((sum, part) => sum + (cpuUs[part] ?? 0), 0);
+}
+
+const medianOf = (values: readonly number[]): number => spreadOf(values).median;
+
+/** Each round beside the one without a webhook that ran next to it. */
+function compared({ name, rounds, hooked }: Side, without: readonly Round[]) {
+  const pairs = (of: (round: Round) => number): readonly number[] =>
+    rounds.map((round, i) => of(round) / of(without[i] ?? round));
+  return {
+    name,
+    perSecond: medianOf(rounds.map((round) => round.deliveredPerSecond)),
+    rateOfPairs: spreadOf(pairs((round) => round.deliveredPerSecond)),
+    cpuOfPairs: spreadOf(pairs(ownCpuUs)),
+    cpuUs: Object.fromEntries(
+      ownParts.map((part) => [part, medianOf(rounds.map(({ cpuUs }) => cpuUs[part] ?? 0))]),
+    ),
+    requests: hooked?.came() ?? 0,
+  };
+}
+
+function lineOf({
+  name,
+  perSecond,
+  rateOfPairs,
+  cpuOfPairs,
+  cpuUs,
+  requests,
+}: ReturnType<typeof compared>) {
+  const percent = (ratio: number): string => `${(100 * ratio).toFixed(1)} %`;
+  const cpu = Object.entries(cpuUs).map(([part, us]) => `${part} ${us.toFixed(0)}`);
+  return (
+    `${name}: ${perSecond.toFixed(0)}/s; by pairs ${percent(rateOfPairs.median)} of the mail ` +
+    `(${percent(rateOfPairs.min)} to ${percent(rateOfPairs.max)}), ${percent(cpuOfPairs.median)} of the CPU; ` +
+    `us a message: ${cpu.join(", ")}; ${requests} requests came`
+  );
+}
+
 async function main(): Promise<void> {
   if (dnsmasq.missing) throw new Error("the sites of this benchmark need dnsmasq");
-  const hanging = await startHooked("hangs");
-  const taking = await startHooked("takes");
-  const started = {
-    without: await start(null),
-    hanging: await start(hanging.endpoint),
-    taking: await start(taking.endpoint),
-  };
-  const sides: Side<object>[] = Object.entries(started).map(([name, ours]) => ({
-    name,
-    async round() {
-      const result = await roundOf(ours, count, count);
-      // What is still told afterwards would be paid by the next one.
-      if (name === "taking") await until("all is told", () => isTold(ours), TOLD_MS);
-      return result;
-    },
-  }));
+  const names = flags.receiver ?? Object.keys(receivers);
+  const sides: Side[] = [];
   try {
-    for (const { round } of sides) await round();
-    const rounds = await inTurns(sides, Number(flags.rounds));
-    const share = (name: string): number => medianOf(rounds[name]) / medianOf(rounds["without"]);
-    const came = { hanging: hanging.came(), taking: taking.came() };
-    const shares = { hanging: share("hanging"), taking: share("taking") };
-    writeReport("webhooks", folder, { count, shares, came, rounds });
-    for (const [name, part] of Object.entries(shares))
-      console.log(`with a receiver that is ${name}: ${(100 * part).toFixed(0)} % of the mail`);
-    console.log(`requests that came: ${JSON.stringify(came)}`);
+    sides.push(await startSide("without", null));
+    for (const name of names) {
+      const startReceiver = receivers[name];
+      if (startReceiver === undefined)
+        throw new Error(`no receiver ${name}: ${Object.keys(receivers).join(", ")}`);
+      sides.push(await startSide(name, await startReceiver()));
+    }
+    const count = await warmUp(sides);
+    for (let i = 0; i < Number(flags.rounds); i++)
+      for (const side of i % 2 === 0 ? sides : sides.toReversed()) {
+        const round = await roundOf(side, count);
+        side.rounds.push(round);
+        console.log(`${side.name}: ${round.deliveredPerSecond.toFixed(0)}/s`);
+      }
+    const results = sides.map((side) => compared(side, sides[0]?.rounds ?? []));
+    const rounds = Object.fromEntries(sides.map((side) => [side.name, side.rounds]));
+    writeReport("webhooks", folder, { count, results, rounds });
+    for (const one of results) console.log(lineOf(one));
   } finally {
-    hanging.stop();
-    taking.stop();
-    for (const ours of Object.values(started)) {
+    for (const { ours, hooked } of sides) {
+      hooked?.stop();
       await ours.stop();
       await ours.receiver.stop();
     }

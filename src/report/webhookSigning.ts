@@ -1,6 +1,7 @@
 // The headers by which a receiver knows that an event is ours (Standard Webhooks), and a second time under the names that receivers written
-// for Resend look for.
-import { Webhook } from "standardwebhooks";
+// for Resend look for. By the runtime's own HMAC: the library `standardwebhooks`, by which receivers and our tests verify, has one in
+// JavaScript, which took as long as all else that a request needs.
+import { createHmac } from "node:crypto";
 import type { EpochMs } from "../base/clock.ts";
 import type { WebhookSecret } from "../mail/webhook.ts";
 
@@ -12,9 +13,9 @@ export function signedHeaders(
   now: EpochMs,
 ): Record<string, string> {
   const live = secrets.filter(({ until }) => until === null || now < until);
-  const at = new Date(now);
-  const signature = live.map(({ secret }) => new Webhook(secret).sign(id, at, body)).join(" ");
   const timestamp = String(Math.floor(now / 1000));
+  const signed = `${id}.${timestamp}.${body}`;
+  const signature = live.map(({ secret }) => `v1,${hmacOf(secret, signed)}`).join(" ");
   return {
     "webhook-id": id,
     "webhook-timestamp": timestamp,
@@ -23,4 +24,11 @@ export function signedHeaders(
     "svix-timestamp": timestamp,
     "svix-signature": signature,
   };
+}
+
+const PREFIX = "whsec_";
+
+function hmacOf(secret: string, text: string): string {
+  const key = secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret;
+  return createHmac("sha256", Buffer.from(key, "base64")).update(text).digest("base64");
 }

@@ -94,28 +94,36 @@ const REQUESTS_MAX = 256;
 export function createWebClient(deps: WebClientDeps): WebClient {
   const { clock, requestsMax = REQUESTS_MAX } = deps;
   const pool = createPool(clock, deps.pool);
-  const closing = new AbortController();
-  let requests = 0;
+  /** Ends each request that is under way. */
+  const running = new Set<() => void>();
+  let closed = false;
 
   async function ask(what: WebAsk, body: Uint8Array | null, how: How): Promise<WebReply> {
     const parsed = parseTarget(what.url);
     if (parsed.kind === "refused") return failed("invalid", `The URL ${parsed.why}.`);
-    if (requests >= requestsMax) return failed("busy", "Too many requests are under way.");
+    if (running.size >= requestsMax) return failed("busy", "Too many requests are under way.");
+    if (closed || what.signal?.aborted === true) return givenUp;
     const { target } = parsed;
-    const late = new AbortController();
-    const timer = clock.after(what.timeoutMs, () => late.abort());
-    const outer = [closing.signal, ...(what.signal === undefined ? [] : [what.signal])];
-    const signal = AbortSignal.any([late.signal, ...outer]);
-    requests++;
+    // One signal for all that may end it: to join several costs more than the request is long.
+    const ending = new AbortController();
+    const { signal } = ending;
+    let late = false;
+    const timer = clock.after(what.timeoutMs, () => {
+      late = true;
+      ending.abort();
+    });
+    const end = (): void => ending.abort();
+    running.add(end);
+    what.signal?.addEventListener("abort", end, { once: true });
     try {
       const method = body === null ? "GET" : "POST";
       const request = requestOf(target, method, what.headers ?? {}, body);
       const result = await perform(target, { request, signal, ...how });
       if (result.kind === "reply" || !signal.aborted) return result;
-      if (outer.some(({ aborted }) => aborted)) return failed("aborted", "It was given up.");
-      return failed("timeout", `No full reply within ${what.timeoutMs / 1000} s.`);
+      return late ? failed("timeout", `No full reply within ${what.timeoutMs / 1000} s.`) : givenUp;
     } finally {
-      requests--;
+      running.delete(end);
+      what.signal?.removeEventListener("abort", end);
       timer.cancel();
     }
   }
@@ -202,9 +210,10 @@ export function createWebClient(deps: WebClientDeps): WebClient {
       if (reply.kind === "failed" || !over) return reply;
       return failed("too_large", `The body is longer than ${bytesMax} bytes.`);
     },
-    open: () => ({ requests, idle: pool.size() }),
+    open: () => ({ requests: running.size, idle: pool.size() }),
     close() {
-      closing.abort();
+      closed = true;
+      for (const end of running) end();
       pool.close();
     },
   };
@@ -213,6 +222,8 @@ export function createWebClient(deps: WebClientDeps): WebClient {
 function failed(why: WebTrouble, text: string): Extract<WebReply, { kind: "failed" }> {
   return { kind: "failed", why, text };
 }
+
+const givenUp = failed("aborted", "It was given up.");
 
 /** The DNS has limits of its own, but they are not this request's. */
 function unlessAborted(looking: Promise<Resolved>, signal: AbortSignal): Promise<Resolved> {

@@ -10,7 +10,7 @@ export interface Exchange {
   readonly request: readonly Uint8Array[];
   readonly sink: Sink;
   readonly signal: AbortSignal;
-  /** Told once, when the head is there. What it returns ends the wait for the body: the reply is as long as it is by then. */
+  /** Told once, when the head is there and the body is not. What it returns ends the wait for the body: the reply is as long as it is by then. */
   readonly onHead?: () => AbortSignal;
 }
 
@@ -102,7 +102,8 @@ export function runExchange(wire: Wire, exchange: Exchange): Promise<Exchanged> 
 
     const step = (next: ReplyStep): void => {
       last = next;
-      if (impatience === undefined && onHead !== undefined && reader.head() !== undefined) {
+      const waits = next.kind === "more" && impatience === undefined;
+      if (waits && onHead !== undefined && reader.head() !== undefined) {
         impatience = onHead();
         impatience.addEventListener("abort", cutShort, { once: true });
       }

@@ -165,9 +165,10 @@ function parseHead(text: string): ParsedHead | string {
   if (code === undefined) return "the reply is no HTTP";
   const headers = new Map<string, string>();
   for (const line of lines) {
-    const [, name, value = ""] = /^([!-9;-~]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-    if (name === undefined) return "a header cannot be read";
-    const key = name.toLowerCase();
+    const colon = line.indexOf(":");
+    const value = withoutBlanks(line, colon + 1);
+    if (!isName(line, colon) || /[\r\n]/.test(value)) return "a header cannot be read";
+    const key = line.slice(0, colon).toLowerCase();
     const decides = key === "content-length" || key === "transfer-encoding";
     if (decides && headers.has(key)) return `the header ${key} stands twice`;
     headers.set(key, value);
@@ -175,6 +176,27 @@ function parseHead(text: string): ParsedHead | string {
   const wish = (headers.get("connection") ?? "").toLowerCase();
   const keptOpen = minor === "1" ? !/\bclose\b/.test(wish) : /\bkeep-alive\b/.test(wish);
   return { status: Number(code), headers, keptOpen };
+}
+
+/** Printable, and at least one character of it. */
+function isName(line: string, end: number): boolean {
+  for (let i = 0; i < end; i++) {
+    const code = line.charCodeAt(i);
+    if (code < 0x21 || code > 0x7e) return false;
+  }
+  return end > 0;
+}
+
+/** Not `trim`, to which other characters are blank, too. */
+function withoutBlanks(line: string, from: number): string {
+  let [start, end] = [from, line.length];
+  while (start < end && isBlank(line.charCodeAt(start))) start++;
+  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
+  return line.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** How the end of the body is known (RFC 9112 6.3). */

@@ -65,11 +65,6 @@ export const homes: readonly Home[] = [
     reason: "the door alone knows HTTP",
   },
   {
-    modules: ["standardwebhooks"],
-    homes: ["src/report/"],
-    reason: "events are signed where they are sent",
-  },
-  {
     modules: ["cbor-x"],
     homes: ["src/submit/"],
     reason: "CBOR is a format of the API; threads speak JSON and raw bytes",
