@@ -19,9 +19,19 @@ export function essenceOf(contentType: string | null): string {
 /** CBOR is answered to whoever asks for it, and to whoever sent it and did not say. */
 export function wantsCbor(request: Request): boolean {
   const accept = request.headers.get("accept");
-  if (accept !== null && accept.includes(CBOR_TYPE)) return true;
+  if (accept !== null && accept.includes(CBOR_TYPE)) {
+    const weight = weightOf(accept, CBOR_TYPE);
+    return weight > 0 && weight >= weightOf(accept, JSON_TYPE);
+  }
   if (accept !== null && accept !== "*/*") return false;
   return essenceOf(request.headers.get("content-type")) === CBOR_TYPE;
+}
+
+/** RFC 9110 12.4.2: how much one type is wanted; 0 where it is not named. */
+function weightOf(accept: string, type: string): number {
+  const named = accept.split(",").find((one) => essenceOf(one) === type);
+  if (named === undefined) return 0;
+  return Number(/;\s*q\s*=\s*([\d.]+)/i.exec(named)?.[1] ?? 1);
 }
 
 export function answer(request: Request, status: number, body: unknown): Response {

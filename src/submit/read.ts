@@ -77,6 +77,9 @@ export function readFilter(search: URLSearchParams): Result<ListFilter> {
     const value = search.get(name);
     if (value !== null) filter[name] = value;
   }
+  // As it is kept, and as who copies it from elsewhere may leave it.
+  if (filter.message_id !== undefined)
+    filter.message_id = `<${filter.message_id.trim().replace(/^<|>$/g, "")}>`;
   if (filter.domain !== undefined) {
     filter.domain = wireDomain(filter.domain);
     if (filter.domain === "") return problem(badParameter("domain", "It is no domain name."));

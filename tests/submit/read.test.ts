@@ -29,6 +29,13 @@ test.each([
       },
     },
   ],
+  ...["%3Cown%40id%3E", "own%40id", "+%3Cown%40id%3E"].map(
+    (id) =>
+      [
+        `/emails?message_id=${id}`,
+        { ask: "list", filter: { limit: 20, message_id: "<own@id>" } },
+      ] as const,
+  ),
   [
     "/emails?domain=M%C3%BCnchen.example.",
     { ask: "list", filter: { limit: 20, domain: "xn--mnchen-3ya.example" } },

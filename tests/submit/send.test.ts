@@ -218,6 +218,21 @@ describe("CBOR", () => {
     expect(Buffer.from(body ?? []).toString()).toContain("\r\nAAH+/w==\r\n");
   });
 
+  test("is answered to whoever wants it no less than JSON", async () => {
+    for (const [accept, type] of [
+      ["application/cbor", "application/cbor"],
+      ["application/json, application/cbor", "application/cbor"],
+      ["application/cbor;q=0.5, application/json", "application/json"],
+      ["application/json;q=0.2, application/cbor; q=0.9", "application/cbor"],
+      ["application/cbor;q=0", "application/json"],
+      ["*/*", "application/cbor"],
+      ["application/json", "application/json"],
+    ] as const) {
+      const response = await fixture.post("/send", encodeCbor(message), { ...cbor, accept });
+      expect([accept, response.headers.get("content-type")]).toEqual([accept, type]);
+    }
+  });
+
   test("is answered in CBOR, and problems too", async () => {
     const response = await fixture.post("/send", encodeCbor(message), cbor);
     expect([response.status, response.headers.get("content-type")]).toEqual([
