@@ -1,4 +1,4 @@
-// How the store in memory forgets finished history: as sqlite-upkeep.ts does, message by message and event by event.
+// How the store in memory forgets finished history: as sqlite-forget.ts does, message by message and event by event.
 import type { EpochMs } from "../base/clock.ts";
 import { acceptedAtOf, type MessageId } from "../mail/id.ts";
 import { isFinal } from "../mail/state.ts";

@@ -194,13 +194,17 @@ function createSession(
     return withoutBytes(entry);
   };
 
+  const dropFile = ({ spool }: Entry): void => {
+    if (spool !== null) dropping.push(spool);
+  };
+
   const withoutBytes = (entry: Entry): Entry => {
-    if (entry.spool !== null) dropping.push(entry.spool);
+    dropFile(entry);
     return { ...entry, body: null, spool: null, keptUntil: null };
   };
 
   const remove = (id: MessageId, entry: Entry): void => {
-    withoutBytes(entry);
+    dropFile(entry);
     put(id, undefined);
   };
 

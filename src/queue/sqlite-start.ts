@@ -4,7 +4,8 @@ import { type HostTag, hostTag, type MessageId } from "../mail/id.ts";
 import { failureOf } from "./sqlite-failure.ts";
 import type { Prepare, StoreFile } from "./sqlite-open.ts";
 import type { Ring } from "./sqlite-ring.ts";
-import { type Ballast, TRIMMED_TO } from "./sqlite-upkeep.ts";
+import { TRIMMED_TO } from "./sqlite-forget.ts";
+import type { Ballast } from "./sqlite-upkeep.ts";
 import { INSERT_BODY } from "./sqlite-write.ts";
 import { CLAIMS_PER_OPENING, type StoreFacts } from "./store.ts";
 

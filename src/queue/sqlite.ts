@@ -7,6 +7,7 @@ import { createClaim, createWaiting } from "./sqlite-claim.ts";
 import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
 import { fitCache, openDatabase, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createGraves } from "./sqlite-dead.ts";
+import { createForget } from "./sqlite-forget.ts";
 import { createOnces } from "./sqlite-once.ts";
 import { createKeys } from "./sqlite-keys.ts";
 import { createReads } from "./sqlite-reads.ts";
@@ -14,13 +15,7 @@ import { createRing, type Ring } from "./sqlite-ring.ts";
 import { createSites } from "./sqlite-sites.ts";
 import { emptyRing, readFacts } from "./sqlite-start.ts";
 import { createSuppressions } from "./sqlite-suppress.ts";
-import {
-  type Ballast,
-  createBallast,
-  createForget,
-  createTidy,
-  WAL_BYTES_MAX,
-} from "./sqlite-upkeep.ts";
+import { type Ballast, createBallast, createTidy, WAL_BYTES_MAX } from "./sqlite-upkeep.ts";
 import { createWalk } from "./sqlite-walk.ts";
 import { createAccept, createHeldLeases, createSettle, INSERT_BODY } from "./sqlite-write.ts";
 import type { Committed, QueueStore, StoreFacts } from "./store.ts";

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import fc from "fast-check";
 import { type Connection, connect } from "../../src/search/index-file.ts";
-import { TRIMMED_TO } from "../../src/queue/sqlite-upkeep.ts";
+import { TRIMMED_TO } from "../../src/queue/sqlite-forget.ts";
 import { SWEEP_AFTER_EVENTS } from "../../src/search/follow.ts";
 import { createStretches } from "../../src/search/stretches.ts";
 import { attempt, createStage, listed, NOW, type Stage } from "./stage.ts";
