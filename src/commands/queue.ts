@@ -84,7 +84,7 @@ function listText(emails: readonly EmailView[]): string {
   return table(rows.map((row) => row.map(printable)));
 }
 
-export function emailText(email: EmailView): string {
+function emailText(email: EmailView): string {
   const facts = [
     ["id", email.id],
     ["from", email.from],

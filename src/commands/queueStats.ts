@@ -47,7 +47,7 @@ function oneOf(option: string, text: string | undefined, all: readonly string[])
   throw notAllowed(option, text, all.join(", "));
 }
 
-export function statsText(view: QueueView, ages: ShapeView): string {
+function statsText(view: QueueView, ages: ShapeView): string {
   const counts = view.counts.filter((one) => one.recipients > 0);
   const oldest = Object.entries(view.oldest_age_seconds).flatMap(([priority, age]) =>
     age === null ? [] : [`oldest ${priority}: ${humanDuration(age * 1000)}`],
@@ -71,7 +71,7 @@ export function statsText(view: QueueView, ages: ShapeView): string {
 }
 
 /** Numbers stand on the right, as people compare them. */
-export function shapeText({ by, bounds_minutes, total, data, more, sample }: ShapeView): string {
+function shapeText({ by, bounds_minutes, total, data, more, sample }: ShapeView): string {
   const heads = [...bounds_minutes.map(String), `${bounds_minutes.at(-1)}+`];
   const rows = [[by, "total", ...heads], rowOf({ ...total, name: "all" }), ...data.map(rowOf)];
   const widths =

@@ -19,7 +19,7 @@ export interface AheadLimits {
   readonly fadeMs: number;
 }
 
-export const aheadLimits: AheadLimits = {
+const aheadLimits: AheadLimits = {
   domainsMax: 1_000,
   tickMs: 1_000,
   parts: 5,

@@ -41,7 +41,7 @@ export function wantedRecords(
   ];
 }
 
-export function dkimName({ domain, selector }: Pick<SigningKey, "domain" | "selector">): string {
+function dkimName({ domain, selector }: Pick<SigningKey, "domain" | "selector">): string {
   return `${selector}._domainkey.${domain}`;
 }
 

@@ -14,7 +14,7 @@ export interface Crew {
   size(): number;
   /** A thread's word, once a second. Tells whether another number of them is at work from now on. */
   heard(worker: number, load: SenderLoad, nowMono: number): boolean;
-  /** There are so many. Tells the same. */
+  /** There are so many threads. Tells whether another number of them is at work from now on. */
   limit(threads: number): boolean;
 }
 

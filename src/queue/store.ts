@@ -333,7 +333,7 @@ export interface QueueStore {
 
   /**
    * Writes the log back into the database where it has grown long: to be called when the answers of a commit are out, so that none of
-   * them waits for it. A fault of the disk is told by the next transaction.
+   * them waits for it. A fault that leaves the disk unknown is told by the next transaction.
    */
   writeBack(): void;
   /** Small steps of upkeep for an idle moment: checkpoint, incremental vacuum. True when there is more to do. */

@@ -116,7 +116,7 @@ export type QueueToDoor =
   | Attempted
   /** All API keys, whenever one was made, changed or revoked. */
   | { readonly say: "keys"; readonly keys: readonly KeyRecord[] }
-  /** So many senders are to work: those that have never been started are. */
+  /** So many senders are to work from now on. */
   | { readonly say: "atWork"; readonly workers: number }
   /** There are new events. */
   | { readonly say: "moved" }

@@ -10,7 +10,7 @@ export interface Trust {
 }
 
 /** RFC 9325 3.1.1; older versions are broken. */
-export const TLS_LEAST = "TLSv1.2";
+const TLS_LEAST = "TLSv1.2";
 
 export function createTrust(atStart: readonly string[] = []): Trust {
   let own = atStart;

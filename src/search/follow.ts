@@ -240,7 +240,6 @@ function createSweep({ db, prepare }: Connection, stored: Stored) {
   let at: Term | undefined;
   return {
     begin: () => void (at = [0, 0]),
-    busy: () => at !== undefined,
     step(): boolean {
       if (at === undefined) return false;
       const rows = read.values(...at, SWEEP_ROWS) as unknown as Term[];

@@ -6,7 +6,7 @@ import type { QueueView } from "../mail/query.ts";
 import { createAges, createSeldom } from "./ages.ts";
 import type { Connection } from "./index-file.ts";
 
-export const measureSql = { suppressed: "SELECT count(*) FROM suppression" } as const;
+const measureSql = { suppressed: "SELECT count(*) FROM suppression" } as const;
 
 export interface SearchMeasure {
   /** Brings the gauges up to date. */

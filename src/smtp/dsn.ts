@@ -9,7 +9,7 @@ export interface DsnWish {
   readonly envid?: string | undefined;
 }
 
-export const notifyWords = ["never", "success", "failure", "delay"] as const;
+const notifyWords = ["never", "success", "failure", "delay"] as const;
 export type Notify = (typeof notifyWords)[number];
 
 /** ` RET=HDRS ENVID=x`, with the space before each; empty when nothing is asked for. */

@@ -15,7 +15,7 @@ export interface Scram {
  * A server may ask for more rounds of hashing than it would be good for the thread that all connections share: a million take half a
  * second. RFC 7677 4 wants 4096 at least.
  */
-export const ITERATIONS = { min: 4096, max: 1_000_000 } as const;
+const ITERATIONS = { min: 4096, max: 1_000_000 } as const;
 
 /** No channel binding, and no other identity than the user's own (RFC 5802 7). */
 const GS2_HEADER = "n,,";

@@ -2,6 +2,8 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { walkSql } from "../../src/queue/sqlite-walk.ts";
+import { agesSql } from "../../src/search/ages.ts";
 import { feedSql } from "../../src/search/feed.ts";
 import { followSql } from "../../src/search/follow.ts";
 import { listSql } from "../../src/search/list.ts";
@@ -45,6 +47,8 @@ const cases: readonly (readonly [string, () => Database, Record<string, string>]
   ["feed", () => store, feedSql],
   ["suppressions", () => store, suppressionSql],
   ["webhooks", () => store, webhookSql],
+  ["walk", () => store, walkSql],
+  ["ages", () => index, agesSql],
   ["list", () => index, listSql],
   ["follow", () => index, followSql],
   ["queue", () => index, { open }],

@@ -29,7 +29,7 @@ export type ReadKey =
   | { readonly kind: "unusable"; readonly why: string };
 
 /** RFC 8301 3.2: verifiers must not take shorter ones; and what it recommends. */
-export const RSA_BITS_MIN = 1024;
+const RSA_BITS_MIN = 1024;
 export const RSA_BITS_GOOD = 2048;
 /** RFC 6376 3.3.3 asks verifiers to take up to 2048; above 4096 a signature takes longer than the delivery. */
 const RSA_BITS_MAX = 4096;

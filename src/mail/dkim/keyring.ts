@@ -25,7 +25,7 @@ export function openKeyring(
   );
 }
 
-export function createKeyring(keys: readonly SigningKey[]): Keyring {
+function createKeyring(keys: readonly SigningKey[]): Keyring {
   const byDomain = new Map<string, SigningKey[]>();
   for (const key of keys) {
     const list = byDomain.get(key.domain);
