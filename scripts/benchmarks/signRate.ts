@@ -7,7 +7,7 @@ export interface SignRate {
   readonly ed25519: number;
 }
 
-const SECONDS = 2;
+const SECONDS = 1;
 /** As many octets as are signed of a usual message. */
 const INPUT = Buffer.alloc(700, "subject:signed ");
 /** The clock is asked so seldom that it does not count. */
