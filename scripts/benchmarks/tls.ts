@@ -1,6 +1,6 @@
 // What encryption costs: the same mail in clear, encrypted on connections that are used again, and with a connection of its own for each
-// message, in turns before receivers of the same kind; and beside it what a bare client can do. `scripts/bench tls`; --rounds, --seconds,
-// --warm-up, --clients, --size.
+// message, in turns before receivers of the same kind; and beside it what opening a connection costs a sender and a bare client, in
+// turns too. `scripts/bench tls`; --rounds, --seconds, --warm-up, --clients, --size.
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -11,7 +11,7 @@ import { describeMachine, loadAverage } from "./machine.ts";
 import { startOurs, type Ours } from "./ours.ts";
 import { startSinkReceiver } from "./receiver.ts";
 import { spreadOf } from "./table.ts";
-import type { HandshakeRates } from "./tlsClient.ts";
+import type { OpeningRates } from "./tlsClient.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -53,13 +53,13 @@ async function start(form: Form): Promise<Ours> {
   });
 }
 
-async function bareRates(): Promise<HandshakeRates> {
+async function openingRates(): Promise<OpeningRates> {
   const receiver = await startSinkReceiver(1, 0, "starttls");
   try {
     const program = join(import.meta.dir, "tlsClient.ts");
     const args = [program, String(receiver.port), flags.seconds];
     const { stdout } = await promisify(execFile)(process.execPath, args);
-    return JSON.parse(stdout) as HandshakeRates;
+    return JSON.parse(stdout) as OpeningRates;
   } finally {
     await receiver.stop();
   }
@@ -102,32 +102,38 @@ async function main(): Promise<void> {
   if (dnsmasq.missing) throw new Error("the site of this benchmark needs dnsmasq");
   const machine = describeMachine(folder);
   const load = loadAverage();
-  const bare = await bareRates();
-  for (const [mode, { perSecond, cpuUs }] of Object.entries(bare))
-    console.log(`bare client, ${mode}: ${perSecond.toFixed(0)}/s, ${cpuUs.toFixed(0)} us each`);
+  const openings = await openingRates();
+  for (const [manner, { bare, ours }] of Object.entries(openings))
+    console.log(
+      `${manner}: ours ${ours.perSecond.toFixed(0)}/s, ${ours.cpuUs.toFixed(0)} us each; ` +
+        `bare client ${bare.perSecond.toFixed(0)}/s, ${bare.cpuUs.toFixed(0)} us each`,
+    );
   const rounds = await compare();
   const median = (form: Form, of: (round: Round) => number): number =>
     spreadOf(rounds[form].map(of)).median;
   const rate = (form: Form): number => median(form, (round) => round.deliveredPerSecond);
   const senderUs = (form: Form): number => median(form, (round) => round.cpuUs["sender"] ?? 0);
+  const ofBare = ({ ours, bare }: OpeningRates["full"]): number => ours.perSecond / bare.perSecond;
   const found = {
     encryptedOfClear: rate("encrypted") / rate("clear"),
-    // What the second EHLO and the handshake cost a sender, beside a bare client's whole connection.
+    // Connections with a handshake, as often as a bare client makes them.
+    fullOfBare: ofBare(openings.full),
+    resumedOfBare: ofBare(openings.resumed),
+    // What the second EHLO and the handshake cost a sender.
     resumedHandshakeUs: senderUs("resumedEach") - senderUs("clearEach"),
-    bareResumedUs: bare.resumed.cpuUs,
   };
   const results = join(import.meta.dir, "results");
   mkdirSync(results, { recursive: true });
   const { clients, size } = flags;
   const options = { clients: Number(clients), bodyBytes: Number(size) };
-  const report = { machine, load, ...options, bare, found, rounds };
+  const report = { machine, load, ...options, openings, found, rounds };
   writeFileSync(join(results, "tls.json"), `${JSON.stringify(report, null, 2)}\n`);
   for (const form of formNames) console.log(`${form}: median ${rate(form).toFixed(0)}/s`);
-  console.log(`encrypted of clear: ${(100 * found.encryptedOfClear).toFixed(0)} %`);
-  console.log(
-    `a resumed handshake: ${found.resumedHandshakeUs.toFixed(0)} us of a sender; ` +
-      `a bare client's connection with one: ${found.bareResumedUs.toFixed(0)} us`,
-  );
+  const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+  console.log(`encrypted of clear: ${percent(found.encryptedOfClear)}`);
+  console.log(`full handshakes of a bare client: ${percent(found.fullOfBare)}`);
+  console.log(`resumed handshakes of a bare client: ${percent(found.resumedOfBare)}`);
+  console.log(`a resumed handshake: ${found.resumedHandshakeUs.toFixed(0)} us of a sender`);
 }
 
 try {
