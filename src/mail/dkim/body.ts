@@ -1,6 +1,6 @@
 // The body of a message as DKIM hashes it: relaxed canonicalisation (RFC 6376 3.4.4), piece by piece in constant memory. Only CRLF
 // is a line end here; a message has no other once it was accepted.
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -124,13 +124,13 @@ export function createBodyHash(room?: Uint8Array): {
   add(chunk: Uint8Array): void;
   digest(): string;
 } {
-  const hash = createHash("sha256");
-  const body = createRelaxedBody((octets) => hash.update(octets), room);
+  const sum = createHash("sha256");
+  const body = createRelaxedBody((octets) => sum.update(octets), room);
   return {
     add: body.push,
     digest() {
       body.end();
-      return hash.digest("base64");
+      return sum.digest("base64");
     },
   };
 }
@@ -149,13 +149,11 @@ export function bodyHashOf(message: Buffer, start: number): string {
     message.indexOf(spaceAtEnd, start) < 0;
   const end = plain ? contentEnd(message, start) : -1;
   if (end < 0) {
-    const hash = createBodyHash(roomOfAll);
-    hash.add(message.subarray(start));
-    return hash.digest();
+    const whole = createBodyHash(roomOfAll);
+    whole.add(message.subarray(start));
+    return whole.digest();
   }
-  const hash = createHash("sha256");
-  if (end > start) hash.update(message.subarray(start, end));
-  return hash.digest("base64");
+  return hash("sha256", message.subarray(start, Math.max(start, end)), "base64");
 }
 
 /** Behind the CRLF of the last line that is not empty; -1 when the body does not end in CRLF. */

@@ -1,5 +1,5 @@
 // Private keys for signing, as files and settings bring them, and what of them is published in the DNS.
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign } from "node:crypto";
 
 export type DkimAlgorithm = "rsa-sha256" | "ed25519-sha256";
 
@@ -69,7 +69,7 @@ export function signOctets(
   const signature =
     algorithm === "rsa-sha256"
       ? sign("sha256", input, key)
-      : sign(null, createHash("sha256").update(input).digest(), key);
+      : sign(null, hash("sha256", input, "buffer"), key);
   return signature.toString("base64");
 }
 
