@@ -376,5 +376,5 @@ const SESSION_OCTETS = 6;
 const NONCE_OCTETS = 18;
 
 function hexOf(random: Random, octets: number): string {
-  return [...random.bytes(octets)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Buffer.from(random.bytes(octets)).toString("hex");
 }

@@ -19,7 +19,8 @@ export function attemptOrder(route: Route, random: Pick<Random, "roll">): Target
   });
 }
 
-function inOrder(hosts: readonly RouteHost[], random: Pick<Random, "roll">): RouteHost[] {
+function inOrder(hosts: readonly RouteHost[], random: Pick<Random, "roll">): readonly RouteHost[] {
+  if (hosts.length === 1) return hosts;
   const preferences = [...new Set(hosts.map((host) => host.preference))].sort((a, b) => a - b);
   return preferences.flatMap((preference) =>
     shuffled(
@@ -35,9 +36,9 @@ function inOrder(hosts: readonly RouteHost[], random: Pick<Random, "roll">): Rou
  */
 function bothFamiliesEarly<T extends { readonly address: string; readonly host: RouteHost }>(
   targets: readonly T[],
-): T[] {
+): readonly T[] {
   const [first, ...rest] = targets;
-  if (first === undefined) return [];
+  if (first === undefined || rest.length === 0) return targets;
   const isV6 = (target: T): boolean => target.address.includes(":");
   const other = rest.findIndex(
     (target) => target.host.preference === first.host.preference && isV6(target) !== isV6(first),
