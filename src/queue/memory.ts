@@ -291,7 +291,9 @@ function createSession(
       dropped = [];
       return taken;
     },
+    logLength: () => ({ pages: 0, written: 0 }),
     writeBack() {},
+    fail() {},
     tidy: () => false,
     close() {},
   };
