@@ -51,12 +51,39 @@ function durationAt(words: string, start: number, end: number): number | undefin
   const count = Number(words.slice(start, end));
   const rest = clockAt(words, end);
   if (rest !== undefined) return (count * 3600 + rest) * 1000;
-  let from = end;
-  while (words[from] === " ") from++;
+  const first = partAt(words, count, end);
+  return first === undefined ? undefined : first.ms + restAt(words, first);
+}
+
+interface Part {
+  readonly ms: number;
+  readonly unitMs: number;
+  /** Behind its unit. */
+  readonly end: number;
+}
+
+function partAt(words: string, count: number, numberEnd: number): Part | undefined {
+  const from = skipped(words, numberEnd, " ");
   let to = from;
   while (to < words.length && isLetter(words, to)) to++;
   const unitMs = unitsMs[words.slice(from, to)];
-  return unitMs === undefined ? undefined : count * unitMs;
+  return unitMs === undefined ? undefined : { ms: count * unitMs, unitMs, end: to };
+}
+
+/** What smaller units add: `2 minutes 30 seconds`, `4m59s`, `1 hour and 5 min`. */
+function restAt(words: string, before: Part): number {
+  let at = skipped(words, before.end, " ,");
+  if (words.startsWith("and ", at)) at = skipped(words, at + 4, " ");
+  const end = digitsEnd(words, at);
+  if (end === at || end - at > DIGITS_MAX) return 0;
+  const next = partAt(words, Number(words.slice(at, end)), end);
+  return next === undefined || next.unitMs >= before.unitMs ? 0 : next.ms + restAt(words, next);
+}
+
+function skipped(words: string, from: number, what: string): number {
+  let at = from;
+  while (at < words.length && what.includes(words.charAt(at))) at++;
+  return at;
 }
 
 /** Seconds of `:05:00` at this place. */
