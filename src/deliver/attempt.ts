@@ -15,6 +15,7 @@ import type { SiteMeter } from "./metering.ts";
 import type { Link } from "./open.ts";
 import { portionOf, type Load } from "./portion.ts";
 import { RECALLED } from "./recall.ts";
+import { type DeliverSettings, roundPauseMs } from "./settings.ts";
 import { signBody, type SignedBody, type SigningDeps } from "./signing.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Recording } from "./record.ts";
@@ -34,6 +35,8 @@ export interface Work extends Load {
   checked: boolean;
   /** Fresh connections that broke under it before a recipient was answered. */
   breaks: number;
+  /** How often all its addresses were gone through, and a pause made. */
+  rounds?: number;
   /** Kept connections that turned out to be dead. */
   stale: number;
   /** Its body with signatures, once it was wanted. */
@@ -58,6 +61,9 @@ export interface AttemptDeps extends SigningDeps {
   readonly recipientsMax: number;
   /** Addresses that one attempt may try. */
   readonly addressesMax: number;
+  /** What follows when all of them broke. */
+  readonly rounds: DeliverSettings["rounds"];
+  readonly roll: () => number;
   readonly learned: Learned;
   readonly recorder: Recorder;
   /** With the work that it is about. */
@@ -76,6 +82,8 @@ export interface AttemptEnd {
   readonly clean: boolean;
   /** It cannot only because it has carried as many as the server wants on one connection. */
   readonly spent?: boolean;
+  /** The next connection is to wait so long: all addresses have had their turn. */
+  readonly pauseMs?: number;
 }
 
 /** Dead kept connections that one job may meet; then it waits for its next attempt. */
@@ -165,6 +173,11 @@ export function attempt(
     const again = mayMove(work, deps.addressesMax, wiser);
     if (again && (early !== undefined || wiser)) work.breaks++;
     if (again && early !== undefined) return leave("broken");
+    const pauseMs = early === undefined ? undefined : nextRound(deps, work, result);
+    if (pauseMs !== undefined) {
+      hearOut(work, recording);
+      return done({ end: "broken", clean: false, pauseMs });
+    }
     const unfit = lacksUtf8(result) ? searchOn(work, link.target.host) : null;
     if (unfit === "move") return leave("broken");
     const durationMs = deps.clock.monotonicMs() - startedAt;
@@ -271,6 +284,21 @@ function endedEarly(
 function mayMove({ route, breaks }: Work, addressesMax: number, wiser: boolean): boolean {
   const addresses = route.hosts.reduce((sum, host) => sum + host.addresses.length, 0);
   return breaks + 1 < Math.min(wiser ? addresses + 1 : addresses, addressesMax);
+}
+
+/** All addresses hung up before any recipient was answered: they are gone through once more, after so long; undefined when no more. */
+function nextRound(
+  { rounds, roll }: AttemptDeps,
+  work: Work,
+  { fates: [first] }: TransactionEnd,
+): number | undefined {
+  const { times, ...steps } = rounds[work.job.priority];
+  const before = work.rounds ?? 0;
+  // What took minutes to fail would take as long again.
+  if (first?.fate !== "lost" || first.why !== "closed" || before >= times) return undefined;
+  work.rounds = before + 1;
+  work.breaks = 0;
+  return roundPauseMs({ times, ...steps }, before, roll());
 }
 
 interface Outcome {

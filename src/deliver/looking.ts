@@ -52,6 +52,14 @@ export function mayConnect(state: PoolState, site: Site): boolean {
   return false;
 }
 
+/** The same for the pause after a round of connections that broke. */
+export function mayReopen(state: PoolState, { site, roundAtMs }: Group): boolean {
+  const waitMs = roundAtMs - state.clock.monotonicMs();
+  if (waitMs <= 0) return true;
+  wakeIn(state, site, waitMs);
+  return false;
+}
+
 function wakeIn(state: PoolState, site: Site, delayMs: number): void {
   const atMs = state.clock.monotonicMs() + delayMs;
   if (site.wake !== null) {

@@ -18,7 +18,7 @@ import { createMemory, type Memory } from "./memory.ts";
 import type { DeliverMeter } from "./metering.ts";
 import { createRecording, note, noteSecured, type Recording } from "./record.ts";
 import { type PhaseTimes, timedAt } from "./phaseTimes.ts";
-import type { DeliverSettings } from "./settings.ts";
+import { type DeliverSettings, roundPauseMs } from "./settings.ts";
 import type { Setback } from "./trouble.ts";
 
 /** A connection that is ready for mail. */
@@ -94,7 +94,7 @@ export function createOpen(deps: OpenDeps): Open {
     const at = deps.clock.now();
     const beganAt = deps.clock.monotonicMs();
     const elapsedMs = (): number => deps.clock.monotonicMs() - beganAt;
-    const { times, firstMs } = settings.rounds[request.urgency];
+    const rounds = settings.rounds[request.urgency];
     const tried: Tried[] = [];
     for (let round = 0; ; round++) {
       const link = await openAny(deps, request, {
@@ -109,16 +109,12 @@ export function createOpen(deps: OpenDeps): Open {
         link.opening = [...vain, ...link.opening];
         return { kind: "ready", link };
       }
-      if (round >= times || request.signal.aborted || !tried.every(isFleeting)) break;
-      const pauseMs = Math.min(PAUSE_MAX_MS, firstMs * 2 ** round);
-      await pause(deps, pauseMs * (1 + JITTER * deps.random.roll()), request.signal);
+      if (round >= rounds.times || request.signal.aborted || !tried.every(isFleeting)) break;
+      await pause(deps, roundPauseMs(rounds, round, deps.random.roll()), request.signal);
     }
     return { kind: "failed", tried, at, durationMs: elapsedMs() };
   };
 }
-
-const PAUSE_MAX_MS = 3_000;
-const JITTER = 0.15;
 
 /** The network refused or hung up at once. A second look costs nothing; what took a minute to fail would take another. */
 function isFleeting({ setback }: Tried): boolean {

@@ -6,7 +6,7 @@ import type { AttemptEnd, Trial, Work } from "./attempt.ts";
 import { busyAt, growthOf, hasTooMany, isFull, isSpent, mayStrangerOpen } from "./decide.ts";
 import { hear, learn } from "./feedback.ts";
 import { groupOf, tidy } from "./groups.ts";
-import { lookSoon, mayBegin, mayConnect } from "./looking.ts";
+import { lookSoon, mayBegin, mayConnect, mayReopen } from "./looking.ts";
 import type { Link, Opened, Unopened } from "./open.ts";
 import {
   createPoolState,
@@ -202,6 +202,7 @@ function after(
   const nowMs = state.clock.monotonicMs();
   learn(group.site, work, end, nowMs);
   if (end.end === "broken") avoid(group, link.target.address, nowMs);
+  if (end.pauseMs !== undefined) group.roundAtMs = nowMs + end.pauseMs;
   // Where one kept connection was dead, its idle neighbours are no better.
   if (end.end === "stale") for (const other of group.idle.splice(0)) drop(state, group, other);
   if (end.end !== "done") giveBack(state, group, work);
@@ -267,6 +268,7 @@ function oneLess(state: PoolState, site: Site): void {
 function openOne(state: PoolState, group: Group): void {
   const { site, route } = group;
   const { pace } = site;
+  if (!mayReopen(state, group)) return void site.turns.add(group);
   if (!mayConnect(state, site) || (isFull(site) && !evictOldest(state, site.resting)))
     return void site.turns.add(group);
   const isStranger = !pace.isKnown();

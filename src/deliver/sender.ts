@@ -97,6 +97,7 @@ export function createSender(deps: SenderDeps): Sender {
         ...(deps.signer === undefined ? {} : { signer: deps.signer }),
         recipientsMax: limits.transactionRecipients,
         addressesMax: settings.attemptAddresses,
+        ...{ rounds: settings.rounds, roll: random.roll },
         verdict(verdict: Verdict, work: Work): void {
           // First, so that the queue knows why before it gets back what waits.
           verdictOn(verdict, work);

@@ -64,3 +64,11 @@ export const deliverDefaults: DeliverSettings = {
   sendAhead: true,
   dialogues: "all",
 };
+
+const PAUSE_MAX_MS = 3_000;
+const JITTER = 0.15;
+
+/** Before another look at all addresses; `round` counts those before it. */
+export function roundPauseMs({ firstMs }: Rounds, round: number, roll: number): number {
+  return Math.min(PAUSE_MAX_MS, firstMs * 2 ** round) * (1 + JITTER * roll);
+}

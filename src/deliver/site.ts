@@ -72,6 +72,8 @@ export interface Group {
   opening: number;
   /** After a failure no further connection is tried while others stand. */
   openAfter: number;
+  /** After a round of connections that broke under a job no further one is tried until then. */
+  roundAtMs: number;
 }
 
 export function keyOf({ site, port, tls, implicitTls, login, hosts, source }: Route): string {
@@ -111,6 +113,7 @@ export function createGroup(key: string, site: Site, route: Route): Group {
     avoid: new Map(),
     opening: 0,
     openAfter: 0,
+    roundAtMs: 0,
   };
 }
 
