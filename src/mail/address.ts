@@ -75,6 +75,8 @@ export function parseMailbox(text: string): Parsed<Mailbox> {
 
 /** One or more mailboxes with commas between. In a `header` reading the list may be empty, as in `undisclosed-recipients:;`. */
 export function parseMailboxes(text: string, reading: Reading = "strict"): Parsed<Mailbox[]> {
+  const only = text.startsWith("<") && text.endsWith(">") ? text.slice(1, -1) : text;
+  if (isPlain(only)) return { kind: "ok", value: [{ name: noName, address: only, utf8: false }] };
   const items = splitList(reading === "header" ? withoutComments(text) : text, reading);
   if (items.kind === "refused") return no(text, items.why);
   const mailboxes: Mailbox[] = [];

@@ -170,7 +170,7 @@ async function pour(
     }
     digest.add(step.value, intake.header);
     // The holder has copied or written what it needs.
-    await holder.add(passed.bytes);
+    await holder.add(passed.bytes, passed.areNew);
     freeChunk(step.value);
   }
   const taken = intake.end();
@@ -189,8 +189,8 @@ function rawProblem(fault: RawFault): Result<never> {
 
 /** Small messages stay in memory, larger ones go to a file as soon as they are found to be large. */
 export interface Holder {
-  /** Undefined: it is held in memory, and nothing has to be waited for. */
-  add(pieces: readonly Uint8Array[]): Promise<void> | undefined;
+  /** Undefined: it is held in memory, and nothing has to be waited for. `areNew`: nobody else has these octets. */
+  add(pieces: readonly Uint8Array[], areNew?: boolean): Promise<void> | undefined;
   /** The same. */
   seal(): Promise<void> | undefined;
   place(): MessageHead["body"];
@@ -223,11 +223,11 @@ export function createHolder(spool: Spool): Holder {
     for (const piece of pieces) await to.write(piece);
   };
   return {
-    add(pieces) {
+    add(pieces, areNew = false) {
       if (file !== null) return write(pieces);
       for (const [i, piece] of pieces.entries()) {
         // Copied: the intake gives views of buffers that others may use again.
-        held.push(new Uint8Array(piece));
+        held.push(areNew ? piece : new Uint8Array(piece));
         heldBytes += piece.length;
         if (heldBytes > INLINE_MAX_BYTES) return write(pieces.slice(i + 1));
       }

@@ -25,6 +25,8 @@ export interface RawOptions {
 export interface RawBytes {
   readonly kind: "bytes";
   readonly bytes: readonly Uint8Array[];
+  /** They are nobody else's: they may be kept without a copy. */
+  readonly areNew: boolean;
 }
 
 export interface RawTaken {
@@ -88,8 +90,9 @@ export function createRawIntake(options: RawOptions): RawIntake {
       return header;
     },
     write(chunk) {
+      const hadHeader = header !== null;
       const pieces = failed ?? nulFault(chunk) ?? pass(lines.push(chunk));
-      if (!("kind" in pieces)) return { kind: "bytes", bytes: pieces };
+      if (!("kind" in pieces)) return { kind: "bytes", bytes: pieces, areNew: !hadHeader };
       failed = pieces;
       return pieces;
     },

@@ -36,11 +36,8 @@ export function linesOf(code: number, texts: readonly string[]): string {
 }
 
 function printable(text: string): string {
-  let clean = true;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 32 || code > 126) clean = false;
-  }
-  const safe = clean ? text : text.replace(/[^ -~]+/gu, "?");
+  const safe = PRINTABLE.test(text) ? text : text.replace(/[^ -~]+/gu, "?");
   return safe.length > TEXT_MAX ? `${safe.slice(0, TEXT_MAX - 3)}...` : safe;
 }
+
+const PRINTABLE = /^[ -~]*$/;

@@ -132,7 +132,7 @@ function admit(socket: Socket, deps: SmtpListenerDeps, open: Set<Open>): void {
     else count.byAddress.delete(address);
     count.changed(count.all, null);
   });
-  socket.setNoDelay(true);
+  // TCP_NODELAY is set already: the runtime does that for all that it accepts, and asking again is a system call.
   const entry = connect(socket, client, served, deps);
   open.add(entry);
   socket.on("close", () => {

@@ -90,7 +90,9 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
       const passed = intake.write(piece);
       digest.add(piece, intake.header);
       const written =
-        passed.kind === "fault" ? fault(passed.why) : onDisk(holder.add(passed.bytes));
+        passed.kind === "fault"
+          ? fault(passed.why)
+          : onDisk(holder.add(passed.bytes, passed.areNew));
       if (written !== undefined)
         return (written as Promise<unknown>).then(() => write(pieces.slice(i + 1)));
     }
