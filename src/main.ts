@@ -11,8 +11,6 @@ async function runRole(start: ThreadStart): Promise<void> {
       return (await import("./roles/sender.ts")).runSender(start);
     case "reader":
       return (await import("./roles/reader.ts")).runReader(start);
-    case "writeBack":
-      return (await import("./roles/writeBack.ts")).runWriteBack(start);
     default:
       return unreachable(start);
   }

@@ -214,7 +214,6 @@ export const logTable: readonly LogRow[] = [
     "smtp.failed": ["error", "A bug: the session was ended", "kept"],
     "sender.died": ["index why", "Another one takes its place", "kept"],
     "sender.did_not_stop": ["index", "It was ended", "kept"],
-    "store.write_back_lost": ["why", "The queue writes its log back itself from now on", "kept"],
     "reader.died": ["why", "Another one takes its place", "kept"],
     "daemon.died": [
       "text",

@@ -291,9 +291,7 @@ function createSession(
       dropped = [];
       return taken;
     },
-    logLength: () => ({ pages: 0, written: 0 }),
     writeBack() {},
-    fail() {},
     tidy: () => false,
     close() {},
   };

@@ -1,6 +1,8 @@
 // What a fault of the disk looks like, from SQLite and from the file system.
 import { SQLiteError } from "bun:sqlite";
-import type { Failed } from "./store.ts";
+import type { Committed } from "./store.ts";
+
+export type Failed = Extract<Committed<never>, { kind: "failed" }>;
 
 /** Undefined: no fault of the disk, but a bug, which must not be answered as if it were one. */
 export function failureOf(error: unknown): Failed | undefined {

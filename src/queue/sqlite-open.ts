@@ -9,8 +9,8 @@ import { migrations, SCHEMA_VERSION } from "./migrations.ts";
 const SQLITE_OLDEST = [3, 51, 3] as const;
 
 const PAGE_BYTES = 4096;
-/** In pages. From here on a commit writes the WAL back itself, since nobody else has (writeBack.ts). */
-const WAL_CHECKPOINT_PAGES = 16_000;
+/** In pages. From here on a commit writes the WAL back itself, since nobody has asked for it (sqlite-upkeep.ts). */
+const WAL_CHECKPOINT_PAGES = 2000;
 /** What a WAL is cut back to once it has been written to the database. */
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;
 /** Where SQLite's page of locks lies, which holds no data. */

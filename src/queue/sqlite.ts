@@ -4,7 +4,7 @@ import type { Random } from "../base/random.ts";
 import type { KeyStore } from "./keys.ts";
 import { createBooks } from "./sqlite-books.ts";
 import { createClaim, createWaiting } from "./sqlite-claim.ts";
-import { failureOf, isLocked } from "./sqlite-failure.ts";
+import { type Failed, failureOf, isLocked } from "./sqlite-failure.ts";
 import { fitCache, openDatabase, type RefusedWhy, type StoreFile } from "./sqlite-open.ts";
 import { createGraves } from "./sqlite-dead.ts";
 import { createForget } from "./sqlite-forget.ts";
@@ -18,7 +18,7 @@ import { createSuppressions } from "./sqlite-suppress.ts";
 import { type Ballast, createBallast, createTidy, WAL_BYTES_MAX } from "./sqlite-upkeep.ts";
 import { createWalk } from "./sqlite-walk.ts";
 import { createAccept, createHeldLeases, createSettle, INSERT_BODY } from "./sqlite-write.ts";
-import type { Committed, Failed, QueueStore, StoreFacts } from "./store.ts";
+import type { Committed, QueueStore, StoreFacts } from "./store.ts";
 import { createWebhooks } from "./sqlite-webhooks.ts";
 import type { WebhookStore } from "./webhooks.ts";
 
@@ -86,8 +86,6 @@ interface StoreParts {
   readonly onceRunKeys: number | undefined;
 }
 
-const noLog = { pages: 0, written: 0 };
-
 function createStore({
   file,
   facts,
@@ -137,14 +135,10 @@ function createStore({
     ring.flush();
   };
 
-  const note = (failed: Failed): void => {
-    if (failed.why === "io") broken = failed;
-  };
-
   const failedBy = (error: unknown): Failed => {
     const failed = failureOf(error);
     if (failed === undefined) throw error;
-    note(failed);
+    if (failed.why === "io") broken = failed;
     return failed;
   };
 
@@ -206,14 +200,6 @@ function createStore({
     }),
     historyBytes: () => tidying.historyBytes(books.owedBytes()),
     takeDropped: books.takeDropped,
-    logLength() {
-      try {
-        return tidying.logLength();
-      } catch (error) {
-        failedBy(error);
-        return noLog;
-      }
-    },
     writeBack() {
       if (broken !== undefined) return;
       try {
@@ -222,7 +208,6 @@ function createStore({
         failedBy(error);
       }
     },
-    fail: note,
     tidy() {
       if (broken !== undefined) return false;
       ballast.restore();

@@ -9,7 +9,6 @@ import type { StateName } from "../mail/state.ts";
 import type { Once, Suppressed } from "../mail/submission.ts";
 import type { Suppression } from "../mail/suppression.ts";
 import type { RecipientState } from "./lifecycle.ts";
-import type { LogLength } from "./writeBack.ts";
 
 /** A site's number in this database; names are interned by `siteId`. */
 export type SiteId = number;
@@ -112,13 +111,9 @@ export interface Tally {
  * - `full`: the disk, a size limit, or another program writes to the file; nothing of the transaction stands, and it may be tried again later.
  * - `io`: a write or a sync failed. What is on the disk is not known: the process must end and open anew (DESIGN 11).
  */
-export type Committed<T> = { readonly kind: "committed"; readonly value: T } | Failed;
-
-export interface Failed {
-  readonly kind: "failed";
-  readonly why: "full" | "io";
-  readonly text: string;
-}
+export type Committed<T> =
+  | { readonly kind: "committed"; readonly value: T }
+  | { readonly kind: "failed"; readonly why: "full" | "io"; readonly text: string };
 
 /** So far apart the claims of two openings begin: as many as are given in five days at 10,000 a second. */
 export const CLAIMS_PER_OPENING = 2 ** 32;
@@ -336,15 +331,11 @@ export interface QueueStore {
   /** Spool files that committed transactions made needless since the last call: to be deleted by the caller. */
   takeDropped(): readonly string[];
 
-  /** Of the write-ahead log. */
-  logLength(): LogLength;
   /**
-   * Writes the log back into the database: to be called when the answers of a commit are out, so that none of them waits for it. A
-   * fault that leaves the disk unknown is told by the next transaction.
+   * Writes the log back into the database where it has grown long: to be called when the answers of a commit are out, so that none of
+   * them waits for it. A fault that leaves the disk unknown is told by the next transaction.
    */
   writeBack(): void;
-  /** Somebody else has met this fault at the same files. */
-  fail(failed: Failed): void;
   /** Small steps of upkeep for an idle moment: checkpoint, incremental vacuum. True when there is more to do. */
   tidy(): boolean;
   close(): void;

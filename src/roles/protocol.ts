@@ -21,7 +21,6 @@ import type { WebhookRecord } from "../mail/webhook.ts";
 import type { SenderLoad } from "../queue/crew.ts";
 import type { QueueHealth } from "../queue/queue.ts";
 import type { RefusedWhy } from "../queue/sqlite-open.ts";
-import type { Failed } from "../queue/store.ts";
 import type { ToldRoutes } from "./routesTold.ts";
 import type { Packed, PackedAnswers } from "./wire.ts";
 
@@ -36,8 +35,7 @@ export type ThreadStart =
       /** Senders that share the sites by now. */
       readonly atWork: number;
     }
-  | { readonly role: "reader"; readonly config: Config }
-  | { readonly role: "writeBack"; readonly dataDir: string };
+  | { readonly role: "reader"; readonly config: Config };
 
 /** What every thread may say to the door besides its own matters. */
 export type Common =
@@ -130,11 +128,6 @@ export type QueueToDoor =
   | { readonly say: "uplink"; readonly uplink: UplinkView }
   /** An invariant broke or the disk failed: the process must end at once (DESIGN 3, 11). */
   | { readonly say: "fatal"; readonly text: string };
-
-/** The queue's own helper, which copies the log into the database. */
-export type QueueToWriteBack = { readonly say: "writeBack" } | { readonly say: "stop" };
-export type WriteBackToQueue =
-  { readonly say: "wroteBack"; readonly failed: Failed | null } | { readonly say: "stopped" };
 
 /** One job as it travels: its route is a place in the list of those that this sender was told. */
 export interface JobHead {

@@ -34,7 +34,6 @@ import { createSenderPorts, type SenderPorts } from "./senderPorts.ts";
 import { queuePolicy, sourceSettings } from "./settings.ts";
 import { createThread, type Thread } from "./thread.ts";
 import { packAnswers, unpack, unpackOnces } from "./wire.ts";
-import { createWritingBack } from "./writingBack.ts";
 
 type QueueThread = Thread<QueueToDoor, DoorToQueue>;
 
@@ -77,7 +76,6 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
   const tell = (keys: readonly KeyRecord[]): void => thread.say({ say: "keys", keys });
   const keyed = watchKeys({ store, clock, log, fatal, tell });
   let telling = attemptsFor(config, null, thread.say);
-  const writingBack = createWritingBack({ store, dataDir: config.dataDir, log });
   const queue = createQueue({
     ...{ store: keyed.depths.store, depths: keyed.depths },
     ...{ clock, random: systemRandom, sources, meter, log, logs: thread.logs, fatal },
@@ -95,7 +93,7 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     onUplink: (uplink) => thread.say({ say: "uplink", uplink }),
     onCommit() {
       listening.committed();
-      writingBack.look();
+      store.writeBack();
     },
     dropSpool: (files) => files.forEach((file) => drop(join(spool, file), log)),
   });
@@ -144,10 +142,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     queue.stop();
     keyed.stop();
     routing.close();
-    writingBack.stop(() => {
-      store.close();
-      thread.stopped();
-    });
+    store.close();
+    thread.stopped();
   };
   hearDoor(thread, { queue, senders, listening, handlers, stop });
   queue.start();

@@ -7,11 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemRandom } from "../../src/base/random.ts";
 import { openSqliteStore } from "../../src/queue/sqlite.ts";
-import { openWriteAheadLog } from "../../src/queue/sqlite-log.ts";
 import { fitCache } from "../../src/queue/sqlite-open.ts";
 import { createTidy } from "../../src/queue/sqlite-upkeep.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
-import { LONG_ALONE_PAGES, LONG_PAGES, whoWritesBack } from "../../src/queue/writeBack.ts";
 import { committed, idAt, message, NOW, queued } from "./store.messages.ts";
 
 let dataDir: string;
@@ -49,8 +47,9 @@ function commitPages(): void {
   );
 }
 
-test("a long log is written back when it is asked for, and not by the commit that made it long", () => {
-  while (log().pages < LONG_ALONE_PAGES) {
+test("a long log is written back once it is asked for, and not by the commit that made it long", () => {
+  store.writeBack();
+  while (log().pages < 1000) {
     expect(log().written).toBe(0);
     commitPages();
   }
@@ -59,56 +58,25 @@ test("a long log is written back when it is asked for, and not by the commit tha
   expect(log().written).toBe(log().pages);
   commitPages();
   expect(log().pages).toBeLessThan(100);
-  expect(store.logLength()).toEqual(log());
-});
-
-test("nobody waits for a log that is short or written; without a helper the writer is not kept for long", () => {
-  const by = (pages: number, written: number) =>
-    (["none", "free", "busy"] as const).map((helper) => whoWritesBack({ pages, written }, helper));
-  expect(by(LONG_ALONE_PAGES - 1, 0)).toEqual(["nobody", "nobody", "nobody"]);
-  expect(by(LONG_ALONE_PAGES, 0)).toEqual(["writer", "nobody", "nobody"]);
-  expect(by(LONG_PAGES, 0)).toEqual(["writer", "helper", "nobody"]);
-  expect(by(LONG_PAGES, LONG_PAGES)).toEqual(["nobody", "nobody", "nobody"]);
-});
-
-test("the writer brings to an end what the helper has left, so that the log begins anew", () => {
-  expect(whoWritesBack({ pages: LONG_PAGES + 50, written: LONG_PAGES }, "free")).toBe("writer");
-  expect(whoWritesBack({ pages: LONG_PAGES + 500, written: LONG_PAGES }, "free")).toBe("helper");
-});
-
-test("a second connection writes it back beside the one that writes it", () => {
-  const other = openWriteAheadLog(dataDir);
-  while (log().pages < LONG_ALONE_PAGES) commitPages();
-  expect(other.writeBack()).toBeNull();
-  expect(log().written).toBe(log().pages);
-  commitPages();
-  expect(log().pages).toBeLessThan(100);
-  other.close();
-});
-
-test("a fault that somebody else has met at the files ends the store, a full disk does not", () => {
-  store.fail({ kind: "failed", why: "full", text: "no room" });
-  expect(store.transaction(() => {}).kind).toBe("committed");
-  const failed = { kind: "failed", why: "io", text: "EIO" } as const;
-  store.fail(failed);
-  expect(store.transaction(() => {})).toEqual(failed);
+  store.writeBack();
+  expect(log().written).toBe(0);
 });
 
 test("where nobody asks the commits write it back themselves", () => {
   const pages: number[] = [];
-  // They begin at 16,000 pages, which is 640 commits.
-  while (pages.length < 700) {
+  // They begin at 2000 pages, which is 80 commits.
+  while (pages.length < 120) {
     commitPages();
     pages.push(log().pages);
   }
-  expect(Math.max(...pages)).toBeLessThan(16_100);
+  expect(Math.max(...pages)).toBeLessThan(2100);
 });
 
 test("what a reader was in the way of is written back by the next call", () => {
   const db = reader();
   db.run("BEGIN");
   db.query("SELECT count(*) FROM message").get();
-  while (log().pages < LONG_ALONE_PAGES) commitPages();
+  while (log().pages < 1000) commitPages();
   store.writeBack();
   expect(log().written).toBeLessThan(100);
   db.close();
@@ -167,7 +135,7 @@ function storeWhoseLookMeets(code: string): QueueStore {
 test("only what leaves the disk unknown ends the store: a full one has room again some day", () => {
   const [full, ill] = ["ENOSPC", "EIO"].map((code) => {
     const one = storeWhoseLookMeets(code);
-    one.logLength();
+    one.writeBack();
     const { kind } = one.transaction(() => {});
     one.close();
     return kind;
