@@ -233,7 +233,10 @@ function withoutComments(text: string): string {
 
 /** RFC 5322 4.4: old mail has spaces around the dots and the @, and a route before the address. Words side by side are no address. */
 function withoutOldSyntax(text: string): string {
-  const spare = text.includes('"') ? text : text.replace(/[ \t]*([.@])[ \t]*/g, "$1");
+  // In two steps: looked for before each dot at once, a long run of blanks would be walked through from each of them.
+  const spare = text.includes('"')
+    ? text
+    : text.replace(/[ \t]+/g, " ").replace(/ ?([.@]) ?/g, "$1");
   const whole = trimSpaces(spare);
   return whole.startsWith("@") ? trimSpaces(whole.slice(whole.indexOf(":") + 1)) : whole;
 }

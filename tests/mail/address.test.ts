@@ -107,6 +107,16 @@ test("what a header writes in the old way is read, and words side by side are no
     expect([text, read(text)]).toEqual([text, "refused"]);
 });
 
+test("blanks without end in a header are passed over once", () => {
+  const blanks = " \t".repeat(125_000);
+  for (const text of [`ann${blanks}b@a.example`, `${blanks}ann${blanks}`])
+    expect(parseMailboxes(text, "header").kind).toBe("refused");
+  const list = parseMailboxes(`ann${blanks}@${blanks}a.example`, "header");
+  expect(list.kind === "ok" && list.value.map(({ address }) => `${address}`)).toEqual([
+    "ann@a.example",
+  ]);
+});
+
 test("an address of exactly the limits is taken", () => {
   const local = "a".repeat(64);
   const domain = `${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(61)}`;
