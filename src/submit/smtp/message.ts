@@ -84,17 +84,24 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     return { got: "yes", value: uuid };
   };
 
+  const put = (piece: Uint8Array): Promise<unknown> | undefined => {
+    const passed = intake.write(piece);
+    digest.add(piece, intake.header);
+    return passed.kind === "fault"
+      ? fault(passed.why)
+      : onDisk(holder.add(passed.bytes, passed.areNew));
+  };
+  const putAll = async (pieces: readonly Uint8Array[]): Promise<void> => {
+    for (const piece of pieces) {
+      if (refusal !== undefined) return;
+      await put(piece);
+    }
+  };
   const write: Taker["write"] = (pieces) => {
     for (const [i, piece] of pieces.entries()) {
       if (refusal !== undefined) return undefined;
-      const passed = intake.write(piece);
-      digest.add(piece, intake.header);
-      const written =
-        passed.kind === "fault"
-          ? fault(passed.why)
-          : onDisk(holder.add(passed.bytes, passed.areNew));
-      if (written !== undefined)
-        return (written as Promise<unknown>).then(() => write(pieces.slice(i + 1)));
+      const written = put(piece);
+      if (written !== undefined) return written.then(() => putAll(pieces.slice(i + 1)));
     }
     return undefined;
   };
