@@ -8,7 +8,7 @@ import { answer } from "./answer.ts";
 import { badField, readFields } from "./fields.ts";
 import type { Guard } from "./guard.ts";
 import { pageOf } from "./listPage.ts";
-import { pageLimits } from "./parameters.ts";
+import { badParameter, pageLimits } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 type Handler = (request: Request, id: string) => Promise<Result<Response>>;
@@ -32,7 +32,12 @@ export function addDomains<E extends object>(
     // As they stand, and all of them, where nobody asks for fewer.
     const all = [...domains.list()].reverse();
     const limits = { ...pageLimits, usual: all.length };
-    const page = pageOf(new URL(request.url).searchParams, all, "a domain", limits);
+    const search = new URL(request.url).searchParams;
+    // They stand by their names: of one that is gone nobody knows where it stood.
+    for (const side of ["after", "before"])
+      if (search.has(side) && !all.some(({ id }) => id === search.get(side)))
+        return problem(badParameter(side, "There is no domain with this id."));
+    const page = pageOf(search, all, "a domain", limits);
     if (page.kind === "problem") return page;
     const { has_more, rows } = page.value;
     return ok(answer(request, 200, { object: "list", has_more, data: rows }));

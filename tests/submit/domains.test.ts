@@ -74,6 +74,10 @@ test("many domains are listed by pages where somebody asks for them", async () =
   expect(await page(`?before=${one(2).id}`)).toEqual([[3], false]);
   for (const query of ["?limit=0", "?after=x", "?foo=1"])
     expect((await fixture.get(`/domains${query}`)).status).toBe(422);
+  // By name, and not by age: what stood behind one that is gone cannot be told by its id.
+  listed = [one(5), one(1), one(9)];
+  expect((await fixture.get(`/domains?after=${one(3).id}`)).status).toBe(422);
+  expect(await page(`?after=${one(1).id}`)).toEqual([[9], false]);
   listed = [view];
 });
 
