@@ -109,7 +109,7 @@ function ourVisitor(manner: Manner): Visitor {
     tls: manner === "clear" ? "off" : "required",
   };
   return async () => {
-    const opened = await open({ route, urgency: 1, avoid: () => false, signal });
+    const opened = await open({ route, urgency: 1, avoidedUntil: () => 0, signal });
     if (opened.kind === "failed") throw new Error(JSON.stringify(opened.tried));
     opened.link.talk.quit();
   };

@@ -71,13 +71,13 @@ function partAt(words: string, count: number, numberEnd: number): Part | undefin
 }
 
 /** What smaller units add: `2 minutes 30 seconds`, `4m59s`, `1 hour and 5 min`. */
-function restAt(words: string, before: Part): number {
-  let at = skipped(words, before.end, " ,");
+function restAt(words: string, larger: Part): number {
+  let at = skipped(words, larger.end, " ,");
   if (words.startsWith("and ", at)) at = skipped(words, at + 4, " ");
   const end = digitsEnd(words, at);
   if (end === at || end - at > DIGITS_MAX) return 0;
   const next = partAt(words, Number(words.slice(at, end)), end);
-  return next === undefined || next.unitMs >= before.unitMs ? 0 : next.ms + restAt(words, next);
+  return next === undefined || next.unitMs >= larger.unitMs ? 0 : next.ms + restAt(words, next);
 }
 
 function skipped(words: string, from: number, what: string): number {

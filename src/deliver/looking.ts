@@ -1,6 +1,6 @@
 // When something comes free - a slot, a token, a place - those that wait for it are looked at: not at once, but when all that happens
 // now has happened, so that one end of a job cannot call the next from within itself.
-import type { Group, Site } from "./site.ts";
+import { type Group, mostUrgent, type Site } from "./site.ts";
 import type { PoolState } from "./poolState.ts";
 
 /** How many of those that wait are looked at for one thing that came free. */
@@ -52,10 +52,10 @@ export function mayConnect(state: PoolState, site: Site): boolean {
   return false;
 }
 
-/** The same for the pause after a round of connections that broke. */
-export function mayReopen(state: PoolState, { site, roundAtMs }: Group): boolean {
-  const waitMs = roundAtMs - state.clock.monotonicMs();
-  if (waitMs <= 0) return true;
+/** The same for the pause after a round of connections that broke: mail that is more urgent than theirs does not wait for it. */
+export function mayReopen(state: PoolState, { site, lanes, round }: Group): boolean {
+  const waitMs = round.untilMs - state.clock.monotonicMs();
+  if (waitMs <= 0 || mostUrgent(lanes) < round.urgency) return true;
   wakeIn(state, site, waitMs);
   return false;
 }

@@ -73,8 +73,8 @@ export interface OpenRequest {
   readonly route: Route;
   /** Of the most urgent job that waits for it. */
   readonly urgency: Priority;
-  /** Addresses that just failed are tried last. */
-  avoid(address: string): boolean;
+  /** An address that just failed is tried last, of several the one that failed first; 0: it did not. */
+  avoidedUntil(address: string): number;
   readonly signal: AbortSignal;
 }
 
@@ -196,10 +196,9 @@ function tellTesting(
 }
 
 function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): RouteTarget[] {
+  const untilMs = ({ address }: RouteTarget): number => request.avoidedUntil(address);
   const all = deps.order(request.route, deps.random);
-  const good = all.filter((target) => !request.avoid(target.address));
-  const rest = all.filter((target) => request.avoid(target.address));
-  return [...good, ...rest].slice(0, limit);
+  return all.toSorted((a, b) => untilMs(a) - untilMs(b)).slice(0, limit);
 }
 
 /** How to speak to a host; it changes when the host cannot bear the first way. */

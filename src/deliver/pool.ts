@@ -18,7 +18,7 @@ import {
 import { partFrom, tellGone } from "./parting.ts";
 import { RECALLED, recallFrom } from "./recall.ts";
 import type { DeliverSettings } from "./settings.ts";
-import { avoid, type Group, mostUrgent, type Site, slotMask } from "./site.ts";
+import { avoid, avoidedUntil, type Group, mostUrgent, type Site, slotMask } from "./site.ts";
 import { type SenderSite, viewOf } from "./siteBook.ts";
 import { isAtRest, rest, RESTS } from "./siteRest.ts";
 import { isOver, SWEEP_MS } from "./waiting.ts";
@@ -202,7 +202,8 @@ function after(
   const nowMs = state.clock.monotonicMs();
   learn(group.site, work, end, nowMs);
   if (end.end === "broken") avoid(group, link.target.address, nowMs);
-  if (end.pauseMs !== undefined) group.roundAtMs = nowMs + end.pauseMs;
+  if (end.pauseMs !== undefined)
+    group.round = { untilMs: nowMs + end.pauseMs, urgency: work.job.priority };
   // Where one kept connection was dead, its idle neighbours are no better.
   if (end.end === "stale") for (const other of group.idle.splice(0)) drop(state, group, other);
   if (end.end !== "done") giveBack(state, group, work);
@@ -284,7 +285,7 @@ function openOne(state: PoolState, group: Group): void {
     route,
     urgency: mostUrgent(group.lanes),
     signal: site.stop.signal,
-    avoid: (address: string) => (group.avoid.get(address) ?? 0) > state.clock.monotonicMs(),
+    avoidedUntil: (address: string) => avoidedUntil(group, address, state.clock.monotonicMs()),
   };
   void state.open(request).then((opened) => {
     site.opening--;

@@ -72,8 +72,8 @@ export interface Group {
   opening: number;
   /** After a failure no further connection is tried while others stand. */
   openAfter: number;
-  /** After a round of connections that broke under a job no further one is tried until then. */
-  roundAtMs: number;
+  /** After a round of connections that broke under a job no further one is tried until then, but for more urgent mail. */
+  round: { readonly untilMs: number; readonly urgency: Priority };
 }
 
 export function keyOf({ site, port, tls, implicitTls, login, hosts, source }: Route): string {
@@ -113,7 +113,7 @@ export function createGroup(key: string, site: Site, route: Route): Group {
     avoid: new Map(),
     opening: 0,
     openAfter: 0,
-    roundAtMs: 0,
+    round: { untilMs: 0, urgency: 0 },
   };
 }
 
@@ -138,4 +138,10 @@ const AVOID_MAX = 100;
 export function avoid(group: Group, address: string, nowMs: number): void {
   group.avoid.set(address, nowMs + AVOID_MS);
   keepNewest(group.avoid, AVOID_MAX);
+}
+
+/** 0: it is as good as any. */
+export function avoidedUntil({ avoid: until }: Group, address: string, nowMs: number): number {
+  const untilMs = until.get(address) ?? 0;
+  return untilMs > nowMs ? untilMs : 0;
 }
