@@ -226,9 +226,9 @@ function learn(
   return false;
 }
 
-/** This connection is in clear, and the server wants none that is. */
-function isTooOpen({ talk, target }: Link, { fates }: TransactionEnd): boolean {
-  if (talk.tls() !== null || target.tls === "off") return false;
+/** This connection is in clear, and the server wants none that is, though it could have another. */
+function isTooOpen({ talk, target, offer }: Link, { fates }: TransactionEnd): boolean {
+  if (talk.tls() !== null || target.tls === "off" || !offer.starttls) return false;
   return fates.some((fate) => trouble.wantsTls(fate, target.host));
 }
 

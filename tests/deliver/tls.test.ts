@@ -191,6 +191,20 @@ for (const refusal of [
     expect(servers[0]?.sessions).toHaveLength(3);
   });
 
+test("what one recipient wants of a server without STARTTLS keeps no other mail from it", async () => {
+  const script = (verb: string, line: string): Act =>
+    verb === "RCPT" && line.includes("to1@") ? "550 5.7.10 Encryption needed" : undefined;
+  const { verdicts, servers, send, verdictsOf } = await deliver(
+    { script },
+    { tls: "opportunistic" },
+  );
+  expect(verdicts[0]).toMatchObject({ kind: "deferred", class: "tls" });
+  send();
+  await verdictsOf(2);
+  expect(verdicts[1]?.kind).toBe("delivered");
+  expect(servers[0]?.sessions).toHaveLength(1);
+});
+
 test("a smarthost that says that it takes no mail bounces none", async () => {
   const script = (verb: string): Act =>
     verb === "CONNECT" ? "521 5.3.2 closed for the night" : undefined;
