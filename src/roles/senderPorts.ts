@@ -46,8 +46,8 @@ export function createSenderPorts(clock: Clock): SenderPorts {
   const leaving = new Map<number, MessagePort>();
   /** Jobs for a sender that has not joined yet: at start, and while a dead one is being replaced. */
   const early = new Map<number, Dispatch[]>();
-  /** Sites of such senders. */
-  const adopted = new Map<number, Parted[]>();
+  /** Sites of such senders, by name. */
+  const adopted = new Map<number, Map<string, Parted>>();
   let hearer: Hearer | undefined;
   let whenEmpty: (() => void) | undefined;
   let jobsEnded = false;
@@ -69,6 +69,14 @@ export function createSenderPorts(clock: Clock): SenderPorts {
     if (port === undefined) return void early.set(index, [...(early.get(index) ?? []), ...batch]);
     const said = jobsOf(batch, routesToldTo(port));
     port.postMessage(said, transferOf(said.packed));
+  };
+
+  /** It goes on before its sender came. */
+  const takeBack = (index: number, site: string): Parted => {
+    const known = adopted.get(index);
+    const one = known?.get(site) ?? { site, standing: null };
+    known?.delete(site);
+    return one;
   };
 
   return {
@@ -99,17 +107,16 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       if (port === undefined)
         hearer?.parted(
           index,
-          sites.map(
-            (site) =>
-              adopted.get(index)?.find((one) => one.site === site) ?? { site, standing: null },
-          ),
+          sites.map((site) => takeBack(index, site)),
         );
       else port.postMessage({ say: "part", sites });
     },
     adopt(index, parted) {
       const port = ports.get(index);
-      if (port === undefined) adopted.set(index, [...(adopted.get(index) ?? []), ...parted]);
-      else port.postMessage({ say: "adopt", parted });
+      if (port !== undefined) return port.postMessage({ say: "adopt", parted });
+      const known = adopted.get(index) ?? new Map<string, Parted>();
+      adopted.set(index, known);
+      for (const one of parted) known.set(one.site, one);
     },
     retire(index) {
       const port = ports.get(index);
@@ -144,7 +151,7 @@ export function createSenderPorts(clock: Clock): SenderPorts {
       });
       const parted = adopted.get(index);
       adopted.delete(index);
-      if (parted !== undefined) port.postMessage({ say: "adopt", parted });
+      if (parted !== undefined) port.postMessage({ say: "adopt", parted: [...parted.values()] });
       const waiting = early.get(index) ?? [];
       early.delete(index);
       if (waiting.length > 0) send(index, waiting);

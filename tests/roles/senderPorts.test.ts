@@ -116,6 +116,29 @@ test("what was learned of a site reaches a sender before its jobs, also one that
   expect(one.adopted).toEqual([1, 0, 1, 1]);
 });
 
+test("what was learned of a site goes on with it as it was told last, and only once, when its sender never came", () => {
+  const standing = (window: number): Parted => ({
+    site: "a",
+    standing: {
+      ...{ window, gained: 0, ceiling: null, ceilingLeftMs: 0, heldMs: 0, servedAgoMs: null },
+      ...{ connects: null, messages: null },
+    },
+  });
+  const ports = createSenderPorts(systemClock);
+  const parted: unknown[] = [];
+  ports.tell(hearing([], parted));
+  for (const window of [3, 5]) {
+    ports.adopt(0, [standing(window)]);
+    ports.part(0, ["a"]);
+  }
+  ports.part(0, ["a"]);
+  expect(parted).toEqual([
+    [0, [standing(3)]],
+    [0, [standing(5)]],
+    [0, [{ site: "a", standing: null }]],
+  ]);
+});
+
 test("a route travels once to each sender, and again to its successor", async () => {
   const ports = createSenderPorts(systemClock);
   const [first, second] = [sender(), sender()];
