@@ -140,7 +140,7 @@ export function avoid(group: Group, address: string, nowMs: number): void {
   keepNewest(group.avoid, AVOID_MAX);
 }
 
-/** 0: it is as good as any. */
+/** 0: nothing broke under it lately, so it has its turn by the route's order alone. */
 export function avoidedUntil({ avoid: until }: Group, address: string, nowMs: number): number {
   const untilMs = until.get(address) ?? 0;
   return untilMs > nowMs ? untilMs : 0;

@@ -1,6 +1,6 @@
 // The headers by which a receiver knows that an event is ours (Standard Webhooks), and a second time under the names that receivers written
 // for Resend look for. By the runtime's own HMAC: the library `standardwebhooks`, by which receivers and our tests verify, has one in
-// JavaScript, which took as long as all else that a request needs.
+// JavaScript, which takes as long as all else that a request needs.
 import { createHmac } from "node:crypto";
 import type { EpochMs } from "../base/clock.ts";
 import type { WebhookSecret } from "../mail/webhook.ts";

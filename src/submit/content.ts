@@ -36,7 +36,9 @@ export function contentOf(content: unknown): Parsed<Uint8Array | StoredContent> 
   if (content instanceof Uint8Array || isStored(content)) return { kind: "ok", value: content };
   if (isBufferJson(content)) return fromNumbers(content.data);
   if (Array.isArray(content)) return fromNumbers(content);
-  return refused("The content must be base64 text (in CBOR also a byte string).");
+  return refused(
+    "The content must be base64 text or a list of bytes (in CBOR also a byte string).",
+  );
 }
 
 /** The runtime's decoder skips what is not base64, so what it took is counted. */

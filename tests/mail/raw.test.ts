@@ -197,6 +197,13 @@ test("addresses are read as in the examples of RFC 5322 A", () => {
   ).toEqual([{ name: "Pete", address: "pete@silly.test" as never }]);
 });
 
+/** The bytes as they may come, cut at these places. */
+function piecesOf(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const places = cuts.map((cut) => Math.min(cut, bytes.length));
+  const borders = [...new Set([0, ...places, bytes.length])].sort((a, b) => a - b);
+  return borders.map((border, i) => bytes.subarray(borders[i - 1] ?? 0, border));
+}
+
 test("line ends become CRLF whatever they were and wherever a chunk ends", () => {
   const source = fc
     .array(fc.constantFrom("\r", "\n", "\r\n", "a", "bc", "é"), { maxLength: 60 })
@@ -204,12 +211,7 @@ test("line ends become CRLF whatever they were and wherever a chunk ends", () =>
   fc.assert(
     fc.property(source, fc.array(fc.nat(60), { maxLength: 8 }), (bytes, cuts) => {
       const lines = createLineNormaliser();
-      const borders = [
-        ...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length]),
-      ].sort((a, b) => a - b);
-      const out: Uint8Array[] = [];
-      for (const [i, border] of borders.entries())
-        out.push(lines.push(bytes.subarray(borders[i - 1] ?? 0, border)));
+      const out = piecesOf(bytes, cuts).map((piece) => lines.push(piece));
       out.push(lines.end());
       const text = Buffer.from(bytes)
         .toString("latin1")
@@ -232,12 +234,7 @@ test("lines that end with CRLF only are measured up to what matters, wherever a 
     fc.property(fc.array(line, { maxLength: 12 }), fc.array(fc.nat(90)), (all, cuts) => {
       const bytes = Buffer.from(all.map((one) => `${one}\r\n`).join(""), "latin1");
       const lines = createLineMeasure(enough);
-      const borders = [
-        ...new Set([0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length]),
-      ].sort((a, b) => a - b);
-      const out: Uint8Array[] = [];
-      for (const [i, border] of borders.entries())
-        out.push(lines.push(bytes.subarray(borders[i - 1] ?? 0, border)));
+      const out = piecesOf(bytes, cuts).map((piece) => lines.push(piece));
       expect(latin1(Buffer.concat([...out, lines.end()]))).toBe(latin1(bytes));
       expect(lines.eightBit).toBe(bytes.some((byte) => byte > 127));
       const longest = Math.max(0, ...all.map((one) => one.length));
