@@ -26,7 +26,13 @@ import type { Packed, PackedAnswers } from "./wire.ts";
 
 /** What a new thread is told before it runs its first line. */
 export type ThreadStart =
-  | { readonly role: "queue"; readonly config: Config; readonly workers: number }
+  | {
+      readonly role: "queue";
+      readonly config: Config;
+      readonly workers: number;
+      /** Where the door hears `QueueAnswers`. */
+      readonly answers: MessagePort;
+    }
   | {
       readonly role: "sender";
       readonly config: Config;
@@ -77,6 +83,12 @@ export interface AcceptBatch {
   readonly onces?: string;
 }
 
+/** To one batch. They have a channel of their own, since the door takes them in the midst of its turn. */
+export interface QueueAnswers {
+  readonly batch: number;
+  readonly answers: PackedAnswers;
+}
+
 export type DoorToQueue =
   | AcceptBatch
   /** A sender thread, new or in the place of one that died. */
@@ -111,7 +123,6 @@ export type QueueToDoor =
   | Common
   | QueueReady
   | QueueUnable
-  | { readonly say: "answers"; readonly batch: number; readonly answers: PackedAnswers }
   | Told
   | Attempted
   /** All API keys, whenever one was made, changed or revoked. */

@@ -26,7 +26,14 @@ import { handle, type Handlers } from "./handlers/handle.ts";
 import { queueHandlers } from "./handlers/queue.ts";
 import { webhookHandlers } from "./handlers/webhooks.ts";
 import { createListening, type Listening } from "./listening.ts";
-import type { AcceptBatch, Configure, DoorToQueue, QueueToDoor, ThreadStart } from "./protocol.ts";
+import type {
+  AcceptBatch,
+  Configure,
+  DoorToQueue,
+  QueueAnswers,
+  QueueToDoor,
+  ThreadStart,
+} from "./protocol.ts";
 import { watchKeys } from "./keyWatch.ts";
 import { warnOfStrangers } from "./ownAddresses.ts";
 import { createRouting } from "./routing.ts";
@@ -145,7 +152,8 @@ export function runQueue(start: Extract<ThreadStart, { role: "queue" }>): void {
     store.close();
     thread.stopped();
   };
-  hearDoor(thread, { queue, senders, listening, handlers, stop });
+  const answer = (answers: QueueAnswers): void => start.answers.postMessage(answers);
+  hearDoor(thread, { queue, senders, listening, handlers, stop, answer });
   queue.start();
   const { tag, lastId } = store.facts;
   const books = { keys: store.keys(), webhooks: store.webhooks() };
@@ -158,6 +166,7 @@ interface Heard {
   readonly listening: Listening;
   readonly handlers: Handlers<Command | Configure>;
   readonly stop: () => void;
+  readonly answer: (answers: QueueAnswers) => void;
 }
 
 function hearDoor(thread: QueueThread, parts: Heard): void {
@@ -165,7 +174,7 @@ function hearDoor(thread: QueueThread, parts: Heard): void {
   thread.hear((message) => {
     switch (message.say) {
       case "accept":
-        return accept(thread, queue, message);
+        return accept(parts, message);
       case "sender":
         return senders.join(message.index, message.port);
       case "senderLost":
@@ -199,7 +208,7 @@ function historyLimits({ historyDays, historyMaxBytes }: Config): HistoryLimits 
 }
 
 /** Answers of one batch may come in several commits; they travel back when the last one is there. */
-function accept(thread: QueueThread, queue: Queue, message: AcceptBatch): void {
+function accept({ queue, answer: tell }: Heard, message: AcceptBatch): void {
   const { batch, packed, groups } = message;
   const pieces = unpack(packed);
   const onces = unpackOnces(message.onces);
@@ -209,7 +218,7 @@ function accept(thread: QueueThread, queue: Queue, message: AcceptBatch): void {
   groups.forEach((count, i) => {
     const answer = (answer: AcceptAnswer): void => {
       answers[i] = answer;
-      if (--missing === 0) thread.say({ say: "answers", batch, answers: packAnswers(answers) });
+      if (--missing === 0) tell({ batch, answers: packAnswers(answers) });
     };
     queue.accept(pieces.slice(from, from + count), answer, onces[i]);
     from += count;

@@ -14,12 +14,13 @@ import type {
   Common,
   Configure,
   DoorToQueue,
+  QueueAnswers,
   QueueReady,
   QueueToDoor,
   QueueUnable,
   ThreadStart,
 } from "./protocol.ts";
-import { spawn, type Spawned } from "./spawn.ts";
+import { inlet, spawn, type Spawned } from "./spawn.ts";
 import { createSubmitter } from "./submitter.ts";
 
 /** A verb that concerns a million recipients takes its time, and says after a while how far it has come. */
@@ -57,15 +58,21 @@ export interface QueueThread {
 }
 
 export function createQueueThread(deps: {
-  readonly start: Extract<ThreadStart, { role: "queue" }>;
+  readonly start: Omit<Extract<ThreadStart, { role: "queue" }>, "answers">;
   readonly clock: Pick<Clock, "soon" | "after">;
   hear(message: Common): void;
   /** An invariant broke or the disk failed, after the thread was ready. */
   failed(why: string): void;
   readonly spawn?: typeof spawn<DoorToQueue, QueueToDoor>;
 }): QueueThread {
-  const thread = (deps.spawn ?? spawn<DoorToQueue, QueueToDoor>)(deps.start);
-  const submitter = createSubmitter({ clock: deps.clock, post: thread.say });
+  const answers = inlet<QueueAnswers>((said) => submitter.answered(said.batch, said.answers));
+  const start = { ...deps.start, answers: answers.port };
+  const thread = (deps.spawn ?? spawn<DoorToQueue, QueueToDoor>)(start, [answers.port]);
+  const submitter = createSubmitter({
+    clock: deps.clock,
+    post: thread.say,
+    look: answers.look,
+  });
   const orders = createAsker<Command | Configure, CommandAnswer>({
     clock: deps.clock,
     busy,
@@ -94,8 +101,6 @@ export function createQueueThread(deps: {
         return first.resolve(message);
       case "unable":
         return first.resolve(message);
-      case "answers":
-        return submitter.answered(message.batch, message.answers);
       case "told":
         return orders.answered(message.number, message.answer);
       case "keys":
@@ -120,6 +125,7 @@ export function createQueueThread(deps: {
     }
   });
   thread.gone((why) => {
+    answers.close();
     if (ready && why !== undefined) fail(why);
     const text = why ?? "the queue thread ended before it was ready";
     first.resolve({ say: "unable", why: "died", text });

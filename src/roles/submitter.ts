@@ -1,5 +1,6 @@
 // The door's end of the wire to the queue. What one turn of the event loop brought travels together, and what arrives there during a
-// commit shares the next one; so the door holds back nothing while the queue keeps pace.
+// commit shares the next one; so the door holds back nothing while the queue keeps pace. A turn that brings many requests lasts longer
+// than a commit: in its midst an idle queue is given what there is, and its answers are taken, so that both threads work at a time.
 import type { Clock } from "../base/clock.ts";
 import type { Accept, AcceptAnswer, Once, Submission } from "../mail/submission.ts";
 import type { DoorToQueue } from "./protocol.ts";
@@ -7,6 +8,8 @@ import { type PackedAnswers, pack, packOnces, transferOf } from "./wire.ts";
 
 /** Batches without an answer; beyond that the door gathers, so that a queue that waits for its disk is not buried in small ones. */
 const UNDER_WAY_MAX = 32;
+/** So many messages are worth a commit before the turn is over. Fewer cost the queue more than they gain. */
+const EARLY_MESSAGES = 24;
 /** Messages in one batch, so that one commit stays short; a larger call still travels whole. */
 const BATCH_MESSAGES_MAX = 512;
 
@@ -27,13 +30,17 @@ export interface Submitter {
 export function createSubmitter(deps: {
   readonly clock: Pick<Clock, "soon">;
   post(message: DoorToQueue, transfer: ArrayBuffer[]): void;
+  /** Calls `answered` now for what the queue has answered in this turn. */
+  look(): void;
 }): Submitter {
   const underWay = new Map<number, readonly Waiting[]>();
   /** Idempotency keys of calls that have no answer yet. */
   const keys = new Set<string>();
   let waiting: Waiting[] = [];
+  let messagesWaiting = 0;
   let lastBatch = 0;
   let woken = false;
+  let looking = false;
 
   const post = (): void => {
     woken = false;
@@ -42,6 +49,7 @@ export function createSubmitter(deps: {
       waiting = waiting.slice(calls.length);
       const pieces: Submission[] = [];
       for (const call of calls) pieces.push(...call.messages);
+      messagesWaiting -= pieces.length;
       const packed = pack(pieces);
       for (const { copied } of pieces) copied?.();
       const batch = ++lastBatch;
@@ -61,6 +69,11 @@ export function createSubmitter(deps: {
           keys.add(once.key);
         }
         waiting.push({ messages, settle, once });
+        messagesWaiting += messages.length;
+        looking = true;
+        deps.look();
+        looking = false;
+        if (messagesWaiting >= EARLY_MESSAGES && underWay.size === 0) return post();
         if (woken || underWay.size >= UNDER_WAY_MAX) return;
         woken = true;
         deps.clock.soon(post);
@@ -74,7 +87,7 @@ export function createSubmitter(deps: {
         if (once !== undefined) keys.delete(once.key);
         settle(answers === null ? accepted : (answers[i] as AcceptAnswer));
       });
-      post();
+      if (!looking) post();
     },
     open: () =>
       waiting.length + [...underWay.values()].reduce((sum, calls) => sum + calls.length, 0),

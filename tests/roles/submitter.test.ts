@@ -30,14 +30,17 @@ function message(id: number): Submission {
 function setUp() {
   const posted: AcceptBatch[] = [];
   const soon: (() => void)[] = [];
+  /** Answers that have come and that the event loop has not handed over yet. */
+  const come: number[] = [];
   const submitter = createSubmitter({
     clock: { soon: (run) => void soon.push(run) },
     post: (said: DoorToQueue) => void posted.push(said as AcceptBatch),
+    look: () => come.splice(0).forEach((batch) => submitter.answered(batch, null)),
   });
   const turn = (): void => soon.splice(0).forEach((run) => run());
   const idsOf = (batch: AcceptBatch | undefined): number[] =>
     batch === undefined ? [] : unpack(batch.packed).map((piece) => piece.head.id);
-  return { submitter, posted, turn, idsOf };
+  return { submitter, posted, turn, come, idsOf };
 }
 
 test("what arrives in one turn travels in one batch", () => {
@@ -48,6 +51,45 @@ test("what arrives in one turn travels in one batch", () => {
   turn();
   expect(posted.map(idsOf)).toEqual([[1, 2, 3]]);
   expect(posted[0]?.groups).toEqual([1, 2]);
+});
+
+const ids = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+
+test("in the midst of a long turn an idle queue is given what is worth a commit, a busy one not", () => {
+  const { submitter, posted, turn, idsOf } = setUp();
+  for (const id of ids(0, 23)) void submitter.accept([message(id)]);
+  expect(posted).toEqual([]);
+  void submitter.accept([message(23)]);
+  expect(posted.map(idsOf)).toEqual([ids(0, 24)]);
+  for (const id of ids(24, 40)) void submitter.accept([message(id)]);
+  expect(posted).toHaveLength(1);
+  turn();
+  expect(posted.map(idsOf)).toEqual([ids(0, 24), ids(24, 40)]);
+});
+
+test("what the queue has answered is told in the midst of a turn, and it is given the next batch there", async () => {
+  const { submitter, posted, turn, come, idsOf } = setUp();
+  const told: number[] = [];
+  const accept = (id: number): void =>
+    void submitter.accept([message(id)]).then(() => told.push(id));
+  ids(0, 30).forEach(accept);
+  expect(posted).toHaveLength(1);
+  come.push(posted[0]?.batch as number);
+  // What has gathered meanwhile is not worth a commit yet.
+  accept(30);
+  expect(posted).toHaveLength(1);
+  await Promise.resolve();
+  expect(told).toEqual(ids(0, 24));
+  ids(31, 18).forEach(accept);
+  expect(posted.map(idsOf)).toEqual([ids(0, 24), ids(24, 24)]);
+  turn();
+  expect(idsOf(posted[2] as AcceptBatch)).toEqual([48]);
+});
+
+test("a call with many messages goes to an idle queue at once", () => {
+  const { submitter, posted } = setUp();
+  void submitter.accept(Array.from({ length: 100 }, (_, i) => message(i)));
+  expect(posted.map((batch) => batch.groups)).toEqual([[100]]);
 });
 
 test("while as many batches are under way as may be, the rest waits for the next answer", () => {
