@@ -67,7 +67,8 @@ export function createUpkeep(deps: {
     const tooLarge = isTooLarge(keptBytes);
     // Bytes that are only kept go before the history that tells of them.
     const oldestFirst = tooLarge && keptBytes > 0;
-    const before = clock.now() - (tooLarge && !oldestFirst ? 0 : limits.historyMs);
+    // Infinity, and not now: mail that came while the clock was ahead is finished too, and would keep all that came after it.
+    const before = tooLarge && !oldestFirst ? Infinity : clock.now() - limits.historyMs;
     let messages = 0;
     let letters = 0;
     const removed = store.transaction(() => {

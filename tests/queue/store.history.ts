@@ -31,6 +31,23 @@ export function historyConformance(name: string, makeHome: () => StoreHome): voi
       expect(store.events(0, 99).map((one) => one.seq)).toEqual([2, 6, 7]);
     });
 
+    test("where all must go, mail of a clock that was a year ahead goes too, and what came behind it", () => {
+      const over = { at: "canceled", endedAt: NOW, attempts: 0 } as const;
+      const ahead = NOW + 365 * 86_400_000;
+      act(() => {
+        store.accept(message({ id: idAt(ahead), states: [over] }));
+        // Ids only grow, while the clock by which things are dated was set right.
+        for (let i = 1; i < 4; i++) {
+          const one = message({ id: idAt(ahead, i), states: [over] });
+          store.accept({ ...one, head: { ...one.head, acceptedAt: NOW + i } });
+        }
+      });
+      expect(act(() => store.forget(Infinity, 10))).toBe(4);
+      expect(store.events(0, 99).map(({ seq }) => seq)).toEqual([4]);
+      reopen();
+      expect(store.facts.faults).toEqual([]);
+    });
+
     test("what was said is kept with its event, through a kill, and goes with it", () => {
       const settle = (n: number, dialogue?: string): void => {
         const claim = store.nextClaim();
