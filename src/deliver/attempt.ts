@@ -188,8 +188,9 @@ export function attempt(
     work.left = trial.rest.length === 0 ? left : [...left, ...trial.rest];
     if (work.recalled === true)
       giveVerdicts(deps, work, place(link), trouble.interrupted(RECALLED));
-    const tooOpen = isTooOpen(link, result);
-    if (tooOpen) link.refusesClear();
+    const whose = tooOpenFor(link, result);
+    if (whose !== null) link.refusesClear(whose);
+    const tooOpen = whose === "host";
     const clean = result.clean && !last && !tooOpen;
     const spent = result.clean && last;
     if (work.left.length === 0) return done({ end: "done", clean, spent });
@@ -226,10 +227,17 @@ function learn(
   return false;
 }
 
-/** This connection is in clear, and the server wants none that is, though it could have another. */
-function isTooOpen({ talk, target, offer }: Link, { fates }: TransactionEnd): boolean {
-  if (talk.tls() !== null || target.tls === "off" || !offer.starttls) return false;
-  return fates.some((fate) => trouble.wantsTls(fate, target.host));
+/** This connection is in clear though it could be another, and the host wants none that is, or somebody there; null: nobody says so. */
+function tooOpenFor(
+  { talk, target, offer }: Link,
+  { fates }: TransactionEnd,
+): ReturnType<typeof trouble.wantsTls> {
+  if (talk.tls() !== null || target.tls === "off" || !offer.starttls) return null;
+  for (const fate of fates) {
+    const whose = trouble.wantsTls(fate, target.host);
+    if (whose !== null) return whose;
+  }
+  return null;
 }
 
 function lacksUtf8({ fates: [first] }: TransactionEnd): boolean {

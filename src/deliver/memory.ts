@@ -5,6 +5,7 @@ import { keepNewest } from "../base/keepNewest.ts";
 export interface Memory {
   has(key: string): boolean;
   add(key: string): void;
+  forget(key: string): void;
 }
 
 export function createMemory(
@@ -19,5 +20,6 @@ export function createMemory(
       until.set(key, clock.monotonicMs() + keepMs);
       keepNewest(until, entriesMax);
     },
+    forget: (key) => void until.delete(key),
   };
 }

@@ -33,8 +33,11 @@ export interface Link {
   served: number;
   /** What was said until it stood, at addresses that were tried in vain too; taken by the first message. */
   opening: readonly Recording[];
-  /** The server wants no mail in clear: its host is from now on spoken to encrypted, or not at all. */
-  refusesClear(): void;
+  /**
+   * The server wants no mail in clear: its host is from now on spoken to encrypted, or not at all. Where only a recipient wants none, the
+   * next connection may show that the handshake works again.
+   */
+  refusesClear(whose: "host" | "recipient"): void;
 }
 
 /** One address that was tried in vain. */
@@ -153,7 +156,8 @@ async function openAny(deps: OpenDeps, request: OpenRequest, round: Round): Prom
   });
   for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
     const { target, manner, broken } = step;
-    const refusesClear = (): void => strict.add(target.host);
+    const refusesClear: Link["refusesClear"] = (whose) =>
+      whose === "host" ? strict.add(target.host) : clear.forget(target.host);
     const result = await openOne(deps, request, { target, manner, refusesClear });
     if (result.kind === "ready") {
       if (broken !== null) giveUpTls(deps, clear, target.host, broken);

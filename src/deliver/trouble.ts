@@ -168,9 +168,14 @@ function judgeRefusal(phase: Phase, reply: Reply, speaker: Speaker): Judgement {
 const isLogin = (phase: Phase): boolean => logins.has(phase);
 const logins: ReadonlySet<string> = new Set(["auth", "challenge"]);
 
-/** The server takes no mail in clear; it may be taken once it comes encrypted. */
-export function wantsTls(fate: Fate, host: string): boolean {
-  return fate.fate === "refused" && judgeFate(fate, { host, alone: false }).class === "tls";
+/**
+ * Who takes no mail in clear, and may take it once it comes encrypted; null: nobody said so. Only what is said before a recipient was
+ * named is the host's own word: of those for whom it takes mail each may have a rule.
+ */
+export function wantsTls(fate: Fate, host: string): "host" | "recipient" | null {
+  if (fate.fate !== "refused") return null;
+  if (judgeFate(fate, { host, alone: false }).class !== "tls") return null;
+  return fate.phase === "mail" ? "host" : "recipient";
 }
 
 /** Whatever is said while we log in concerns the relay (RFC 4954 6), and an operator must look at it. */

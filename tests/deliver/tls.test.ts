@@ -205,6 +205,48 @@ test("what one recipient wants of a server without STARTTLS keeps no other mail 
   expect(servers[0]?.sessions).toHaveLength(1);
 });
 
+for (const refusal of ["550 5.7.10 Encryption needed", "530 5.7.0 Must issue STARTTLS first"]) {
+  const isTheirs = (verb: string, line: string): boolean =>
+    verb === "RCPT" && line.includes("to1@");
+
+  test(`what one recipient wants of a server with a broken STARTTLS keeps no other mail from it: ${refusal}`, async () => {
+    const script = (verb: string, line: string): Act => {
+      if (verb === "STARTTLS") return "CLOSE";
+      return isTheirs(verb, line) ? refusal : undefined;
+    };
+    const { verdicts, servers, send, verdictsOf } = await deliver(
+      { offers, script },
+      { tls: "opportunistic" },
+    );
+    expect(verdicts[0]).toMatchObject({ kind: "deferred", scope: "recipient", class: "tls" });
+    send();
+    await verdictsOf(2);
+    await servers[0]?.hangUp();
+    send();
+    await verdictsOf(3);
+    expect(verdicts.map(({ kind }) => kind)).toEqual(["deferred", "delivered", "delivered"]);
+  });
+
+  test(`a recipient that wants encryption gets it once the handshake works again: ${refusal}`, async () => {
+    const script = (
+      verb: string,
+      _: string,
+      { number, secure }: { number: number; secure: boolean },
+    ): Act => {
+      if (verb === "STARTTLS" && number === 0) return "CLOSE";
+      return verb === "RCPT" && !secure ? refusal : undefined;
+    };
+    const { servers, send, verdictsOf } = await deliver(
+      { offers, script },
+      { tls: "opportunistic" },
+    );
+    await servers[0]?.hangUp();
+    send();
+    const [, second] = await verdictsOf(2);
+    expect(stepOf(second)).toMatchObject({ outcome: "delivered", tls: { version: "TLSv1.3" } });
+  });
+}
+
 test("a smarthost that says that it takes no mail bounces none", async () => {
   const script = (verb: string): Act =>
     verb === "CONNECT" ? "521 5.3.2 closed for the night" : undefined;

@@ -75,9 +75,15 @@ export const google: Provider = {
       name: "google.tls_required",
       says: ["tls required for rcpt domain", "requires a secure transport connection"],
       class: "tls",
-      scope: "host",
+      scope: "recipient",
     },
-    { name: "google.not_invited", says: ["ip not in whitelist"], class: "policy", acts: ["alert"] },
+    {
+      name: "google.not_invited",
+      says: ["ip not in whitelist"],
+      class: "policy",
+      scope: "recipient",
+      acts: ["alert"],
+    },
     {
       name: "google.reputation",
       says: [

@@ -39,7 +39,16 @@ export const ours: readonly Rule[] = [
     ],
     class: "greylist",
   },
-  // RFC 3207 4.3: nothing is taken in clear. The message is innocent, and may be taken on an encrypted connection.
+  // RFC 3207 4.3: nothing is taken in clear. The message is innocent, and may be taken on an encrypted connection. Who says it only
+  // when a recipient is named has taken MAIL in clear, and may take it for another.
+  {
+    name: "tls.required",
+    codes: [530],
+    phases: ["rcpt"],
+    says: ["starttls", "start tls", "tls"],
+    class: "tls",
+    acts: ["defer", "alert"],
+  },
   {
     name: "tls.required",
     codes: [530],
