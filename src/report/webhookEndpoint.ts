@@ -19,7 +19,7 @@ import type { WebPost, WebReply } from "../web/client.ts";
 import { fitBody } from "./webhookBody.ts";
 import { createHookNotes } from "./webhookNotes.ts";
 import { outcomeOf, REPLY_BYTES_KEPT, wordsOf } from "./webhookOutcome.ts";
-import { isHopeless, nextAttemptAt } from "./webhookSchedule.ts";
+import { isHopeless, nextAttemptAt, RETRY_AFTER_MAX_MS, WAIT_MAX_MS } from "./webhookSchedule.ts";
 import { signedHeaders } from "./webhookSigning.ts";
 import type { HookTracing } from "./webhookTrace.ts";
 import { createHookWindow, type HookItem } from "./webhookWindow.ts";
@@ -77,6 +77,9 @@ const PROBE_MS = 300_000;
 /** Events of one page, and how few of them are left when the next is read. */
 const PAGE_EVENTS = 128;
 const REFILL_BELOW = 64;
+/** Less is the slewing of NTP. */
+const SET_BACK_MS = 60_000;
+
 export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): HookEndpoint {
   const { clock, log } = deps;
   let record = first;
@@ -87,7 +90,9 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
   let allowed = IN_FLIGHT_FIRST;
   let failures = 0;
   let { failingSince } = first;
-  let restUntil: EpochMs = 0;
+  /** Monotonic. */
+  let restUntilMs = -Infinity;
+  let lastNow = clock.now();
   let closed = false;
   /** We switched it off. */
   let off = false;
@@ -95,6 +100,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
 
   const isDown = (): boolean => failures >= DOWN_AFTER;
   const isOn = (): boolean => record.enabled && !closed && !off;
+  const rests = (): boolean => clock.monotonicMs() < restUntilMs;
 
   function switchOff(why: string): void {
     off = true;
@@ -103,8 +109,19 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     log("warn", "webhook.endpoint_disabled", { webhook: record.id, why });
   }
 
+  /** Otherwise what waits for five minutes would wait for a year, if the clock was ahead by so much. */
+  function heedClock(): void {
+    const now = clock.now();
+    const backMs = lastNow - now;
+    lastNow = now;
+    if (backMs < SET_BACK_MS) return;
+    for (const item of window.setBack(backMs)) notes.note(item, "pending", []);
+    if (failingSince !== null) failingSince = Math.max(0, failingSince - backMs);
+  }
+
   function pump(): void {
-    while (isOn() && !notes.isFull() && clock.now() >= restUntil) {
+    heedClock();
+    while (isOn() && !notes.isFull() && !rests()) {
       if (inFlight >= (isDown() ? 1 : allowed) || !deps.seize(inFlight)) return;
       const item = window.next(clock.now(), orElse());
       if (item === undefined) return deps.free();
@@ -202,7 +219,8 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     allowed = Math.max(1, Math.floor(allowed / 2));
     if (failures === DOWN_AFTER)
       log("warn", "webhook.failing", { webhook: record.id, text: attempt.text });
-    if (retryAfterMs > 0) restUntil = Math.max(restUntil, now + retryAfterMs);
+    const pauseMs = Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
+    if (pauseMs > 0) restUntilMs = Math.max(restUntilMs, clock.monotonicMs() + pauseMs);
     // A probe before its time is no attempt of the event.
     if (item.dueAt > now) {
       item.tries--;
@@ -238,7 +256,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       if (next.enabled && !record.enabled) {
         failures = 0;
         failingSince = null;
-        restUntil = 0;
+        restUntilMs = -Infinity;
         allowed = IN_FLIGHT_FIRST;
         off = false;
         notes.enabled();
@@ -246,10 +264,13 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       }
       record = next;
     },
-    restore: window.restore,
+    restore(pending) {
+      const latest = clock.now() + WAIT_MAX_MS;
+      window.restore(pending.map((one) => ({ ...one, dueAt: Math.min(one.dueAt, latest) })));
+    },
     pump,
     wants() {
-      if (!isOn() || isDown() || clock.now() < restUntil) return null;
+      if (!isOn() || isDown() || rests()) return null;
       if (window.fresh() >= REFILL_BELOW || window.parked() >= PENDING_MAX) return null;
       const types = typesOf(record);
       const query = { after: window.readTo(), limit: PAGE_EVENTS };

@@ -22,7 +22,9 @@ export const retryStepsMs: readonly number[] = [
 /** Never earlier than the step, so that it means what it says; spread, so that a receiver that comes back is not overrun. */
 const JITTER_SHARE = 0.1;
 /** A receiver may ask for a pause, but not for ever. */
-const RETRY_AFTER_MAX_MS = 24 * H;
+export const RETRY_AFTER_MAX_MS = 24 * H;
+/** No event waits longer for its next attempt, whatever the clock said when it was put off. */
+export const WAIT_MAX_MS = 24 * H * (1 + JITTER_SHARE);
 
 /** An endpoint that took nothing for so long is switched off, once an event has been tried often enough for it. */
 const DISABLE_AFTER_MS = 72 * H;

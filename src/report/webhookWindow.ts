@@ -35,6 +35,8 @@ export interface HookWindow {
   hurry(now: EpochMs): void;
   /** The same, from the first attempt on. */
   renew(now: EpochMs): void;
+  /** The clock was set back by so much, and what waits keeps its distance; returns what waits. */
+  setBack(byMs: number): readonly HookItem[];
   /** Every event up to here is settled or parked. */
   cursor(): number;
   readTo(): number;
@@ -161,6 +163,12 @@ export function createHookWindow(cursor: number): HookWindow {
     },
     hurry: (now) => renew(now),
     renew: (now) => renew(now, 0),
+    setBack(byMs) {
+      const all = [...parked.values()];
+      for (const item of all) item.dueAt = Math.max(0, item.dueAt - byMs);
+      nextDueAt -= byMs;
+      return all;
+    },
     cursor() {
       const first = fresh.keys().next();
       return first.done === true ? readTo : first.value - 1;
