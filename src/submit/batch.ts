@@ -9,6 +9,7 @@ import {
   FAULTS_MAX,
   type Fault,
   ok,
+  pointerOf,
   type Problem,
   problem,
   problemOf,
@@ -98,6 +99,9 @@ async function ownBatch(
   return ok(batchResponse(request, dialect, text));
 }
 
+/** How much of a wrong name is told back. */
+const SHOWN_MAX = 60;
+
 interface Items {
   readonly list: readonly unknown[];
   /** Where the list lies in the body. */
@@ -112,6 +116,9 @@ function itemsOf(body: unknown, batchMax: number, dialect: Dialect): Result<Item
   const fault = (code: Fault["code"], detail: string): Result<Items> =>
     problem(problemOf([{ pointer: base.length === 0 ? "" : "/emails", code, detail }]));
   if (!Array.isArray(list)) return fault("invalid_type", "The body must be a list of messages.");
+  // What stands beside the list may be meant for all of its messages, such as a time: it is no more ignored than within one.
+  const beside = Array.isArray(body) ? [] : Object.keys(body as object).filter(isBeside);
+  if (beside.length > 0) return problem(problemOf(beside.slice(0, FAULTS_MAX).map(besideList)));
   if (list.length === 0) return fault("invalid_value", "The list of messages is empty.");
   if (list.length > batchMax)
     return fault(
@@ -119,6 +126,13 @@ function itemsOf(body: unknown, batchMax: number, dialect: Dialect): Result<Item
       `The batch holds ${list.length} messages; the limit is ${batchMax} (max_batch).`,
     );
   return ok({ list: dialect === "emails" ? list.map(fromResend) : list, base });
+}
+
+const isBeside = (field: string): boolean => field !== "emails";
+
+function besideList(field: string): Fault {
+  const detail = `${JSON.stringify(field.slice(0, SHOWN_MAX))} may not stand beside the list: each message has its own fields.`;
+  return { pointer: pointerOf([field]), code: "unknown_field", detail };
 }
 
 /** Of one message of a batch, which say nothing of the others. */

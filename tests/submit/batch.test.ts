@@ -62,6 +62,17 @@ test.each([
   expect(fixture.calls).toEqual([]);
 });
 
+test("a field beside the list is refused: it would be ignored, and mail sent at once that was to wait", async () => {
+  const body = { emails: [message], scheduled_at: "in 1 hour", "a/b": 1 };
+  const response = await fixture.post("/send/batch", body);
+  const { errors = [] } = await problemOf(response);
+  expect([response.status, fixture.calls.length]).toEqual([422, 0]);
+  expect(errors.map(({ pointer, code }) => `${code} ${pointer}`)).toEqual([
+    "unknown_field /scheduled_at",
+    "unknown_field /a~1b",
+  ]);
+});
+
 test("an unknown mode is refused", async () => {
   const response = await fixture.post("/send/batch", [message], { "x-batch-validation": "lax" });
   expect(response.status).toBe(422);
