@@ -19,6 +19,11 @@ export function fullBucket(rate: Rate, nowMs: number): Bucket {
   return { tokens: burstOf(rate), atMs: nowMs };
 }
 
+/** What was spent before is not known: it may be all. */
+export function emptyBucket(nowMs: number): Bucket {
+  return { tokens: 0, atMs: nowMs };
+}
+
 export function tokensAt({ tokens, atMs }: Bucket, rate: Rate, nowMs: number): number {
   const grown = (Math.max(0, nowMs - atMs) * rate.count) / rate.perMs;
   return Math.min(burstOf(rate), tokens + grown);

@@ -2,7 +2,7 @@
 // connections, and a change of the limits.
 import type { Standing } from "../mail/handover.ts";
 import type { LimitsInForce, Rate, SiteLimits } from "../route/limits.ts";
-import { type Bucket, fullBucket, takeOne, tokensAt, waitMs } from "./bucket.ts";
+import { type Bucket, emptyBucket, fullBucket, takeOne, tokensAt, waitMs } from "./bucket.ts";
 import {
   type Concurrency,
   failed,
@@ -40,11 +40,16 @@ export interface Pace {
   takeOver(standing: Standing, nowMs: number): void;
 }
 
-export function createPace(first: LimitsInForce, start: number): Pace {
+/** `spentAtMs`: until then somebody else spent, nobody knows how much. */
+export function createPace(
+  first: LimitsInForce,
+  start: number,
+  spentAtMs: number | null = null,
+): Pace {
   let { limits, from } = first;
   let concurrency: Concurrency = startOf(start);
-  let connects: Bucket | null = null;
-  let messages: Bucket | null = null;
+  let connects: Bucket | null = spentAtMs === null ? null : emptyBucket(spentAtMs);
+  let messages: Bucket | null = connects;
   return {
     limits: () => limits,
     from: () => from,

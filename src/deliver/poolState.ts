@@ -15,6 +15,7 @@ export interface PoolDeps {
   readonly meter: DeliverMeter;
   readonly open: Open;
   readonly settings: DeliverSettings;
+  readonly replaces: boolean;
   readonly handsFor: SiteBookDeps["handsFor"];
   /** Work goes back untried: it waited too long, the pool drains, or its site rests. */
   interrupted(work: Work, why: string): void;
@@ -61,11 +62,11 @@ export interface PoolState extends PoolDeps {
 const SHY = { keepMs: 86_400_000, entriesMax: 1000 };
 
 export function createPoolState(deps: PoolDeps, { pump, heard }: PoolHooks): PoolState {
-  const { clock, meter, handsFor, settings } = deps;
+  const { clock, meter, handsFor, settings, replaces } = deps;
   return {
     ...deps,
     pump,
-    book: createSiteBook({ clock, meter, handsFor, heard }, settings),
+    book: createSiteBook({ clock, meter, handsFor, heard, replaces }, settings),
     groups: new Map(),
     keys: new WeakMap(),
     resting: new Map(),

@@ -36,6 +36,8 @@ export interface SenderDeps {
   readonly meter: Meter;
   readonly log: Log;
   readonly settings: DeliverSettings;
+  /** The one in its place before has died: what that one spent of a site's rates is not known, so nothing is in hand. */
+  readonly replaces?: boolean;
   /** With the job that it is about, and when that came, by the monotonic clock. */
   verdict(verdict: Verdict, job: Job, cameAtMs: number): void;
   /** Without it nobody listens. */
@@ -91,6 +93,7 @@ export function createSender(deps: SenderDeps): Sender {
     giveVerdicts({ clock, recorder, verdict: verdictOn }, work, nowhere, interrupted(why));
   const pool = createPool({
     ...{ clock, meter, open, settings },
+    replaces: deps.replaces === true,
     handsFor(limits, heard) {
       const attemptDeps = {
         ...{ clock, log, learned, recorder },

@@ -14,6 +14,7 @@ import { atWork, createSite, type Hands, type Site } from "./site.ts";
 export interface SiteBookDeps {
   readonly clock: Clock;
   readonly meter: DeliverMeter;
+  readonly replaces: boolean;
   /** Attempts under these limits, whose verdicts are told to `heard` before anyone else. */
   handsFor(limits: SiteLimits, heard: (verdict: Verdict) => void): Hands;
   heard(site: Site, verdict: Verdict): void;
@@ -43,10 +44,12 @@ export function createSiteBook(deps: SiteBookDeps, first: DeliverSettings): Site
   /** What others knew of sites that have had no mail here yet. */
   const known = new Map<string, { readonly standing: Standing; readonly atMs: number }>();
 
+  const spentAtMs = deps.replaces ? deps.clock.monotonicMs() : null;
+
   const make = (route: Route): Site => {
     const inForce = limitsOf(settings, route);
     const start = route.via === "mx" ? settings.startConnections : inForce.limits.connections;
-    const pace = createPace(inForce, start);
+    const pace = createPace(inForce, start, spentAtMs);
     const before = known.get(route.site);
     if (before !== undefined) pace.takeOver(before.standing, before.atMs);
     known.delete(route.site);

@@ -65,7 +65,7 @@ export function createFleet(deps: {
   let stopping = false;
   let whenNone = (): void => {};
 
-  function start(index: number) {
+  function start(index: number, replaces: boolean) {
     const name = `sender-${index}`;
     const thread = (deps.spawn ?? spawn)<DoorToSender, SenderToDoor>({
       role: "sender",
@@ -73,6 +73,7 @@ export function createFleet(deps: {
       index,
       keys: deps.keys(),
       atWork,
+      replaces,
     });
     const { one, other } = channel();
     deps.toQueue({ say: "sender", index, port: one }, [one]);
@@ -100,7 +101,7 @@ export function createFleet(deps: {
         mourned.add(index);
         clock.after(REPLACE_AFTER_MS, () => {
           mourned.delete(index);
-          launch(index);
+          launch(index, true);
         });
         // It was leaving when it was wanted again.
       } else launch(index);
@@ -108,9 +109,9 @@ export function createFleet(deps: {
     });
     return { ...thread, ask: asker.ask };
   }
-  function launch(index: number): void {
+  function launch(index: number, replaces = false): void {
     if (stopping || running.has(index) || mourned.has(index)) return;
-    if (index < Math.min(config.workers, wanted)) running.set(index, start(index));
+    if (index < Math.min(config.workers, wanted)) running.set(index, start(index, replaces));
   }
   function launchMissing(): void {
     for (let index = 0; index < wanted; index++) launch(index);

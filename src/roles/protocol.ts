@@ -40,6 +40,8 @@ export type ThreadStart =
       readonly keys: readonly DkimKey[];
       /** Senders that share the sites by now. */
       readonly atWork: number;
+      /** It takes the place of one that died. */
+      readonly replaces: boolean;
     }
   | { readonly role: "reader"; readonly config: Config };
 

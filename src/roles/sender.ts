@@ -40,7 +40,7 @@ import { createCpuShare } from "./threadFigures.ts";
 import { unpack } from "./wire.ts";
 
 export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void {
-  const { config, index } = start;
+  const { config, index, replaces } = start;
   const clock = systemClock;
   const thread = createThread<SenderToDoor, DoorToSender>({
     name: `sender-${index}`,
@@ -77,6 +77,7 @@ export function runSender(start: Extract<ThreadStart, { role: "sender" }>): void
     meter: thread.meter,
     log: thread.log,
     settings: deliverSettings(config),
+    replaces,
     verdict(verdict, job, cameAtMs) {
       outbox.add(verdict);
       if (attempts !== null) attempts.ended(verdict, job, cameAtMs);

@@ -215,6 +215,21 @@ test("new limits hold at once, and forget neither what was learned nor what was 
   expect(pace.messageWaitMs(0)).toBe(MINUTE);
 });
 
+test("what begins without anything in hand may have a burst once one would have grown", () => {
+  const rates = {
+    messageRate: { count: 60, perMs: MINUTE },
+    connectRate: { count: 6, perMs: MINUTE },
+  };
+  const inForce = limitsOf({ ...deliverDefaults, ...rates }, { site: "mx.a.test", via: "mx" });
+  const pace = createPace(inForce, 2, 1000);
+  expect([pace.connectWaitMs(1000), pace.messageWaitMs(1000)]).toEqual([10_000, 1000]);
+  for (let i = 0; i < 10; i++) {
+    expect(pace.messageWaitMs(11_000)).toBe(0);
+    pace.sending(11_000);
+  }
+  expect([pace.connectWaitMs(11_000), pace.messageWaitMs(11_000)]).toEqual([0, 1000]);
+});
+
 test("what goes to another thread goes on there as it would have here", () => {
   const site = { site: "mx.a.test", via: "mx" } as const;
   const rates = {

@@ -42,6 +42,15 @@ test("the rate and the number of connections of a site go on with the next sende
   expect(next.verdicts).toEqual([]);
 });
 
+test("a sender in the place of one that died has nothing of a rate in hand: what was spent is not known", async () => {
+  const settings = { messageRate: { count: 1, perMs: 60_000 } };
+  const { sender, send, verdicts } = await start({ servers: [{}], settings, replaces: true });
+  send({}, { route: { site: "a" } });
+  await until("it to wait", () => sender.gauges().waiting === 1);
+  expect(sender.sites()[0]?.message_wait_ms).toBeGreaterThan(50_000);
+  expect(verdicts).toEqual([]);
+});
+
 test("a connection on its way to a site that becomes another sender's is given up, and then it is gone", async () => {
   const gate = Promise.withResolvers<void>();
   const script = async (verb: string): Promise<Act> => {

@@ -41,6 +41,7 @@ export interface RigOptions {
   readonly spool?: (file: string) => AsyncIterable<Uint8Array>;
   readonly connect?: (real: Connect) => Connect;
   readonly signer?: SenderDeps["signer"];
+  readonly replaces?: boolean;
 }
 
 export const message = Buffer.from("Subject: hello\r\n\r\n.a line with a dot\r\nthe end\r\n");
@@ -91,6 +92,7 @@ export async function createRig(options: RigOptions): Promise<Rig> {
     },
     readSpool: options.spool ?? (() => assertNever()),
     ...(options.signer === undefined ? {} : { signer: options.signer }),
+    ...(options.replaces === undefined ? {} : { replaces: options.replaces }),
     order: attemptOrder,
   });
   let next = 1;

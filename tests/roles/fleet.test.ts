@@ -14,6 +14,7 @@ function setUp(workers: number) {
   const threads: {
     said: string[];
     atWork: number[];
+    replaces: boolean;
     killed: boolean;
     end(why: string | undefined): void;
   }[] = [];
@@ -30,12 +31,13 @@ function setUp(workers: number) {
     traced: () => {},
     attempted: () => {},
     forget: (thread) => void forgotten.push(thread),
-    spawn: (({ atWork }: { readonly atWork: number }) => {
+    spawn: (({ atWork, replaces }: { readonly atWork: number; readonly replaces: boolean }) => {
       let end: (why: string | undefined) => void = () => {};
       let tell = (_: unknown): void => {};
       const thread = {
         said: [] as string[],
         atWork: [atWork],
+        replaces,
         killed: false,
         end: (why: string | undefined) => end(why),
       };
@@ -67,6 +69,16 @@ test("a sender that dies is told to the queue, and its gauges are forgotten, bef
   run(1000);
   expect(threads).toHaveLength(2);
   expect(queue).toEqual(["sender", "senderLost", "sender"]);
+});
+
+test("one that takes the place of a dead sender knows that it does, and others know that they do not", () => {
+  const { fleet, threads, run } = setUp(3);
+  threads[0]?.end("it broke");
+  run(1000);
+  fleet.want(2);
+  threads[1]?.end(undefined);
+  run(1000);
+  expect(threads.map(({ replaces }) => replaces)).toEqual([false, true, false, false]);
 });
 
 test("one that is about to be replaced is wanted or told of new settings meanwhile: only one takes its place", async () => {

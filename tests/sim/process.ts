@@ -76,7 +76,7 @@ export function startProcess(deps: ProcessDeps): Process {
   let alive = true;
   const senders: { sender: Sender; owner: number }[] = [];
 
-  const startSender = (worker: number): void => {
+  const startSender = (worker: number, replaces = false): void => {
     const senderOwner = deps.nextOwner();
     const sender = createSender({
       clock: clock.of(senderOwner),
@@ -91,6 +91,7 @@ export function startProcess(deps: ProcessDeps): Process {
         maxConnections: plan.maxConnections,
         connectionMessages: plan.connectionMessages,
       },
+      replaces,
       verdict: (verdict) => post(deps, () => alive, verdict, queue),
       readSpool: (file) => readSpool(deps.spool, file),
       order: (route) => attemptOrder(route, random),
@@ -169,7 +170,7 @@ export function startProcess(deps: ProcessDeps): Process {
         losing.delete(worker);
         // Jobs that were posted to the dead one meanwhile are among its leases.
         queue.workerLost(worker);
-        startSender(worker);
+        startSender(worker, true);
       });
     },
     strain(cpuShare) {
