@@ -10,7 +10,8 @@ export interface Exchange {
   readonly request: readonly Uint8Array[];
   readonly sink: Sink;
   readonly signal: AbortSignal;
-  /** Told once, when the head is there and the body is not. What it returns ends the wait for the body: the reply is as long as it is by then. */
+  /** Told once, when the head is there and the body is not. What it returns ends the wait for the body: the reply is as long as it is by
+   * then, and as it is where the body breaks off. */
   readonly onHead?: () => AbortSignal;
 }
 
@@ -61,14 +62,16 @@ export function runExchange(wire: Wire, exchange: Exchange): Promise<Exchanged> 
       wire.listen(null);
       resolve(result);
     };
-    const fail = (why: "connect" | "protocol" | "timeout", text: string): void =>
-      settle({ kind: "failed", why, text, silent });
-    const giveUp = (): void => fail("timeout", "The reply did not come in time.");
-
     const cutShort = (): void => {
       const head = reader.head();
       if (head !== undefined) settle({ kind: "reply", head, reusable: false });
     };
+    const fail = (why: "connect" | "protocol" | "timeout", text: string): void => {
+      // Whoever need not have the whole body has been told what matters.
+      if (impatience !== undefined) cutShort();
+      settle({ kind: "failed", why, text, silent });
+    };
+    const giveUp = (): void => fail("timeout", "The reply did not come in time.");
 
     const conclude = (): void => {
       const head = reader.head();
@@ -102,7 +105,7 @@ export function runExchange(wire: Wire, exchange: Exchange): Promise<Exchanged> 
 
     const step = (next: ReplyStep): void => {
       last = next;
-      const waits = next.kind === "more" && impatience === undefined;
+      const waits = next.kind !== "done" && impatience === undefined;
       if (waits && onHead !== undefined && reader.head() !== undefined) {
         impatience = onHead();
         impatience.addEventListener("abort", cutShort, { once: true });

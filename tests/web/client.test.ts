@@ -193,7 +193,7 @@ test("one that never answers, or drips without end, is given up in time", async 
   const silent = await raw(() => {});
   const dripping = await raw((socket) => {
     socket.on("error", () => {});
-    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
+    socket.write("HTTP/1.1 200 OK\r\nX-Long: ");
     const timer = setInterval(() => socket.write("x"), 5);
     socket.on("close", () => clearInterval(timer));
   });
@@ -223,6 +223,25 @@ test("once the status is there the rest of the reply is not waited for long", as
   expect([reply.status, Buffer.from(reply.body).toString()]).toEqual([202, "that much"]);
   expect(client.open()).toEqual({ requests: 0, idle: 0 });
 });
+
+const OK = "HTTP/1.1 200 OK\r\n";
+for (const [what, said, ends] of [
+  ["is cut off", `${OK}Content-Length: 40\r\n\r\nshort`, true],
+  ["is cut off before it began", `${OK}Transfer-Encoding: chunked\r\n\r\n`, true],
+  ["has a broken chunk", `${OK}Transfer-Encoding: chunked\r\n\r\nnine\r\n`, false],
+  ["lasts longer than the request may", `${OK}Content-Length: 40\r\n\r\n`, false],
+] as const)
+  test(`the status stands where the body ${what}`, async () => {
+    const port = await raw((socket) => {
+      socket.on("error", () => {});
+      if (ends) socket.end(said);
+      else socket.write(said);
+    });
+    const { client } = clientFor();
+    const reply = await post(client, `http://127.0.0.1:${port}/`, 200);
+    expect(reply).toMatchObject({ kind: "reply", status: 200 });
+    expect(client.open()).toEqual({ requests: 0, idle: 0 });
+  });
 
 test("a name without an address, a port without a server, and what is no HTTP fail each in its way", async () => {
   const port = await raw((socket) => {
