@@ -55,6 +55,8 @@ export function createWebhooks(prepare: Prepare): WebhookStore {
     enabled = CASE WHEN ?4 IS NULL THEN enabled ELSE 0 END, why = coalesce(?4, why)
     WHERE number = ?1 RETURNING number`);
   const put = prepare(PUT);
+  /** Of a clock that was ahead: as what is newest it would stand above all that comes, which would be cut off as the oldest. */
+  const redate = prepare("UPDATE webhook_event SET at = ?2 WHERE webhook = ?1 AND at > ?2");
   const shorten = prepare("UPDATE webhook_event SET log = ?3 WHERE webhook = ?1 AND event = ?2");
   const trim = prepare(TRIM);
   /** Entries since the log was cut, by endpoint. */
@@ -96,6 +98,7 @@ export function createWebhooks(prepare: Prepare): WebhookStore {
     },
     progressWebhook({ number, cursor, failingSince, entries, disable }, at) {
       if (move.values(number, cursor, failingSince, disable).length === 0) return;
+      if (entries.length > 0) redate.run(number, at);
       for (const entry of entries) write(number, entry, at);
       const more = (grown.get(number) ?? LOG_SLACK) + entries.length;
       grown.set(number, more > LOG_SLACK ? 0 : more);

@@ -194,6 +194,25 @@ test("the log shows what was sent, newest first, with the last attempts of each"
   expect(views().list({ webhook: 1, limit: 1, after: 99 })).toMatchObject({ kind: "invalid" });
 });
 
+test("the log shows what is new also after a clock that was a year ahead was set right", async () => {
+  await make("a");
+  now += 365 * 24 * HOUR;
+  await progress(
+    2 * LOG_EVENTS_MAX,
+    Array.from({ length: LOG_EVENTS_MAX }, (_, i) => entry(2 * i + 1)),
+  );
+  now -= 365 * 24 * HOUR;
+  for (let i = 0; i < 300; i++) {
+    now += 1000;
+    const event = 2 * LOG_EVENTS_MAX + 2 * i + 1;
+    await progress(event, [entry(event)]);
+  }
+  const newest = 2 * LOG_EVENTS_MAX + 2 * 299 + 1;
+  expect(log().map(({ id }) => id)).toEqual(
+    Array.from({ length: 100 }, (_, i) => `evt_${newest - 2 * i}_${TAG}`),
+  );
+});
+
 test("the log is bounded, and what waits is no part of it", async () => {
   await make("a");
   await progress(1, [entry(1, { status: "pending", dueAt: now })]);
