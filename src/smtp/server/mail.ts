@@ -83,6 +83,8 @@ export function* rcptTo(state: State, rest: string): Step {
   const { recipients: max } = state.options.limits;
   if (mail.recipients.size >= max && !mail.recipients.has(heard.value))
     return yield* say(state, said(452, "4.5.3", `A message has at most ${max} recipients`));
+  // No idle command: `recipients` bounds them.
+  if (!mail.recipients.has(heard.value)) state.idleCommands--;
   mail.recipients.add(heard.value);
   yield* say(state, said(250, "2.1.5", "Ok"));
 }

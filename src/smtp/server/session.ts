@@ -128,6 +128,7 @@ function* startTls(state: State, rest: string): Step {
   // RFC 3207 4.2: nothing that was said before counts.
   state.secure = true;
   state.helo = "";
+  state.extended = false;
   state.loggedIn = false;
   state.mail = null;
 }

@@ -43,9 +43,10 @@ test("a key is not asked for in clear, and not taken", () => {
 });
 
 test("what was said before the handshake is forgotten", () => {
-  const lines = ["EHLO me", `AUTH PLAIN ${RIGHT}`, "STARTTLS", "MAIL FROM:<a@b>", "EHLO me"];
-  const { codes, text } = walk([...lines, "MAIL FROM:<a@b>", "STARTTLS"]);
-  expect(codes).toEqual([220, 250, 235, 220, 503, 250, 530, 502]);
+  const before = ["EHLO me", `AUTH PLAIN ${RIGHT}`, "STARTTLS"];
+  const behind = ["MAIL FROM:<a@b>", `AUTH PLAIN ${RIGHT}`, "EHLO me"];
+  const { codes, text } = walk([...before, ...behind, "MAIL FROM:<a@b>", "STARTTLS"]);
+  expect(codes).toEqual([220, 250, 235, 220, 503, 503, 250, 530, 502]);
   // Offered before, not after.
   expect(text.match(/250-STARTTLS/g)?.length).toBe(1);
 });
@@ -182,6 +183,11 @@ describe("limits:", () => {
       { idleCommands: 4 },
     );
     expect(codes).toEqual([220, 250, 235, 250, 250, 421]);
+  });
+  test("recipients that are taken are no chatter", () => {
+    const rcpts = Array.from({ length: 9 }, (_, n) => `RCPT TO:<r${n}@d>`);
+    const { codes } = say(["MAIL FROM:<a@b>", ...rcpts, "DATA"], { idleCommands: 5 });
+    expect(codes.at(-1)).toBe(250);
   });
   test("chatter without a login ends it sooner", () => {
     const { codes } = walk(Array.from({ length: 99 }, () => "NOOP"));
