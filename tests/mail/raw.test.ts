@@ -160,6 +160,17 @@ test("recipients that cannot be read are no fault of the message itself", () => 
 });
 
 /** The addresses that a header names, as RFC 5322 writes it. */
+test("whom a message that is sent on goes to, its Resent- fields say alone", () => {
+  const first = "To: a@x.example\nCc: b@x.example\nBcc: c@x.example";
+  const onward = "Resent-To: r@y.example\nResent-Cc: s@y.example\nResent-Bcc: t@y.example";
+  expect(recipientsOf(`Resent-From: me@y.example\n${onward}\n${first}`)).toEqual([
+    "r@y.example",
+    "s@y.example",
+    "t@y.example",
+  ]);
+  expect(recipientsOf(`Resent-Sender: me@y.example\n${first}`)).toHaveLength(3);
+});
+
 function recipientsOf(fields: string): unknown {
   const { recipients } = taken(`From: a@b\n${fields}\n\nx\n`).header;
   return recipients.kind === "ok" ? recipients.value : recipients.why;

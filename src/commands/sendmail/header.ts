@@ -12,13 +12,18 @@ export interface Author {
 }
 
 /** Fields whose value is a list of mailboxes (RFC 5322 3.6.2, 3.6.3). */
-const ADDRESS_FIELDS = new Set(["from", "sender", "reply-to", "to", "cc", "bcc"]);
 const RECIPIENT_FIELDS = new Set(["to", "cc", "bcc"]);
+const RESENT_FIELDS = new Set(["resent-to", "resent-cc", "resent-bcc"]);
+const ADDRESS_FIELDS = new Set([
+  ...["from", "sender", "reply-to", "resent-from", "resent-sender", "resent-reply-to"],
+  ...RECIPIENT_FIELDS,
+  ...RESENT_FIELDS,
+]);
 
 export interface MadeHeader {
   /** With its empty line. Latin-1, so that octets stay what they are. */
   readonly text: string;
-  /** Whom `-t` means: what To, Cc and Bcc name. */
+  /** Whom `-t` means: what To, Cc and Bcc name, or their Resent- kind where there is one (RFC 5322 3.6.6). */
   readonly recipients: readonly string[];
   /** Why one of these fields cannot be read; undefined: all can. */
   readonly unreadable: string | undefined;
@@ -29,13 +34,16 @@ export function makeHeader(lines: readonly string[], author: Author): MadeHeader
   const fields = fieldsOf(lines);
   const recipients: string[] = [];
   let unreadable: string | undefined;
+  const read = fields.some(({ name }) => RESENT_FIELDS.has(name))
+    ? RESENT_FIELDS
+    : RECIPIENT_FIELDS;
   let hasFrom = false;
   const made = fields.map((field) => {
     const { name } = field;
     hasFrom ||= name === "from";
     if (!ADDRESS_FIELDS.has(name)) return `${field.label}:${field.value}`;
     const value = qualify(field.value, author.domain);
-    if (RECIPIENT_FIELDS.has(name)) {
+    if (read.has(name)) {
       const list = parseMailboxes(unfolded(value), "header");
       if (list.kind === "refused") unreadable ??= `${field.label}: ${list.why}`;
       else recipients.push(...list.value.map((one) => one.address));

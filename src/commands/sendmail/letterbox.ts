@@ -2,6 +2,7 @@
 // given its own name, so that the daemon finds whole messages or none.
 import {
   closeSync,
+  fchmodSync,
   fsyncSync,
   openSync,
   renameSync,
@@ -55,7 +56,9 @@ function postTo(
     // In a folder of its own user the daemon reads it as its owner; in one for all, nobody else can find the name.
     const { uid } = statSync(folder);
     const mode = uid === process.getuid?.() ? PRIVATE : DAEMON_READS;
-    fd = openSync(hidden, "wx", mode);
+    fd = openSync(hidden, "wx", PRIVATE);
+    // Whatever the user's umask would take away: what the daemon cannot read is never sent.
+    fchmodSync(fd, mode);
     const write = (bytes: Uint8Array): void => {
       for (let done = 0; done < bytes.length;) done += writeSync(fd as number, bytes, done);
     };

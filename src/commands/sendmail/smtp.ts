@@ -12,6 +12,7 @@ import { fail, sysexits, wordsOf } from "./sysexits.ts";
 
 const LINE_BYTES_MAX = 4_096;
 const LF = 0x0a;
+const CR = 0x0d;
 
 interface Session {
   readonly deps: CliDeps;
@@ -86,15 +87,27 @@ function reset(session: Session): void {
   session.to = [];
 }
 
-function pathIn(line: string, word: string): string | undefined {
-  return new RegExp(`^\\w+ +${word}: *<([^<>]*)>`, "i").exec(line)?.[1];
+interface Path {
+  readonly address: string;
+  /** What stands behind the path. */
+  readonly parameters: string;
 }
+
+function pathIn(line: string, word: string): Path | undefined {
+  const found = new RegExp(`^\\w+ +${word}: *<([^<>]*)>( .*|)$`, "i").exec(line);
+  return found === null ? undefined : { address: found[1] ?? "", parameters: found[2] ?? "" };
+}
+
+/** Of what may stand behind MAIL; behind RCPT nothing may. What is not known would change what the client means. */
+const MAIL_PARAMETERS = /^(?: +(?:SIZE=\d{1,20}|BODY=(?:7BIT|8BITMIME)|SMTPUTF8|AUTH=\S+))* *$/i;
+const unknownParameter = "555 5.5.4 A parameter is not known";
 
 function mail(session: Session, line: string): string {
   if (session.sender !== undefined) return "503 5.5.1 A transaction is open";
   const path = pathIn(line, "FROM");
-  const address = path === undefined ? undefined : addressed(path, session.places.hostname);
-  if (address === undefined) return "501 5.1.7 Syntax: MAIL FROM:<address>";
+  const address = path && addressed(path.address, session.places.hostname);
+  if (path === undefined || address === undefined) return "501 5.1.7 Syntax: MAIL FROM:<address>";
+  if (!MAIL_PARAMETERS.test(path.parameters)) return unknownParameter;
   session.sender = address;
   return "250 2.1.0 Sender ok";
 }
@@ -103,8 +116,10 @@ function rcpt(session: Session, line: string): string {
   if (session.sender === undefined) return "503 5.5.1 MAIL first";
   if (session.to.length >= PICKUP_RECIPIENTS_MAX) return "452 4.5.3 Too many recipients";
   const path = pathIn(line, "TO");
-  const address = path === undefined ? undefined : addressed(path, session.places.hostname);
-  if (address === undefined || address === "") return "501 5.1.3 Syntax: RCPT TO:<address>";
+  const address = path && addressed(path.address, session.places.hostname);
+  if (path === undefined || address === undefined || address === "")
+    return "501 5.1.3 Syntax: RCPT TO:<address>";
+  if (path.parameters.trim() !== "") return unknownParameter;
   session.to.push(address);
   return "250 2.1.5 Recipient ok";
 }
@@ -162,9 +177,12 @@ async function readContent(
 }
 
 interface Input {
-  /** Undefined at the end. */
+  /** Undefined at the end; empty for a line that is too long. */
   line(): Promise<string | undefined>;
-  /** The lines up to the lone dot, with their doubled dots made single (RFC 5321 4.5.2). */
+  /**
+   * The lines up to the lone dot, with their doubled dots made single (RFC 5321 4.5.2). A client that ended its last command with CR LF
+   * has stuffed dots behind CR LF alone, and means no end by others: a message could be smuggled in behind one.
+   */
   content(): AsyncGenerator<Uint8Array>;
   /** The client is gone, and its message has no dot. */
   isCut(): boolean;
@@ -174,6 +192,7 @@ function inputOf(chunks: AsyncIterable<Uint8Array>): Input {
   const source = chunks[Symbol.asyncIterator]();
   let held: Buffer = Buffer.alloc(0);
   let cut = false;
+  let crlf = false;
   const more = async (): Promise<boolean> => {
     const next = await source.next();
     if (next.done === true) return false;
@@ -196,11 +215,18 @@ function inputOf(chunks: AsyncIterable<Uint8Array>): Input {
   return {
     isCut: () => cut,
     async line() {
-      const bytes = await take();
-      return bytes?.toString().replace(/\r?\n$/, "");
+      let bytes = await take();
+      let isLong = false;
+      for (; bytes !== undefined && bytes.at(-1) !== LF; bytes = await take()) isLong = true;
+      if (bytes === undefined) return undefined;
+      crlf = bytes.at(-2) === CR;
+      if (isLong || bytes.length > LINE_BYTES_MAX) return "";
+      return bytes.toString().replace(/\r?\n$/, "");
     },
     async *content() {
+      const end = crlf ? /^\.\r\n$/ : /^\.\r?\n$/;
       let isStart = true;
+      let last: number | undefined;
       for (;;) {
         const bytes = await take();
         if (bytes === undefined) {
@@ -208,9 +234,11 @@ function inputOf(chunks: AsyncIterable<Uint8Array>): Input {
           return;
         }
         const dotted = isStart && bytes[0] === 0x2e;
-        if (dotted && /^\.\r?\n$/.test(bytes.toString("latin1"))) return;
+        if (dotted && end.test(bytes.toString("latin1"))) return;
         yield dotted ? bytes.subarray(1) : bytes;
-        isStart = bytes.at(-1) === LF;
+        const before = bytes.length > 1 ? bytes.at(-2) : last;
+        last = bytes.at(-1);
+        isStart = last === LF && (before === CR || !crlf);
       }
     },
   };

@@ -24,7 +24,10 @@ export interface RawHeader {
   readonly bcc: readonly string[];
   readonly replyTo: readonly string[];
   readonly subject: string;
-  /** To, Cc and Bcc, each address once: the envelope when the caller names none. */
+  /**
+   * To, Cc and Bcc, each address once: the envelope when the caller names none. Of a message that is sent on, only whom the Resent-
+   * fields name: the others have it (RFC 5322 3.6.6).
+   */
   readonly recipients: Parsed<readonly Address[]>;
   /** Also by the name that Resend's SMTP users know. */
   readonly idempotencyKey: string | null;
@@ -51,6 +54,7 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
   const to = readAll(values("to"));
   const cc = readAll(values("cc"));
   const bcc = readAll(values("bcc"));
+  const resent = RESENT_TO.flatMap((name) => values(name));
   return {
     kind: "header",
     messageId: ownId === undefined ? messageId : (/<([^<>]+)>/.exec(ownId)?.[1] ?? ownId),
@@ -61,7 +65,7 @@ export function readHeader(fields: readonly RawField[], messageId: string): RawH
     bcc: bcc.shown,
     replyTo: readAll(values("reply-to")).shown,
     subject: decodeWords(values("subject")[0] ?? ""),
-    recipients: together([to, cc, bcc]),
+    recipients: together(resent.length > 0 ? [readAll(resent)] : [to, cc, bcc]),
     idempotencyKey: values("idempotency-key")[0] ?? values("resend-idempotency-key")[0] ?? null,
     options: fields
       .filter((field) => field.name.startsWith(OWN_PREFIX))
@@ -80,8 +84,11 @@ export function speakersOf(values: readonly string[]): readonly string[] {
   });
 }
 
+const RESENT_TO: readonly string[] = ["resent-to", "resent-cc", "resent-bcc"];
+
 const WANTED = new Set([
   ...SPEAKERS,
+  ...RESENT_TO,
   ...["from", "to", "cc", "bcc", "reply-to", "subject", "message-id"],
   ...["idempotency-key", "resend-idempotency-key"],
 ]);

@@ -1,6 +1,15 @@
 // Where a message goes: to the daemon, into a pickup folder, or back to its caller with a code that says why.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CliDeps } from "../../../src/commands/deps.ts";
@@ -157,6 +166,21 @@ describe("without a daemon that takes it", () => {
         expect(keys).toEqual([partsOf(name, envelope)[0]?.idempotencyKey ?? ""]);
     });
 
+  test("the daemon can read it there, whatever the user's umask is", async () => {
+    mkdirSync(join(root, "drop"));
+    // As a folder of another user's: only root can make one.
+    if (process.getuid?.() === 0) chownSync(join(root, "drop"), 65_534, 65_534);
+    const before = process.umask(0o077);
+    try {
+      expect((await run("-i a@b.example", MESSAGE)).code).toBe(0);
+    } finally {
+      process.umask(before);
+    }
+    const [name = ""] = filesIn(join(root, "drop"));
+    const wanted = process.getuid?.() === 0 ? 0o644 : 0o600;
+    expect(statSync(join(root, "drop", name)).mode & 0o777).toBe(wanted);
+  });
+
   test("settings of its own that are wrong are named", async () => {
     const env = { POSTRIDER_HOSTNAME: "a host", POSTRIDER_DATA_DIR: root };
     for (const mode of [["-i", "a@b.example"], ["-bs"]]) {
@@ -212,6 +236,38 @@ describe("-bs", () => {
     expect((await talk(message, refusing.dataDir)).at(-2)).toStartWith("554");
     await using closed = fakeDaemon(() => ({ status: 503, body: { detail: "Later." } }));
     expect((await talk(message, closed.dataDir)).at(-2)).toStartWith("451");
+  });
+
+  test("a client that ends its lines with CR LF ends its message so: nothing is smuggled in behind another", async () => {
+    const before = "EHLO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<a@b.c>\r\nDATA\r\nFrom: a@b.c\r\n\r\nx";
+    const behind = "MAIL FROM:<e@b.c>\r\nRCPT TO:<v@b.c>\r\nDATA\r\nsmuggled\r\n.\r\nQUIT\r\n";
+    for (const end of ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r\n"]) {
+      await using daemon = fakeDaemon(() => taken);
+      await run("-bs", `${before}${end}${behind}`, daemon.dataDir);
+      expect(daemon.seen.map(({ body }) => body)).toEqual([
+        `From: a@b.c\r\n\r\nx${end.replace("\r\n.", "\r\n")}${behind.replace(".\r\nQUIT\r\n", "")}`,
+      ]);
+    }
+    await using daemon = fakeDaemon(() => taken);
+    const long = "x".repeat(4096);
+    const stuffed = `${long}\r\n..${long}\r\n.\r\n`;
+    await run("-bs", `${before}${stuffed}QUIT\r\n`, daemon.dataDir);
+    expect(daemon.seen[0]?.body).toContain(`\r\n.${"x".repeat(90)}`);
+    const byHand = `${before}\n.\nQUIT\n`.replaceAll("\r", "");
+    await run("-bs", byHand, daemon.dataDir);
+    expect(daemon.seen[1]?.body).toBe("From: a@b.c\r\n\r\nx\n");
+  });
+
+  test("a parameter that would be forgotten is refused, and a line that is too long is no command", async () => {
+    await using daemon = fakeDaemon(() => taken);
+    const replies = await talk(
+      "MAIL FROM:<a@b.c> RET=HDRS\nMAIL FROM:<a@b.c> SIZE=9 BODY=8BITMIME SMTPUTF8 AUTH=<>\n" +
+        `RCPT TO:<a@b.c> NOTIFY=NEVER\nRCPT TO:<a@b.c>\nNOOP ${"x".repeat(9000)}QUIT\nRSET\n`,
+      daemon.dataDir,
+    );
+    expect(replies.map((line) => line.slice(0, 3))).toEqual(
+      "220 555 250 555 250 500 250".split(" "),
+    );
   });
 
   test("reads a message to its dot that it does not take: none of its lines is a command", async () => {

@@ -74,6 +74,15 @@ describe("the header", () => {
     );
   });
 
+  test("that was sent on names whom it goes to now: those of its first journey have it", async () => {
+    const head =
+      "Resent-From: me\nResent-To: you\nResent-Bcc: b@x.example\nTo: a@x.example\nCc: <broken\n";
+    const { text, recipients, unreadable } = await read(`${head}\n`);
+    expect(recipients).toEqual(["you@host.example", "b@x.example"]);
+    expect(unreadable).toBeUndefined();
+    expect(text).toStartWith("Resent-From: me@host.example\r\nResent-To: you@host.example\r\n");
+  });
+
   test("says which field of recipients cannot be read", async () => {
     expect((await read("To: <a@b\n\n")).unreadable).toStartWith("To: ");
   });
