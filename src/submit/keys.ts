@@ -160,7 +160,7 @@ function viewOf(key: KeyRecord, clock: Pick<Clock, "now">): KeyView {
     rate: key.rate === null ? null : showKeyRate(key.rate),
     burst: key.burst,
     daily_quota: key.dailyQuota,
-    used_today: key.dailyQuota === null ? null : key.day === dayOf(now) ? key.dayUsed : 0,
+    used_today: key.dailyQuota === null ? null : key.day >= dayOf(now) ? key.dayUsed : 0,
     queue_max: key.queueMax,
     capture: key.capture,
     created_at: iso(key.createdAt),

@@ -69,8 +69,9 @@ export function createRates({ clock, limits: given, used: before, save }: RatesD
 
   const turn = (): void => {
     const today = dayOf(clock.now());
-    if (today === day) return;
-    // A clock that was set back must not give the quota anew.
+    // Set back over midnight, the clock will come to this day again, which must not begin anew.
+    if (today === day || today === day - 1) return;
+    // Nor may one that was set back further give the quota anew.
     if (today > day) used = 0;
     saved = Math.min(saved, used);
     day = today;

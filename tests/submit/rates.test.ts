@@ -151,6 +151,20 @@ test("a clock that is set back gives no quota anew, and one set forward takes no
   expect((await send(token, four)).status).toBe(202);
 });
 
+test("a clock that goes back over midnight and over it again gives no quota anew", async () => {
+  const { id, token } = await stage.create({ daily_quota: 4 });
+  const view = async () => (await (await stage.ask("GET", `/api-keys/${id}`)).json()) as object;
+  stage.pass(43_200_000);
+  expect((await send(token, four)).status).toBe(202);
+  stage.clock.jump(-60_000);
+  expect((await send(token)).status).toBe(429);
+  expect(await view()).toMatchObject({ used_today: 4 });
+  stage.pass(120_000);
+  expect((await send(token)).status).toBe(429);
+  stage.pass(86_400_000);
+  expect((await send(token, four)).status).toBe(202);
+});
+
 test("over any time a key gets no more than its burst and its rate", () => {
   const step = fc.record({
     passMs: fc.integer({ min: 0, max: 5_000 }),
