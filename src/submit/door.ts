@@ -1,6 +1,8 @@
 // The HTTP API as one function from request to response. Sockets are served elsewhere (serve.ts), so every path of the door runs in
 // a test without a network.
 import { type Context, Hono } from "hono";
+import { routePath } from "hono/route";
+import { getPath } from "hono/utils/url";
 import type { Clock, EpochMs } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Meter } from "../base/meter.ts";
@@ -28,6 +30,7 @@ import { addInbox } from "./inbox.ts";
 import type { InboxFiles } from "./inboxFiles.ts";
 import { addJournal, type JournalDeps } from "./journal.ts";
 import type { Handler, Open, OpenHandler } from "./guard.ts";
+import { answerHead } from "./head.ts";
 import { endWithKey } from "./lasting.ts";
 import { addLooking } from "./look.ts";
 import { addOperating } from "./operate.ts";
@@ -35,6 +38,7 @@ import { ok, type Problem, type Result, problem } from "./problem.ts";
 import type { Allowance } from "./rates.ts";
 import { addQueueAges } from "./queueAges.ts";
 import { prepareRaw } from "./raw.ts";
+import { strangeQuery } from "./parameters.ts";
 import { type Ask, answerQuery, readFilter, readSmtp } from "./read.ts";
 import type { AttachmentUrls, FetchAttachment } from "./remote.ts";
 import { type MessageSchema, createMessageCheck, createMessageSchema } from "./schema.ts";
@@ -137,7 +141,8 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
     deps.meter.counter("postrider_rejected_total", { reason: problem.name }).add();
     note(problem, request, id);
   });
-  const app = new Hono<Env>();
+  // An address that was put together of one that ends and one that begins with a slash, as Resend's package does it, is the same.
+  const app = new Hono<Env>({ getPath: (request) => getPath(request).replace(/^\/{2,}/, "/") });
 
   const fail = createFail(refuse, deps.log);
   const respond = (request: Request, result: Result<Response>): Response =>
@@ -181,10 +186,12 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
         admit(request, context.env, scope ?? scopeOf(request.method), isUse);
       const caller = admitNow(true);
       if (caller.kind === "problem") return told(refuse(request, caller.problem));
+      const strange = strangeQuery(request, routePath(context));
+      if (strange !== undefined) return told(refuse(request, strange));
       const { allowance } = caller.value;
       const go = async (): Promise<Response> => {
         const response = await run(request, () => handler(request, context, caller.value));
-        return told(endWithKey(request, response, () => admitNow(false).kind === "ok"));
+        return told(endWithKey(response, () => admitNow(false).kind === "ok"));
       };
       return allowance === undefined ? go() : counted(allowance, request, go);
     };
@@ -240,7 +247,10 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
   addStatus(app, deps, open, keyed);
   addRest(app, refuse, fail);
   return {
-    fetch: (request, peer) => app.fetch(request, peer),
+    fetch: (request, peer) =>
+      request.method === "HEAD"
+        ? answerHead(request, peer, (asked, own) => app.fetch(asked, own))
+        : app.fetch(request, peer),
     send,
     routes: () => app.routes.map(({ method, path }) => `${method} ${path}`),
   };

@@ -6,7 +6,7 @@ import { type DnsType, dnsTypes } from "../mail/dns.ts";
 import { badField, type Fields, readFields } from "./fields.ts";
 import type { Guard } from "./guard.ts";
 import { answered, carryOut, wireDomain } from "./operate.ts";
-import { badParameter } from "./parameters.ts";
+import { badParameter, strangeParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 export interface LookDeps {
@@ -64,6 +64,8 @@ function isName(value: unknown): value is string {
 }
 
 function questionOf(search: URLSearchParams): Result<{ type: DnsType; name: string }> {
+  const strange = strangeParameter(search, ["name", "type"]);
+  if (strange !== undefined) return problem(strange);
   const name = search.get("name");
   const type = (search.get("type") ?? "MX").toUpperCase();
   if (!isName(name))

@@ -23,13 +23,32 @@ export function strangeParameter(
   const seen = new Set<string>();
   for (const [name, value] of search) {
     if (!known.includes(name))
-      return badParameter(name, `It is not known; known: ${known.join(", ")}.`);
+      return badParameter(name, `It is not known; known: ${known.join(", ") || "none"}.`);
     if (value.length > PARAMETER_MAX) return badParameter(name, "It is too long.");
     if (seen.has(name) && !repeated.includes(name))
       return badParameter(name, "It is given more than once.");
     seen.add(name);
   }
   return undefined;
+}
+
+/** They say themselves what they know of it; to /metrics a collector says what it likes. */
+const READ_THEIR_QUERY: ReadonlySet<string> = new Set([
+  "GET /metrics",
+  ...["GET /api-keys", "GET /dns/lookup", "GET /domains", "GET /emails", "GET /emails/:id/events"],
+  ...["GET /events", "GET /events/stream", "GET /figures/stream", "GET /inbox", "GET /journal"],
+  ...["GET /queue/ages", "GET /sites", "GET /suppressions", "GET /trace", "GET /webhooks"],
+  ...["GET /webhooks/:id/events", "POST /reports"],
+]);
+
+/** Of a route that reads no query. */
+export function strangeQuery(
+  { method, url }: Pick<Request, "method" | "url">,
+  route: string,
+): Problem | undefined {
+  const at = url.indexOf("?");
+  if (at < 0 || READ_THEIR_QUERY.has(`${method} ${route}`)) return undefined;
+  return strangeParameter(new URLSearchParams(url.slice(at)), []);
 }
 
 /** How many rows one page has. */

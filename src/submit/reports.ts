@@ -9,7 +9,7 @@ import { answer, essenceOf, RAW_TYPE } from "./answer.ts";
 import { readWhole } from "./chunks.ts";
 import type { Guard } from "./guard.ts";
 import { answered } from "./operate.ts";
-import { badParameter } from "./parameters.ts";
+import { badParameter, strangeParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 import { type Ask, readerBusy } from "./read.ts";
 
@@ -39,7 +39,10 @@ export function addReports<E extends object>(
   app.post(
     "/reports",
     keyed(async (request) => {
-      const to = new URL(request.url).searchParams.getAll("to");
+      const search = new URL(request.url).searchParams;
+      const strange = strangeParameter(search, ["to"], ["to"]);
+      if (strange !== undefined) return problem(strange);
+      const to = search.getAll("to");
       if (to.length > ADDRESSES_MAX || to.some((one) => one.length > ADDRESS_MAX))
         return problem(
           badParameter("to", `It may stand ${ADDRESSES_MAX} times, and be an address.`),

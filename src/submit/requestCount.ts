@@ -40,7 +40,8 @@ export function routeOf({ method, url }: Pick<Request, "method" | "url">): HttpR
 }
 
 function pathOf(url: string): string {
-  const from = url.indexOf("/", url.indexOf("//") + 2);
+  let from = url.indexOf("/", url.indexOf("//") + 2);
+  while (from !== -1 && url[from + 1] === "/") from++;
   const [path = ""] = (from === -1 ? "/" : url.slice(from)).split("?", 1);
   return path;
 }

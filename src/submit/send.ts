@@ -14,6 +14,7 @@ import { fromResend } from "./emails.ts";
 import { faultsOf } from "./faults.ts";
 import { checkMeaning } from "./meaning.ts";
 import { type Known, readIdempotencyKey, requestHash, underWay, usedBefore } from "./once.ts";
+import { strangeQuery } from "./parameters.ts";
 import { type Fault, type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
 import { whenReady } from "./schedule.ts";
 import type { Fields, MessageCheck } from "./schema.ts";
@@ -45,6 +46,8 @@ export function createSender(deps: SendDeps): Sender {
     send(request, caller, dialect = "send") {
       if (essenceOf(request.headers.get("content-type")) === RAW_TYPE)
         return sendRaw(deps, request, caller, dialect);
+      const strange = strangeQuery(request, "/send");
+      if (strange !== undefined) return Promise.resolve(problem(strange));
       const header = request.headers.get("idempotency-key");
       if (header !== null) return sendKeyed(deps, request, caller, dialect, header);
       return readBody(deps.reader, request).then((body) =>

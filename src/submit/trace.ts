@@ -6,7 +6,7 @@ import { type HostTag, idOf } from "../mail/id.ts";
 import type { TraceLine, TraceWish } from "../mail/trace.ts";
 import type { Guard } from "./guard.ts";
 import { wireDomain } from "./operate.ts";
-import { badParameter } from "./parameters.ts";
+import { badParameter, strangeParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
 export interface TraceDeps {
@@ -47,6 +47,8 @@ export function addTracing<E extends object>(app: Hono<E>, deps: TraceDeps, keye
 }
 
 function wishOf(search: URLSearchParams, tag: HostTag): Result<TraceWish> {
+  const strange = strangeParameter(search, ["id", "domain"]);
+  if (strange !== undefined) return problem(strange);
   const [id, domain] = [search.get("id"), search.get("domain")];
   if ((id === null) === (domain === null))
     return problem(badParameter("id", "Say one of ?id=MESSAGE and ?domain=example.com"));

@@ -34,6 +34,14 @@ describe("POST /send", () => {
   });
 });
 
+test("a doubled slash at the beginning of an address says nothing", async () => {
+  expect((await fixture.post("//emails", message)).status).toBe(200);
+  expect((await fixture.post("///send", message)).status).toBe(202);
+  fixture.reply = { kind: "found", view: { object: "email" } };
+  expect((await fixture.get("//emails/0190a1b2-0000-7000-8000-000000000000")).status).toBe(200);
+  expect((await fixture.get("/emails//0190a1b2-0000-7000-8000-000000000000")).status).toBe(404);
+});
+
 describe("who may ask", () => {
   const send = (headers: Record<string, string>, peer = network) =>
     fixture.door.fetch(

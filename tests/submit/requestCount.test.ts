@@ -21,6 +21,7 @@ test("an address is known by its first part", () => {
   expect(at("POST", "/emails/0190a1b2/cancel")).toBe("emails");
   expect(at("GET", "/webhooks/x/events/y")).toBe("manage");
   expect(at("GET", "/")).toBe("page");
+  expect(at("POST", "//emails")).toBe("send");
   expect(routeOf({ method: "GET", url: "http://127.0.0.1:8250" })).toBe("page");
   for (const hostile of ["/constructor", "/__proto__", "/wp-admin/x", "//", "/%00"])
     expect(["other", "page"]).toContain(at("GET", hostile));

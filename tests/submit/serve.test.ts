@@ -72,6 +72,28 @@ test("a body that comes byte by byte is taken", async () => {
   socket.destroy();
 });
 
+test("HEAD says how long the body of GET is", async () => {
+  const { socket, until } = await client();
+  const ask = (method: string, path: string): void =>
+    void socket.write(
+      `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEY}\r\n\r\n`,
+    );
+  let before = 0;
+  for (const path of ["/livez", "/openapi.json", "/nothing", "/metrics", "/events?limit=0"]) {
+    const seen = async (end: string) =>
+      (await until((all) => all.includes(end, before))).slice(before);
+    ask("HEAD", path);
+    const length = Number(/^content-length: (\d+)\r$/im.exec(await seen("\r\n\r\n"))?.[1]);
+    before += (await seen("\r\n\r\n")).length;
+    const all = await (
+      await fetch(`${listener.url}${path}`, { headers: { authorization: `Bearer ${KEY}` } })
+    ).bytes();
+    expect([path, length]).toEqual([path, all.length]);
+    expect(length).toBeGreaterThan(0);
+  }
+  socket.destroy();
+});
+
 test("requests that come in one piece are answered in order", async () => {
   const { socket, until } = await client();
   socket.write(whole + whole.replace("Your order", "My orders!") + whole);
