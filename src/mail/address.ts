@@ -166,8 +166,9 @@ function readName(item: Item, reading: Reading): Parsed<string> {
   let name = "";
   for (let i = 0; i < source.length; i++) {
     const char = source[i] as string;
-    if (char === '"') {
-      const end = closingQuote(source, i);
+    // Within square brackets a quotation mark begins nothing.
+    const end = char === '"' ? closingQuote(source, i) : -1;
+    if (end >= 0) {
       name += unquote(source.slice(i + 1, end));
       i = end;
     } else if (reading === "strict" && NAME_SPECIALS.includes(char)) {

@@ -107,6 +107,37 @@ test("what a header writes in the old way is read, and words side by side are no
     expect([text, read(text)]).toEqual([text, "refused"]);
 });
 
+test("a quotation mark within brackets does not have to close", () => {
+  for (const name of ['["]', '[a"b] c', '["] d', 'e ["]']) {
+    const list = parseMailboxes(`${name} <ann@a.example>`, "header");
+    expect([name, list]).toMatchObject([name, { kind: "ok", value: [{ name }] }]);
+    expect(parseMailboxes(`${name} <ann@a.example>`).kind).toBe("refused");
+  }
+  const unit = fc.constantFrom(
+    '"',
+    "[",
+    "]",
+    "(",
+    ")",
+    "<",
+    ">",
+    ":",
+    ";",
+    ",",
+    "@",
+    "\\",
+    "a",
+    " ",
+  );
+  const ending = fc.constantFrom("", "<ann@a.example>");
+  fc.assert(
+    fc.property(fc.string({ unit, maxLength: 20 }), ending, (text, end) => {
+      expect(parseMailboxes(text + end, "header").kind).toBeOneOf(["ok", "refused"]);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
 test("blanks without end in a header are passed over once", () => {
   const blanks = " \t".repeat(125_000);
   for (const text of [`ann${blanks}b@a.example`, `${blanks}ann${blanks}`])
