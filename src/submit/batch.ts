@@ -12,11 +12,13 @@ import {
   pointerOf,
   type Problem,
   problem,
+  problemAt,
   problemOf,
   type Result,
 } from "./problem.ts";
 import { whenReady } from "./schedule.ts";
 import type { Fields } from "./schema.ts";
+import { foreignSenders, notAllowed } from "./senders.ts";
 import { askBefore, check, discard, hand, replayed, type SendDeps } from "./send.ts";
 import { withTrace } from "./traceparent.ts";
 
@@ -139,6 +141,7 @@ function besideList(field: string): Fault {
 const ownFaults: ReadonlySet<Problem["name"]> = new Set([
   "message_too_large",
   "domain_not_allowed",
+  "invalid_attachment",
 ]);
 
 /** Fills `prepared`, or `errors` when the mode is permissive; a returned problem refuses the whole batch. */
@@ -164,12 +167,22 @@ async function prepareAll(
     }
   }
   if (mode === "strict" && faults.length > 0) return problemOf(faults);
+  if (mode === "strict") {
+    const foreign = valid.flatMap((one) =>
+      foreignSenders(caller, one.fields, [...base, one.index]),
+    );
+    if (foreign.length > 0) return notAllowed(foreign);
+  }
   for (const { index, fields } of valid) {
     const made = deps.preparer.prepare(fields, now, caller);
     const result = made instanceof Promise ? await made : ok(made);
-    if (result.kind === "ok") prepared.push(result.value);
-    else if (mode === "strict" || !ownFaults.has(result.problem.name)) return result.problem;
-    else errors.push({ index, message: result.problem.detail, errors: [] });
+    if (result.kind === "ok") {
+      prepared.push(result.value);
+      continue;
+    }
+    const own = problemAt(result.problem, [...base, index]);
+    if (mode === "strict" || !ownFaults.has(own.name)) return own;
+    errors.push({ index, message: own.detail, errors: own.faults ?? [] });
   }
   errors.sort((a, b) => a.index - b.index);
   return undefined;

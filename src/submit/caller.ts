@@ -35,21 +35,28 @@ export const owner: Caller = {
 
 /**
  * Whether it may send as all of these addresses, in wire form: those of From, Sender and their resent kind, and the reverse-path that
- * it chose. The null reverse-path names nobody.
+ * it chose.
  */
 export function admitSender(
-  { domains }: Pick<Caller, "domains">,
+  caller: Pick<Caller, "domains">,
   addresses: readonly string[],
 ): Problem | undefined {
-  if (domains === null) return undefined;
   for (const address of addresses) {
-    if (address === "") continue;
-    const domain = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
-    if (domains.some((one) => isWithin(domain, one))) continue;
-    const detail = `This API key may not send from ${domain}; it may from ${domains.join(", ")}.`;
-    return { name: "domain_not_allowed", detail };
+    const detail = whyForeign(caller, address);
+    if (detail !== undefined) return { name: "domain_not_allowed", detail };
   }
   return undefined;
+}
+
+/** Why it may not send as this address; undefined: it may. The null reverse-path names nobody. */
+export function whyForeign(
+  { domains }: Pick<Caller, "domains">,
+  address: string,
+): string | undefined {
+  if (domains === null || address === "") return undefined;
+  const domain = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+  if (domains.some((one) => isWithin(domain, one))) return undefined;
+  return `This API key may not send from ${domain}; it may from ${domains.join(", ")}.`;
 }
 
 export function isWithin(domain: string, parent: string): boolean {

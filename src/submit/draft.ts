@@ -8,10 +8,9 @@ import { parseHeaderText } from "../mail/compose/headerText.ts";
 import type { Attachment } from "../mail/compose/part.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
 import { domainOf, type MessageFacts, type MessageHead } from "../mail/message.ts";
-import { SPEAKERS, speakersOf } from "../mail/raw/readHeader.ts";
 import type { Submission } from "../mail/submission.ts";
 import type { WarningCode } from "../mail/warning.ts";
-import { admitSender, type Caller } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import { contentLength } from "./content.ts";
 import { noHeaders } from "./headers.ts";
 import type { Known } from "./once.ts";
@@ -19,6 +18,7 @@ import { createPlainText } from "./plainText.ts";
 import { type Result, ok, problem } from "./problem.ts";
 import { createFetching, type FetchAttachment, isRemote } from "./remote.ts";
 import type { Attachments, Fields, Given } from "./schema.ts";
+import { foreignSenders, notAllowed } from "./senders.ts";
 import type { Spool, SpoolFile } from "./spool.ts";
 import { createStoring, type StoreDraft } from "./storing.ts";
 import { warningsOf } from "./warnings.ts";
@@ -100,11 +100,8 @@ export function createPreparer(deps: PrepareDeps): Preparer {
   };
   return {
     prepare(fields, now, caller) {
-      if (caller.domains !== null) {
-        const path = fields.return_path?.for("id") ?? "";
-        const barred = admitSender(caller, [fields.from.mailbox.address, path, ...named(fields)]);
-        if (barred !== undefined) return Promise.resolve(problem(barred));
-      }
+      const foreign = foreignSenders(caller, fields);
+      if (foreign.length > 0) return Promise.resolve(problem(notAllowed(foreign)));
       const given = fields.attachments ?? none;
       if (areHere(given)) return make(fields, given, now, caller);
       return fetching(given).then(async (got) => {
@@ -118,12 +115,6 @@ export function createPreparer(deps: PrepareDeps): Preparer {
       });
     },
   };
-}
-
-/** Senders that its own header fields name. */
-function named({ headers = noHeaders }: Fields): readonly string[] {
-  const speaking = headers.fields.filter(({ name }) => SPEAKERS.includes(name.toLowerCase()));
-  return speakersOf(speaking.map(({ value }) => value));
 }
 
 const none: readonly Attachment[] = [];

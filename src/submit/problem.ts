@@ -71,7 +71,9 @@ export type FaultCode =
   | "invalid_time"
   | "conflict"
   | "too_long"
-  | "too_many";
+  | "too_many"
+  | "domain_not_allowed"
+  | "message_too_large";
 
 export interface Problem {
   readonly name: ErrorName;
@@ -85,6 +87,15 @@ export interface Problem {
   readonly allow?: string;
   /** The connection is of no use afterwards: a body was left unread. */
   readonly close?: boolean;
+}
+
+/** The problem of one message, told as that of the body in which it lies at `path`. */
+export function problemAt(problem: Problem, path: readonly PropertyKey[]): Problem {
+  const { name, detail, faults = [] } = problem;
+  const base = pointerOf(path);
+  const told = faults.map((fault) => ({ ...fault, pointer: base + fault.pointer }));
+  if (name === "message_too_large") told.push({ pointer: base, code: name, detail });
+  return told.length === 0 ? problem : { ...problem, ...problemOf(told), name };
 }
 
 /** How many faults are told; a hostile body may hold a million. */

@@ -1,7 +1,7 @@
 // POST /send/batch: one unit for the queue; strict or permissive about faults.
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import { type Fixture, createFixture, message, problemOf } from "./doorFixture.ts";
+import { type Fixture, createFixture, defaultLimits, message, problemOf } from "./doorFixture.ts";
 
 let fixture: Fixture;
 beforeEach(() => void (fixture = createFixture()));
@@ -93,4 +93,16 @@ test("files of large messages go when the batch is refused", async () => {
   fixture.answer = { kind: "refused", why: "disk_low", retryAfterS: 1 };
   expect((await fixture.post("/send/batch", [large, message, large])).status).toBe(503);
   expect(readdirSync(fixture.spoolFolder)).toEqual([]);
+});
+
+test("which message of a batch is too large is told", async () => {
+  fixture.close();
+  fixture = createFixture({ limits: { ...defaultLimits, messageBytes: 350_000 } });
+  // Written in base64 it is a third longer.
+  const large = { ...message, text: "ä".repeat(150_000) };
+  const { name, detail, errors } = await problemOf(
+    await fixture.post("/send/batch", [message, large]),
+  );
+  expect([name, errors?.[0]?.pointer]).toEqual(["message_too_large", "/1"]);
+  expect(detail).toStartWith("[1]: The message has at least");
 });

@@ -161,6 +161,28 @@ test("mail leaves in the name of a key's domains only: From, every author, Sende
   expect(stage.accepted.length).toBe(8);
 });
 
+test("each field that names a foreign sender is told, in a batch with its message", async () => {
+  const { token } = await stage.create({ domains: ["shop.example"] });
+  const many = {
+    ...from("a@other.example"),
+    return_path: "b@other.example",
+    headers: { "X-A": "1", Sender: "c@third.example" },
+  };
+  const pointers = async (path: string, body: unknown) => {
+    const { name, errors = [] } = await problemOf(await stage.ask("POST", path, body, token));
+    return [name, ...errors.map(({ pointer }) => pointer)];
+  };
+  const wrong = ["/from", "/return_path", "/headers/Sender"];
+  expect(await pointers("/send", many)).toEqual(["domain_not_allowed", ...wrong]);
+  const list = [from("a@shop.example"), many, from("x@other.example")];
+  expect(await pointers("/send/batch", list)).toEqual([
+    "domain_not_allowed",
+    ...wrong.map((pointer) => `/1${pointer}`),
+    "/2/from",
+  ]);
+  expect((await pointers("/send/batch", { emails: list })).at(-1)).toBe("/emails/2/from");
+});
+
 test("in a batch the wrong sender refuses all of it, or itself", async () => {
   const { token } = await stage.create({ domains: ["shop.example"] });
   const list = [from("a@shop.example"), from("a@other.example")];

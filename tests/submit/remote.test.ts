@@ -96,3 +96,21 @@ test("all attachments together are fetched up to the size of a message, and no l
     [39_999_000, 3],
   ]);
 });
+
+test("in a batch an attachment that does not come is told at its place, and refuses others in strict mode alone", async () => {
+  open(() => Promise.resolve({ kind: "refused", why: "The server said 404." }));
+  const list = [message, { ...message, attachments: [{ path: url }] }];
+  const strict = await problemOf(await fixture.post("/send/batch", list));
+  expect([strict.name, strict.errors?.[0]?.pointer]).toEqual([
+    "invalid_attachment",
+    "/1/attachments/0/path",
+  ]);
+  expect(fixture.calls).toEqual([]);
+  const permissive = { "x-batch-validation": "permissive" };
+  const answer = await fixture.post("/send/batch", list, permissive);
+  expect(await answer.json()).toMatchObject({
+    data: [{ id: expect.any(String) }],
+    errors: [{ index: 1, errors: [{ pointer: "/1/attachments/0/path" }] }],
+  });
+  expect([answer.status, fixture.taken.length]).toEqual([202, 1]);
+});
