@@ -70,6 +70,7 @@ export function createReports(index: Connection, stored: Stored, tag: HostTag) {
     const candidates = candidatesOf(parts, sentTo);
     if (candidates === "forged") return { kind, findings: [none("forged")] };
     const said = kind === "dsn" ? bouncesOf(parts) : complaintsOf(parts, candidates);
+    if (said.length === 0) return { kind, findings: [none("unmatched")] };
     return { kind, findings: said.map((one) => find(one, candidates, kind)) };
   };
 
@@ -140,13 +141,16 @@ function bouncesOf({ fields, recipients }: ReportParts): Said[] {
     const diagnostic = (one.get("diagnostic-code") ?? "").replace(/^[^;\s]{1,40};\s*/, "");
     return {
       addresses: addressesOf([one.get("original-recipient"), one.get("final-recipient")]),
-      counts: (one.get("action") ?? "").toLowerCase() === "failed" && !status.startsWith("2"),
+      counts: FAILED.test(one.get("action") ?? "") && !status.startsWith("2"),
       enhanced: status,
       text: shown(diagnostic === "" ? "returned without a reason" : diagnostic, REASON_MAX),
       by: hostOf(one.get("remote-mta") ?? fields.get("reporting-mta")),
     };
   });
 }
+
+/** A comment may follow. */
+const FAILED = /^failed(?:\s|\(|$)/i;
 
 /** RFC 5965 3.1; RFC 6591 has reports about authentication, which nobody complains in. */
 const complaints = new Set(["abuse", "fraud", "virus", "other", "opt-out", "opt-out-list"]);
@@ -170,16 +174,21 @@ function complaintsOf({ fields }: ReportParts, candidates: readonly Candidate[])
   ];
 }
 
-/** `rfc822; ann@example.com`, or the address alone; xtext of an ORCPT that nobody has decoded (RFC 3461 4). */
+/**
+ * `rfc822; ann@example.com`, perhaps with a comment, or the address alone; xtext of an ORCPT that nobody has decoded (RFC 3461 4), and what
+ * stands for other letters in 7 bits (RFC 6533 3).
+ */
 function addressesOf(values: readonly (string | undefined)[]): string[] {
   return values.flatMap((value) => {
     if (value === undefined) return [];
-    const address = value.replace(/^[a-z0-9-]{1,20}\s*;\s*/i, "").trim();
-    const bare = address.replace(/^<|>$/g, "");
+    const address = value.replace(/^[a-z0-9-]{1,20}\s*;\s*/i, "").replace(/\s+\([^()]*\)\s*$/, "");
+    const bare = address.trim().replace(/^<|>$/g, "");
     if (!bare.includes("@")) return [];
-    const decoded = bare.replace(/\+([0-9A-F]{2})/g, (_, hex: string) =>
-      String.fromCharCode(parseInt(hex, 16)),
-    );
+    const decoded = bare
+      .replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+      .replace(/\\x\{(0{0,4}[0-9A-F]{2,5})\}/gi, (_, hex: string) =>
+        String.fromCodePoint(parseInt(hex, 16)),
+      );
     return decoded === bare ? [bare] : [bare, decoded];
   });
 }

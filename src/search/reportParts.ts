@@ -51,7 +51,10 @@ export async function readReport(bytes: Uint8Array): Promise<ReportParts | undef
   const feedback = parts.find(({ type }) => type === "message/feedback-report");
   const told = feedback ?? status;
   if (told === undefined) return undefined;
-  const [fields = new Map<string, string>(), ...recipients] = groupsOf(told.text);
+  const groups = groupsOf(told.text);
+  const [fields = new Map<string, string>(), ...others] = groups;
+  // Some write no empty line between the message's fields and those of its only recipient, or none of the message.
+  const recipients = fields.has("final-recipient") ? groups : others;
   const original = parts.find(({ type }) => returnedTypes.has(type));
   return {
     kind: feedback === undefined ? "dsn" : "arf",

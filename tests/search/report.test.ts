@@ -154,6 +154,29 @@ test("what was asked for may have gone on to somebody else: the original recipie
   expect(about(found.findings[0])?.recipient).toBe("ann@example.com");
 });
 
+test("a bounce is read as the world writes it", async () => {
+  const { uuid } = stage.accept({ ...verp, to: ["josé@example.com", "bob@example.com"] });
+  const to = `bounces+${uuid}@s.example`;
+  const status = /Reporting-MTA:[\s\S]*User unknown/;
+  const failed = "Action: failed\nStatus: 5.1.1";
+  const odd = {
+    "all in one group": `Reporting-MTA: dns; a.example\nFinal-Recipient: rfc822; bob@example.com\n${failed}`,
+    "nothing about the message": `Final-Recipient: rfc822; bob@example.com\n${failed}`,
+    "with comments": `Reporting-MTA: dns; a.example (A)\n\nFinal-Recipient: rfc822; bob@example.com (Bob)
+Action: failed (for good)\nStatus: 5.1.1 (no such user)`,
+    "beyond ASCII": `Reporting-MTA: dns; a.example\n\nFinal-Recipient: utf-8; josé@example.com\n${failed}`,
+    "beyond ASCII in ASCII (RFC 6533)": `Reporting-MTA: dns; a.example
+
+Original-Recipient: utf-8;jos\\x{E9}@example.com\nFinal-Recipient: rfc822;x@y.example\n${failed}`,
+  };
+  for (const [what, text] of Object.entries(odd)) {
+    const { findings } = await ask(bounce({ to }).replace(status, () => text));
+    expect([what, ...findings.map((one) => about(one)?.suppress)]).toEqual([what, true]);
+  }
+  const empty = await ask(bounce({ to }).replace(status, "Reporting-MTA: dns; a.example"));
+  expect(outcomes(empty)).toEqual(["unmatched"]);
+});
+
 test("only the status of a mailbox that is not there suppresses", async () => {
   const { uuid } = stage.accept(verp);
   const to = `bounces+${uuid}@s.example`;
