@@ -49,7 +49,7 @@ function commitPages(): void {
 
 test("a long log is written back once it is asked for, and not by the commit that made it long", () => {
   store.writeBack();
-  while (log().pages < 1000) {
+  while (log().pages < 500) {
     expect(log().written).toBe(0);
     commitPages();
   }
@@ -76,7 +76,7 @@ test("what a reader was in the way of is written back by the next call", () => {
   const db = reader();
   db.run("BEGIN");
   db.query("SELECT count(*) FROM message").get();
-  while (log().pages < 1000) commitPages();
+  while (log().pages < 500) commitPages();
   store.writeBack();
   expect(log().written).toBeLessThan(100);
   db.close();
