@@ -209,7 +209,7 @@ export function createPlacing(deps: PlacingDeps): Placing {
   /** A greylist wants to see the same address again, whoever else has room by then. */
   const departingOf = ({ message, n, from, attempts }: Claimed): Departing => {
     if (attempts === 0) return { message, from };
-    return { message, from, before: () => lastHeard(store.timeline(message, n))?.source };
+    return { message, from, before: () => lastHeard(store.timeline(message, n)) };
   };
 
   const follow = (turn: Turn, candidate: Candidate, route: Route): void => {

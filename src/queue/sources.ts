@@ -6,6 +6,7 @@ import { unreachable } from "../base/unreachable.ts";
 import type { SourceView } from "../mail/explain.ts";
 import type { MessageId } from "../mail/id.ts";
 import { domainOf } from "../mail/message.ts";
+import type { AttemptStep } from "../mail/timeline.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 import type { Route } from "../route/route.ts";
 import { chooseSource, routeFrom, type Source } from "../route/source.ts";
@@ -34,8 +35,8 @@ export interface Sources {
 export interface Departing {
   readonly message: MessageId;
   readonly from: string;
-  /** From which address it last came to a server; absent: it never did. Asked only where there is a choice. */
-  readonly before?: (() => string | undefined) | undefined;
+  /** How it last came to a server, and from which address; absent: it never did. Asked only where it matters. */
+  readonly before?: (() => Pick<AttemptStep, "source" | "class"> | undefined) | undefined;
 }
 
 /** No address of ours can reach the hosts. */
@@ -88,6 +89,8 @@ interface Account {
   written: number;
   /** What the store says was heard. */
   heardWritten: number;
+  /** Recipients of today that a greylist has put off: they have been counted, and come again. After a kill they count anew. */
+  putOff: number;
 }
 
 export function createSources(deps: SourcesDeps): Sources {
@@ -106,7 +109,7 @@ export function createSources(deps: SourcesDeps): Sources {
     if (account === undefined) {
       const kept = warmthOf(unwritten.get(key) ?? recall(key));
       const warmth = kept ?? coldOn(day);
-      account = { warmth, written: warmth.sent, heardWritten: warmth.heard };
+      account = { warmth, written: warmth.sent, heardWritten: warmth.heard, putOff: 0 };
       accounts.set(key, account);
       forgetOldest();
     }
@@ -115,6 +118,7 @@ export function createSources(deps: SourcesDeps): Sources {
       account.warmth = today;
       account.written = 0;
       account.heardWritten = 0;
+      account.putOff = 0;
     }
     return account;
   }
@@ -170,21 +174,28 @@ export function createSources(deps: SourcesDeps): Sources {
     const day = dayOf(now);
     // A relay is the operator's own: it needs no convincing.
     const isCapped = (source: Source): boolean => source.warmup && route.via === "mx";
+    const isAsked = sources.length > 1 || sources.some(isCapped);
+    const last = isAsked ? before?.() : undefined;
+    const isCounted = ({ address }: Source): boolean => {
+      if (last?.class !== "greylist" || last.source !== address) return false;
+      return accountOf(address, route.site, day).putOff > 0;
+    };
     const roomOf = (source: Source): number => {
-      if (!isCapped(source)) return Infinity;
+      if (!isCapped(source) || isCounted(source)) return Infinity;
       const { warmth } = accountOf(source.address, route.site, day);
       return capOf(warmth, steps) - warmth.sent;
     };
     const only = bySender.get(domainOf(from));
     const isHere = (address: string): boolean => health.awayUntil(address) <= now;
     const state = { restsUntil: health.restsUntil, isHere, roomOf };
-    const ask = { key: `${message}`, only, before: sources.length > 1 ? before?.() : undefined };
+    const ask = { key: `${message}`, only, before: last?.source };
     const chosen = chooseSource(sources, route, ask, state, now);
     switch (chosen.kind) {
       case "source": {
         const { source } = chosen;
         if (!isCapped(source)) return { kind: "route", route: variantOf(route, source, 0) };
-        charge(source.address, route.site, day);
+        if (isCounted(source)) accountOf(source.address, route.site, day).putOff--;
+        else charge(source.address, route.site, day);
         return { kind: "route", route: variantOf(route, source, day) };
       }
       case "none":
@@ -226,11 +237,13 @@ export function createSources(deps: SourcesDeps): Sources {
     return account?.warmth.day === chargedOn.get(route) ? account : undefined;
   }
 
-  function credit(route: Route, address: string): void {
+  function credit(route: Route, address: string, { class: about }: Verdict): void {
     const account = chargedTo(route);
     if (account === undefined) return;
+    if (about === "greylist") account.putOff++;
     const { warmth } = account;
-    account.warmth = { ...warmth, heard: warmth.heard + 1 };
+    // Who comes again is heard twice, and has left once.
+    account.warmth = { ...warmth, heard: Math.min(warmth.heard + 1, warmth.sent) };
     // The one that earns the rung is written at once: perhaps nothing else is charged today.
     if (isEarned(account.warmth, steps) && !isEarned(warmth, steps))
       write(keyOf(address, route.site), account, account.written);
@@ -250,7 +263,7 @@ export function createSources(deps: SourcesDeps): Sources {
       health.learn({ address: route.source.address, site: route.site }, verdict, now);
       // What a server heard of it counts; what never came to a server does not.
       if (isUnheard(verdict)) refund(route, 1);
-      else credit(route, route.source.address);
+      else credit(route, route.source.address, verdict);
     },
     refund,
     look,

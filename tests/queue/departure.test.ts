@@ -174,3 +174,22 @@ test("what a server put off comes again from the same address, over midnight and
   for (const { job, route } of again)
     expect(route.source?.address).toBe(addresses.get(job.message));
 });
+
+test("what a greylist put off comes again from the same address, though it has had its share of the day", () => {
+  const { bench } = open(others);
+  const ids = Array.from({ length: 120 }, () => bench.submit());
+  bench.run();
+  const first = bench.sent.splice(0);
+  const addresses = new Map(first.map(({ job, route }) => [job.message, route.source?.address]));
+  expect(from(first, cold)).toBe(50);
+  for (const one of first) {
+    const step = stepOf("deferred", bench.clock.now(), "greylist", one.route.source?.address);
+    bench.settle(one, { kind: "deferred", class: "greylist", step });
+  }
+  for (let i = 0; i < 50; i++) bench.submit();
+  bench.run(HOUR);
+  const again = bench.sent.splice(0).filter(({ job }) => addresses.has(job.message));
+  expect(again.length).toBe(ids.length);
+  for (const { job, route } of again)
+    expect(route.source?.address).toBe(addresses.get(job.message));
+});

@@ -162,6 +162,39 @@ describe("the cap of a new address", () => {
     expect(addressOf(send(to, NOON - 3 * DAY_MS))).toBe("wait");
   });
 
+  test("counts a recipient that a greylist puts off once, however often it does", () => {
+    const sources = open([cold, warm]);
+    const step = { source: cold.address, class: "greylist" } as const;
+    const greylisted = verdict({ kind: "deferred", class: "greylist" });
+    const again = (message: number): Route => {
+      const asked = { message, from: "x@s.test", before: () => step };
+      const assigned = sources.assign(route(), asked, NOON);
+      if (assigned.kind !== "route") throw new Error(assigned.kind);
+      return assigned.route;
+    };
+    const sent = Array.from({ length: 400 }, () => sources.send(route()));
+    const charged = sent.flatMap((one) => (one.kind === "route" ? one.route : [])).slice(0, 400);
+    const [first, second] = charged.filter(({ source }) => source?.address === cold.address);
+    if (first === undefined || second === undefined) throw new Error("none was charged");
+    for (const one of [first, second]) sources.learn(one, greylisted, NOON);
+    for (let i = 0; i < 3; i++) {
+      const retried = again(1);
+      expect(retried.source?.address).toBe(cold.address);
+      sources.learn(retried, greylisted, NOON);
+    }
+    sources.learn(again(1), verdict({}), NOON);
+    const lost = again(2);
+    expect(lost.source?.address).toBe(cold.address);
+    // Neither of both is owed anything more, and there is no room.
+    expect(again(3).source?.address).toBe(warm.address);
+    sources.learn(lost, unreached, NOON);
+    expect([again(2), again(3)].map(({ source }) => source?.address)).toEqual([
+      cold.address,
+      warm.address,
+    ]);
+    expect(sources.look("mx.test", NOON)[0]?.warmup).toEqual({ sent: 50, cap: 50 });
+  });
+
   test("what never came to a server is given back, on the same day only", () => {
     const { send, learn } = open([cold]);
     const to = route();

@@ -42,11 +42,13 @@ export function createCapWatch(
       for (const { claim } of job.recipients)
         charged.set(claim, { site: route.site, day: known.last });
     },
-    heard({ claim, kind, unreached }) {
+    heard({ claim, kind, unreached, class: about }) {
       const at = charged.get(claim);
       charged.delete(claim);
       if (steps === null || at === undefined) return;
       if (kind === "interrupted" || unreached !== undefined) return;
+      // It comes again, and is one recipient of the day.
+      if (about === "greylist") return;
       const key = `${at.site} ${at.day}`;
       const count = (heard.get(key) ?? 0) + 1;
       heard.set(key, count);
