@@ -84,9 +84,11 @@ async function rescheduled(
   const text = fields["scheduled_at"];
   if (typeof text !== "string") return problem(badField("scheduled_at", INSTANT_FORM));
   await whenReady(fields);
-  const when = readWhen(text, clock.now());
+  const now = clock.now();
+  const when = readWhen(text, now);
   if (when.kind === "fault") return problem(badField("scheduled_at", when.why));
-  return ok({ do: "queue.reschedule", message, dueAt: when.at });
+  // Its Date is that of its release, and its life begins there: neither lies back.
+  return ok({ do: "queue.reschedule", message, dueAt: Math.max(now, when.at) });
 }
 
 const NAME_MAX = 1024;

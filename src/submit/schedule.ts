@@ -44,11 +44,12 @@ export function readWhen(text: string, now: EpochMs): When {
     return instant < now - PAST_MAX_MS ? past : bounded({ kind: "at", at: instant }, now);
   if (words === undefined) throw new Error("words are read before they can be");
   const trimmed = text.trim();
-  if (trimmed.length > WORDS_MAX) return unreadable;
+  if (trimmed.length > WORDS_MAX || strangeZone.test(trimmed)) return unreadable;
   const [found, second] = words.parse(
     trimmed,
     { instant: new Date(now), timezone: 0 },
-    { forwardDate: true },
+    // A weekday alone is the next one; the reader takes "last Friday" for that, too, if it may look forward.
+    { forwardDate: !lastOne.test(trimmed) },
   );
   // All of it or nothing: "in -5 min" holds something that reads well, and so does "not in 5 min".
   if (found === undefined || second !== undefined || found.text !== trimmed) return unreadable;
@@ -56,6 +57,10 @@ export function readWhen(text: string, now: EpochMs): When {
   const at = found.date().getTime();
   return at < now ? past : bounded({ kind: "at", at }, now);
 }
+
+const lastOne = /^(?:on )?(?:last|past)\b/i;
+/** An offset that no clock shows (RFC 3339 5.6), by which the time would be another day's. */
+const strangeZone = /\d[+-](?:2[4-9]|[3-9]\d|\d\d:?[6-9]\d)(?::?\d\d)?$/;
 
 function bounded(when: Extract<When, { kind: "at" }>, now: EpochMs): When {
   return when.at > now + AHEAD_MAX_DAYS * DAY_MS ? far : when;
@@ -66,8 +71,13 @@ const unreadable = fault('Write the time as 2026-12-31T18:30:00Z (RFC 3339) or a
 const past = fault("The time lies in the past.");
 const far = fault(`Mail is scheduled at most ${AHEAD_MAX_DAYS} days ahead.`);
 
-const rfc3339 =
-  /^(\d{4}-\d\d)-(\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)([Zz]|[+-]\d\d:\d\d)?)?$/;
+const rfc3339 = new RegExp(
+  [
+    "^(\\d{4}-\\d\\d)-(\\d\\d)",
+    "(?:[Tt ](\\d\\d:\\d\\d(?::\\d\\d(?:\\.\\d{1,9})?)?)",
+    "([Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)?)?$",
+  ].join(""),
+);
 
 /** What is told to whoever wrote none. */
 export const INSTANT_FORM = "Write the time as 2026-12-31T18:30:00Z (RFC 3339).";

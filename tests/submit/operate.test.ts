@@ -36,6 +36,14 @@ test("each verb of a message becomes its command", async () => {
   ]);
 });
 
+test("a time that has just passed is now: mail is not dated back, nor is its life over sooner", async () => {
+  const before = Date.now();
+  const scheduled_at = new Date(before - 20 * 3_600_000).toISOString();
+  expect((await patch(ID, { scheduled_at })).status).toBe(200);
+  const [command] = fixture.ordered;
+  expect((command as { readonly dueAt: number }).dueAt).toBeGreaterThanOrEqual(before);
+});
+
 test("each verb of the queue becomes its command, for whatever it names", async () => {
   await fixture.post("/queue/pause", { domain: "Bücher.example." });
   await fixture.post("/queue/resume", { site: "google.com" });
