@@ -126,7 +126,8 @@ function splitList(text: string, reading: Reading): Parsed<Item[]> {
     if (char === ",") fault = push(i);
     else if (char === " " || char === "\t") continue;
     else if (reading === "header" && char === ":" && !inGroup && opened < 0) {
-      // The group's name is of no use to anybody here.
+      // The group's name is of no use to anybody here. An address in its place would be lost with it.
+      if (UNQUOTED_AT.test(text.slice(start, i))) fault = "a colon stands behind an address";
       [start, inGroup] = [i + 1, true];
     } else if (reading === "header" && char === ";" && inGroup) {
       inGroup = false;
@@ -145,6 +146,8 @@ function splitList(text: string, reading: Reading): Parsed<Item[]> {
   const fault = push(text.length);
   return fault === null ? { kind: "ok", value: items } : refused(fault);
 }
+
+const UNQUOTED_AT = /^(?:[^"@]|"(?:[^"\\]|\\.)*")*@/s;
 
 function readItem(item: Item, reading: Reading): Parsed<Mailbox> {
   const written = item.angle ?? item.before;

@@ -1,6 +1,7 @@
 // The header of a message that a program of this host wrote by hand, made whole: a From where there is none, host names behind names
 // that have none (`root`), and an empty line before a body that begins without one. Everything else stays as it came.
 import { parseMailboxes } from "../../mail/address.ts";
+import { LINE_MUST } from "../../mail/compose/headers.ts";
 
 export interface Author {
   /** Of this user on this host, without angle brackets. */
@@ -41,14 +42,14 @@ export function makeHeader(lines: readonly string[], author: Author): MadeHeader
   const made = fields.map((field) => {
     const { name } = field;
     hasFrom ||= name === "from";
-    if (!ADDRESS_FIELDS.has(name)) return `${field.label}:${field.value}`;
+    if (!ADDRESS_FIELDS.has(name)) return folded(`${field.label}:${field.value}`);
     const value = qualify(field.value, author.domain);
     if (read.has(name)) {
       const list = parseMailboxes(unfolded(value), "header");
       if (list.kind === "refused") unreadable ??= `${field.label}: ${list.why}`;
       else recipients.push(...list.value.map((one) => one.address));
     }
-    return `${field.label}:${value}`;
+    return foldedList(field.label, value);
   });
   if (!hasFrom) made.push(fromField(author));
   return {
@@ -56,6 +57,37 @@ export function makeHeader(lines: readonly string[], author: Author): MadeHeader
     recipients: [...new Set(recipients)],
     unreadable,
   };
+}
+
+const isTooLong = (text: string): boolean =>
+  text.length > LINE_MUST && text.split("\r\n").some((line) => line.length > LINE_MUST);
+
+/** Lines that are longer than SMTP allows, folded where a blank stands: unfolded they say what they said. */
+function folded(field: string): string {
+  if (!isTooLong(field)) return field;
+  const lines: string[] = [];
+  for (let rest of field.split("\r\n")) {
+    for (let at; rest.length > LINE_MUST && (at = foldAt(rest)) > 0; rest = rest.slice(at))
+      lines.push(rest.slice(0, at));
+    lines.push(rest);
+  }
+  return lines.join("\r\n");
+}
+
+/** Of the last blank within reach that has words on both its sides; 0 for none. */
+function foldAt(line: string): number {
+  const first = line.search(/[^ \t]/);
+  for (let at = LINE_MUST; at > first; at--)
+    if (/^[ \t][^ \t]/.test(line.slice(at, at + 2))) return at;
+  return 0;
+}
+
+/** A list may be folded behind its commas too: programs write all its addresses into one line. */
+function foldedList(label: string, value: string): string {
+  const field = `${label}:${value}`;
+  if (!isTooLong(field)) return field;
+  const items = itemsOf(value).map((item) => item.replace(/^[ \t\r\n]+/, ""));
+  return folded(`${label}: ${items.join(",\r\n ")}`);
 }
 
 interface Field {

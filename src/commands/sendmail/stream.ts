@@ -96,7 +96,8 @@ export function createHeadReader(): HeadReader {
       if (lf < 0 && !(last && at < held.length)) break;
       const end = lf < 0 ? held.length : lf;
       const next = lf < 0 ? held.length : lf + 1;
-      const line = held.toString("latin1", at, end).replace(/\r$/, "");
+      // A CR within is no line end here, as it would be one to the daemon: what stands behind it is no field of its own.
+      const line = held.toString("latin1", at, end).replace(/\r+$/, "").replaceAll("\r", " ");
       seenLines++;
       if (seenLines === 1 && isMailboxLine(line)) {
         at = next;

@@ -74,6 +74,36 @@ describe("the header", () => {
     );
   });
 
+  test("with a CR within a line has no field that begins there", async () => {
+    const { text, recipients } = await read(
+      "To: a@b.example\rBcc: c@d.example\nCc: e@f.example\r\r\nSubject: x\rTo: g@h.example\r\r\n\r\r\nbody\n",
+    );
+    expect(text).toBe(
+      "To: a@b.example Bcc: c@d.example\r\nCc: e@f.example\r\nSubject: x To: g@h.example\r\n" +
+        "From: ada@host.example\r\n\r\nbody\n",
+    );
+    expect(recipients).toEqual(["e@f.example"]);
+    expect((await read("To: a@b.example: c@d.example\n\n")).unreadable).toStartWith("To: ");
+    expect((await read('To: "a@b": c@d.example;\n\n')).recipients).toEqual(["c@d.example"]);
+  });
+
+  test("with lines that are too long is folded, and says what it said", async () => {
+    const many = Array.from({ length: 120 }, (_, i) => `user${i}@long.example`);
+    const words = "word ".repeat(400).trim();
+    const text = `Bcc:${many.join(",")}\nCc: "Doe,J" <j@b.example>,\n ${many.join(", ")}\nX: ${words}\n`;
+    const made = await read(
+      `${text}From: ${"x".repeat(1200)}@b.example\nY:${"y".repeat(2000)}\n\n`,
+    );
+    expect(made.recipients).toEqual([...many, "j@b.example"]);
+    const lines = made.text.split("\r\n");
+    const unfolded = made.text.replaceAll("\r\n ", " ");
+    expect(unfolded).toContain(`X: ${words}\r\n`);
+    expect(unfolded).toContain(`Cc: "Doe,J" <j@b.example>, ${many.join(", ")}\r\n`);
+    expect(lines.filter((line) => line.trim() === "")).toHaveLength(2);
+    // What has no blank cannot be folded, and is the daemon's to refuse.
+    expect(lines.filter((line) => line.length > 998)).toHaveLength(2);
+  });
+
   test("that was sent on names whom it goes to now: those of its first journey have it", async () => {
     const head =
       "Resent-From: me\nResent-To: you\nResent-Bcc: b@x.example\nTo: a@x.example\nCc: <broken\n";
