@@ -43,7 +43,8 @@ export function createWebhooks(prepare: Prepare): WebhookStore {
   const insert =
     prepare(`INSERT INTO webhook (id, endpoint, events, enabled, secrets, cursor, created)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING number`);
-  const change = prepare(`UPDATE webhook SET endpoint = ?2, events = ?3, enabled = ?4, why = NULL,
+  const change = prepare(`UPDATE webhook SET endpoint = ?2, events = ?3, enabled = ?4,
+    why = CASE WHEN enabled = ?4 THEN why END,
     failing = CASE WHEN enabled = ?4 THEN failing END WHERE number = ?1`);
   const hurry = prepare(
     `UPDATE webhook_event SET due = 0, tries = 0 WHERE webhook = ?1 AND status = ${PENDING}`,

@@ -48,6 +48,8 @@ export interface HookEndpoint {
   /** Other terms or secrets from now on. */
   change(next: WebhookRecord): void;
   restore(pending: readonly HookPending[]): void;
+  /** A row of its own for this event is within what a start reads. */
+  mayWait(event: number): boolean;
   /** Starts what may start now. */
   pump(): void;
   /** What is to be read next; null: nothing now. */
@@ -253,13 +255,17 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
   return {
     record: () => record,
     change(next) {
-      if (next.enabled && !record.enabled) {
+      const isEnabled = next.enabled && !record.enabled;
+      if (isEnabled) {
+        off = false;
+        notes.enabled();
+      }
+      // What was said of it holds no more, also when it is somewhere else now.
+      if (isEnabled || next.endpoint !== record.endpoint) {
         failures = 0;
         failingSince = null;
         restUntilMs = -Infinity;
         allowed = IN_FLIGHT_FIRST;
-        off = false;
-        notes.enabled();
         window.renew(0);
       }
       record = next;
@@ -268,6 +274,7 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
       const latest = clock.now() + WAIT_MAX_MS;
       window.restore(pending.map((one) => ({ ...one, dueAt: Math.min(one.dueAt, latest) })));
     },
+    mayWait: (event) => window.isParked(event) || window.parked() < PENDING_MAX,
     pump,
     wants() {
       if (!isOn() || isDown() || rests()) return null;

@@ -42,6 +42,7 @@ export interface HookWindow {
   readTo(): number;
   fresh(): number;
   parked(): number;
+  isParked(event: number): boolean;
 }
 
 export function createHookWindow(cursor: number): HookWindow {
@@ -176,5 +177,6 @@ export function createHookWindow(cursor: number): HookWindow {
     readTo: () => readTo,
     fresh: () => fresh.size,
     parked: () => parked.size,
+    isParked: (event) => parked.has(event),
   };
 }

@@ -40,6 +40,8 @@ export interface Webhooks {
   heard(records: readonly WebhookRecord[]): void;
   /** Events that one has still to take; those that are not read yet are counted by rows. */
   pending(number: number): number;
+  /** Whether one more may wait; what waits already may be asked for at any time. */
+  mayReplay(number: number, event: number): boolean;
   /** An event waits for an attempt again, and its row stands. */
   replay(number: number, pending: HookPending): void;
   /** What is under way may end within a short time, and is noted. */
@@ -232,6 +234,7 @@ export function createWebhooks(deps: WebhookDeps): Webhooks {
       const one = followed.get(number);
       return one === undefined ? 0 : pendingAt(one.endpoint);
     },
+    mayReplay: (number, event) => followed.get(number)?.endpoint.mayWait(event) ?? true,
     replay(number, pendingEvent) {
       followed.get(number)?.endpoint.restore([pendingEvent]);
       wake();

@@ -44,9 +44,9 @@ export function openWebhooks(deps: {
     records = next;
     if (isStarted) webhooks.heard(next);
   });
-  const { pending, replay } = webhooks;
+  const { pending, mayReplay, replay } = webhooks;
   return {
-    desk: { records: () => records, pending, replay, opened: web.opened },
+    desk: { records: () => records, pending, mayReplay, replay, opened: web.opened },
     start() {
       isStarted = true;
       webhooks.heard(records);

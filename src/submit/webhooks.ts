@@ -12,6 +12,7 @@ import {
   hookEventOf,
   type HookPending,
   neverComes,
+  PENDING_MAX,
   type WebhookRecord,
   type WebhookTerms,
   type WebhookView,
@@ -33,6 +34,8 @@ export interface WebhookDesk {
   records(): readonly WebhookRecord[];
   /** Events that it has still to take. */
   pending(number: number): number;
+  /** False: so many wait already that it must come later. */
+  mayReplay(number: number, event: number): boolean;
   /** An event waits for an attempt again, and its row stands. */
   replay(number: number, pending: HookPending): void;
   /** Ranges that are open besides public ones. */
@@ -146,6 +149,7 @@ export function addWebhooks<E extends object>(
     at(async (found, request, { event }) => {
       const pending = await replayed(ask, found, hookEventOf(event) ?? -1);
       if (pending.kind === "problem") return pending;
+      if (!webhooks.mayReplay(found.number, pending.value.event)) return problem(tooManyWait);
       const said = await order({ do: "webhook.replay", id: found.id, pending: pending.value });
       if (said.kind !== "done") return answered(request, said);
       webhooks.replay(found.number, pending.value);
@@ -201,7 +205,14 @@ async function update(
   const read = readTerms(fields.value, found, deps.webhooks.opened());
   if (read.kind === "problem") return read;
   const { id } = found;
-  const said = await deps.order({ do: "webhook.update", id, change: read.value });
+  const { endpoint, events, enabled } = read.value;
+  // Only what was asked for: by now the rest may be what somebody else has changed, or why it was switched off.
+  const change = {
+    ...(fields.value["endpoint"] === undefined ? {} : { endpoint }),
+    ...(fields.value["events"] === undefined ? {} : { events }),
+    ...(fields.value["status"] === undefined ? {} : { enabled }),
+  };
+  const said = await deps.order({ do: "webhook.update", id, change });
   if (said.kind !== "done") return answered(request, said);
   return ok(answer(request, 200, { object: "webhook", id, ...warned(read.value) }));
 }
@@ -299,6 +310,11 @@ const noSuchEvent: Problem = {
 const isOff: Problem = {
   name: "conflict",
   detail: 'The webhook is disabled. Enable it first: {"status":"enabled"}.',
+};
+const tooManyWait: Problem = {
+  name: "busy",
+  detail: `${PENDING_MAX} events wait for their next attempt already. Ask again once some were taken.`,
+  retryAfterS: 5,
 };
 const noEndpoint: Problem = {
   name: "missing_required_field",

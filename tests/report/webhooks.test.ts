@@ -166,6 +166,40 @@ describe("a dead receiver", () => {
   });
 });
 
+test("one that is given another address is asked there at once, whatever the old one said", async () => {
+  const rig = createRig(
+    ({ to }) => ({
+      status: to === "https://new.test/" ? 200 : 503,
+      afterMs: 5,
+      retryAfter: "7200",
+    }),
+    [webhook(1)],
+  );
+  const ids = Array.from({ length: 30 }, (_, i) => rig.happen(`m${i}`));
+  await rig.run(H);
+  expect(rig.book.get(1)?.failingSince).not.toBeNull();
+  rig.change({ ...(rig.book.get(1) ?? webhook(1)), endpoint: "https://new.test/" });
+  await rig.run(5 * S);
+  expect(taken(rig, "https://new.test/").toSorted((a, b) => a - b)).toEqual(ids);
+  expect(rig.book.get(1)?.failingSince).toBeNull();
+});
+
+test("no more may be asked for again than a start reads, but what waits already", async () => {
+  const rig = createRig(dead, [webhook(1)]);
+  const ids = Array.from({ length: 700 }, (_, i) => rig.happen(`m${i}`));
+  const hooks = rig.hooks();
+  const asked = ids.filter((event, i) => {
+    if (!hooks.mayReplay(1, event)) return false;
+    hooks.replay(1, { event, type: "email.sent", email: `m${i}`, dueAt: 0, tries: 0 });
+    return true;
+  });
+  expect(asked).toHaveLength(500);
+  expect([hooks.mayReplay(1, ids[0] ?? 0), hooks.mayReplay(1, ids[600] ?? 0)]).toEqual([
+    true,
+    false,
+  ]);
+});
+
 test("410 switches it off at once, and what it did not take is kept", async () => {
   const rig = createRig(() => ({ status: 410, afterMs: 5 }), [webhook(1)]);
   const id = rig.happen("m");

@@ -152,6 +152,8 @@ test("one that is switched off says why, and goes on from the first attempt when
   await progress(7, [entry(7, { status: "pending", dueAt: now + HOUR, tries: 8 })], "it is gone");
   expect(one()).toMatchObject({ enabled: false, disabledWhy: "it is gone" });
   expect(told.at(-1)).toEqual(store.webhooks());
+  await run({ do: "webhook.update", id: "a", change: { events: ["email.bounced"] } });
+  expect(one()).toMatchObject({ enabled: false, disabledWhy: "it is gone" });
   await run({ do: "webhook.update", id: "a", change: { enabled: true } });
   expect(one()).toMatchObject({ enabled: true, disabledWhy: null });
   expect(views().pending(1)).toMatchObject([{ event: 7, dueAt: 0, tries: 0 }]);

@@ -60,6 +60,14 @@ export interface Fixture {
   close(): void;
 }
 
+const noWebhooks: DoorDeps["webhooks"] = {
+  records: () => [],
+  pending: () => 0,
+  mayReplay: () => true,
+  replay: () => {},
+  opened: () => [],
+};
+
 const noFigures: DoorDeps["figures"] = {
   view: () => Promise.reject(new Error("no figures here")),
   nextPoint: async () => false,
@@ -125,7 +133,7 @@ export function createFixture(change: Partial<DoorDeps> = {}): Fixture {
       },
       feed: { end: async () => null, next: async () => null },
       domains: noDomains,
-      webhooks: { records: () => [], pending: () => 0, replay: () => {}, opened: () => [] },
+      webhooks: noWebhooks,
       ids,
       tag,
       hostname: "mail.example.com",

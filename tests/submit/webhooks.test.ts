@@ -38,6 +38,7 @@ beforeEach(() => {
     webhooks: {
       records: () => records,
       pending: (number) => number * 10,
+      mayReplay: (_, event) => event !== 11,
       replay: (number, pending) => void replays.push([number, pending]),
       opened() {
         const parsed = parseCidrList(opened);
@@ -181,7 +182,8 @@ test("one is changed, gets another secret, and is removed", async () => {
     {
       do: "webhook.update",
       id,
-      change: { endpoint: "https://1.example.com/", events: ["email.sent"], enabled: false },
+      // What nobody asked for stays as it is by then.
+      change: { events: ["email.sent"], enabled: false },
     },
     { do: "webhook.rotate", id, secret: rotated.body["signing_secret"] as string },
     { do: "webhook.remove", id },
@@ -214,6 +216,12 @@ test("an event is sent again if it is kept and the webhook is on", async () => {
   expect(replays).toEqual([[2, pending]]);
   expect((await ask("POST", path(2, "/events/8/replay"))).status).toBe(404);
   expect((await ask("POST", path(2, "/events/note_8/replay"))).status).toBe(404);
+  fixture.reply = {
+    ...{ kind: "found" },
+    view: { events: [{ ...event, id: 11 }], next: 11, more: false, forgotten: 0 },
+  };
+  const full = await ask("POST", path(2, "/events/11/replay"));
+  expect([full.status, full.headers.get("retry-after")]).toEqual([503, "5"]);
   records = [{ ...record(2), enabled: false }];
   expect((await ask("POST", path(2, "/events/9/replay"))).status).toBe(409);
   expect(replays).toHaveLength(1);
