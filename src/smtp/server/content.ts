@@ -22,13 +22,14 @@ export type ContentStep =
 
 export interface ContentRead {
   readonly step: ContentStep;
-  /** Views of the chunk. */
-  readonly pieces: readonly Uint8Array[];
+  /** A view of the chunk, in which what is kept has closed up: a dot at the start of every line would make a piece of each. */
+  readonly bytes: Uint8Array;
   /** Behind what was read. */
   readonly next: number;
 }
 
 export interface ContentReader {
+  /** The chunk is nobody else's. */
   read(chunk: Uint8Array, from: number): ContentRead;
   /** A CR or LF has stood alone. */
   readonly bare: boolean;
@@ -40,10 +41,11 @@ export function createContentReader(): ContentReader {
 
   /** The place behind an octet that is neither CR nor LF nor, at the start of a line, a dot. */
   const read = (chunk: Uint8Array, from: number): ContentRead => {
-    const pieces: Uint8Array[] = [];
     let kept = from;
+    let length = 0;
     const keep = (to: number): void => {
-      if (to > kept) pieces.push(chunk.subarray(kept, to));
+      if (kept > from + length) chunk.copyWithin(from + length, kept, to);
+      length += to - kept;
     };
     for (let at = from; at < chunk.length; at++) {
       let byte = chunk[at] as number;
@@ -62,11 +64,11 @@ export function createContentReader(): ContentReader {
         kept = at + 1;
       } else if (step === "dotCr") kept = at + 1;
       else if (step !== "more") {
-        return { step, pieces, next: at + 1 };
+        return { step, bytes: chunk.subarray(from, from + length), next: at + 1 };
       }
     }
     keep(chunk.length);
-    return { step: "more", pieces, next: chunk.length };
+    return { step: "more", bytes: chunk.subarray(from, from + length), next: chunk.length };
   };
 
   const take = (byte: number): ContentStep | "dot" | "dotCr" => {

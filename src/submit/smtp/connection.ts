@@ -32,7 +32,7 @@ export interface Wire {
 /** A message that is coming in. */
 export interface Taker {
   /** The next may be given once it has settled; undefined: at once. */
-  write(pieces: readonly Uint8Array[]): Promise<void> | undefined;
+  write(bytes: Uint8Array): Promise<void> | undefined;
   /** Settles after the commit: `yes` with the message's id, or why it was not taken. */
   end(): Promise<Decision>;
   /** Leaves nothing of it. */

@@ -25,13 +25,13 @@ export function createIncoming(reader: ContentReader, taker: Taker, messageBytes
   };
   return {
     read(chunk: Uint8Array, from: number): Took {
-      const { step, pieces, next } = reader.read(chunk, from);
-      for (const piece of pieces) bytes += piece.length;
+      const { step, bytes: came, next } = reader.read(chunk, from);
+      bytes += came.length;
       const why = refusal();
       if (step === "torn")
         return { next, written: undefined, whole: false, refusal: { ...bareLineEnd, close: true } };
       if (why === undefined)
-        return { next, written: taker.write(pieces), whole: step === "end", refusal: undefined };
+        return { next, written: taker.write(came), whole: step === "end", refusal: undefined };
       const written = dropped ? undefined : taker.discard();
       dropped = true;
       if (step === "end") return { next, written, whole: false, refusal: why };

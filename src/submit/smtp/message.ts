@@ -84,30 +84,15 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     return { got: "yes", value: uuid };
   };
 
-  const put = (piece: Uint8Array): Promise<unknown> | undefined => {
-    const passed = intake.write(piece);
-    digest.add(piece, intake.header);
-    return passed.kind === "fault"
-      ? fault(passed.why)
-      : onDisk(holder.add(passed.bytes, passed.areNew));
-  };
-  const putAll = async (pieces: readonly Uint8Array[]): Promise<void> => {
-    for (const piece of pieces) {
-      if (refusal !== undefined) return;
-      await put(piece);
-    }
-  };
-  const write: Taker["write"] = (pieces) => {
-    for (const [i, piece] of pieces.entries()) {
-      if (refusal !== undefined) return undefined;
-      const written = put(piece);
-      if (written !== undefined) return written.then(() => putAll(pieces.slice(i + 1)));
-    }
-    return undefined;
-  };
-
   return {
-    write,
+    write(bytes) {
+      if (refusal !== undefined || bytes.length === 0) return undefined;
+      const passed = intake.write(bytes);
+      digest.add(bytes, intake.header);
+      return passed.kind === "fault"
+        ? fault(passed.why).then(() => undefined)
+        : onDisk(holder.add(passed.bytes, passed.areNew));
+    },
     async end() {
       if (refusal !== undefined) return refusal;
       const taken = intake.end();

@@ -21,8 +21,8 @@ function readIn(wire: string, cuts: readonly number[]): Outcome {
   let from = 0;
   for (const to of places) {
     if (to === from) continue;
-    const { step, pieces, next } = reader.read(bytes.subarray(from, to), 0);
-    text += pieces.map((piece) => Buffer.from(piece).toString("latin1")).join("");
+    const { step, bytes: kept, next } = reader.read(bytes.subarray(from, to), 0);
+    text += Buffer.from(kept).toString("latin1");
     if (step !== "more") {
       const rest = bytes.subarray(from + next).toString("latin1");
       return { step, bare: reader.bare, text, rest };

@@ -118,8 +118,8 @@ export function createClient(wish: ClientOptions = {}): Client & {
       const one: Came = { envelope, text: "", ended: false, discarded: false };
       came.push(one);
       return {
-        async write(pieces) {
-          for (const piece of pieces) one.text += Buffer.from(piece).toString("latin1");
+        async write(bytes) {
+          one.text += Buffer.from(bytes).toString("latin1");
           await wish.write?.();
         },
         async end() {

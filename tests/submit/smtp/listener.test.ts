@@ -37,8 +37,8 @@ async function open(change: Partial<SmtpListenerDeps> = {}, serve: Partial<Serve
   const take = (): Taker => {
     let text = "";
     return {
-      async write(pieces) {
-        for (const piece of pieces) text += Buffer.from(piece).toString("latin1");
+      async write(bytes) {
+        text += Buffer.from(bytes).toString("latin1");
       },
       async end() {
         texts.push(text);
