@@ -29,6 +29,7 @@ export type Suppressed = readonly { readonly message: number; readonly n: number
 /**
  * - `replayed`: the same request was stored before: nothing is stored now, and the first answer stands.
  * - `mismatch`: the idempotency key belongs to another request: nothing is stored.
+ * - `revoked`: its API key was revoked, or may no longer send, since the request came: nothing was asked.
  * - `concurrent`: a call with the same idempotency key has no answer yet: nothing was asked.
  */
 export type AcceptAnswer =
@@ -42,6 +43,7 @@ export type AcceptAnswer =
     }
   | { readonly kind: "replayed"; readonly answer: string; readonly suppressed?: Suppressed }
   | { readonly kind: "mismatch" }
+  | { readonly kind: "revoked" }
   | { readonly kind: "concurrent" };
 
 /** By which way mail came, as its trace begins. */

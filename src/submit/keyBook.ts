@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { KeyRate, KeyRecord, KeyUse } from "../mail/apiKey.ts";
 import type { KeyCommand, Order } from "../mail/command.ts";
-import type { Accept } from "../mail/submission.ts";
+import type { Accept, AcceptAnswer } from "../mail/submission.ts";
 import { type ApiKey, digestOf } from "./auth.ts";
 import { owner } from "./caller.ts";
 import { createRates, type RateLimits, type Rates } from "./rates.ts";
@@ -24,7 +24,7 @@ export interface KeyBook {
   /** The queue thread's book, whenever it has changed. */
   heard(records: readonly KeyRecord[]): void;
   configure(settings: KeySettings): void;
-  /** Counts recipients for the quotas of their keys, whatever door they come by. */
+  /** Counts recipients for the quotas of their keys, and takes no mail of keys that are dead, whatever door it comes by. */
   account(accept: Accept): Accept;
   /** Writes what was counted, to the last recipient, and ends. */
   close(): Promise<void>;
@@ -135,7 +135,13 @@ export function createKeyBook(deps: {
       rebuild([...entries.values()].map(({ record }) => record));
     },
     account: (accept) => (messages, once) => {
-      const rates = entries.get(messages[0]?.head.key ?? 0)?.rates;
+      const number = messages[0]?.head.key ?? owner.key;
+      // The first key, and who sends from this host without one.
+      if (number <= owner.key) return accept(messages, once);
+      // A body may take minutes to come, and its key be revoked meanwhile.
+      const entry = entries.get(number);
+      if (entry === undefined || !entry.key.caller.scopes.has("send")) return revoked;
+      const { rates } = entry;
       return rates === undefined ? accept(messages, once) : spend(rates, accept, messages, once);
     },
     async close() {
@@ -145,6 +151,8 @@ export function createKeyBook(deps: {
     },
   };
 }
+
+const revoked = Promise.resolve<AcceptAnswer>({ kind: "revoked" });
 
 async function spend(rates: Rates, accept: Accept, ...call: Parameters<Accept>) {
   let recipients = 0;

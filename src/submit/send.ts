@@ -261,6 +261,8 @@ function told(said: NotTaken): Handed {
       return problem(usedBefore);
     case "concurrent":
       return problem(underWay);
+    case "revoked":
+      return problem(revokedMeanwhile);
     case "refused": {
       const { why: name, retryAfterS, limit } = said;
       return problem({ name, detail: refusals[name], retryAfterS, limit });
@@ -269,6 +271,11 @@ function told(said: NotTaken): Handed {
       return unreachable(said);
   }
 }
+
+const revokedMeanwhile: Problem = {
+  name: "invalid_api_key",
+  detail: "This API key was revoked while the request was under way. Nothing was stored.",
+};
 
 /** Whether a request that would be refused now was taken when it came before. */
 export async function askBefore(
