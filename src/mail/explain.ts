@@ -179,7 +179,7 @@ function roadblocks({ route, tls }: RouteView): string[] {
   const reasons: string[] = [];
   if (route.result === "refused")
     reasons.push(`The DNS says that no mail can go there: ${route.text}`);
-  if (route.result === "unknown") reasons.push(`The DNS says nothing of it: ${route.text}`);
+  if (route.result === "unknown") reasons.push(`No way there is known for now: ${route.text}`);
   const closed = tls?.hosts.filter(({ usable }) => !usable) ?? [];
   for (const { host, why } of closed) reasons.push(`${host} may not be used: ${why}`);
   return reasons;

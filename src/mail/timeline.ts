@@ -178,6 +178,15 @@ export function unpackTimeline(timeline: string): Step[] {
   });
 }
 
+/** Since when each attempt has ended before it came to a server, with the same enhanced code; undefined: the last one did not. */
+export function unroutedSince(timeline: string, enhanced: string): EpochMs | undefined {
+  const attempts = unpackTimeline(timeline).filter((step) => step.kind === "attempt");
+  const other = attempts.findLastIndex(
+    (step) => step.phase !== "route" || step.enhanced !== enhanced,
+  );
+  return attempts[other + 1]?.at;
+}
+
 /** The last attempt of a timeline that came to a server. */
 export function lastHeard(timeline: string): AttemptStep | undefined {
   return unpackTimeline(timeline).findLast(

@@ -2,7 +2,7 @@
 // to its end already. All of it inside the transaction of the claim or of the resolver's answer.
 import { unreachable } from "../base/unreachable.ts";
 import type { BodyPlace } from "../mail/message.ts";
-import { isAttempt, lastHeard, packStep } from "../mail/timeline.ts";
+import { isAttempt, lastHeard, packStep, unroutedSince } from "../mail/timeline.ts";
 import type { Route, Routing } from "../route/route.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type Depart, isStranded } from "./departure.ts";
@@ -13,6 +13,7 @@ import { type Happening, isWaiting } from "./lifecycle.ts";
 import type { Lulls } from "./lulls.ts";
 import type { QueuePolicy } from "./policy.ts";
 import type { Candidate, Found, Routes, Untried } from "./routing.ts";
+import { HOUR_MS } from "./retry.ts";
 import { livesUntil, note, settlementOf } from "./settlement.ts";
 import type { Site, Sites } from "./site.ts";
 import type { Departing, Stranded } from "./sources.ts";
@@ -141,11 +142,17 @@ export function createPlacing(deps: PlacingDeps): Placing {
   const refuse = (
     turn: Turn,
     candidate: Candidate,
-    refusal: Extract<Routing, { kind: "refused" }>,
+    refusal: Pick<Extract<Routing, { kind: "refused" }>, "enhanced" | "text">,
   ): void => {
     const step = routeStep(turn.now.wall, "failed", refusal.enhanced, refusal.text);
     end(turn, candidate, { kind: "bounced", at: turn.now.wall }, step);
     turn.ended.push("bounced");
+  };
+
+  /** The DNS has said for hours that mail leads nowhere. */
+  const hasStayed = (turn: Turn, { message, n }: Claimed, enhanced: string): boolean => {
+    const since = unroutedSince(store.timeline(message, n), enhanced);
+    return since !== undefined && turn.now.wall - since >= NOWHERE_MS;
   };
 
   /** Nothing is known of the domain, so nothing is decided: it rests, and no attempt is counted. */
@@ -157,8 +164,12 @@ export function createPlacing(deps: PlacingDeps): Placing {
     const { claimed, from } = candidate;
     const { wall, due } = turn.now;
     if (deps.held()) return putBack(turn, candidate, due, from);
-    const enhanced = found.class === undefined ? DIRECTORY_FAILED : "";
-    const step = routeStep(wall, "deferred", enhanced, found.text, found.class);
+    const { bounces, text } = found;
+    if (bounces !== undefined && hasStayed(turn, claimed, forNow(bounces)))
+      return refuse(turn, candidate, { enhanced: bounces, text });
+    const silent = found.class === undefined ? DIRECTORY_FAILED : "";
+    const enhanced = bounces === undefined ? silent : forNow(bounces);
+    const step = routeStep(wall, "deferred", enhanced, text, found.class);
     const road = roadOf(claimed);
     const restsUntil = routes.restsUntil(road);
     const until = restsUntil > due ? restsUntil : routes.silent(road, due, roll());
@@ -270,6 +281,10 @@ function placeOfBody(claimed: Claimed): BodyPlace {
     : { kind: "spool", file: claimed.spool };
 }
 
+/** Whoever looks after a domain has so long to mend its records, at about ten looks; RFC 5321 5.1 wants an error, and a sender to hear of it. */
+const NOWHERE_MS = 4 * HOUR_MS;
+/** RFC 3463 2: the same trouble, while it may pass. */
+const forNow = (enhanced: string): string => `4${enhanced.slice(1)}`;
 /** RFC 3463 3.5: the servers that were to tell the route did not. */
 const DIRECTORY_FAILED = "4.4.3";
 

@@ -82,7 +82,7 @@ export interface Route extends Endpoint {
 
 /**
  * - `refused`: a fact of the DNS says that mail can never go there (NXDOMAIN 5.1.2, null MX 5.1.10, no usable address 5.4.4).
- * - `unknown`: the DNS said nothing (SERVFAIL, timeout): never a bounce.
+ * - `unknown`: the DNS said nothing (SERVFAIL, timeout): never a bounce, but where `bounces` says so.
  */
 export type Routing =
   | { readonly kind: "route"; readonly route: Route; readonly freshUntil: EpochMs }
@@ -97,6 +97,8 @@ export type Routing =
       readonly text: string;
       /** Absent: the DNS. `tls`: no host of the domain may be used under its TLS policy at the moment. */
       readonly class?: "tls";
+      /** What the DNS says leads nowhere, and may be a mistake: what has stayed so for hours bounces, with this code. */
+      readonly bounces?: string;
     };
 
 /**

@@ -165,7 +165,10 @@ export function createRouter({ lookup, clock, sts, settings: atStart }: RouterDe
     if (located.kind === "nowhere") {
       if (candidates.cut)
         return { kind: "unknown", text: `The first hosts of ${domain} are unusable` };
-      return refuseNowhere(domain, located.denied, freshUntil);
+      const refusal = refuseNowhere(domain, located.denied, freshUntil);
+      if (candidates.implicit || located.denied !== undefined) return refusal;
+      // Whoever names servers wants mail, and may have moved them a moment ago.
+      return { kind: "unknown", text: refusal.text, bounces: refusal.enhanced };
     }
     // By all hosts that the MX records name: which of them have an address just now changes more often.
     const site = siteOf(candidates.hosts.map((host) => host.name));

@@ -18,6 +18,8 @@ export type Candidates =
       readonly hosts: readonly Candidate[];
       /** There are more than are looked at, so that nothing can be said of all. */
       readonly cut: boolean;
+      /** The domain names no MX, and is its own. */
+      readonly implicit: boolean;
       readonly freshUntil: EpochMs;
     }
   | Exclude<Routing, { kind: "route" }>;
@@ -40,9 +42,8 @@ export function candidatesOf(domain: string, mx: Answer<MxRecord>): Candidates {
   if (mx.kind === "none") {
     if (mx.why === "nxdomain")
       return refused(enhanced.badSystem, `The domain ${domain} does not exist`, freshUntil);
-    // The implicit MX: the domain's own address serves.
     const hosts = [{ name: domain, preference: 0 }];
-    return { kind: "candidates", hosts, cut: false, freshUntil };
+    return { kind: "candidates", hosts, cut: false, implicit: true, freshUntil };
   }
   const real = mx.records.filter((record) => record.exchange !== "");
   if (real.length === 0)
@@ -54,6 +55,7 @@ export function candidatesOf(domain: string, mx: Answer<MxRecord>): Candidates {
     kind: "candidates",
     hosts: usable.slice(0, HOSTS_MAX),
     cut: usable.length > HOSTS_MAX,
+    implicit: false,
     freshUntil,
   };
 }

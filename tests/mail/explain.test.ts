@@ -122,6 +122,6 @@ test("a domain that has no road says why", () => {
   const refused = { result: "refused", enhanced: "5.1.2", text } as const;
   expect(reasonsOf({ ...calm, route: refused })[0]).toContain(text);
   expect(reasonsOf({ ...calm, route: { result: "unknown", text: "timeout" } })[0]).toContain(
-    "says nothing",
+    "No way there is known for now: timeout",
   );
 });

@@ -126,6 +126,37 @@ describe("routing", () => {
     expect(bench.recipient(id).state.at).toBe("expired");
   });
 
+  test("MX records that lead nowhere bounce once they have done so for hours, through a restart", () => {
+    const bench = createBench();
+    const nowhere = { kind: "unknown", bounces: "5.4.4", text: "no host has an address" } as const;
+    bench.routes.set("astray.example", nowhere);
+    bench.routes.set("mended.example", nowhere);
+    bench.routes.set("mute.example", nowhere);
+    const ids = ["a@astray.example", "a@mended.example", "a@mute.example"].map((to) =>
+      bench.submit({ to: [to] }),
+    );
+    const [astray = 0, mended = 0, mute = 0] = ids;
+    bench.run(2 * HOUR);
+    for (const id of ids) {
+      expect(bench.recipient(id).state).toMatchObject({ at: "deferred", attempts: 0 });
+      expect(bench.timeline(id).at(-1)).toMatchObject({ class: "dns", enhanced: "4.4.4" });
+    }
+    bench.routes.delete("mended.example");
+    bench.routes.set("mute.example", { kind: "unknown", text: "SERVFAIL" });
+    bench.restart();
+    bench.run(HOUR);
+    expect(bench.sent.map(({ job }) => job.message)).toEqual([mended]);
+    bench.routes.set("mute.example", nowhere);
+    bench.run(2 * HOUR);
+    expect(bench.recipient(astray).state.at).toBe("bounced");
+    expect(bench.timeline(astray).at(-1)).toMatchObject({
+      ...{ outcome: "failed", enhanced: "5.4.4", text: "no host has an address" },
+    });
+    expect(bench.recipient(mute).state.at).toBe("deferred");
+    bench.run(4 * HOUR);
+    expect(bench.recipient(mute).state.at).toBe("bounced");
+  });
+
   test("a domain whose hosts fail its TLS policy waits, and the timeline says that it was TLS", () => {
     const bench = createBench();
     bench.routes.set("strict.example", { kind: "unknown", text: "not listed", class: "tls" });

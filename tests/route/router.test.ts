@@ -85,7 +85,7 @@ describe("straight to the MX", () => {
     expect(domains.map((domain) => outcome(routeFor(domain)))).toEqual([
       "5.1.2",
       "5.1.10",
-      "5.4.4",
+      "unknown",
       "5.4.4",
       "unknown",
       "unknown",
@@ -95,6 +95,18 @@ describe("straight to the MX", () => {
       "5.1.2",
       "5.1.2",
     ]);
+  });
+
+  test("MX records that name hosts without an address may be mended; a domain without both has no mail", () => {
+    const none = { "MX none.test": "nodata", "A none.test": "nodata", "AAAA none.test": "nodata" };
+    const { routeFor } = openRouter({ ...zone, ...none } as Zone);
+    expect(routeFor("lost.test")).toEqual({
+      kind: "unknown",
+      bounces: "5.4.4",
+      text: "No mail server of lost.test has an address",
+    });
+    expect(outcome(routeFor("none.test"))).toBe("5.4.4");
+    expect(routeFor("half.test")).not.toHaveProperty("bounces");
   });
 
   test("what is denied is said, and may be allowed", () => {

@@ -127,8 +127,8 @@ export const nameCases: readonly FaultCase[] = [
     needs,
     expect: {
       first: ["bounced", "deferred"],
-      ours: "bounced",
-      told: { ...refusedRoute, enhanced: "5.4.4" },
+      ours: "deferred",
+      told: { ...refusedRoute, enhanced: "4.4.4" },
     },
   },
   ...[
