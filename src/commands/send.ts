@@ -1,4 +1,5 @@
 // `postrider send`: one message from the command line, and with --wait its end.
+import { isUtf8 } from "node:buffer";
 import type { Command } from "commander";
 import { sleep } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
@@ -114,11 +115,17 @@ function ends({ recipients = [] }: Accepted): readonly End[] | undefined {
 async function requestOf(options: Options, deps: CliDeps): Promise<Request> {
   const { from, to, subject, html, priority } = options;
   if (options.file !== undefined) return rawRequest(options, options.file, deps);
-  const text =
-    options.text === "-" ? new TextDecoder().decode(await deps.readStdin()) : options.text;
+  const text = options.text === "-" ? textOf(await deps.readStdin()) : options.text;
   const message = { from, to, subject, text, html, priority };
   if (options.attach.length > 0) return formRequest(message, options.attach);
   return { method: "POST", path: "/send", json: message };
+}
+
+/** What is of another charset would arrive with marks in place of its letters. */
+function textOf(bytes: Uint8Array): string {
+  if (!isUtf8(bytes))
+    throw misused("--text -: standard input is not UTF-8; --file takes a message of any charset");
+  return new TextDecoder().decode(bytes);
 }
 
 /** Files are not read into memory: they travel as a form. */

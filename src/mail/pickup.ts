@@ -33,6 +33,15 @@ export function isPickupName(name: string): boolean {
   return NAME.test(name);
 }
 
+/** For a message without one: as nobody else has its name, nobody else has this. Without angle brackets. */
+export function pickupMessageId(name: string, hostname: string): string {
+  return `${stemOf(name)}@${hostname}`;
+}
+
+function stemOf(name: string): string {
+  return name.replace(/\.mail$/, "");
+}
+
 export function packEnvelope(envelope: PickupEnvelope): string {
   return `${JSON.stringify(envelope)}\n`;
 }
@@ -76,7 +85,7 @@ export function partOfKey(idempotencyKey: string): number | undefined {
 
 /** A request may name only so many recipients, in so long a line, so a message to more of them is several submissions. */
 export function partsOf(name: string, envelope: PickupEnvelope): readonly PickupPart[] {
-  const stem = name.replace(/\.mail$/, "");
+  const stem = stemOf(name);
   return groupsOf(envelope.to).map((group, i) => {
     const query = new URLSearchParams({ from: envelope.from });
     for (const address of group) query.append("to", address);

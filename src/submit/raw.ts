@@ -12,7 +12,7 @@ import {
   type MessageHead,
   type Priority,
 } from "../mail/message.ts";
-import { partOfKey } from "../mail/pickup.ts";
+import { partOfKey, RECIPIENTS_AT_ONCE } from "../mail/pickup.ts";
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
 import type { RawHeader } from "../mail/raw/readHeader.ts";
@@ -52,18 +52,19 @@ export interface Envelope {
 }
 
 export async function prepareRaw(
-  deps: RawDeps,
+  door: RawDeps,
   request: Request,
   caller: Caller,
 ): Promise<Result<Prepared>> {
   const coded = checkCoding(request);
   if (coded !== undefined) return problem(coded);
+  const given = request.headers.get("idempotency-key");
+  const part = given === null ? undefined : partOfKey(given);
+  const deps = part === undefined ? door : forPart(door);
   const envelope = readEnvelope(request, deps.recipientsPerField);
   if (envelope.kind === "problem") return envelope;
-  const given = request.headers.get("idempotency-key");
   const key = given === null ? undefined : readIdempotencyKey(given, caller);
   if (key?.kind === "problem") return key;
-  const part = given === null ? undefined : partOfKey(given);
   const digest =
     key === undefined || part === undefined
       ? createRawDigest(key?.value)
@@ -91,6 +92,12 @@ export async function prepareRaw(
   const made = result.kind === "ok" ? prepareTaken(deps, came, result.value) : result;
   if (made.kind === "problem") await holder.discard();
   return made;
+}
+
+/** `sendmail` cuts a message into parts without knowing the settings, and may have told its caller that it is taken. */
+function forPart(deps: RawDeps): RawDeps {
+  const recipientsPerField = Math.max(deps.recipientsPerField, RECIPIENTS_AT_ONCE);
+  return { ...deps, recipientsPerField };
 }
 
 /** What is known of a raw message besides its bytes, by whatever door it came. */

@@ -123,3 +123,15 @@ test("the sockets of the runtime folder are tried where the data folder has none
   const named = await createBox(env).run(["send", ...ARGS, "--text", "x", "--data-dir", folder]);
   expect(named.code).toBe(69);
 });
+
+test("text that is no UTF-8 is refused, and not sent with marks in place of its letters", async () => {
+  await using daemon = fakeDaemon(() => accepted);
+  const box = createBox({ POSTRIDER_DATA_DIR: daemon.dataDir });
+  const send = (bytes: Uint8Array) =>
+    box.run(["send", ...ARGS, "--text", "-"], { readStdin: () => Promise.resolve(bytes) });
+  expect((await send(Buffer.from("Gr\xfc\xdfe", "latin1"))).code).toBe(64);
+  expect((await send(Buffer.from("Grüße"))).code).toBe(0);
+  expect(daemon.seen.map(({ body }) => (JSON.parse(body) as { text: string }).text)).toEqual([
+    "Grüße",
+  ]);
+});

@@ -88,6 +88,20 @@ test("a large message goes to the disk as it comes, and arrives to the octet", a
   client.socket.destroy();
 });
 
+test("a message without From is its sender's, as programs that know only the envelope expect", async () => {
+  const client = await loggedIn();
+  const from = /MAIL FROM:<([^>]+)>/.exec(MAIL)?.[1] ?? "";
+  await client.ask(MAIL, 6);
+  await client.ask("Subject: alarm\r\n\r\nThe disk is full.\r\n.\r\n", 7);
+  const { bytes } = await rig.next(0);
+  expect(bytes.toString()).toContain(`Subject: alarm\r\n`);
+  expect(bytes.toString()).toContain(`\r\nFrom: ${from}\r\n`);
+  await client.ask(MAIL.replace(from, ""), 10);
+  const told = await client.ask("Subject: alarm\r\n\r\nThe disk is full.\r\n.\r\n", 11);
+  expect(told).toMatch(/^550 5\.6\.0 The message has no From field/m);
+  client.socket.destroy();
+});
+
 test("a client that vanishes within a large message leaves nothing", async () => {
   const client = await loggedIn();
   await client.ask(MAIL, 6);

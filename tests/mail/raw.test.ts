@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Address } from "../../src/mail/address.ts";
 import { composeMessage } from "../../src/mail/compose/compose.ts";
 import { createRawIntake } from "../../src/mail/raw/intake.ts";
 import type { RawOptions } from "../../src/mail/raw/intake.ts";
@@ -160,6 +161,18 @@ test("recipients that cannot be read are no fault of the message itself", () => 
 });
 
 /** The addresses that a header names, as RFC 5322 writes it. */
+test("a message without From is of the author whom its door knows, and of nobody else", () => {
+  const said = "Subject: x\r\n\r\nbody\r\n";
+  const author = '"a b"@c.example';
+  const result = takeRaw(Buffer.from(said), { ...options, author });
+  if (result.kind === "fault") throw new Error(result.why);
+  expect(latin1(result.bytes)).toContain(`\r\nFrom: ${author}\r\n`);
+  expect(result.header.from).toEqual([{ name: "", address: author as Address }]);
+  expect(takeRaw(Buffer.from(said), options)).toMatchObject({ code: "missing_from" });
+  const named = takeRaw(Buffer.from(`From: c@d.example\r\n${said}`), { ...options, author });
+  expect(named).toMatchObject({ header: { from: [{ address: "c@d.example" }] } });
+});
+
 test("whom a message that is sent on goes to, its Resent- fields say alone", () => {
   const first = "To: a@x.example\nCc: b@x.example\nBcc: c@x.example";
   const onward = "Resent-To: r@y.example\nResent-Cc: s@y.example\nResent-Bcc: t@y.example";

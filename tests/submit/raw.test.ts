@@ -4,7 +4,14 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageFacts } from "../../src/mail/message.ts";
-import { type Fixture, KEY, createFixture, network, problemOf } from "./doorFixture.ts";
+import {
+  type Fixture,
+  KEY,
+  createFixture,
+  defaultLimits,
+  network,
+  problemOf,
+} from "./doorFixture.ts";
 
 let fixture: Fixture;
 beforeEach(() => void (fixture = createFixture()));
@@ -48,6 +55,18 @@ test("the envelope of the query wins, and may be the null path", async () => {
   const path = "/send?from=&to=bob%40example.org&to=bob@EXAMPLE.org";
   expect((await fixture.post(path, source, raw)).status).toBe(202);
   expect(fixture.taken[0]?.head).toMatchObject({ from: "", recipients: ["bob@example.org"] });
+});
+
+test("a part of sendmail's has as many recipients as sendmail puts into one", async () => {
+  fixture.close();
+  fixture = createFixture({ limits: { ...defaultLimits, recipientsPerField: 2 } });
+  const to = Array.from({ length: 50 }, (_, i) => `to=u${i}@example.org`).join("&");
+  const key = `sendmail-${"0".repeat(12)}-${"a".repeat(32)}-0`;
+  const send = (idempotencyKey: string): Promise<Response> =>
+    fixture.post(`/send?${to}`, source, { ...raw, "idempotency-key": idempotencyKey });
+  expect((await send("another")).status).toBe(422);
+  expect((await send(key)).status).toBe(202);
+  expect(fixture.taken[0]?.head.recipients).toHaveLength(50);
 });
 
 describe("refused", () => {

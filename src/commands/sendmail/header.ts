@@ -1,7 +1,8 @@
-// The header of a message that a program of this host wrote by hand, made whole: a From where there is none, host names behind names
-// that have none (`root`), and an empty line before a body that begins without one. Everything else stays as it came.
+// The header of a message that a program of this host wrote by hand, made whole: From, Date and Message-ID where there is none, host
+// names behind names that have none (`root`), and an empty line before a body that begins without one. Everything else stays as it came.
 import { parseMailboxes } from "../../mail/address.ts";
-import { LINE_MUST } from "../../mail/compose/headers.ts";
+import { formatDate, LINE_MUST } from "../../mail/compose/headers.ts";
+import type { EpochMs } from "../../base/clock.ts";
 
 export interface Author {
   /** Of this user on this host, without angle brackets. */
@@ -10,6 +11,10 @@ export interface Author {
   readonly name: string;
   /** Of this host: what is added to names without one. */
   readonly domain: string;
+  /** The message is of this instant, however long it waits for the daemon. */
+  readonly now: EpochMs;
+  /** Without angle brackets: one for all its recipients, though they may take several submissions. */
+  readonly messageId: string;
 }
 
 /** Fields whose value is a list of mailboxes (RFC 5322 3.6.2, 3.6.3). */
@@ -38,10 +43,8 @@ export function makeHeader(lines: readonly string[], author: Author): MadeHeader
   const read = fields.some(({ name }) => RESENT_FIELDS.has(name))
     ? RESENT_FIELDS
     : RECIPIENT_FIELDS;
-  let hasFrom = false;
   const made = fields.map((field) => {
     const { name } = field;
-    hasFrom ||= name === "from";
     if (!ADDRESS_FIELDS.has(name)) return folded(`${field.label}:${field.value}`);
     const value = qualify(field.value, author.domain);
     if (read.has(name)) {
@@ -51,7 +54,10 @@ export function makeHeader(lines: readonly string[], author: Author): MadeHeader
     }
     return foldedList(field.label, value);
   });
-  if (!hasFrom) made.push(fromField(author));
+  const has = (wanted: string): boolean => fields.some(({ name }) => name === wanted);
+  if (!has("from")) made.push(fromField(author));
+  if (!has("date")) made.push(`Date: ${formatDate(author.now)}`);
+  if (!has("message-id")) made.push(`Message-ID: <${author.messageId}>`);
   return {
     text: [...made, "", ""].join("\r\n"),
     recipients: [...new Set(recipients)],

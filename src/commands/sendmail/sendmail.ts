@@ -2,7 +2,7 @@
 // daemon by a local socket, and where no daemon takes it into the pickup folder. Ends with the codes of sysexits.h.
 import { systemRandom } from "../../base/random.ts";
 import { unreachable } from "../../base/unreachable.ts";
-import { PICKUP_RECIPIENTS_MAX, pickupName } from "../../mail/pickup.ts";
+import { PICKUP_RECIPIENTS_MAX, pickupMessageId, pickupName } from "../../mail/pickup.ts";
 import type { CliDeps } from "../deps.ts";
 import { addressed, expanded, named } from "./addresses.ts";
 import { createCollector } from "./collected.ts";
@@ -38,10 +38,14 @@ async function deliver(options: SendmailOptions, deps: CliDeps): Promise<number>
     return fail(deps, sysexits.usage, "name the recipients as arguments, or with -t in the header");
   const places = findPlaces(deps);
   if (typeof places === "string") return fail(deps, sysexits.config, places);
+  const now = deps.clock.now();
+  const name = pickupName(now, systemRandom.bytes);
   const author: Author = {
     address: `${deps.user()}@${places.hostname}`,
     name: options.fullName ?? "",
     domain: places.hostname,
+    now,
+    messageId: pickupMessageId(name, places.hostname),
   };
   const sender = addressed(options.sender ?? author.address, author.domain);
   if (sender === undefined)
@@ -53,21 +57,22 @@ async function deliver(options: SendmailOptions, deps: CliDeps): Promise<number>
     to.push(...addresses);
   }
   const writer = sender === "" ? author : { ...author, address: sender };
-  return readAndSubmit({ options, deps, places, author: writer, sender, named: to });
+  return readAndSubmit({ options, deps, places, name, author: writer, sender, named: to });
 }
 
 interface Delivery {
   readonly options: SendmailOptions;
   readonly deps: CliDeps;
   readonly places: Places;
+  /** As which it would wait in a pickup folder. */
+  readonly name: string;
   readonly author: Author;
   readonly sender: string;
   readonly named: readonly string[];
 }
 
 async function readAndSubmit(delivery: Delivery): Promise<number> {
-  const { options, deps, places, author, sender } = delivery;
-  const name = pickupName(deps.clock.now(), systemRandom.bytes);
+  const { options, deps, places, name, author, sender } = delivery;
   let read: Read;
   try {
     read = await readMessage(deps.stdin(), { author, dotEnds: options.dotEnds }, () =>

@@ -1,7 +1,8 @@
 // `sendmail -bs`: a program speaks SMTP to us on standard input and output, as some mailers do instead of opening a port. As small as
 // RFC 5321 allows: each message ends as one that came by `sendmail -t` does.
+import type { EpochMs } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
-import { PICKUP_RECIPIENTS_MAX, pickupName } from "../../mail/pickup.ts";
+import { PICKUP_RECIPIENTS_MAX, pickupMessageId, pickupName } from "../../mail/pickup.ts";
 import type { CliDeps } from "../deps.ts";
 import { addressed, expanded } from "./addresses.ts";
 import { createCollector } from "./collected.ts";
@@ -128,10 +129,11 @@ async function data(session: Session): Promise<string> {
   const { deps, places, sender, to, input } = session;
   if (sender === undefined || to.length === 0) return "503 5.5.1 RCPT first";
   say(session, "354 End with CR LF . CR LF");
-  const name = pickupName(deps.clock.now(), systemRandom.bytes);
+  const now = deps.clock.now();
+  const name = pickupName(now, systemRandom.bytes);
   const content = input.content();
   reset(session);
-  const read = await readContent(session, { name, sender, content });
+  const read = await readContent(session, { now, name, sender, content });
   // The rest of a message that is not taken is none of our commands.
   for await (const piece of content) void piece;
   if (read === undefined) return notNow;
@@ -150,6 +152,7 @@ async function data(session: Session): Promise<string> {
 const notNow = "451 4.3.0 The message could not be stored now";
 
 interface Arriving {
+  readonly now: EpochMs;
   readonly name: string;
   readonly sender: string;
   readonly content: AsyncGenerator<Uint8Array>;
@@ -158,12 +161,14 @@ interface Arriving {
 /** Undefined: there is no room for it. What it does not read stays in `content`. */
 async function readContent(
   { deps, places }: Session,
-  { name, sender, content }: Arriving,
+  { now, name, sender, content }: Arriving,
 ): Promise<Read | undefined> {
   const author = {
     address: sender === "" ? `${deps.user()}@${places.hostname}` : sender,
     name: "",
     domain: places.hostname,
+    now,
+    messageId: pickupMessageId(name, places.hostname),
   };
   // Without `return`, by which a reader that stops would end what it reads from.
   const pieces = { [Symbol.asyncIterator]: () => ({ next: () => content.next() }) };

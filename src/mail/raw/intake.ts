@@ -1,22 +1,20 @@
 // Takes a message that somebody else composed, chunk by chunk in constant memory, and makes it fit to send: line ends, Bcc away,
-// trace line on top, a missing Date or Message-ID added. All else stays as it came, to the octet, for signatures' sake.
+// trace line on top, a missing Date, Message-ID or From added. All else stays as it came, to the octet, for signatures' sake.
 import { createHash } from "node:crypto";
 import type { EpochMs } from "../../base/clock.ts";
 import { LINE_MUST, callerField, formatDate } from "../compose/headers.ts";
 import type { HeaderText } from "../compose/headerText.ts";
 import { cutHeader, fault, type RawFault, type RawField, viewOf } from "./header.ts";
 import { createLineMeasure, createLineNormaliser } from "./lines.ts";
-import { OWN_PREFIX, type RawHeader, readHeader } from "./readHeader.ts";
+import { type HeaderDefaults, OWN_PREFIX, type RawHeader, readHeader } from "./readHeader.ts";
 
 const HEADER_BYTES_MAX = 256 * 1024;
 
-export interface RawOptions {
+export interface RawOptions extends HeaderDefaults {
   /** The value of our trace field (RFC 5321 4.4); null for none. */
   readonly received: HeaderText | null;
   /** For a message without Date. */
   readonly date: EpochMs;
-  /** For a message without Message-ID; without angle brackets. */
-  readonly messageId: HeaderText;
   /** The door has refused every line end but CRLF: none is looked for again. */
   readonly crlfOnly?: boolean;
 }
@@ -78,7 +76,7 @@ export function createRawIntake(options: RawOptions): RawIntake {
   const open = (bytes: Uint8Array, body: Uint8Array): readonly Uint8Array[] | RawFault => {
     const fields = cutHeader(bytes);
     if ("kind" in fields) return fields;
-    const read = readHeader(fields, options.messageId);
+    const read = readHeader(fields, options);
     if (read.kind === "fault") return read;
     header = read;
     // In one piece: hashing a second one costs more than copying it.
@@ -130,16 +128,19 @@ function editHeader(
   options: RawOptions,
   body: Uint8Array,
 ): Uint8Array {
+  let hasFrom = false;
   let hasDate = false;
   let hasId = false;
   let kept = fields.length;
   for (const { name } of fields) {
     if (name === "date") hasDate = true;
     else if (name === "message-id") hasId = true;
+    else if (name === "from") hasFrom = true;
     else if (isRemoved(name)) kept--;
   }
   const top = options.received === null ? "" : callerField("Received", options.received);
   let added = hasDate ? "" : `Date: ${formatDate(options.date)}\r\n`;
+  if (!hasFrom) added += `From: ${options.author}\r\n`;
   if (!hasId) added += `Message-ID: <${options.messageId}>\r\n`;
   const all =
     kept === fields.length

@@ -1,7 +1,7 @@
 // What the header of a raw message says: who sends it to whom, and our own options. Read before they are taken out of it.
 import { isAscii } from "node:buffer";
 import { type Address, parseMailboxes } from "../address.ts";
-import { type Parsed, refused } from "../compose/headerText.ts";
+import { type HeaderText, type Parsed, refused } from "../compose/headerText.ts";
 import { decodeWords } from "./decodeWords.ts";
 import { fault, type RawFault, type RawField, valueOf } from "./header.ts";
 
@@ -40,9 +40,21 @@ export interface RawHeader {
 /** Of the fields in which a sender gives us options; they are never sent on. */
 export const OWN_PREFIX = "x-postrider-";
 
-export function readHeader(fields: readonly RawField[], messageId: string): RawHeader | RawFault {
+/** What counts where the message says nothing. */
+export interface HeaderDefaults {
+  /** Without angle brackets. */
+  readonly messageId: HeaderText;
+  /** Whose message it is; absent: it must say so itself. */
+  readonly author?: string | undefined;
+}
+
+export function readHeader(
+  fields: readonly RawField[],
+  { messageId, author }: HeaderDefaults,
+): RawHeader | RawFault {
   const values = valuesByName(fields);
-  const senders = values("from");
+  const given = values("from");
+  const senders = given.length === 0 && author !== undefined ? [author] : given;
   if (senders[0] === undefined) return fault("missing_from", "The message has no From field.");
   if (senders.length > 1)
     return fault("duplicate_from", "The message has more than one From field (RFC 5322 3.6).");

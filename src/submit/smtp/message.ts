@@ -41,6 +41,8 @@ export function createTaker(deps: MessageDeps, client: Client, envelope: ServerE
     received: headerText(traceOf(deps, client, envelope, uuid, now)),
     date: now,
     messageId: headerText(`${uuid}@${deps.hostname}`),
+    // Programs that know only the envelope leave it out, and other servers have always put it in.
+    author: envelope.from === "" ? undefined : envelope.from,
     crlfOnly: true,
   });
   const holder = createHolder(deps.spool);

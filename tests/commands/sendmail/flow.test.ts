@@ -38,6 +38,14 @@ function run(args: string, text: string, dataDir = root, files = {}): Promise<Ra
   return createBox(env, files).run(["sendmail", ...argv], input(text));
 }
 
+/** Of this moment and of this message. */
+const DATED = /Date: [^\r]+ \+0000\r\nMessage-ID: <[0-9a-f]{12}-[0-9a-f]{32}@host\.example>\r\n/;
+
+const undated = (text = ""): string => {
+  expect(text).toMatch(DATED);
+  return text.replace(DATED, "");
+};
+
 const taken = { status: 202, body: { id: "x", status: "queued" } };
 const MESSAGE = "Subject: x\n\nbody\n";
 
@@ -50,8 +58,8 @@ describe("with a daemon", () => {
     expect(daemon.seen[0]).toMatchObject({
       path: "/send?from=me%40a.example&to=one%40b.example&to=two%40c.example",
       type: "message/rfc822",
-      body: "Subject: x\r\nFrom: me@a.example\r\n\r\nbody\n",
     });
+    expect(undated(daemon.seen[0]?.body)).toBe("Subject: x\r\nFrom: me@a.example\r\n\r\nbody\n");
   });
 
   test("-t takes the recipients of the header besides those of the arguments", async () => {
@@ -89,6 +97,8 @@ describe("with a daemon", () => {
     const asked = daemon.seen.map(({ path }) => new URLSearchParams(path.split("?")[1]));
     expect(asked.flatMap((query) => query.getAll("to"))).toEqual(many);
     expect(asked.map((query) => query.getAll("to").length)).toEqual([50, 50, 20]);
+    // One Message-ID for all of them.
+    expect(new Set(daemon.seen.map(({ body }) => DATED.exec(body)?.[0])).size).toBe(1);
   });
 
   test("a null sender and wishes for notices travel with it", async () => {
@@ -143,7 +153,7 @@ describe("without a daemon that takes it", () => {
     });
     const { envelope, message } = kept(join(root, "pickup"));
     expect(envelope).toEqual({ from: "me@a.example", to: ["a@b.example"] });
-    expect(message).toBe("Subject: x\r\nFrom: me@a.example\r\n\r\nbody\n");
+    expect(undated(message)).toBe("Subject: x\r\nFrom: me@a.example\r\n\r\nbody\n");
     expect(readdirSync(join(root, "pickup"))).toHaveLength(1);
   });
 
@@ -214,7 +224,7 @@ describe("-bs", () => {
     expect(replies.map((line) => line.slice(0, 3))).toEqual(
       "220 250 250 250 250 250 250 250 354 250 221".split(" "),
     );
-    expect(daemon.seen[0]?.body).toBe("From: me@a.example\r\n\r\n.dot\r\n");
+    expect(undated(daemon.seen[0]?.body)).toBe("From: me@a.example\r\n\r\n.dot\r\n");
     expect(daemon.seen[0]?.path).toBe("/send?from=me%40a.example&to=you%40b.example");
   });
 
@@ -244,7 +254,7 @@ describe("-bs", () => {
     for (const end of ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r\n"]) {
       await using daemon = fakeDaemon(() => taken);
       await run("-bs", `${before}${end}${behind}`, daemon.dataDir);
-      expect(daemon.seen.map(({ body }) => body)).toEqual([
+      expect(daemon.seen.map(({ body }) => undated(body))).toEqual([
         `From: a@b.c\r\n\r\nx${end.replace("\r\n.", "\r\n")}${behind.replace(".\r\nQUIT\r\n", "")}`,
       ]);
     }
@@ -255,7 +265,7 @@ describe("-bs", () => {
     expect(daemon.seen[0]?.body).toContain(`\r\n.${"x".repeat(90)}`);
     const byHand = `${before}\n.\nQUIT\n`.replaceAll("\r", "");
     await run("-bs", byHand, daemon.dataDir);
-    expect(daemon.seen[1]?.body).toBe("From: a@b.c\r\n\r\nx\n");
+    expect(undated(daemon.seen[1]?.body)).toBe("From: a@b.c\r\n\r\nx\n");
   });
 
   test("a parameter that would be forgotten is refused, and a line that is too long is no command", async () => {

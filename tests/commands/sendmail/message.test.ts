@@ -7,12 +7,20 @@ import { createCollector } from "../../../src/commands/sendmail/collected.ts";
 import { qualify } from "../../../src/commands/sendmail/header.ts";
 import { readMessage } from "../../../src/commands/sendmail/message.ts";
 
-const author = { address: "ada@host.example", name: "", domain: "host.example" };
+const author = {
+  address: "ada@host.example",
+  name: "",
+  domain: "host.example",
+  now: Date.UTC(2026, 10, 23, 10),
+  messageId: "made@host.example",
+};
+/** What each message without them gets. */
+const DATED = "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <made@host.example>\r\n";
 let count = 0;
 
 async function read(
   text: string | Uint8Array,
-  { dotEnds = false, piece = 0, name = "" } = {},
+  { dotEnds = false, piece = 0, name = "", dated = false } = {},
 ): Promise<{ text: string; recipients: readonly string[]; unreadable: string | undefined }> {
   const bytes = typeof text === "string" ? Buffer.from(text) : text;
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -24,7 +32,11 @@ async function read(
   if (result.kind === "refused") throw new Error(result.why);
   const whole = Buffer.concat([...result.message.pieces()]).toString();
   result.message.close();
-  return { text: whole, recipients: result.recipients, unreadable: result.unreadable };
+  return {
+    text: dated ? whole : whole.replace(DATED, ""),
+    recipients: result.recipients,
+    unreadable: result.unreadable,
+  };
 }
 
 describe("the header", () => {
@@ -35,6 +47,13 @@ describe("the header", () => {
     const named = await read("Subject: x\n\n", { name: 'Ada "A" L' });
     expect(named.text).toContain('From: "Ada \\"A\\" L" <ada@host.example>\r\n');
     expect((await read("\n", { name: "Zoë" })).text).toStartWith("From: =?UTF-8?B?");
+  });
+
+  test("gets a Date and a Message-ID where there is none", async () => {
+    const from = "From: a@b.example\r\n";
+    expect((await read(`${from}\r\n`, { dated: true })).text).toBe(`${from}${DATED}\r\n`);
+    const own = `${from}DATE: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-Id: <own@b.example>\r\n\r\n`;
+    expect((await read(own, { dated: true })).text).toBe(own);
   });
 
   test("of cron gets the host's name behind its names", async () => {
