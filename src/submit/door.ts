@@ -190,8 +190,9 @@ export function createDoor(deps: DoorDeps): Door & { routes(): readonly string[]
       if (strange !== undefined) return told(refuse(request, strange));
       const { allowance } = caller.value;
       const go = async (): Promise<Response> => {
-        const response = await run(request, () => handler(request, context, caller.value));
-        return told(endWithKey(response, () => admitNow(false).kind === "ok"));
+        const again = () => admitNow(false);
+        const response = await run(request, () => handler(request, context, caller.value, again));
+        return told(endWithKey(response, () => again().kind === "ok"));
       };
       return allowance === undefined ? go() : counted(allowance, request, go);
     };

@@ -4,10 +4,12 @@ import type { Caller, Scope } from "./caller.ts";
 import type { Peer } from "./door.ts";
 import type { Result } from "./problem.ts";
 
+/** `again` looks at the key once more: a body may take half a minute to come, and a key end meanwhile. */
 export type Handler<E extends object> = (
   request: Request,
   context: Context<E>,
   caller: Caller,
+  again: () => Result<Caller>,
 ) => Result<Response> | Promise<Result<Response>>;
 
 /** Without a scope the method says which one is needed. */

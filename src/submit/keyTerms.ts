@@ -4,8 +4,16 @@ import type { EpochMs } from "../base/clock.ts";
 import { type KeyTerms, parseKeyRate, type Scope, scopes } from "../mail/apiKey.ts";
 import type { Domains } from "../mail/domain.ts";
 import { type Caller, isWithin } from "./caller.ts";
-import { badField, type Fields } from "./fields.ts";
-import { ok, type Problem, problem, type Result } from "./problem.ts";
+import type { Fields } from "./fields.ts";
+import {
+  type Fault,
+  ok,
+  pointerOf,
+  type Problem,
+  problem,
+  problemOf,
+  type Result,
+} from "./problem.ts";
 
 export const keyFields = [
   ...["name", "permission", "domain_id", "scopes", "domains", "rate", "burst"],
@@ -106,30 +114,32 @@ function domainOf(text: string): string {
     : "";
 }
 
-/** What is not said stays as it is in `before`. */
+/** What is said of a key, and nothing else; each field that is wrong is told. */
 export function readTerms(
   fields: Fields,
-  before: KeyTerms,
   { domains }: { readonly domains: Pick<Domains, "get"> },
   now: EpochMs,
-): Result<KeyTerms> {
+): Result<Partial<KeyTerms>> {
+  const faults: Fault[] = [];
+  const wrong = (field: string, detail: string): void =>
+    void faults.push({ pointer: pointerOf([field]), code: "invalid_value", detail });
   for (const [one, other] of exclusive)
     if (fields[one] !== undefined && fields[other] !== undefined)
-      return problem(badField(one, `It and ${other} say the same thing: give one of them.`));
-  let terms = termsOf(before);
+      wrong(one, `It and ${other} say the same thing: give one of them.`);
+  let terms: Partial<KeyTerms> = {};
   for (const [field, value] of Object.entries(fields)) {
-    if (field === "domain_id") continue;
-    const read = readers[field]?.(value, now);
-    if (read === undefined || typeof read === "string")
-      return problem(badField(field, read ?? "It is not known."));
-    terms = { ...terms, ...read };
+    const read = field === "domain_id" ? domainById(value, domains) : readers[field]?.(value, now);
+    if (read === undefined || typeof read === "string") wrong(field, read ?? "It is not known.");
+    else terms = { ...terms, ...read };
   }
-  const id = fields["domain_id"];
-  if (id === undefined || id === null) return ok(terms);
+  return faults.length === 0 ? ok(terms) : problem(problemOf(faults));
+}
+
+function domainById(id: unknown, domains: Pick<Domains, "get">): Partial<KeyTerms> | string {
+  if (id === null) return {};
   const found = typeof id === "string" ? domains.get(id) : undefined;
-  if (found?.kind !== "domain")
-    return problem(badField("domain_id", "There is no such domain: see GET /domains."));
-  return ok({ ...terms, domains: [found.view.name] });
+  if (found?.kind !== "domain") return "There is no such domain: see GET /domains.";
+  return { domains: [found.view.name] };
 }
 
 const exclusive = [
@@ -137,13 +147,6 @@ const exclusive = [
   ["domain_id", "domains"],
   ["expires_at", "expires_in"],
 ] as const;
-
-/** Nothing but the terms, since the record holds more. */
-function termsOf(terms: KeyTerms): KeyTerms {
-  const { name, scopes: held, domains, rate, burst, dailyQuota } = terms;
-  const { queueMax, expiresAt, capture } = terms;
-  return { name, scopes: held, domains, rate, burst, dailyQuota, queueMax, expiresAt, capture };
-}
 
 /** A key makes, changes and revokes only what could do no more than itself: else `manage` would be every scope and every domain. */
 export function mayGrant(

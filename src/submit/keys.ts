@@ -10,7 +10,7 @@ import { hostTag, IDS_PER_MS, uuidOf } from "../mail/id.ts";
 import { answer } from "./answer.ts";
 import { digestOf } from "./auth.ts";
 import type { Caller } from "./caller.ts";
-import { readFields } from "./fields.ts";
+import { type Fields, readFields } from "./fields.ts";
 import type { Guard, Handler } from "./guard.ts";
 import { keyFields, mayGrant, readTerms, usualTerms } from "./keyTerms.ts";
 import { answered } from "./operate.ts";
@@ -44,7 +44,7 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
   };
   app.post(
     "/api-keys",
-    on((request, _, caller) => create(deps, request, caller)),
+    on((request, _, _caller, again) => create(deps, request, again)),
   );
   app.get(
     "/api-keys",
@@ -69,9 +69,17 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
   );
   app.patch(
     "/api-keys/:id",
-    on(async (request, context, caller) => {
-      const found = find(context);
-      return found.kind === "problem" ? found : update(deps, request, caller, found.value);
+    on(async (request, context, _, again) => {
+      const known = find(context);
+      if (known.kind === "problem") return known;
+      const fields = await readFields(request, deps.clock, keyFields, BODY_MAX_BYTES);
+      if (fields.kind === "problem") return fields;
+      // While the body came both keys may have been changed.
+      const [caller, key] = [again(), find(context)];
+      if (caller.kind === "problem") return caller;
+      return key.kind === "problem"
+        ? key
+        : update(deps, request, caller.value, key.value, fields.value);
     }),
   );
   app.delete(
@@ -88,20 +96,27 @@ export function addKeys<E extends object>(app: Hono<E>, deps: KeysDeps, keyed: G
   );
 }
 
-async function create(deps: KeysDeps, request: Request, caller: Caller): Promise<Result<Response>> {
+async function create(
+  deps: KeysDeps,
+  request: Request,
+  again: () => Result<Caller>,
+): Promise<Result<Response>> {
   const { clock, random } = deps;
   const fields = await readFields(request, clock, keyFields, BODY_MAX_BYTES);
   if (fields.kind === "problem") return fields;
+  const caller = again();
+  if (caller.kind === "problem") return caller;
   const now = clock.now();
-  const read = readTerms(fields.value, usualTerms, deps, now);
+  const read = readTerms(fields.value, deps, now);
   if (read.kind === "problem") return read;
-  if (read.value.name === "") return problem(noName);
-  const beyond = mayGrant(caller, read.value);
+  const terms = { ...usualTerms, ...read.value };
+  if (terms.name === "") return problem(noName);
+  const beyond = mayGrant(caller.value, terms);
   if (beyond !== undefined) return problem(beyond);
   const token = TOKEN_PREFIX + base32(random.bytes(TOKEN_BYTES));
   const id = uuidOf(now * IDS_PER_MS, hostTag(random.bytes(8)));
   const digest = Buffer.from(digestOf(token)).toString("base64url");
-  const key = { ...read.value, id, digest, createdAt: now };
+  const key = { ...terms, id, digest, createdAt: now };
   const said = await deps.order({ do: "keys.create", key });
   if (said.kind !== "done") return answered(request, said);
   const made = { ...key, number: 0, lastUsedAt: null, day: 0, dayUsed: 0 };
@@ -113,15 +128,16 @@ async function update(
   request: Request,
   caller: Caller,
   key: KeyRecord,
+  fields: Fields,
 ): Promise<Result<Response>> {
-  const fields = await readFields(request, deps.clock, keyFields, BODY_MAX_BYTES);
-  if (fields.kind === "problem") return fields;
-  const read = readTerms(fields.value, key, deps, deps.clock.now());
-  if (read.kind === "problem") return read;
-  const beyond = mayGrant(caller, key) ?? mayGrant(caller, read.value);
+  // Only what was asked for: the rest is as it stands when the change is written.
+  const change = readTerms(fields, deps, deps.clock.now());
+  if (change.kind === "problem") return change;
+  const after = { ...key, ...change.value };
+  const beyond = mayGrant(caller, key) ?? mayGrant(caller, after);
   if (beyond !== undefined) return problem(beyond);
-  const said = await deps.order({ do: "keys.update", id: key.id, change: read.value });
-  return changed(request, said, 200, viewOf({ ...key, ...read.value }, deps.clock));
+  const said = await deps.order({ do: "keys.update", id: key.id, change: change.value });
+  return changed(request, said, 200, viewOf(after, deps.clock));
 }
 
 function changed(

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keyFields } from "../../src/submit/keyTerms.ts";
-import { localUser } from "../../src/submit/localUser.ts";
 import { until } from "../fixtures/until.ts";
 import { message, problemOf } from "./doorFixture.ts";
 import { createKeyStage, type KeyStage, START } from "./keyFixture.ts";
@@ -162,36 +161,16 @@ test("mail leaves in the name of a key's domains only: From, every author, Sende
   expect(stage.accepted.length).toBe(8);
 });
 
-test("a key that is revoked, or may no longer send, while a body comes takes nothing more", async () => {
-  for (const end of ["DELETE", "PATCH"] as const) {
-    const { id, token } = await stage.create({ domains: ["shop.example"] });
-    let finish: () => void = () => undefined;
-    const body = new ReadableStream<Uint8Array>({
-      start(controller) {
-        const text = JSON.stringify(from("a@shop.example"));
-        controller.enqueue(Buffer.from(text.slice(0, 9)));
-        finish = () => {
-          controller.enqueue(Buffer.from(text.slice(9)));
-          controller.close();
-        };
-      },
-    });
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const request = new Request("http://door.test/send", { method: "POST", headers, body });
-    const answer = stage.fixture.door.fetch(request, { caller: null, addressOf: () => null });
-    const change = end === "PATCH" ? { scopes: ["read"] } : undefined;
-    expect(await status(end, `/api-keys/${id}`, change)).toBe(200);
-    finish();
-    expect((await problemOf(await answer)).name).toBe("invalid_api_key");
-  }
-  expect(stage.accepted).toEqual([]);
-  // Without a key nothing can be revoked.
-  const { door } = stage.fixture;
-  const headers = { "content-type": "application/json" };
-  const body = JSON.stringify(message);
-  const local = new Request("http://door.test/send", { method: "POST", headers, body });
-  const peer = { caller: localUser, addressOf: () => null };
-  expect((await door.fetch(local, peer)).status).toBe(202);
+test("all that is wrong with a key is told at once", async () => {
+  const body = { name: 5, rate: "x", burst: 0, scopes: ["send"], permission: "root" };
+  const { errors = [] } = await problemOf(await stage.ask("POST", "/api-keys", body));
+  expect(errors.map(({ pointer }) => pointer)).toEqual([
+    "/permission",
+    "/name",
+    "/rate",
+    "/burst",
+    "/permission",
+  ]);
 });
 
 test("each field that names a foreign sender is told, in a batch with its message", async () => {
