@@ -1,13 +1,16 @@
 // How this host's addresses fare: one that cannot be bound, or whose connections fail everywhere while those of others do not, rests,
 // longer each time. Without an other to compare with, the fault may be anybody's, and none rests.
+import { ipFamily } from "../base/cidr.ts";
 import { type EpochMs, iso } from "../base/clock.ts";
+import { keepNewest } from "../base/keepNewest.ts";
 import type { Log } from "../base/log.ts";
 import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 
 export interface SourceHealth {
   /** This host did not have the address; it is tried again then, since it may come with a lease or a failover. */
   awayUntil(address: string): EpochMs;
-  restsUntil(address: string): EpochMs;
+  /** At that site. */
+  restsUntil(address: string, site?: string): EpochMs;
   learn(
     at: { readonly address: string; readonly site: string },
     verdict: Verdict,
@@ -19,6 +22,12 @@ const RESTS_MS = [60_000, 120_000, 300_000, 900_000, 1_800_000, 3_600_000] as co
 /** Sites in a row, each another, at which every connection failed. */
 const FAILED_SITES = 3;
 const JITTER = 0.15;
+/**
+ * An attempt goes to the hosts of one family alone. Where they fail, those of the other are next (RFC 5321 5.1), for so long: then the
+ * best host may be back.
+ */
+const DEAD_END_MS = 900_000;
+const DEAD_ENDS_MAX = 10_000;
 
 /** One connection in so long finds whether an address is there again. */
 export const AWAY_MS = 60_000;
@@ -35,6 +44,8 @@ interface Standing {
 
 export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
   const standings = new Map<string, Standing>();
+  /** Until when, by family and site. */
+  const deadEnds = new Map<string, EpochMs>();
 
   function standingOf(address: string): Standing {
     const standing = standings.get(address) ?? {
@@ -68,9 +79,18 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
 
   return {
     awayUntil: (address) => standings.get(address)?.awayUntil ?? 0,
-    restsUntil: (address) => standings.get(address)?.restsUntil ?? 0,
+    restsUntil(address, site) {
+      const until = standings.get(address)?.restsUntil ?? 0;
+      return site === undefined ? until : Math.max(until, deadEnds.get(roadOf(address, site)) ?? 0);
+    },
     learn({ address, site }, verdict, now) {
       const standing = standingOf(address);
+      const road = roadOf(address, site);
+      if (isDeadEnd(verdict)) {
+        deadEnds.delete(road);
+        deadEnds.set(road, now + DEAD_END_MS);
+        keepNewest(deadEnds, DEAD_ENDS_MAX);
+      } else if (worked(verdict)) deadEnds.delete(road);
       if (worked(verdict)) {
         standing.workedAt = now;
         standing.failedSites.clear();
@@ -89,6 +109,14 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
       }
     },
   };
+}
+
+const roadOf = (address: string, site: string): string => `${ipFamily(address)} ${site}`;
+
+/** Some trouble of the hosts, which others need not have; what asks us to come again from the same address, or less often, is none. */
+function isDeadEnd({ kind, scope, class: about }: Verdict): boolean {
+  if (kind !== "deferred" || scope !== "host") return false;
+  return about !== "greylist" && about !== "rate" && about !== "local";
 }
 
 /** A server spoke with us from there, whatever it said. */

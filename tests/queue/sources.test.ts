@@ -272,6 +272,59 @@ describe("an address that fails", () => {
     }
   });
 
+  test("where its family leads to dead hosts alone, the other family is next, and they take turns while both fail", () => {
+    const v6 = { ...other, address: "2001:db8::2" };
+    const sources = open([warm, v6]);
+    const to: Route = {
+      ...route(),
+      hosts: [
+        { name: "best.test", preference: 10, addresses: ["2001:db8::25"] },
+        { name: "next.test", preference: 20, addresses: ["192.0.2.25"] },
+      ],
+    };
+    const use = (now: number, host = to): Route => {
+      const assigned = sources.send(host, now);
+      if (assigned.kind !== "route") throw new Error(assigned.kind);
+      return assigned.route;
+    };
+    const elsewhere = { ...to, site: "elsewhere.test" };
+    const refused = verdict({ kind: "deferred", scope: "host", class: "other" });
+    for (const failure of [unreached, refused]) {
+      sources.learn(use(NOON), verdict({}), NOON);
+      const first = use(NOON);
+      expect(first.source?.address).toBe(v6.address);
+      sources.learn(first, failure, NOON);
+      const second = use(NOON + 1);
+      expect(second.source?.address).toBe(warm.address);
+      expect(second.hosts.map(({ name }) => name)).toEqual(["next.test"]);
+      expect(use(NOON + 1, elsewhere).source?.address).toBe(v6.address);
+      sources.learn(second, failure, NOON + 1);
+      expect(use(NOON + 2).source?.address).toBe(v6.address);
+      sources.learn(use(NOON + 2), verdict({}), NOON + 2);
+      expect(use(NOON + 3).source?.address).toBe(v6.address);
+      sources.learn(second, verdict({}), NOON + 3);
+    }
+    sources.learn(use(NOON + 4), unreached, NOON + 4);
+    expect(use(NOON + 899_999).source?.address).toBe(warm.address);
+    expect(use(NOON + 900_004).source?.address).toBe(v6.address);
+  });
+
+  test("keeps a greylisted recipient on its family, whatever code the greylist says it with", () => {
+    const v6 = { ...other, address: "2001:db8::2" };
+    const sources = open([warm, v6]);
+    const to: Route = {
+      ...route(),
+      hosts: [{ name: "mx.test", preference: 10, addresses: ["2001:db8::25", "192.0.2.25"] }],
+    };
+    const greylisted = verdict({ kind: "deferred", scope: "host", class: "greylist" });
+    for (const { address } of [warm, v6]) {
+      sources.learn({ ...to, source: { address, ehlo: null } }, greylisted, NOON);
+      const before = () => ({ source: address, class: "greylist" }) as const;
+      const assigned = sources.assign(to, { message: 1, from: "x@s.test", before }, NOON);
+      expect(addressOf(assigned)).toBe(address);
+    }
+  });
+
   test("at one site only, however often, is the site's matter", () => {
     const sources = open([warm, other]);
     sources.learn(from(warm.address, "a.test"), verdict({}), NOON);
