@@ -1,9 +1,9 @@
-// How the store in memory forgets finished history: as sqlite-forget.ts does, message by message and event by event.
+// How the store in memory forgets finished history: as sqlite-forget.ts does, each message with the last thing that happened to it.
 import type { EpochMs } from "../base/clock.ts";
-import { acceptedAtOf, type MessageId } from "../mail/id.ts";
+import type { MessageId } from "../mail/id.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Entry, Image, ImageEvent } from "./memory-image.ts";
-import { FORGET_EVENTS, FORGET_STRETCH, FORGET_STRETCH_MIN } from "./store.ts";
+import { FORGET_EVENTS, FORGET_STRETCH } from "./store.ts";
 
 export function createForget(deps: {
   readonly image: Image;
@@ -13,44 +13,71 @@ export function createForget(deps: {
   const { image, changed, remove } = deps;
   let after: MessageId = 0;
 
-  const isOwed = (entry: Entry | undefined): boolean =>
-    entry?.rows.some(({ state }) => !isFinal(state.at)) ?? false;
-
-  const setOwed = (events: readonly ImageEvent[]): void => {
-    const old = [...image.owedEvents];
-    changed(() => void image.owedEvents.splice(0, Infinity, ...old));
-    image.owedEvents.splice(0, Infinity, ...events);
+  const setKept = (events: readonly ImageEvent[]): void => {
+    const old = [...image.keptEvents];
+    changed(() => void image.keptEvents.splice(0, Infinity, ...old));
+    image.keptEvents.splice(0, Infinity, ...events);
   };
 
-  const trim = (before: EpochMs, limit: number): void => {
-    const rows = image.events.slice(0, limit + 1).slice(0, -1);
-    const end = rows.findIndex(({ row }) => row.at >= before);
-    const removed = image.events.splice(0, end === -1 ? rows.length : end);
+  const numbersOf = (id: MessageId): number[] =>
+    [...image.keptEvents, ...image.events]
+      .filter(({ row }) => row.message === id)
+      .map(({ row }) => row.seq);
+
+  const lastOf = (id: MessageId): number => {
+    const entry = image.messages.get(id);
+    if (entry === undefined) return 0;
+    return entry.rows.every(({ state }) => isFinal(state.at))
+      ? Math.max(...numbersOf(id))
+      : Infinity;
+  };
+
+  const drop = (id: MessageId): void => {
+    remove(id, image.messages.get(id) as Entry);
+    if (image.keptEvents.some(({ row }) => row.message === id))
+      setKept(image.keptEvents.filter(({ row }) => row.message !== id));
+  };
+
+  const sweep = (trimmedTo: number, limit: number): number => {
+    const ids = [...image.messages.keys()].filter((id) => id > after).sort((a, b) => a - b);
+    const stretch = ids.slice(0, FORGET_STRETCH);
+    let gone = 0;
+    for (const id of stretch) {
+      if (gone === limit) return gone;
+      if (Math.min(...numbersOf(id)) > trimmedTo) {
+        after = 0;
+        return gone;
+      }
+      after = id;
+      if (lastOf(id) > trimmedTo) continue;
+      drop(id);
+      gone++;
+    }
+    if (stretch.length < FORGET_STRETCH) after = 0;
+    return gone;
+  };
+
+  const trim = (count: number): void => {
+    const removed = image.events.splice(0, Math.min(count, image.events.length - 1));
+    if (removed.length === 0) return;
     changed(() => void image.events.unshift(...removed));
-    const owed = removed.filter(({ row }) => isOwed(image.messages.get(row.message)));
-    if (owed.length > 0) setOwed([...image.owedEvents, ...owed]);
+    const kept = removed.filter(({ row }) => image.messages.has(row.message));
+    if (kept.length > 0) setKept([...image.keptEvents, ...kept]);
   };
 
   return function forget(before: EpochMs, limit: number): number {
-    const stretch = Math.max(FORGET_STRETCH_MIN, limit * FORGET_STRETCH);
-    const ids = [...image.messages.keys()]
-      .filter((id) => id > after && acceptedAtOf(id) < before)
-      .sort((a, b) => a - b)
-      .slice(0, stretch);
-    let gone = 0;
-    let reached = 0;
-    for (const id of ids) {
-      if (gone === limit) break;
-      reached = id;
-      const entry = image.messages.get(id) as Entry;
-      if (isOwed(entry)) continue;
-      remove(id, entry);
-      gone++;
-      if (image.owedEvents.some(({ row }) => row.message === id))
-        setOwed(image.owedEvents.filter(({ row }) => row.message !== id));
+    const trimmedTo = (image.events[0]?.row.seq ?? 1) - 1;
+    let gone = trimmedTo === 0 ? 0 : sweep(trimmedTo, limit);
+    let met = 0;
+    for (const { row } of image.events.slice(0, limit * FORGET_EVENTS)) {
+      if (row.at >= before || gone === limit) break;
+      if (lastOf(row.message) === row.seq) {
+        drop(row.message);
+        gone++;
+      }
+      met++;
     }
-    after = gone < limit && ids.length < stretch ? 0 : reached;
-    trim(before, limit * FORGET_EVENTS);
+    trim(met);
     return gone;
   };
 }

@@ -54,8 +54,8 @@ export interface Image {
   readonly suppressions: Map<string, Suppression>;
   /** In order of their number, without gaps. */
   readonly events: ImageEvent[];
-  /** Of messages that are owed, from before those. */
-  readonly owedEvents: ImageEvent[];
+  /** Of messages that are kept, from before those. */
+  readonly keptEvents: ImageEvent[];
   readonly waiting: Set<MessageId>;
   readonly leased: Set<MessageId>;
 }
@@ -69,7 +69,7 @@ export function createImage(): Image {
     pauses: new Map(),
     suppressions: new Map(),
     events: [],
-    owedEvents: [],
+    keptEvents: [],
     waiting: new Set(),
     leased: new Set(),
   };
@@ -102,14 +102,14 @@ export function createReads(image: Image) {
     events: (after: number, limit: number) => {
       const first = image.events[0]?.row.seq ?? 1;
       const from = Math.max(0, after + 1 - first);
-      const owed = image.owedEvents.filter(({ row }) => row.seq > after).slice(0, limit);
+      const owed = image.keptEvents.filter(({ row }) => row.seq > after).slice(0, limit);
       const found = [...owed, ...image.events.slice(from, from + limit - owed.length)];
       return found.map(({ row }) => row);
     },
     dialogue: (event: number) =>
       (
         image.events[event - (image.events[0]?.row.seq ?? 1)] ??
-        image.owedEvents.find(({ row }) => row.seq === event)
+        image.keptEvents.find(({ row }) => row.seq === event)
       )?.dialogue ?? null,
     lastEvent: () => image.events.at(-1)?.row.seq ?? 0,
     sitesWaiting: () =>

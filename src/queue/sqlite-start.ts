@@ -48,7 +48,7 @@ export const EVENT_BOUNDS = "SELECT (SELECT min(seq) FROM event), (SELECT max(se
 function findFaults(prepare: Prepare): string[] {
   const [first, last] = prepare(EVENT_BOUNDS).values()[0] as [number | null, number | null];
   if (first === null || last === null) return [];
-  // Before that only the events of what is owed stand.
+  // Before that only the events of what is kept stand.
   const [trimmedTo] = prepare(`SELECT coalesce(${TRIMMED_TO}, 0)`).values()[0] as [number];
   const from = Math.max(first, trimmedTo + 1, last - EVENTS_CHECKED + 1);
   const [found] = prepare("SELECT count(*) FROM event WHERE seq >= ?1").values(from)[0] as [number];

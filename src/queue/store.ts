@@ -118,10 +118,9 @@ export type Committed<T> =
 /** So far apart the claims of two openings begin: as many as are given in five days at 10,000 a second. */
 export const CLAIMS_PER_OPENING = 2 ** 32;
 
-/** Messages looked at by one `forget` for each that it may remove, and at least. */
-export const FORGET_STRETCH = 16;
-export const FORGET_STRETCH_MIN = 1000;
-/** Events removed by one `forget` for each message that it may remove: accepted, attempts, outcome. */
+/** Messages looked at by one `forget` besides those that it meets by their events. */
+export const FORGET_STRETCH = 200;
+/** Events met by one `forget` for each message that it may remove: accepted, attempts, outcome. */
 export const FORGET_EVENTS = 8;
 
 /** What a store says when it is opened. */
@@ -272,9 +271,9 @@ export interface QueueStore {
   /** False when it is not there, or is not final: nothing has changed. */
   annotate(annotation: Annotation): boolean;
   /**
-   * Removes finished messages that were accepted before `before`, oldest first, at most `limit`; returns how many went. Events
-   * of that time go with them, but for those of what is owed, and never the last one. One call looks at a bounded stretch of
-   * unfinished ones and the next goes on from there, so 0 says that this stretch held nothing.
+   * Removes finished messages to which nothing happened from `before` on, those that ended first before all others, at most `limit`; returns
+   * how many went. Their events go with them, but never the last one of all. One call meets a bounded stretch of events, those of what is
+   * owed among them, and the next goes on from there, so 0 says that this stretch held nothing.
    */
   forget(before: EpochMs, limit: number): number;
 

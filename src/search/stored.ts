@@ -37,7 +37,7 @@ export interface StoredRecipient {
 export interface EventBounds {
   readonly first: number;
   readonly last: number;
-  /** From here on none has been forgotten; before it stand those of messages that are still owed. */
+  /** From here on none has been forgotten; before it stand those of messages that are kept. */
   readonly wholeFrom: number;
 }
 

@@ -31,6 +31,31 @@ export function historyConformance(name: string, makeHome: () => StoreHome): voi
       expect(store.events(0, 99).map((one) => one.seq)).toEqual([2, 6, 7]);
     });
 
+    test("mail that ended a moment ago is no history, however long ago it was accepted", () => {
+      const [long, short] = [idAt(NOW - 40 * 86_400_000), idAt(NOW - 9)];
+      const sending = (): RecipientState => ({
+        ...{ at: "sending", claim: store.nextClaim(), leaseUntil: NOW + 9, attempts: 0 },
+      });
+      const claims = [long, short].map((id) => {
+        const state = sending();
+        act(() => store.accept(message({ id, states: [state] })));
+        return state.at === "sending" ? state.claim : 0;
+      });
+      act(() => store.settle({ ...delivered(short, 0, claims[1] ?? 0), at: NOW - 8 }));
+      act(() => store.settle({ ...delivered(long, 0, claims[0] ?? 0), at: NOW }));
+      expect(act(() => store.forget(NOW - 30 * 86_400_000, 10))).toBe(0);
+      const kept = (): number[] => [long, short].map((id) => store.recipients(id).length);
+      expect(kept()).toEqual([1, 1]);
+      // Too much of it: what ended first goes first, and what is left keeps all its events.
+      expect(act(() => store.forget(Infinity, 1))).toBe(1);
+      expect(kept()).toEqual([1, 0]);
+      killAndReopen();
+      expect(store.facts.faults).toEqual([]);
+      expect(store.events(0, 99).map(({ seq }) => seq)).toEqual([1, 4]);
+      expect(act(() => store.forget(NOW + 1, 10))).toBe(1);
+      expect(kept()).toEqual([0, 0]);
+    });
+
     test("where all must go, mail of a clock that was a year ahead goes too, and what came behind it", () => {
       const over = { at: "canceled", endedAt: NOW, attempts: 0 } as const;
       const ahead = NOW + 365 * 86_400_000;

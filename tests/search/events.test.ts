@@ -208,7 +208,7 @@ test("events whose history was cleared are left out, and it is said up to where"
   const ask = (query: FeedQuery): Promise<FeedPage> =>
     view(own.reader.ask({ ask: "feed", feed: query }));
   for (let i = 0; i < 3; i++) own.settle(own.accept({ at: NOW + i }).id, {});
-  own.act(() => own.store.forget(NOW + 3, 2));
+  own.act(() => own.store.forget(Infinity, 2));
   const page = await ask({ after: 0, limit: 100 });
   const first = own.store.events(0, 1)[0]?.seq ?? 0;
   expect(page.forgotten).toBe(first === 1 ? 0 : first * 2 - 1);
