@@ -201,8 +201,14 @@ function tellTesting(
 
 function targetsOf(deps: OpenDeps, request: OpenRequest, limit: number): RouteTarget[] {
   const untilMs = ({ address }: RouteTarget): number => request.avoidedUntil(address);
-  const all = deps.order(request.route, deps.random);
-  return all.toSorted((a, b) => untilMs(a) - untilMs(b)).slice(0, limit);
+  const all = deps.order(request.route, deps.random).toSorted((a, b) => untilMs(a) - untilMs(b));
+  const targets = all.slice(0, limit);
+  // RFC 5321 5.1: the next hosts have their turn too, however many addresses the best one has.
+  const [first] = targets;
+  const next = all.slice(limit).find(({ host }) => host !== first?.host);
+  if (next !== undefined && targets.length > 1 && targets.every(({ host }) => host === first?.host))
+    targets[targets.length - 1] = next;
+  return targets;
 }
 
 /** How to speak to a host; it changes when the host cannot bear the first way. */

@@ -69,3 +69,20 @@ test("a code does not wait for the pause of bulk mail under which a connection b
   send({ priority: 0 });
   expect((await verdictsOf(1))[0]).toMatchObject({ message: 2, kind: "delivered" });
 });
+
+test("a best host of many dead addresses leaves the last try of an attempt to the next host", async () => {
+  const dead = [1, 2, 3, 4, 5, 6, 7].map((n) => `198.51.100.${n}`);
+  const hosts = [
+    { name: "many.example.com", preference: 0, addresses: dead },
+    { name: "next.example.com", preference: 1, addresses: ["192.0.2.1"] },
+  ];
+  const { send, verdictsOf } = await start({ servers: [{}], route: { hosts } });
+  send();
+  const [verdict] = await verdictsOf(1);
+  expect(stepOf(verdict)).toMatchObject({ outcome: "delivered", host: "next.example.com" });
+  const { dialogue = "" } = verdict ?? {};
+  expect(dead.map((address) => dialogue.includes(`"${address}"`))).toEqual([
+    ...[true, true, true, true],
+    ...[false, false, false],
+  ]);
+});
