@@ -163,7 +163,7 @@ export const ours: readonly Rule[] = [
 
 /** Mailboxes that are full, do not exist, or exist no more, in the words of many. Only where the server was asked about them. */
 export const nobody: readonly Rule[] = [
-  // The mailbox is full: Dovecot, Exim, Exchange, Cyrus, qmail.
+  // The mailbox is full: Dovecot, Exim, Exchange, Cyrus, qmail, Postfix with quotas.
   {
     name: "mailbox.full",
     phases: WHO_IS_ASKED,
@@ -171,6 +171,12 @@ export const nobody: readonly Rule[] = [
       "mailbox full",
       "mailbox is full",
       "mail box full",
+      "mailbox size limit",
+      "mailbox limit",
+      "mailbox exceed",
+      "mailbox has exceeded",
+      "exceeded mailbox",
+      "diskspace quota",
       "over quota",
       "overquota",
       "over its quota",
