@@ -60,14 +60,22 @@ export function isSettled({ reports, losses, resolved }: Inbox): boolean {
   return reports.length === 0 && losses.length === 0 && resolved.length === 0;
 }
 
+/** So many calls share a transaction whenever they wait together. */
+const CALLS_TOGETHER = 32;
+
+/** Of more only half: who is answered first comes again while the others are written, so that neither thread waits for the other. */
+function callsAtOnce(waiting: number): number {
+  return Math.max(CALLS_TOGETHER, Math.ceil(waiting / 2));
+}
+
 /**
  * Takes at most `max` of each kind, and leaves the rest for the next transaction. Losses come behind all verdicts: what a dead sender
  * had said of a lease counts.
  */
 export function takeFrom(inbox: Inbox, max: number): Inbox {
-  const take = <T>(items: T[]): [T[], T[]] =>
-    items.length <= max ? [items, []] : [items.slice(0, max), items.slice(max)];
-  const [calls, callsLeft] = take(inbox.calls);
+  const take = <T>(items: T[], most = max): [T[], T[]] =>
+    items.length <= most ? [items, []] : [items.slice(0, most), items.slice(most)];
+  const [calls, callsLeft] = take(inbox.calls, Math.min(max, callsAtOnce(inbox.calls.length)));
   const [reports, reportsLeft] = take(inbox.reports);
   const [losses, lossesLeft] = reportsLeft.length > 0 ? [[], inbox.losses] : take(inbox.losses);
   const [resolved, resolvedLeft] = take(inbox.resolved);
