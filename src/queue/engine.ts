@@ -264,7 +264,10 @@ export function createQueue(given: QueueDeps): Queue {
         schedule();
       }),
     configure(next) {
+      const captures = next.policy.capture && !policy.capture;
       Object.assign(policy, next.policy);
+      // Nothing leaves the host from now on: what the senders have comes back, and goes to the inbox.
+      if (captures) workings.recall({ by: "all", cut: true });
       workings.moves.limit(next.workers);
       schedule();
     },

@@ -123,6 +123,7 @@ export function createWorkings(deps: QueueDeps, hooks: Hooks) {
     pauses,
     withdrawals,
     expect,
+    recall,
     reopen,
     moves: createMoves({ ...deps, sites, pauses, expect }),
     forOrders: { store, sites, pauses, withdrawals, policy, expect, recall, reopened, ease },

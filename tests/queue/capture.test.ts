@@ -92,6 +92,22 @@ test("mail that already waits for its own server does not leave once everything 
   expect(sitesSent(bench)).toEqual([SINK]);
 });
 
+test("what its sender has by then is called back, though a session runs, and goes to the inbox", () => {
+  const bench = createBench();
+  bench.submit({ to: ["a@far.example"] });
+  bench.run();
+  const [sent] = bench.sent.splice(0);
+  if (sent === undefined) throw new Error("nothing was sent");
+  bench.queue.configure({ policy: { ...bench.policy, capture: true }, workers: 1 });
+  expect(bench.recalls).toEqual([{ worker: 0, recall: { by: "all", cut: true } }]);
+  bench.settle(sent, { kind: "interrupted" });
+  bench.run(HOUR);
+  expect(sitesSent(bench)).toEqual([SINK]);
+  // Once: a further reload takes nothing back from the sink.
+  bench.queue.configure({ policy: { ...bench.policy, capture: true }, workers: 1 });
+  expect(bench.recalls).toHaveLength(1);
+});
+
 test("a sender's own relay is not asked either", () => {
   const bench = createBench();
   bench.routes.set("a.example own.example", routeTo("relay.example"));
