@@ -4,6 +4,7 @@
 import { Decoder, Encoder } from "cbor-x/index-no-eval";
 import { type Parsed, refused } from "../mail/compose/headerText.ts";
 import { DEPTH_MAX } from "./shape.ts";
+import { HOLDER_COST, MEMBER_COST, VALUES_MAX } from "./values.ts";
 
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
 const encoder = new Encoder({ useRecords: false, mapsAsObjects: true, tagUint8Array: false });
@@ -13,8 +14,13 @@ export function encodeCbor(value: unknown): Uint8Array {
   return new Uint8Array(encoder.encode(value));
 }
 
-export function decodeCbor(bytes: Uint8Array): Parsed<unknown> {
-  const fault = scan(bytes);
+/** `too_many`: it holds more values than a body may. */
+export type Decoded = Parsed<unknown> | { readonly kind: "too_many" };
+
+export function decodeCbor(bytes: Uint8Array): Decoded {
+  const state: Scan = { bytes, at: 0, stringAt: 0, cost: 0 };
+  const fault = scan(state);
+  if (state.cost > VALUES_MAX) return { kind: "too_many" };
   if (fault !== undefined) return refused(fault);
   try {
     return { kind: "ok", value: decoder.decode(bytes) as unknown };
@@ -34,14 +40,15 @@ interface Scan {
   at: number;
   /** Where the last string begins. */
   stringAt: number;
+  /** Of what was found so far, in values. */
+  cost: number;
 }
 
 /** What is wrong with the bytes as one well-formed item (RFC 8949 5.3.1) of the kinds that JSON has, and byte strings. */
-function scan(bytes: Uint8Array): string | undefined {
-  const state: Scan = { bytes, at: 0, stringAt: 0 };
+function scan(state: Scan): string | undefined {
   const fault = scanItem(state, 0);
   if (fault !== undefined) return `${fault} (at byte ${state.at}).`;
-  return state.at === bytes.length ? undefined : "Bytes stand behind the end of the item.";
+  return state.at === state.bytes.length ? undefined : "Bytes stand behind the end of the item.";
 }
 
 function scanItem(state: Scan, depth: number): string | undefined {
@@ -113,6 +120,8 @@ function scanItems(state: Scan, length: number, isMap: boolean, depth: number): 
   // Every item takes a byte at least, so the decoder is never asked for a longer list than the body could hold.
   const count = isMap ? length * 2 : length;
   if (count > state.bytes.length - state.at) return "A list or map ends too early";
+  state.cost += HOLDER_COST + length * (isMap ? 1 + MEMBER_COST : 1);
+  if (state.cost > VALUES_MAX) return "It holds too many values";
   const keys = new Set<string>();
   for (let i = 0; i < count; i++) {
     const isKey = isMap && i % 2 === 0;

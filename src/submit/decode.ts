@@ -5,6 +5,7 @@ import { decodeCbor } from "./cbor.ts";
 import { type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
 import { repeatedMember } from "./repeated.ts";
 import { checkShape } from "./shape.ts";
+import { holdsTooMany, tooManyValues } from "./values.ts";
 
 /** A body in memory, charged to the budget. */
 export interface HeldBody {
@@ -73,6 +74,7 @@ function holding<T>(read: Result<Held<T>>, parse: (value: T) => Result<unknown>)
 /** An empty body counts as `{}`. */
 function parseJson(text: string): Result<unknown> {
   if (text === "") return ok({});
+  if (holdsTooMany(text)) return problem(tooManyValues);
   try {
     const value = JSON.parse(text) as unknown;
     const shaped = checkShape(value);
@@ -88,6 +90,7 @@ function parseJson(text: string): Result<unknown> {
 function parseCbor(bytes: Uint8Array): Result<unknown> {
   const decoded = decodeCbor(bytes);
   if (decoded.kind === "ok") return checkShape(decoded.value);
+  if (decoded.kind === "too_many") return problem(tooManyValues);
   return problem({ name: "invalid_json", detail: `The body is no valid CBOR. ${decoded.why}` });
 }
 

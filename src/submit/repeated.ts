@@ -29,8 +29,8 @@ function membersIn(text: string): number {
   return count;
 }
 
-/** The index of the quotation mark that ends the string beginning at `start`. */
-function endOfString(text: string, start: number): number {
+/** The index of the quotation mark that ends the string beginning at `start`; -1 where none does. */
+export function endOfString(text: string, start: number): number {
   let end = text.indexOf(QUOTE, start + 1);
   while (isEscaped(text, end)) end = text.indexOf(QUOTE, end + 1);
   return end;

@@ -140,7 +140,7 @@ async function bodyOf(answer: Response): Promise<unknown> {
   const type = answer.headers.get("content-type") ?? "";
   if (!type.includes("cbor")) return (await answer.json()) as unknown;
   const decoded = decodeCbor(await answer.bytes());
-  if (decoded.kind === "refused") throw new Error(`the answer is no CBOR: ${decoded.why}`);
+  if (decoded.kind !== "ok") throw new Error("the answer is no CBOR");
   return decoded.value;
 }
 

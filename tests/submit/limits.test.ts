@@ -236,3 +236,38 @@ test("what CBOR encodes it decodes again, whatever it is", () => {
   const value = { a: [1, -1, 1.5, true, null, "ü😀"], b: new Uint8Array([0, 255]), c: { d: {} } };
   expect(decodeCbor(encodeCbor(value))).toEqual({ kind: "ok", value } as never);
 });
+
+describe("the values of a body", () => {
+  const start = '{"from":"a@b.example","to":"c@d.example","subject":"x","text":"';
+  const listed = (item: string, count: number): string =>
+    `${start}y","attachments":[{"filename":"a","content":[${`${item},`.repeat(count)}${item}]}]}`;
+  const refusalOf = async (body: string | Uint8Array, type = "application/json") => {
+    fixture = createFixture();
+    const response = await fixture.post("/send", body, { "content-type": type });
+    return (await response.json()) as object;
+  };
+  const tooMany = { status: 413, name: "message_too_large", limit: "body_values" };
+
+  test("are counted before anything is made of them", async () => {
+    expect(await refusalOf(listed("7", 6_000_000))).toMatchObject(tooMany);
+    expect(await refusalOf(listed("[]", 1_200_000))).toMatchObject(tooMany);
+    expect(await refusalOf(listed('{"a":1}', 800_000))).toMatchObject(tooMany);
+    // Counted, not parsed: it is no JSON.
+    expect(await refusalOf(`[${"7,".repeat(6_000_001)}`)).toMatchObject(tooMany);
+    const cbor = Buffer.concat([Buffer.from([0x9a]), Buffer.alloc(4), Buffer.alloc(6_000_001)]);
+    cbor.writeUInt32BE(6_000_001, 1);
+    const type = "application/cbor";
+    expect(await refusalOf(cbor, type)).toMatchObject(tooMany);
+  });
+
+  test("are as many as an attachment needs, and what stands within a text is none", async () => {
+    fixture = createFixture();
+    const list = await fixture.post("/send", listed("7", 1_000_000));
+    expect(list.status).toBe(202);
+    const text = await fixture.post("/send", `${start}${'a,{[:\\"'.repeat(1_500_000)}"}`);
+    expect(text.status).toBe(202);
+    expect(await refusalOf(`${start}${",".repeat(7_000_000)}`)).toMatchObject({
+      name: "invalid_json",
+    });
+  });
+});
