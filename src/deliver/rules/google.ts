@@ -76,14 +76,17 @@ export const google: Provider = {
       says: ["tls required for rcpt domain", "requires a secure transport connection"],
       class: "tls",
       scope: "recipient",
+      acts: ["defer"],
     },
     {
       name: "google.not_invited",
+      digit: 4,
       says: ["ip not in whitelist"],
       class: "policy",
       scope: "recipient",
       acts: ["alert"],
     },
+    { name: "google.not_invited", says: ["ip not in whitelist"], class: "policy", acts: ["alert"] },
     {
       name: "google.reputation",
       says: [
