@@ -12,6 +12,7 @@ import { type HeldBody, readBody } from "./decode.ts";
 import type { Prepared, Preparer } from "./draft.ts";
 import { fromResend } from "./emails.ts";
 import { faultsOf } from "./faults.ts";
+import { withHidden } from "./hidden.ts";
 import { checkMeaning } from "./meaning.ts";
 import { type Known, readIdempotencyKey, requestHash, underWay, usedBefore } from "./once.ts";
 import { strangeQuery } from "./parameters.ts";
@@ -208,7 +209,8 @@ export function check(
   const faults = checkMeaning(body, now, base);
   if (parsed.success && faults.length === 0) return { kind: "fields", fields: parsed.data };
   const known = Object.keys(deps.schema.shape);
-  const own = parsed.success ? [] : faultsOf(parsed.error.issues, body, known, base);
+  const issues = parsed.success ? [] : withHidden(deps.schema, parsed.error.issues, body);
+  const own = faultsOf(issues, body, known, base);
   return { kind: "faults", faults: [...own, ...faults] };
 }
 

@@ -22,6 +22,38 @@ async function refusal(body: unknown, status = 422) {
   };
 }
 
+test("a member of the wrong type hides no other fault of its field", async () => {
+  const { faults } = await refusal({
+    ...message,
+    headers: { "X-A": "a\r\nb", "X-B": 5, From: "x@example.com", Date: "never" },
+    metadata: { "a\n": "1", b: 2 },
+    attachments: [
+      { filename: "a.txt", content: "###", content_type: 5 },
+      7,
+      { filename: 5, content: "aGk=", content_id: "<a b>" },
+    ],
+    dsn: { ret: "all", notify: ["never", "success"], envid: "a b" },
+  });
+  expect(faults.sort()).toEqual(
+    [
+      "/headers/X-A invalid_header",
+      "/headers/X-B invalid_type",
+      "/headers/From invalid_header",
+      "/headers/Date invalid_header",
+      "/metadata/a\n invalid_value",
+      "/metadata/b invalid_type",
+      "/attachments/0/content invalid_attachment",
+      "/attachments/0/content_type invalid_type",
+      "/attachments/1 invalid_type",
+      "/attachments/2/content_id invalid_attachment",
+      "/attachments/2/filename invalid_type",
+      "/dsn/ret invalid_value",
+      "/dsn/notify conflict",
+      "/dsn/envid invalid_value",
+    ].sort(),
+  );
+});
+
 test("all faults of a body are told at once", async () => {
   const { name, faults } = await refusal({
     from: "nobody",
