@@ -243,7 +243,8 @@ describe("the values of a body", () => {
     `${start}y","attachments":[{"filename":"a","content":[${`${item},`.repeat(count)}${item}]}]}`;
   const refusalOf = async (body: string | Uint8Array, type = "application/json") => {
     fixture = createFixture();
-    const response = await fixture.post("/send", body, { "content-type": type });
+    const headers = { "content-type": type, accept: "application/json" };
+    const response = await fixture.post("/send", body, headers);
     return (await response.json()) as object;
   };
   const tooMany = { status: 413, name: "message_too_large", limit: "body_values" };
