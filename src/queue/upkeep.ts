@@ -1,6 +1,6 @@
 // What the store needs now and then and nobody waits for: finished history that is too old goes, pages that became free go back to the
 // file system, in steps so small that an accept hardly waits for them.
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock, EpochMs, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { QueueStore } from "./store.ts";
 
@@ -19,7 +19,7 @@ const TELL_EVERY_MS = 600_000;
 /** A request is known again for a day (INTERFACE 5), or until all of them take this share of the history's bytes. */
 const ONCE_MS = 24 * 3_600_000;
 const ONCE_SHARE = 0.25;
-/** Smaller steps of the clock are no leap; after one, requests that seem a day old are known for so long at least. */
+/** Smaller steps of the clock are no leap; after one, what seems old is kept for so long at least. */
 const LEAP_MS = 60_000;
 const LEAP_GRACE_MS = 3_600_000;
 
@@ -46,10 +46,9 @@ export function createUpkeep(deps: {
   let { limits } = deps;
   const done = countForgotten(deps);
   const hasLeapt = createLeapWatch(clock);
-  const trimOnces = (): boolean => {
-    const now = clock.now();
+  const trimOnces = (now: EpochMs, old: EpochMs): boolean => {
     const gone = store.trimOnces({
-      before: hasLeapt() ? -Infinity : now - ONCE_MS,
+      before: old - ONCE_MS,
       now,
       bytesMax: limits.historyBytesMax * ONCE_SHARE,
       limit: TRIM_REQUESTS,
@@ -67,15 +66,18 @@ export function createUpkeep(deps: {
     const tooLarge = isTooLarge(keptBytes);
     // Bytes that are only kept go before the history that tells of them.
     const oldestFirst = tooLarge && keptBytes > 0;
+    const now = clock.now();
+    // What is counted from; of a clock that leapt nothing is believed for a while.
+    const old = hasLeapt() ? -Infinity : now;
     // Infinity, and not now: mail that came while the clock was ahead is finished too, and would keep all that came after it.
-    const before = tooLarge && !oldestFirst ? Infinity : clock.now() - limits.historyMs;
+    const before = tooLarge && !oldestFirst ? Infinity : old - limits.historyMs;
     let messages = 0;
     let letters = 0;
     const removed = store.transaction(() => {
-      const onces = trimOnces();
+      const onces = trimOnces(now, old);
       messages = store.forget(before, FORGET_MESSAGES);
       if (messages < FORGET_MESSAGES)
-        letters = store.fade(oldestFirst ? Infinity : clock.now(), FADE_LETTERS);
+        letters = store.fade(oldestFirst ? Infinity : old, FADE_LETTERS);
       return messages === FORGET_MESSAGES || letters === FADE_LETTERS || onces;
     });
     if (removed.kind === "committed") done.add(messages, letters);
@@ -118,7 +120,10 @@ function countForgotten({ clock, log }: { readonly clock: Clock; readonly log: L
   };
 }
 
-/** True for a while after the wall clock leapt ahead: a client that still tries again must not meet a queue that has forgotten. */
+/**
+ * True for a while after the wall clock leapt ahead: a client that still tries again must not meet a queue that has forgotten, nor an
+ * operator one without yesterday's history and dead letters, because the clock was wrong for a moment.
+ */
 function createLeapWatch(clock: Clock): () => boolean {
   let lastWall = clock.now();
   let lastMono = clock.monotonicMs();

@@ -156,3 +156,20 @@ test("requests are known for a day, and for an hour after the clock leapt a day 
   ]);
   expect(trims[0]?.bytesMax).toBe(250);
 });
+
+test("history and kept bytes are not old for an hour after the clock leapt a year ahead, unless there is too much", () => {
+  const calm = setUp({});
+  const crowded = setUp({ historyBytes: 1001 });
+  for (const { time, step } of [calm, crowded]) {
+    step();
+    time.wall += 365 * 86_400_000;
+    step();
+    time.mono += 3_600_000 + 1;
+    time.wall += 3_600_000 + 1;
+    step();
+  }
+  const now = calm.time.wall;
+  expect(calm.asked).toEqual([NOW - HISTORY_MS, -Infinity, now - HISTORY_MS]);
+  expect(calm.faded).toEqual([NOW, -Infinity, now]);
+  expect(crowded.asked).toEqual([Infinity, Infinity, Infinity]);
+});
