@@ -16,6 +16,7 @@ import {
   problemOf,
   type Result,
 } from "./problem.ts";
+import { repeatedMember } from "./repeated.ts";
 import { checkShape } from "./shape.ts";
 import { type Spool, diskProblem } from "./spool.ts";
 import type { Turns } from "./turns.ts";
@@ -205,7 +206,10 @@ function readStructure(name: string, text: string): { readonly value: unknown } 
     return [{ pointer: pointerOf([name]), code: "invalid_value", detail }];
   }
   const shape = checkShape({ [name]: value });
-  return shape.kind === "ok" ? { value } : [...(shape.problem.faults ?? [])];
+  if (shape.kind === "problem") return [...(shape.problem.faults ?? [])];
+  const twice = repeatedMember(text, value);
+  if (twice === undefined) return { value };
+  return [{ ...twice, pointer: pointerOf([name]) + twice.pointer }];
 }
 
 function withFiles(message: Record<string, unknown>, files: readonly FormFile[]): Result<unknown> {

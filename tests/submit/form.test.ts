@@ -136,6 +136,17 @@ describe("a form", () => {
     expect(error?.code).toBe(code);
   });
 
+  test("that names a member twice in a field of JSON is refused at its place, as JSON is", async () => {
+    const attachments = '[{"filename":"a.txt","content":"aGk=","content":"aG8="}]';
+    const headers = '{"X-A":"1","X-A":"2"}';
+    const { errors = [] } = await problemOf(await send(formOf({ headers, attachments })));
+    expect(errors.map(({ pointer, code }) => `${code} ${pointer}`)).toEqual([
+      "conflict /headers/X-A",
+      "conflict /attachments/0/content",
+    ]);
+    expect(fixture.calls).toEqual([]);
+  });
+
   test("in another character set is refused, not guessed", async () => {
     const body = (type: string, text: string) =>
       `--b\r\nContent-Disposition: form-data; name="text"\r\nContent-Type: ${type}\r\n\r\n${text}\r\n--b--\r\n`;
