@@ -79,6 +79,8 @@ const PROBE_MS = 300_000;
 /** Events of one page, and how few of them are left when the next is read. */
 const PAGE_EVENTS = 128;
 const REFILL_BELOW = 64;
+/** After an event that could not be read now; asked at once again, a reader that cannot open its files would keep both threads busy. */
+const READ_AGAIN_MS = 500;
 /** Less is the slewing of NTP. */
 const SET_BACK_MS = 60_000;
 
@@ -152,7 +154,10 @@ export function createHookEndpoint(deps: EndpointDeps, first: WebhookRecord): Ho
     const { body } = item;
     const found = body === null ? await deps.eventOf(item.event) : { body, trace: item.trace };
     if (closed) return;
-    if (found === undefined) return window.unsend(item);
+    if (found === undefined) {
+      restUntilMs = Math.max(restUntilMs, clock.monotonicMs() + READ_AGAIN_MS);
+      return window.unsend(item);
+    }
     if (found === null) return giveUp(item, "The event is no longer kept.");
     const fit = fitBody(found.body);
     const { event, type, email, tries } = item;

@@ -67,6 +67,7 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
   let forgotten = 0;
   let fails = 0;
   let reads = 0;
+  let readerIsBusy = false;
   let life = 0;
   let inFlight = 0;
   const peak = { inFlight: 0 };
@@ -77,6 +78,7 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
     return new Promise((resolve) => void clock.of(life).after(READ_MS, () => resolve(told(query))));
   };
   const told = (query: Query): Answer => {
+    if (readerIsBusy) return { kind: "busy" };
     if (query.ask === "webhookPending") {
       const all = [...(rows.get(query.webhook)?.values() ?? [])];
       const view: HookPending[] = all
@@ -199,6 +201,7 @@ export function createRig(receive: Receive, records: readonly WebhookRecord[], t
       return id;
     },
     forget: (id: number) => void (forgotten = id),
+    readerIs: (what: "busy" | "free") => void (readerIsBusy = what === "busy"),
     diskFails: (times: number) => void (fails = times),
     /** As the API changes it. */
     change(next: WebhookRecord) {

@@ -309,6 +309,21 @@ test("slow ones take no places from the others", async () => {
   expect(rig.peak.inFlight).toBeLessThanOrEqual(164);
 });
 
+test("a reader that cannot answer is not asked without pause, and nothing is lost by it", async () => {
+  let well = false;
+  const rig = createRig(() => ({ status: well ? 200 : 500, afterMs: 5 }), [webhook(1)]);
+  const ids = Array.from({ length: 40 }, (_, i) => rig.happen(`m${i}`));
+  await rig.run(S);
+  well = true;
+  rig.readerIs("busy");
+  const before = rig.reads();
+  await rig.run(20 * M);
+  expect(rig.reads() - before).toBeLessThan(10 * 20 * 60);
+  rig.readerIs("free");
+  await rig.run(10 * M);
+  expect(new Set(taken(rig))).toEqual(new Set(ids));
+});
+
 test("what history has lost is told, and the rest goes on", async () => {
   const rig = createRig(fine, [webhook(1)]);
   const ids = Array.from({ length: 10 }, (_, i) => rig.happen(`m${i}`));
