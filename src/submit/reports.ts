@@ -42,7 +42,8 @@ export function addReports<E extends object>(
       const search = new URL(request.url).searchParams;
       const strange = strangeParameter(search, ["to"], ["to"]);
       if (strange !== undefined) return problem(strange);
-      const to = search.getAll("to");
+      // A plus that a script does not escape is a blank in a query, and in no address that a bounce comes back to.
+      const to = search.getAll("to").map((one) => one.replaceAll(" ", "+"));
       if (to.length > ADDRESSES_MAX || to.some((one) => one.length > ADDRESS_MAX))
         return problem(
           badParameter("to", `It may stand ${ADDRESSES_MAX} times, and be an address.`),

@@ -131,6 +131,14 @@ test("a report that was matched becomes an order, and is counted by what came of
   expect(counted()).toEqual(["dsn recorded"]);
 });
 
+test("the address that it came back to may stand in the query as a script has it", async () => {
+  fixture.reply = { kind: "found", view: { kind: "dsn", findings: [] } };
+  for (const to of ["bounces+7@s.example", "bounces%2B7%40s.example"])
+    await fixture.post(`/reports?to=${to}`, new TextEncoder().encode("Subject: x\r\n\r\n"), rfc822);
+  const named = { ask: "report", to: ["bounces+7@s.example"] };
+  expect(fixture.asked).toMatchObject([named, named]);
+});
+
 test("what is forged or unmatched is counted, and changes nothing", async () => {
   for (const outcome of ["forged", "unmatched", "ignored"] as const) {
     const findings = [{ outcome, recipient: null }];
