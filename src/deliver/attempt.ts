@@ -326,7 +326,8 @@ function settle(
 ): readonly JobRecipient[] {
   const again: JobRecipient[] = [];
   const someTaken = fates.some((fate) => fate.fate === "taken");
-  const speaker = { host: where.host, alone: recipients.length === 1 };
+  const isRelay = work.route.via === "relay";
+  const speaker = { host: where.host, alone: recipients.length === 1, isRelay };
   const isPlain = fates.every((fate) => fate.fate === "taken");
   let acceptedBefore = 0;
   for (let i = 0; i < recipients.length; i++) {

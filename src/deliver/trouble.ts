@@ -16,6 +16,7 @@ import type { ConnectFailure } from "./connection.ts";
 import { hintOf } from "./hint.ts";
 import type { Act, Refusal, Rule } from "./rules/rule.ts";
 import { ruleFor } from "./rules/table.ts";
+import { RELAYING } from "./rules/words.ts";
 
 export interface Judgement extends Pick<
   Verdict,
@@ -37,6 +38,8 @@ export interface Speaker {
   readonly host: string;
   /** The transaction has one recipient, so that what is said of the message is said of it. */
   readonly alone: boolean;
+  /** The operator's own smarthost. */
+  readonly isRelay?: boolean;
 }
 
 const ANYBODY: Speaker = { host: "", alone: false };
@@ -154,7 +157,7 @@ function judgeRefusal(phase: Phase, reply: Reply, speaker: Speaker): Judgement {
   if (kind < 4) return replied("deferred", "host", "protocol", phase, reply);
   const words = wordsOf(reply).slice(0, TEXT_MAX).toLowerCase();
   const refusal: Refusal = { phase, code: reply.code, status: reply.enhanced.slice(2), words };
-  const rule = isLogin(phase) ? loginRefused : ruleFor(refusal, speaker.host);
+  const rule = ruleOf(refusal, speaker);
   const scope = rule?.scope ?? scopeOf(phase, reply);
   const trouble = rule?.class ?? unruled(refusal);
   const acts = actsOf(rule, refusal);
@@ -163,6 +166,12 @@ function judgeRefusal(phase: Phase, reply: Reply, speaker: Speaker): Judgement {
     kind === 5 && (scope === "recipient" || scope === "message") && !acts.includes("defer");
   const judged = replied(failed ? "failed" : "deferred", scope, trouble, phase, reply);
   return { ...judged, ...wishesOf(rule, acts, failed, refusal, speaker) };
+}
+
+function ruleOf(refusal: Refusal, { host, isRelay = false }: Speaker): Rule | undefined {
+  if (isLogin(refusal.phase)) return loginRefused;
+  const rule = ruleFor(refusal, host);
+  return isRelay && rule?.name === RELAYING ? notRelayed : rule;
 }
 
 const isLogin = (phase: Phase): boolean => logins.has(phase);
@@ -185,6 +194,9 @@ const loginRefused: Rule = {
   scope: "site",
   acts: ["defer", "alert", "pause"],
 };
+
+/** The relay does not know us, or not yet: an operator must look at it. It may take mail for others, so that it is not paused. */
+const notRelayed: Rule = { name: "relay.denied", class: "relay", acts: ["defer", "alert"] };
 
 /** A refusal by policy of which nothing is known may well be ours to mend. */
 function actsOf(rule: Rule | undefined, { code, status }: Refusal): readonly Act[] {

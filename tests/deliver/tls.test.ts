@@ -262,6 +262,23 @@ test("a smarthost that says that it takes no mail bounces none", async () => {
   }
 });
 
+test("a smarthost that does not relay for us bounces none, and lets through what it takes", async () => {
+  const script = (verb: string, line: string): Act =>
+    verb === "RCPT" && line.includes("to1@") ? "554 5.7.1 <to1@x>: Relay access denied" : undefined;
+  for (const [via, told] of [
+    ["relay", { kind: "deferred", scope: "recipient", class: "relay", alert: "relay.denied" }],
+    ["mx", { kind: "failed", scope: "recipient", class: "policy" }],
+  ] as const) {
+    const { verdicts, servers, send, verdictsOf } = await deliver({ script }, { via });
+    expect(verdicts[0]).toMatchObject(told);
+    send();
+    await verdictsOf(2);
+    expect(verdicts[1]?.kind).toBe("delivered");
+    expect(servers[0]?.sessions).toHaveLength(1);
+    await rig?.end();
+  }
+});
+
 test("of several hosts the timeline names the one whose words it holds", async () => {
   const says = (act: Act) => ({
     script: (verb: string): Act => (verb === "CONNECT" ? act : undefined),

@@ -276,11 +276,14 @@ export const nobody: readonly Rule[] = [
   },
 ];
 
+/** Said by a relay of the operator's own it means something else. */
+export const RELAYING = "relaying";
+
 /** What is left after the recipient was looked at: the message, and how much of it there is. */
 export const general: readonly Rule[] = [
   // We came to a server that takes no mail for this domain from strangers: its own setting, or an MX that is wrong.
   {
-    name: "relaying",
+    name: RELAYING,
     says: [
       "relaying denied",
       "relay access denied",
