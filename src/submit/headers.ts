@@ -12,6 +12,7 @@ import {
 } from "../mail/compose/headerText.ts";
 
 import { OWN_PREFIX } from "../mail/raw/readHeader.ts";
+import { DATE_FORM, readMailDate } from "./mailDate.ts";
 import { readInstant } from "./schedule.ts";
 
 /** Bytes of all fields together, as RFC 5322 servers commonly bound a header. */
@@ -132,8 +133,9 @@ function takeOwn(own: Own, name: HeaderName, value: HeaderText): Parsed<true> | 
       return { kind: "ok", value: true };
     }
     case "date": {
-      const at = readDate(value);
-      if (Number.isNaN(at)) return refused("The Date cannot be read. Leave it out: it is set.");
+      const mail = readMailDate(value.trim());
+      const at = Number.isNaN(mail) ? readInstant(value.trim()) : mail;
+      if (Number.isNaN(at)) return refused(DATE_FORM);
       own.date = at;
       return { kind: "ok", value: true };
     }
@@ -153,21 +155,6 @@ function takeOwn(own: Own, name: HeaderName, value: HeaderText): Parsed<true> | 
 const MESSAGE_ID_MAX = 250;
 /** In ASCII: in encoded words it would be another one. */
 const MESSAGE_ID = new RegExp(`^(?=.{1,${MESSAGE_ID_MAX + 2}}$)<?([!-;=?A-~]+@[!-;=?A-~]+)>?$`);
-const MESSAGE_ID_FORM = `A Message-ID has the form <left@right>, in ASCII and of at most ${MESSAGE_ID_MAX} characters.`;
-
-/** RFC 5322 3.3: the day of the month, its month and its year, and the time with its zone. */
-const MAIL_DATE = new RegExp(
-  [
-    "^(?:[A-Za-z]{3}, *)?((\\d{1,2}) [A-Za-z]{3} \\d{4})",
-    "\\d\\d:\\d\\d(?::\\d\\d)?",
-    "(?:[+-]\\d{4}|GMT|UTC|UT|Z)(?: \\([^()]*\\))?$",
-  ].join(" "),
-);
-
-/** As mail writes it, or RFC 3339. The runtime alone would also read "5", and the 30th of February as the 2nd of March. */
-function readDate(text: string): EpochMs {
-  const [, date, day] = MAIL_DATE.exec(text.trim()) ?? [];
-  if (date === undefined) return readInstant(text.trim());
-  const midnight = new Date(`${date} 00:00:00 GMT`);
-  return midnight.getUTCDate() === Number(day) ? Date.parse(text) : NaN;
-}
+const MESSAGE_ID_FORM =
+  "A Message-ID has the form <left@right>, in ASCII, without blanks (a left side that needs quotation marks is obsolete: " +
+  `RFC 5322 4.5.4) and of at most ${MESSAGE_ID_MAX} characters.`;
