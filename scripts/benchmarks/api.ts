@@ -1,17 +1,19 @@
 // How fast mail is taken: 64 clients against a daemon that sends nothing (its queue is paused), in every form that the API has, in turns.
-// `scripts/bench api`; --rounds, --seconds, --clients, --size, --form narrow it.
+// `scripts/bench api`; --rounds, --seconds, --clients, --size, --form narrow it; --readme puts the table into the README.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { QueueView } from "../../src/mail/query.ts";
 import { startDaemon, type Daemon } from "../../tests/fixtures/daemon.ts";
+import { apiTable, type ApiRound } from "./apiTable.ts";
 import { perMessage } from "./contender.ts";
 import { createLoad, type Load } from "./load.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
 import { cpuByThread } from "./ours.ts";
 import { peakRssBytes } from "./proc.ts";
-import type { Form } from "./request.ts";
-import { spreadOf } from "./table.ts";
+import { BATCH, type Form } from "./request.ts";
+import { writeReadme } from "./readme.ts";
+import { measureSignRate } from "./signRate.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -21,10 +23,12 @@ const { values: flags } = parseArgs({
     size: { type: "string", default: "5120" },
     "warm-up": { type: "string", default: "8" },
     form: { type: "string", multiple: true },
+    readme: { type: "boolean", default: false },
   },
 });
 
 interface Case {
+  readonly what: string;
   readonly form: Form;
   readonly idempotency: boolean;
   readonly bodyBytes: number;
@@ -34,28 +38,31 @@ const size = Number(flags.size);
 const ATTACHED_BYTES = 102_400;
 const SMALL_BYTES = 1024;
 
-const cases: Readonly<Record<string, Case>> = {
-  single: { form: "json", idempotency: false, bodyBytes: size },
-  keyed: { form: "json", idempotency: true, bodyBytes: size },
-  cbor: { form: "cbor", idempotency: false, bodyBytes: size },
-  raw: { form: "raw", idempotency: false, bodyBytes: size },
-  batch: { form: "batch", idempotency: false, bodyBytes: size },
-  "small-batch": { form: "batch", idempotency: false, bodyBytes: SMALL_BYTES },
-  attachment: { form: "attachment", idempotency: false, bodyBytes: ATTACHED_BYTES },
-};
+const asked = (what: string, form: Form, bodyBytes: number, idempotency = false): Case => ({
+  what: `${what}, ${bodyBytes / 1024} KB`,
+  ...{ form, bodyBytes, idempotency },
+});
 
-interface Round {
-  readonly acceptedPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly cpuUs: Readonly<Record<string, number>>;
-}
+const KEYED = "JSON with an idempotency key";
+const LIST = `${BATCH} at once, each`;
+
+const cases: Readonly<Record<string, Case>> = {
+  single: asked("JSON", "json", size),
+  keyed: asked(KEYED, "json", size, true),
+  small: asked("JSON", "json", SMALL_BYTES),
+  "small-keyed": asked(KEYED, "json", SMALL_BYTES, true),
+  cbor: asked("CBOR", "cbor", size),
+  raw: asked("`message/rfc822`", "raw", size),
+  batch: asked(LIST, "batch", size),
+  "small-batch": asked(LIST, "batch", SMALL_BYTES),
+  attachment: asked("JSON, nearly all of it an attachment", "attachment", ATTACHED_BYTES),
+};
 
 interface Running extends Case {
   readonly name: string;
   readonly daemon: Daemon;
   readonly load: Load;
-  readonly rounds: Round[];
+  readonly rounds: ApiRound[];
   count: number;
 }
 
@@ -94,7 +101,7 @@ async function round({ daemon, load, count, rounds, name }: Running): Promise<vo
   const before = cpuByThread(pid, process.pid);
   const { accepted, seconds, p50Ms, p99Ms, cpuUs } = await load(daemon, count);
   const { receiver: _, ...threads } = perMessage(before, cpuByThread(pid, process.pid), count);
-  const one: Round = {
+  const one: ApiRound = {
     acceptedPerSecond: accepted / seconds,
     p50Ms,
     p99Ms,
@@ -119,6 +126,7 @@ async function verify({ name, daemon, load }: Running): Promise<void> {
 async function main(): Promise<void> {
   const machine = describeMachine(folder);
   const load = loadAverage();
+  const signedPerSecond = measureSignRate().rsa;
   const names = flags.form ?? Object.keys(cases);
   const all: Running[] = [];
   try {
@@ -130,20 +138,18 @@ async function main(): Promise<void> {
     for (const one of all) await warmUp(one);
     for (let i = 0; i < Number(flags.rounds); i++) for (const one of all) await round(one);
     for (const one of all) await verify(one);
-    const report = all.map(({ name, form, idempotency, bodyBytes, rounds, daemon }) => ({
-      name,
-      form,
-      idempotency,
-      bodyBytes,
-      rounds,
+    const measured = all.map(({ name, what, form, idempotency, bodyBytes, rounds, daemon }) => ({
+      ...{ name, what, form, idempotency, bodyBytes, rounds },
       rssPeakBytes: peakRssBytes(daemon.process.pid),
     }));
-    write({ machine, load, clients: Number(flags.clients), cases: report });
-    for (const { name, rounds, rssPeakBytes } of report) {
-      const { median, min, max } = spreadOf(rounds.map((one) => one.acceptedPerSecond));
-      const spread = `${median.toFixed(0)} (${min.toFixed(0)}-${max.toFixed(0)})`;
-      console.log(`${name}: ${spread} messages/s, ${(rssPeakBytes / 1e6).toFixed(0)} MB at most`);
-    }
+    const clients = Number(flags.clients);
+    const report = { machine, load, clients, signedPerSecond, cases: measured };
+    write(report);
+    for (const { name, rssPeakBytes } of measured)
+      console.log(`${name}: ${(rssPeakBytes / 1e6).toFixed(0)} MB at most`);
+    const table = apiTable(report);
+    if (flags.readme) writeReadme("api", table);
+    console.log(`\n${table}`);
   } finally {
     for (const { daemon } of all) await daemon.stop();
   }

@@ -1,13 +1,14 @@
 // What a setting costs: two daemons, with it and without it, carry the same load in turns, and each round is compared with the one beside
 // it. Which of them comes first changes with each round, and both are started anew several times, since one process of a kind may by chance be
 // compiled better than another.
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { peer } from "../../tests/peers.ts";
 import type { Round } from "./contender.ts";
 import { describeMachine } from "./machine.ts";
 import { startOurs, type Ours } from "./ours.ts";
+import { writeReadme } from "./readme.ts";
 import { startSinkReceiver, startSmtpSink } from "./receiver.ts";
 import { writeReport } from "./sideBySide.ts";
 import { spreadOf, whole } from "./table.ts";
@@ -154,14 +155,4 @@ function sentenceOf({ what, least }: Compared, count: number, result: Result, at
     `${percent(pairs.min)} to ${percent(pairs.max)}; CPU of the daemon ${whole(cpuUs.on)} against`,
     `${whole(cpuUs.off)} us a message. Medians of ${count} rounds in turns, revision ${at}.`,
   ].join(" ");
-}
-
-/** Between marks of the profile's name. */
-function writeReadme(profile: string, sentence: string): void {
-  const file = join(root, "README.md");
-  const text = readFileSync(file, "utf8");
-  const [begin, end] = [`<!-- ${profile}:begin -->`, `<!-- ${profile}:end -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`README.md lacks ${begin} ... ${end}`);
-  writeFileSync(file, `${text.slice(0, from)}${begin}\n${sentence}\n${text.slice(to)}`);
 }

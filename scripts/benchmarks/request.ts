@@ -5,7 +5,7 @@ import type { LoadOptions } from "./generator.ts";
 /** `batch`: so many messages in one call. `attachment`: most of the message is one file. */
 export type Form = "json" | "raw" | "cbor" | "batch" | "attachment";
 
-const BATCH = 100;
+export const BATCH = 100;
 const ID_DIGITS = 9;
 const SITE_DIGITS = 3;
 const LINE = 76;

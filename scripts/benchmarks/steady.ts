@@ -12,7 +12,8 @@ import { startPostfixContender } from "./postfix.ts";
 import { peakRssBytes, rssBytes } from "./proc.ts";
 import { startSinkReceiver, startSmtpSink, type Receiver } from "./receiver.ts";
 import { measureQueued, syncsPerMessage } from "./steadyExtras.ts";
-import { writeTable } from "./table.ts";
+import { writeReadme } from "./readme.ts";
+import { tableOf } from "./table.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -205,7 +206,8 @@ async function main(): Promise<void> {
   const file = join(results, "steady.json");
   writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
   console.log(`written to ${file}`);
-  const table = writeTable(report, flags.readme ? join(root, "README.md") : null);
+  const table = tableOf(report);
+  if (flags.readme) writeReadme("bench", table);
   console.log(`\n${table}`);
 }
 

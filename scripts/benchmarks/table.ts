@@ -1,12 +1,8 @@
-// The README's table of figures, written by the benchmark itself between two marks, so that no
-// figure is copied by hand.
-import { readFileSync, writeFileSync } from "node:fs";
+// What `scripts/bench steady` measured, as a table.
 import { grouped } from "../../src/base/human.ts";
 import type { Round } from "./contender.ts";
 import type { Compared, Report } from "./steady.ts";
 
-const BEGIN = "<!-- bench:begin -->";
-const END = "<!-- bench:end -->";
 const MB = 1_000_000;
 
 interface Spread {
@@ -58,7 +54,7 @@ function rowOf({ profile, rounds, syncsPerMessage }: Compared): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-function tableOf(report: Report): string {
+export function tableOf(report: Report): string {
   const { machine, compared, rssQueued } = report;
   const [first] = compared;
   const memory = (bytes: number | undefined): string => `${whole((bytes ?? 0) / MB)} MB`;
@@ -75,17 +71,4 @@ function tableOf(report: Report): string {
       `${whole(machine.memoryBytes / 1e9)} GB, Linux ${machine.kernel}, ${machine.filesystem}, ` +
       `${machine.runtime}, revision ${machine.revision}.`,
   ].join("\n");
-}
-
-/** Gives the table; puts it into `readme` when there is one, which must hold the marks. */
-export function writeTable(report: Report, readme: string | null): string {
-  const table = tableOf(report);
-  if (readme === null) return table;
-  const text = readFileSync(readme, "utf8");
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`${readme} lacks ${BEGIN} ... ${END}`);
-  const before = text.slice(0, begin + BEGIN.length);
-  writeFileSync(readme, `${before}\n${table}\n${text.slice(end)}`);
-  return table;
 }
