@@ -78,6 +78,8 @@ export interface Connection {
 
 /** Octets that wait for us while we wait for something else; beyond that the socket is not read. */
 const HELD_MAX_BYTES = 65_536;
+/** From here on it is read again: more than any line has, since a line that is cut there waits for its rest. */
+const HELD_LOW_BYTES = 16_384;
 const LARGE_CHUNK_BYTES = 16_384;
 
 type Mode = "line" | "tls" | "content" | "deciding" | "over";
@@ -214,10 +216,8 @@ export function createConnection(deps: ConnectionDeps): Connection {
 
   const consume = (to: number): void => {
     at = to;
-    if (at < held.length) return;
-    held = NOTHING;
-    at = 0;
-    if (!paused) return;
+    if (at >= held.length) [held, at] = [NOTHING, 0];
+    if (!paused || held.length - at > HELD_LOW_BYTES) return;
     paused = false;
     wire.resume();
   };

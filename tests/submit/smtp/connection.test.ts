@@ -334,6 +334,19 @@ test("a client that sends more than we can take is not read meanwhile", async ()
   expect(client.paused()).toBe(false);
 });
 
+test("a client that sends many messages at once is read again, though a line is cut where reading stopped", async () => {
+  let go: () => void = () => {};
+  const client = createClient({
+    end: () => new Promise((resolve) => (go = () => resolve({ got: "yes", value: "ID" }))),
+  });
+  await client.send(`${LOGIN}${MAIL}${BODY}.\r\n`);
+  await client.send(`NOOP ${"x".repeat(1900)}\r\n`.repeat(50).slice(0, -3));
+  expect(client.paused()).toBe(true);
+  go();
+  await settle();
+  expect(client.paused()).toBe(false);
+});
+
 test("no octets at all make it throw or hang", async () => {
   const piece = fc.oneof(
     fc.constantFrom(
