@@ -10,6 +10,7 @@ import type { EmailView, RecipientView, SettledView } from "../mail/query.ts";
 import { FIRST_FINAL, recipientStates, type StateName, stateNumber } from "../mail/state.ts";
 import { lastWord } from "./events.ts";
 import type { Stored, StoredMessage, StoredRecipient } from "./stored.ts";
+import { noTexts, type Texts, textsOf } from "./texts.ts";
 
 /** A larger message is shown without its text: parsing it would hold up every other question. */
 const SHOWN_BYTES_MAX = 2_000_000;
@@ -37,10 +38,6 @@ function leastState(states: readonly StateName[]): StateName {
   const least = Math.min(...states.map((state) => stateNumber[state]));
   return recipientStates[least] ?? "queued";
 }
-
-export type Texts = Pick<EmailView, "html" | "text">;
-
-export const noTexts: Texts = { html: null, text: null };
 
 export function emailView(
   message: StoredMessage,
@@ -150,8 +147,7 @@ export async function readTexts(
   const bytes = readBytes(message, stored, dataDir);
   if (bytes === undefined) return noTexts;
   try {
-    const mail = await PostalMime.parse(bytes);
-    return { html: mail.html ?? null, text: mail.text ?? null };
+    return textsOf(await PostalMime.parse(bytes));
   } catch {
     // Raw mail may be stranger than its parser bears, such as parts nested 300 deep; it is sent all the same.
     return noTexts;

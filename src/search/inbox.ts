@@ -13,6 +13,7 @@ import {
   unpackInboxFacts,
 } from "../mail/inbox.ts";
 import type { Answer, InboxFilter, InboxItem, InboxView } from "../mail/query.ts";
+import { noTexts, textsOf } from "./texts.ts";
 
 /** What is read of a message for a list: its header, mostly. */
 const HEAD_BYTES = 65_536;
@@ -173,8 +174,7 @@ function inboxView(id: string, file: InboxFile, email: Email): InboxView {
       name: originalKey ?? key,
       value,
     })),
-    text: file.isWhole ? (email.text ?? null) : null,
-    html: file.isWhole ? (email.html ?? null) : null,
+    ...(file.isWhole ? textsOf(email) : noTexts),
     attachments: email.attachments.map(
       ({ filename, mimeType, contentId, disposition, content }) => ({
         filename,

@@ -5,10 +5,11 @@ import { domainOf } from "../mail/message.ts";
 import type { Answer, EmailView, ListFilter, ListView } from "../mail/query.ts";
 import { type StateName, stateNumber } from "../mail/state.ts";
 import { traceIdOf, uuidOfTrace } from "../mail/traceContext.ts";
-import { emailView, noTexts } from "./email.ts";
+import { emailView } from "./email.ts";
 import { bareAddress } from "./terms.ts";
 import { type Prepare, termKey, type TermKind } from "./index-file.ts";
 import type { IdRange, Order, Stored, StoredMessage, StoredRecipient } from "./stored.ts";
+import { noTexts } from "./texts.ts";
 
 /** Candidates that one page looks at. A page that ends here says `has_more` and is shorter than was asked. */
 const CANDIDATES_MAX = 5000;
