@@ -23,10 +23,11 @@ export interface Suppression {
 
 /**
  * An address in wire form, in lower case as a whole: a server may tell `Ann@` from `ann@` (RFC 5321 2.4), but none is known that does,
- * and a list that one capital letter evades protects nobody.
+ * and a list that one capital letter evades protects nobody. For the same reason a letter and its accent are one, however they are written
+ * (RFC 6532 3.1).
  */
 export function suppressionKey(address: string): string {
-  return address.toLowerCase();
+  return address.toLowerCase().normalize("NFC");
 }
 
 /** As the API shows it: Resend's shape, and the reason. */

@@ -23,9 +23,9 @@ export function outcomeOf(reply: WebReply, now: EpochMs): HookOutcome {
   return { kind: "failed", retryAfterMs: retryAfter === undefined ? 0 : pauseOf(retryAfter, now) };
 }
 
-/** Seconds or a date (RFC 9110 10.2.3); 0 for neither. */
+/** Seconds or a date (RFC 9110 10.2.3), which may be absurd; 0 for neither. */
 export function pauseOf(text: string, now: EpochMs): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  if (/^\d+$/.test(text)) return Number(text) * 1000;
   const at = Date.parse(text);
   return Number.isNaN(at) ? 0 : Math.max(0, at - now);
 }

@@ -42,10 +42,14 @@ export function addEvents<E extends object>(app: Hono<E>, deps: EventDeps, keyed
       const wish = streamWish(request);
       if (wish.kind === "problem") return wish;
       if (streams >= STREAMS_MAX) return problem(tooManyStreams);
-      const end = await deps.feed.end();
-      if (end === null) return problem(readerBusy);
-      const { after, wants } = wish.value;
+      // Before anything is waited for: of many that come at once each would find room.
       streams++;
+      const end = await deps.feed.end();
+      if (end === null) {
+        streams--;
+        return problem(readerBusy);
+      }
+      const { after, wants } = wish.value;
       // An id from before a backup was brought back means nothing any more.
       const from = after === null || after > end ? end : after;
       return ok(

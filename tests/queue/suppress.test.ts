@@ -50,6 +50,14 @@ test("a mailbox that is not there gets no more mail, and the rest of a message g
   expect(bench.queue.health()).toMatchObject({ pendingRecipients: 0, leased: 0 });
 });
 
+test("an accent that is written as a letter of its own evades no list", () => {
+  const bench = createBench();
+  add(bench, "jos\u00e9@example.com");
+  const message = bench.submit({ to: ["Jose\u0301@example.com"] });
+  bench.run();
+  expect(bench.recipient(message).state.at).toBe("suppressed");
+});
+
 test("the list and the verdict that fills it stand or fall together", () => {
   const bench = createBench();
   const message = bench.submit({ to: ["gone@example.com"] });

@@ -24,7 +24,7 @@ test("one that asks for a pause is left alone that long", async () => {
   expect(new Set(taken(rig)).size).toBe(20);
 });
 
-for (const retryAfter of ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+for (const retryAfter of ["999999999", "99999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
   test(`one that asks for a pause without end, ${retryAfter}, is asked again after a day`, async () => {
     let busy = true;
     const rig = createRig(
