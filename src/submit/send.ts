@@ -249,10 +249,10 @@ async function notTaken(
   once: Known | undefined,
 ): Promise<Handed> {
   await discard(all);
-  // What fills the queue or the quota may be the first copy of this request.
-  const before =
-    said.kind === "refused" && once !== undefined ? await askBefore(deps, once) : undefined;
-  return before ?? told(said);
+  if (said.kind !== "refused" || once === undefined) return told(said);
+  // What fills the queue or the quota may be the first copy of this request, stored or under way.
+  const before = await deps.accept([], { ...once, answer: "" });
+  return told(before.kind === "replayed" || before.kind === "concurrent" ? before : said);
 }
 
 function told(said: NotTaken): Handed {

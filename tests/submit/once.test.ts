@@ -225,6 +225,23 @@ describe("refused", () => {
     expect((await problemOf(response)).name).toBe("concurrent_idempotent_requests");
   });
 
+  test("so it is where the first copy of the request has filled the queue or the quota", async () => {
+    fixture.close();
+    const accept: Accept = async (messages) =>
+      messages.length === 0
+        ? { kind: "concurrent" }
+        : { kind: "refused", why: "daily_quota_exceeded", retryAfterS: 80_000 };
+    fixture = createFixture({ accept });
+    for (const [path, body] of [
+      ["/send", message],
+      ["/send/batch", [message]],
+    ] as const) {
+      const response = await fixture.post(path, body, key);
+      expect([response.status, response.headers.get("retry-after")]).toEqual([409, "1"]);
+      expect((await fixture.post(path, body)).status).toBe(429);
+    }
+  });
+
   test.each(["", '"', '"a', "x".repeat(257), "ä", '"a" b', "tab\tbed"])(
     "%j is no key",
     async (value) => {
