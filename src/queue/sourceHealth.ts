@@ -9,8 +9,9 @@ import { SOURCE_UNBOUND, type Verdict } from "../mail/verdict.ts";
 export interface SourceHealth {
   /** This host did not have the address; it is tried again then, since it may come with a lease or a failover. */
   awayUntil(address: string): EpochMs;
-  /** At that site. */
-  restsUntil(address: string, site?: string): EpochMs;
+  restsUntil(address: string): EpochMs;
+  /** The hosts of its family failed at the site: those of the other are next until then. */
+  deadEndUntil(address: string, site: string): EpochMs;
   learn(
     at: { readonly address: string; readonly site: string },
     verdict: Verdict,
@@ -79,10 +80,10 @@ export function createSourceHealth(log: Log, roll: () => number): SourceHealth {
 
   return {
     awayUntil: (address) => standings.get(address)?.awayUntil ?? 0,
-    restsUntil(address, site) {
-      const until = standings.get(address)?.restsUntil ?? 0;
-      return site === undefined ? until : Math.max(until, deadEnds.get(roadOf(address, site)) ?? 0);
-    },
+    restsUntil: (address) => standings.get(address)?.restsUntil ?? 0,
+    deadEndUntil: (address, site) =>
+      // Asked for each message, and mostly there is none.
+      deadEnds.size === 0 ? 0 : (deadEnds.get(roadOf(address, site)) ?? 0),
     learn({ address, site }, verdict, now) {
       const standing = standingOf(address);
       const road = roadOf(address, site);

@@ -187,8 +187,8 @@ export function createSources(deps: SourcesDeps): Sources {
     };
     const only = bySender.get(domainOf(from));
     const isHere = (address: string): boolean => health.awayUntil(address) <= now;
-    const restsUntil = (address: string): EpochMs => health.restsUntil(address, route.site);
-    const state = { restsUntil, isHere, roomOf };
+    const deadEndUntil = (address: string): EpochMs => health.deadEndUntil(address, route.site);
+    const state = { restsUntil: health.restsUntil, deadEndUntil, isHere, roomOf };
     const ask = { key: `${message}`, only, before: last?.source };
     const chosen = chooseSource(sources, route, ask, state, now);
     switch (chosen.kind) {

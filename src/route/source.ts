@@ -49,7 +49,9 @@ export interface Ask {
 export interface SourceState {
   /** False: this host does not have it at the moment. */
   isHere(address: string): boolean;
-  /** Not before: its connections failed while others' did not, or those of its family at this site did. */
+  /** Until then the other family is tried first: the hosts of its own failed at this site. */
+  deadEndUntil(address: string): EpochMs;
+  /** Not before: its connections failed while others' did not. */
   restsUntil(address: string): EpochMs;
   /** Recipients that it may still have today at the route's site. */
   roomOf(source: Source): number;
@@ -64,7 +66,7 @@ export type Chosen =
   /** No address is of a family that the hosts have, or the one that is demanded is not there. */
   | { readonly kind: "none" };
 
-/** Resting addresses go last, whoever fell to rest first before the others, and not never: where all fail, resting helps nobody. */
+/** Rested addresses go last and not never: where all fail, resting helps nobody. Of two families that fail the one that failed first is next. */
 export function chooseSource(
   sources: readonly Source[],
   route: Pick<Route, "hosts">,
@@ -81,15 +83,18 @@ export function chooseSource(
   const here = usable.filter(({ address }) => state.isHere(address));
   if (here.length === 0) return { kind: "away", addresses: usable.map(({ address }) => address) };
   const order = here.length === 1 ? here : ranked(here, key);
-  const endOf = ({ address }: Source): EpochMs => state.restsUntil(address);
-  const rests = (source: Source): boolean => endOf(source) > now;
+  const rests = (source: Source): boolean => state.restsUntil(source.address) > now;
+  const failedUntil = ({ address }: Source): EpochMs => {
+    const until = state.deadEndUntil(address);
+    return until > now ? until : 0;
+  };
   const sticky = order.filter((source) => source.address === before);
   const others = order.filter((source) => source.address !== before);
   const near = bestFamilies(route, here);
   const isNear = ({ address }: Source): boolean => near.has(ipFamily(address));
   const inTurn = [...sticky, ...others.filter(isNear), ...others.filter((one) => !isNear(one))];
-  const resting = inTurn.filter(rests).toSorted((one, two) => endOf(one) - endOf(two));
-  const source = [...inTurn.filter((one) => !rests(one)), ...resting].find(
+  const byFamily = inTurn.toSorted((one, two) => failedUntil(one) - failedUntil(two));
+  const source = [...byFamily.filter((one) => !rests(one)), ...byFamily.filter(rests)].find(
     (one) => state.roomOf(one) > 0,
   );
   return source === undefined ? { kind: "capped" } : { kind: "source", source };

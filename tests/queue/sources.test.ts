@@ -309,6 +309,17 @@ describe("an address that fails", () => {
     expect(use(NOON + 900_004).source?.address).toBe(v6.address);
   });
 
+  test("where only a site's hosts fail, an address that rests still goes last", () => {
+    const sources = open([warm, other]);
+    sources.learn(from(other.address, "a.test"), unreached, NOON);
+    sources.learn(from(warm.address, "a.test"), verdict({}), NOON + 1);
+    for (const site of ["a.test", "b.test", "c.test"])
+      sources.learn(from(other.address, site), unreached, NOON + 2);
+    expect(share(sources, NOON + 3)).toBe(0);
+    sources.learn(from(warm.address, "mx.test"), unreached, NOON + 3);
+    expect(share(sources, NOON + 4)).toBe(0);
+  });
+
   test("keeps a greylisted recipient on its family, whatever code the greylist says it with", () => {
     const v6 = { ...other, address: "2001:db8::2" };
     const sources = open([warm, v6]);

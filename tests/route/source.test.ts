@@ -28,7 +28,12 @@ const route = (...addresses: string[]): Route => ({
   login: null,
 });
 const both = route("2001:db8::25", "192.0.2.25");
-const calm: SourceState = { isHere: () => true, restsUntil: () => 0, roomOf: () => Infinity };
+const calm: SourceState = {
+  isHere: () => true,
+  restsUntil: () => 0,
+  deadEndUntil: () => 0,
+  roomOf: () => Infinity,
+};
 
 function chosen(
   sources: readonly Source[],
