@@ -5,7 +5,8 @@ import { sleep } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import type { RecipientView } from "../mail/query.ts";
 import { isFinal, type StateName } from "../mail/state.ts";
-import type { DaemonClient, Request } from "./daemonClient.ts";
+import { wholeKey } from "../mail/pickup.ts";
+import type { Answer, DaemonClient, Request } from "./daemonClient.ts";
 import type { CliDeps } from "./deps.ts";
 import { exitCodes } from "./exitCodes.ts";
 import { misused, notAllowed } from "./failure.ts";
@@ -40,6 +41,8 @@ interface Accepted {
 
 const WAIT_DEFAULT_MS = 60_000;
 const POLL_EVERY_MS = 200;
+/** So long a daemon that went away while it was asked may take to come back. */
+const RETURN_MS = 10_000;
 /** A large attachment, on a disk that is slow. */
 const SEND_TIMEOUT_MS = 120_000;
 const BOUNDARY_BYTES = 16;
@@ -75,7 +78,14 @@ async function send(options: Options, deps: CliDeps): Promise<number> {
   const client = clientFor(options, deps, "send");
   const request = await requestOf(options, deps);
   const startMs = deps.clock.monotonicMs();
-  const accepted = bodyOf(await client.ask(patient(request, waitMs ?? 0))) as Accepted;
+  const keyed = {
+    ...request,
+    headers: { "idempotency-key": wholeKey(deps.clock.now(), systemRandom.bytes) },
+  };
+  const untilMs = startMs + Math.max(waitMs ?? 0, RETURN_MS);
+  const accepted = bodyOf(
+    await handed(client, patient(keyed, waitMs ?? 0), untilMs, deps),
+  ) as Accepted;
   for (const { detail } of accepted.warnings ?? [])
     deps.output.err(`warning: ${printable(detail)}`);
   if (waitMs === undefined) {
@@ -97,7 +107,25 @@ async function send(options: Options, deps: CliDeps): Promise<number> {
 function patient(request: Request, waitMs: number): Request {
   const timeoutMs = SEND_TIMEOUT_MS + waitMs;
   if (waitMs === 0) return { ...request, timeoutMs };
-  return { ...request, timeoutMs, headers: { prefer: `wait=${Math.ceil(waitMs / 1000)}` } };
+  const headers = { ...request.headers, prefer: `wait=${Math.ceil(waitMs / 1000)}` };
+  return { ...request, timeoutMs, headers };
+}
+
+/** A daemon that went away in the midst may have taken the message: it is asked again under the same key once it is back. */
+async function handed(
+  client: DaemonClient,
+  request: Request,
+  untilMs: number,
+  { clock }: CliDeps,
+): Promise<Answer> {
+  const never = new AbortController().signal;
+  for (let broke = false; ;) {
+    const answer = await client.ask(request);
+    if (answer.kind !== "unreachable") return answer;
+    broke ||= !answer.nobody;
+    if (!broke || clock.monotonicMs() >= untilMs) return answer;
+    await sleep(clock, POLL_EVERY_MS, never);
+  }
 }
 
 type End = Pick<RecipientView, "address" | "state" | "last">;
@@ -178,8 +206,9 @@ async function settled(
   const never = new AbortController().signal;
   for (;;) {
     const answer = await client.ask({ method: "GET", path: `/emails/${id}` });
-    // The reader follows the queue by a moment, so a message may not be found yet.
-    const early = answer.kind === "answer" && answer.status === 404;
+    // The reader follows the queue by a moment, so a message may not be found yet; and a daemon that is gone may come back.
+    const early =
+      answer.kind === "unreachable" || (answer.kind === "answer" && answer.status === 404);
     // A socket or a key that may only send: what became of it is not for us to see.
     if (answer.kind === "answer" && answer.status === 401) return [];
     const { recipients } = early

@@ -75,6 +75,15 @@ export interface PickupPart {
   readonly idempotencyKey: string;
 }
 
+/** Of a message that is sent whole: new each time, and of less weight than a key that the message itself carries. */
+export function wholeKey(now: EpochMs, bytes: (count: number) => Uint8Array): string {
+  return partKey(pickupName(now, bytes), 0);
+}
+
+function partKey(name: string, part: number): string {
+  return `sendmail-${stemOf(name)}-${part}`;
+}
+
 const PART_KEY = /^sendmail-[0-9a-f]{12}-[0-9a-f]{32}-(\d{1,3})$/;
 
 /** Which part of its message a key of `partsOf` is for; undefined for other keys. */
@@ -85,7 +94,6 @@ export function partOfKey(idempotencyKey: string): number | undefined {
 
 /** A request may name only so many recipients, in so long a line, so a message to more of them is several submissions. */
 export function partsOf(name: string, envelope: PickupEnvelope): readonly PickupPart[] {
-  const stem = stemOf(name);
   return groupsOf(envelope.to).map((group, i) => {
     const query = new URLSearchParams({ from: envelope.from });
     for (const address of group) query.append("to", address);
@@ -93,7 +101,7 @@ export function partsOf(name: string, envelope: PickupEnvelope): readonly Pickup
       const value = envelope[word];
       if (value !== undefined) query.set(word, value);
     }
-    return { query: query.toString(), idempotencyKey: `sendmail-${stem}-${i}` };
+    return { query: query.toString(), idempotencyKey: partKey(name, i) };
   });
 }
 

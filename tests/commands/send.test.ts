@@ -1,5 +1,7 @@
 // `postrider send` with files, and how it waits: what goes over the wire, and what its exit code says.
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -134,4 +136,27 @@ test("text that is no UTF-8 is refused, and not sent with marks in place of its 
   expect(daemon.seen.map(({ body }) => (JSON.parse(body) as { text: string }).text)).toEqual([
     "Grüße",
   ]);
+});
+
+test("a daemon that goes away while it is asked is asked again under the same key, and the message is sent once", async () => {
+  const keys: unknown[] = [];
+  let looks = 0;
+  const server = createServer((request, response) => {
+    const isFirst = request.method === "GET" ? looks++ === 0 : keys.length === 0;
+    if (request.method === "POST") keys.push(request.headers["idempotency-key"]);
+    if (isFirst) return void request.socket.destroy();
+    const recipients = [{ address: "you@example.com", state: "delivered", last: "250 ok" }];
+    const answer = request.method === "GET" ? { recipients } : accepted.body;
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const args = ["send", ...ARGS, "--text", "x", "--url", `http://127.0.0.1:${port}`];
+  const ran = await createBox().run([...args, "--api-key", "k", "--wait", "5s"]);
+  expect(ran).toMatchObject({ code: 0, err: "" });
+  expect(looks).toBe(2);
+  expect(keys).toEqual([expect.stringMatching(/^sendmail-[0-9a-f]{12}-[0-9a-f]{32}-0$/), keys[0]]);
+  // Where nobody is from the start, nothing is waited for.
+  await new Promise((resolve) => server.close(resolve));
+  expect((await createBox().run([...args, "--api-key", "k", "--wait", "5s"])).code).toBe(69);
 });
