@@ -1,17 +1,11 @@
 // POST /send with message/rfc822: a message that the caller composed, taken in constant memory. It passes through the intake chunk
 // by chunk; what grows beyond a small message goes to the spool as it comes.
 import type { Clock, EpochMs } from "../base/clock.ts";
-import { type Address, needsUtf8, parseAddress } from "../mail/address.ts";
+import { type Address, needsUtf8 } from "../mail/address.ts";
 import { formatDate } from "../mail/compose/headers.ts";
 import { type HeaderText, type Parsed, parseHeaderText } from "../mail/compose/headerText.ts";
 import { type HostTag, type MessageId, uuidOf } from "../mail/id.ts";
-import {
-  domainOf,
-  type DsnRequest,
-  type MessageFacts,
-  type MessageHead,
-  type Priority,
-} from "../mail/message.ts";
+import { domainOf, type MessageFacts, type MessageHead, type Priority } from "../mail/message.ts";
 import { partOfKey, RECIPIENTS_AT_ONCE } from "../mail/pickup.ts";
 import type { RawFault } from "../mail/raw/header.ts";
 import { type RawIntake, type RawTaken, createRawIntake } from "../mail/raw/intake.ts";
@@ -21,10 +15,10 @@ import { declaredLength, freeChunk, readChunks, tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { checkCoding } from "./decode.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
-import { faultsOf } from "./faults.ts";
-import { createRawDigest, type RawDigest, readIdempotencyKey } from "./once.ts";
-import { type Fault, type Result, ok, problem, problemOf } from "./problem.ts";
-import { REFERENCE_MAX, TAGS_MAX, dsnField, lanes } from "./schema.ts";
+import { createRawDigest, type Known, type RawDigest, readIdempotencyKey } from "./once.ts";
+import { type Fault, type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
+import { type Envelope, readEnvelope } from "./rawEnvelope.ts";
+import { REFERENCE_MAX, TAGS_MAX, lanes } from "./schema.ts";
 import { createSendmailDigest } from "./smtp/sameMail.ts";
 import { type Spool, type SpoolFile, diskProblem } from "./spool.ts";
 import type { Turns } from "./turns.ts";
@@ -44,18 +38,16 @@ export interface RawDeps {
   readonly signs?: ((domain: string) => boolean) | undefined;
 }
 
-/** What the query says; null where the header of the message has to. */
-export interface Envelope {
-  readonly from: string | null;
-  readonly to: readonly Address[] | null;
-  readonly dsn: DsnRequest | undefined;
-}
+/** `once`: what a message that is refused by now is known by. It may have been taken when it came before. */
+export type RawMade =
+  | { readonly kind: "ok"; readonly value: Prepared }
+  | { readonly kind: "problem"; readonly problem: Problem; readonly once?: Known | undefined };
 
 export async function prepareRaw(
   door: RawDeps,
   request: Request,
   caller: Caller,
-): Promise<Result<Prepared>> {
+): Promise<RawMade> {
   const coded = checkCoding(request);
   if (coded !== undefined) return problem(coded);
   const given = request.headers.get("idempotency-key");
@@ -112,13 +104,19 @@ export interface RawCame {
 }
 
 /** From a sealed message to what the queue takes. After a problem the holder is still to be discarded. */
-export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Result<Prepared> {
-  const { id, uuid, now, envelope, caller, digest, holder } = came;
+export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): RawMade {
+  const once = came.digest.known(taken.header, came.envelope, came.caller);
+  if (once.kind === "problem") return once;
+  const made = judged(deps, came, taken);
+  if (made.kind === "problem") return { ...made, once: once.value };
+  return once.value === undefined ? made : ok({ ...made.value, once: once.value });
+}
+
+function judged(deps: RawDeps, came: RawCame, taken: RawTaken): Result<Prepared> {
+  const { id, uuid, now, envelope, caller, holder } = came;
   const { sizeBytes, sha256, eightBit, header } = taken;
   const read = readOptions(deps, header, envelope, holder.beginning(), eightBit);
   if (read.kind === "problem") return read;
-  const once = digest.known(header, envelope, caller);
-  if (once.kind === "problem") return once;
   const authors = header.from.map(({ address }) => address);
   const barred = admitSender(caller, [...authors, ...header.speakers, envelope.from ?? ""]);
   if (barred !== undefined) return problem(barred);
@@ -145,7 +143,6 @@ export function prepareTaken(deps: RawDeps, came: RawCame, taken: RawTaken): Res
     submission: { head, body: holder.bytes() },
     file: holder.file(),
     warnings: read.value.warnings,
-    ...(once.value === undefined ? {} : { once: once.value }),
   });
 }
 
@@ -254,61 +251,7 @@ export function createHolder(spool: Spool): Holder {
   };
 }
 
-// -- the envelope and the facts
-
-function readEnvelope(request: Request, recipientsMax: number): Result<Envelope> {
-  const at = request.url.indexOf("?");
-  if (at < 0) return ok({ from: null, to: null, dsn: undefined });
-  // Only here is the query parsed: other sends have none.
-  const search = new URLSearchParams(request.url.slice(at));
-  const faults: Fault[] = [];
-  const add = (pointer: string, code: Fault["code"], detail: string): void =>
-    void faults.push({ pointer, code, detail });
-  for (const name of new Set(search.keys()))
-    if (!parameters.has(name))
-      add(`?${name}`, "unknown_field", `The parameter ${JSON.stringify(name)} is not known.`);
-  const [sender, second] = search.getAll("from");
-  if (second !== undefined) add("?from", "too_many", "from is given more than once.");
-  const from = sender === undefined || sender === "" ? null : parseAddress(sender);
-  if (from?.kind === "refused") add("?from", "invalid_address", from.why);
-  const given = search.getAll("to");
-  if (given.length > recipientsMax)
-    add("?to", "too_many", `to is given more than ${recipientsMax} times.`);
-  const to = given.slice(0, recipientsMax).map(parseAddress);
-  for (const one of to) if (one.kind === "refused") add("?to", "invalid_address", one.why);
-  const dsn = readDsn(search, add);
-  if (faults.length > 0) return problem(problemOf(faults));
-  return ok({
-    dsn,
-    // An empty one is the null reverse-path.
-    from: sender === "" ? "" : valueOf(from),
-    to: to.length === 0 ? null : [...new Set(to.flatMap((one) => valueOf(one) ?? []))],
-  });
-}
-
-const parameters = new Set(["from", "to", "notify", "ret", "envid"]);
-
-/** `?notify=success,failure&ret=headers&envid=order-17`, as the field `dsn` of JSON. */
-function readDsn(
-  search: URLSearchParams,
-  add: (pointer: string, code: Fault["code"], detail: string) => void,
-): DsnRequest | undefined {
-  const given = {
-    notify: search.get("notify")?.split(","),
-    ret: search.get("ret") ?? undefined,
-    envid: search.get("envid") ?? undefined,
-  };
-  if (Object.values(given).every((one) => one === undefined)) return undefined;
-  const parsed = dsnField.safeParse(given);
-  if (parsed.success) return parsed.data;
-  for (const { pointer, code, detail } of faultsOf(parsed.error.issues, given, []))
-    add(`?${pointer.split("/")[1]}`, code, detail);
-  return undefined;
-}
-
-function valueOf<T>(parsed: Parsed<T> | null): T | null {
-  return parsed?.kind === "ok" ? parsed.value : null;
-}
+// -- the facts
 
 function reversePath({ returnPathOf }: RawDeps, address: string, uuid: string): string {
   return returnPathOf?.(domainOf(address), uuid) ?? address;

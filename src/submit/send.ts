@@ -17,6 +17,7 @@ import { checkMeaning } from "./meaning.ts";
 import { type Known, readIdempotencyKey, requestHash, underWay, usedBefore } from "./once.ts";
 import { strangeQuery } from "./parameters.ts";
 import { type Fault, type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
+import type { RawMade } from "./raw.ts";
 import { whenReady } from "./schedule.ts";
 import type { Fields, MessageCheck } from "./schema.ts";
 import { withTrace } from "./traceparent.ts";
@@ -34,7 +35,7 @@ export interface SendDeps {
   /** Says that a message was taken: at once, or as late as the caller prefers. */
   readonly waiting: Waiting;
   /** Takes a raw message from the request's body. */
-  readonly raw: (request: Request, caller: Caller) => Promise<Result<Prepared>>;
+  readonly raw: (request: Request, caller: Caller) => Promise<RawMade>;
 }
 
 export interface Sender {
@@ -65,7 +66,11 @@ async function sendRaw(
   dialect: Dialect,
 ): Promise<Result<Response>> {
   const prepared = await deps.raw(request, caller);
-  if (prepared.kind === "problem") return prepared;
+  if (prepared.kind === "problem") {
+    const { once } = prepared;
+    const said = once === undefined ? undefined : await askBefore(deps, once);
+    return said === undefined ? prepared : again(deps, request, dialect, said);
+  }
   return own(deps, request, prepared.value, deps.clock.monotonicMs(), dialect);
 }
 

@@ -51,3 +51,12 @@ for (const [dsn, fault] of [
     const problem = await problemOf(await fixture.post("/send", { ...message, dsn }));
     expect(problem.errors?.map(({ pointer, code }) => `${pointer} ${code}`)).toEqual([fault]);
   });
+
+test("a parameter of the query that is given twice is refused, since one of them would be lost", async () => {
+  const answer = await fixture.post("/send?envid=a&envid=b&ret=full&ret=full", raw, asRaw);
+  const { errors = [] } = await problemOf(answer);
+  expect(errors.map(({ pointer, code }) => `${code} ${pointer}`)).toEqual([
+    "too_many ?ret",
+    "too_many ?envid",
+  ]);
+});

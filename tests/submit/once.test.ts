@@ -116,6 +116,25 @@ describe("the same request again", () => {
     expect([again.status, await idOf(again)]).toEqual([202, id]);
   });
 
+  test("so is raw mail, by a key that may no longer send as its author", async () => {
+    const text = "From: a@shop.example\r\nTo: ada@example.org\r\nSubject: s\r\n\r\nHello\r\n";
+    const send = (domains: readonly string[] | null, headers: Record<string, string>) =>
+      fixture.door.fetch(
+        new Request("http://door.test/send", {
+          method: "POST",
+          headers: { "content-type": "message/rfc822", ...headers },
+          body: text,
+        }),
+        { caller: { ...owner, domains }, addressOf: () => null },
+      );
+    const id = await idOf(await send(null, key));
+    const elsewhere = ["other.example"];
+    expect((await send(elsewhere, {})).status).toBe(403);
+    const again = await send(elsewhere, key);
+    expect([again.status, await idOf(again)]).toEqual([202, id]);
+    expect((await send(elsewhere, { "idempotency-key": "order-18" })).status).toBe(403);
+  });
+
   test("is answered although the queue is full by now", async () => {
     const id = await idOf(await fixture.post("/send", message, key));
     queue.state.refusing = true;
