@@ -3,6 +3,7 @@
 import type { Budget } from "./budget.ts";
 import { type StoredContent, storedContent } from "./content.ts";
 import { type Fault, type Problem, pointerOf, problemOf } from "./problem.ts";
+import { createGathered } from "./gathered.ts";
 import type { Scratch, Spool } from "./spool.ts";
 
 const FILES_IN_MEMORY_MAX_BYTES = 262_144;
@@ -24,8 +25,8 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function createFieldKeeper(budget: Budget): FieldKeeper {
   const values = new Map<string, string[]>();
+  const gathered = createGathered();
   let name = "";
-  let pieces: Uint8Array[] = [];
   let totalBytes = 0;
   let charged = 0;
   const wrong = (code: Fault["code"], detail: string): Problem =>
@@ -35,12 +36,10 @@ export function createFieldKeeper(budget: Budget): FieldKeeper {
     values,
     begin(next) {
       name = next;
-      pieces = [];
       totalBytes += next.length;
     },
     add(bytes) {
-      // Copied at once: the view is good until the next step.
-      pieces.push(new Uint8Array(bytes));
+      gathered.add(bytes);
       totalBytes += bytes.length;
       if (totalBytes > FIELDS_MAX_BYTES)
         return wrong(
@@ -54,7 +53,7 @@ export function createFieldKeeper(budget: Budget): FieldKeeper {
     end() {
       let text: string;
       try {
-        text = UTF8.decode(Buffer.concat(pieces));
+        text = UTF8.decode(gathered.take());
       } catch {
         return wrong("invalid_value", `The field ${JSON.stringify(name)} is not UTF-8.`);
       }
@@ -79,34 +78,31 @@ export interface FileKeeper {
 }
 
 export function createFileKeeper(spool: Pick<Spool, "scratch">): FileKeeper {
+  const gathered = createGathered();
   let scratch: Scratch | undefined;
   let storedFrom = 0;
-  let pieces: Uint8Array[] = [];
   let totalBytes = 0;
 
   const store = async (bytes: Uint8Array): Promise<undefined> => {
     if (scratch === undefined) {
       scratch = await spool.scratch();
-      for (const piece of pieces) await scratch.write(piece);
-      pieces = [];
+      const before = gathered.take();
+      if (before.length > 0) await scratch.write(before);
     }
     await scratch.write(bytes);
   };
   return {
     begin() {
-      pieces = [];
       storedFrom = scratch?.length ?? 0;
     },
     add(bytes) {
       totalBytes += bytes.length;
       if (scratch !== undefined || totalBytes > FILES_IN_MEMORY_MAX_BYTES) return store(bytes);
-      pieces.push(new Uint8Array(bytes));
+      gathered.add(bytes);
       return undefined;
     },
     end: () =>
-      scratch === undefined
-        ? Buffer.concat(pieces)
-        : storedContent(scratch, storedFrom, scratch.length),
+      scratch === undefined ? gathered.take() : storedContent(scratch, storedFrom, scratch.length),
     async release() {
       await scratch?.close();
     },
