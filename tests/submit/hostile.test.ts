@@ -90,6 +90,14 @@ const rows: Readonly<
     what: "a body is not larger than it says, nor than it may be",
     checks: [
       async () => expect((await post("{}", { "content-length": "41000000" })).status).toBe(413),
+      ...["application/json", "application/cbor", "message/rfc822", "multipart/form-data"].map(
+        (type): Check =>
+          async () => {
+            const packed = { "content-type": type, "content-encoding": "gzip" };
+            const accept = { accept: "application/json" };
+            expect((await post("x", { ...packed, ...accept })).status).toBe(415);
+          },
+      ),
       ["tests/integration/hostileHttp.test.ts", "two readings of where a body ends are refused"],
       ["tests/integration/hostileHttp.test.ts", "a body that is packed is refused"],
       ["tests/integration/faultsInput.test.ts", "is 413 with the limit, whole and in chunks"],
