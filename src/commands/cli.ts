@@ -33,6 +33,9 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   // Its options are older than every convention, so they are read by itself.
   if (argv[0] === "sendmail" && !HELP.has(argv[1] ?? ""))
     return (await import("./sendmail/sendmail.ts")).runSendmail(argv.slice(1), deps);
+  // `mailq -v`, `mailq -Ac`: elsewhere it is a sendmail that lists.
+  if (argv[0] === "mailq" && argv.length > 1 && argv.slice(1).every((one) => /^-[^-h]/.test(one)))
+    return (await import("./sendmail/sendmail.ts")).runSendmail(["-bp", ...argv.slice(1)], deps);
   const program = createProgram(deps, {
     end: (next) => void (code = next),
     complain: (text) => void (complaint += text),

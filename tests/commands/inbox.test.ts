@@ -150,6 +150,21 @@ describe("mailq", () => {
     expect(out).toEndWith("-- 1000 Requests, and there are more.\n");
   });
 
+  test("takes the options of other mail systems' mailq", async () => {
+    await using daemon = fakeDaemon(() => listOf([]));
+    const box = createBox({
+      POSTRIDER_DATA_DIR: daemon.dataDir,
+      POSTRIDER_RUNTIME_DIR: "/nowhere",
+    });
+    for (const options of [["-v"], ["-Ac"], ["-OQueueDirectory=/x", "-v"]])
+      expect(await box.run(["mailq", ...options])).toMatchObject({
+        code: 0,
+        out: "Mail queue is empty\n",
+      });
+    expect((await box.run(["mailq", "-Z"])).code).toBe(64);
+    expect((await box.run(["mailq", "-h"])).out).toContain("Usage:");
+  });
+
   test("ends with 69 where no daemon is, and `sendmail -q` flushes all", async () => {
     expect((await createBox().run(["mailq", "--data-dir", "/nowhere/at/all"])).code).toBe(69);
     await using daemon = fakeDaemon(() => ({ body: {} }));

@@ -12,10 +12,19 @@ export type Read =
     }
   | { readonly kind: "refused"; readonly why: string };
 
+/** Of what is read: as much as `max_message_bytes` can be set to. What has no end would fill the disk. */
+const MESSAGE_BYTES_MAX = 1_000_000_000;
+
+interface Reading {
+  readonly author: Author;
+  readonly dotEnds: boolean;
+  readonly bytesMax?: number;
+}
+
 /** The message made whole, up to its end or its lone dot. */
 export async function readMessage(
   input: AsyncIterable<Uint8Array>,
-  { author, dotEnds }: { readonly author: Author; readonly dotEnds: boolean },
+  { author, dotEnds, bytesMax = MESSAGE_BYTES_MAX }: Reading,
   open: () => ReturnType<typeof createCollector>,
 ): Promise<Read> {
   const dot = createDotEnd();
@@ -35,9 +44,17 @@ export async function readMessage(
     const found = head.push(bytes);
     return found === undefined ? undefined : begin(found);
   };
+  let bytes = 0;
   for await (const chunk of input) {
-    const why = take(dotEnds ? dot.push(chunk) : chunk);
-    if (why !== undefined) return { kind: "refused", why };
+    bytes += chunk.length;
+    const why =
+      bytes > bytesMax
+        ? `it has more than ${bytesMax} octets`
+        : take(dotEnds ? dot.push(chunk) : chunk);
+    if (why !== undefined) {
+      collector.done().close();
+      return { kind: "refused", why };
+    }
     if (dot.ended) break;
   }
   const last = take(dot.rest());

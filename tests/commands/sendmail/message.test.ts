@@ -222,3 +222,14 @@ test("aliases say whose mail root is, through other aliases and around circles",
   expect(expand("list@h.example")).toEqual(["list@h.example"]);
   expect(expand("loop@h.example")[0]).toMatch(/^(loop|pool)@h.example$/);
 });
+
+test("what has no end is not read for ever, and leaves nothing behind", async () => {
+  let given = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (; ; given++) yield Buffer.from("x\n".repeat(50_000));
+  }
+  const open = () => createCollector(tmpdir(), `test-${process.pid}-${count++}`);
+  const read = await readMessage(endless(), { author, dotEnds: false, bytesMax: 3e6 }, open);
+  expect(read).toEqual({ kind: "refused", why: "it has more than 3000000 octets" });
+  expect(given).toBe(30);
+});
