@@ -59,8 +59,8 @@ export function readWhen(text: string, now: EpochMs): When {
 }
 
 const lastOne = /^(?:on )?(?:last|past)\b/i;
-/** An offset that no clock shows (RFC 3339 5.6), by which the time would be another day's. */
-const strangeZone = /\d[+-](?:2[4-9]|[3-9]\d|\d\d:?[6-9]\d)(?::?\d\d)?$/;
+/** Behind a time an offset that no clock shows (RFC 3339 5.6), by which it would be another day's. */
+const strangeZone = /:\d\d(?:\.\d+)? *[+-](?:2[4-9]|[3-9]\d|\d\d:?[6-9]\d)(?::?\d\d)?$/;
 
 function bounded(when: Extract<When, { kind: "at" }>, now: EpochMs): When {
   return when.at > now + AHEAD_MAX_DAYS * DAY_MS ? far : when;
