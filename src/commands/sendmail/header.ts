@@ -93,7 +93,8 @@ function foldedList(label: string, value: string): string {
   const field = `${label}:${value}`;
   if (!isTooLong(field)) return field;
   const items = itemsOf(value).map((item) => item.replace(/^[ \t\r\n]+/, ""));
-  return folded(`${label}: ${items.join(",\r\n ")}`);
+  // Behind a comma at the end a line of blanks alone would stand, which some take for the header's end (RFC 5322 3.2.2).
+  return folded(`${label}: ${items.filter((item) => item !== "").join(",\r\n ")}`);
 }
 
 interface Field {

@@ -109,7 +109,7 @@ describe("the header", () => {
   test("with lines that are too long is folded, and says what it said", async () => {
     const many = Array.from({ length: 120 }, (_, i) => `user${i}@long.example`);
     const words = "word ".repeat(400).trim();
-    const text = `Bcc:${many.join(",")}\nCc: "Doe,J" <j@b.example>,\n ${many.join(", ")}\nX: ${words}\n`;
+    const text = `Bcc:${many.join(",")}, \nCc: "Doe,J" <j@b.example>,\n ${many.join(", ")}\nX: ${words}\n`;
     const made = await read(
       `${text}From: ${"x".repeat(1200)}@b.example\nY:${"y".repeat(2000)}\n\n`,
     );
