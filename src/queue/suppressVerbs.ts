@@ -1,6 +1,7 @@
 // What an operator, or a report that was matched, does to the list of addresses that get no mail.
 import { type CommandAnswer, done, type SuppressCommand } from "../mail/command.ts";
 import { type HostTag, idOf } from "../mail/id.ts";
+import { isFinal } from "../mail/state.ts";
 import { REASON_MAX, suppressionKey, suppressionView } from "../mail/suppression.ts";
 import { packStep, unpackTimeline } from "../mail/timeline.ts";
 import { unreachable } from "../base/unreachable.ts";
@@ -85,6 +86,10 @@ function report(
   if (row === undefined)
     return refused({ kind: "missing", detail: "The message has no such recipient any more." });
   const steps = unpackTimeline(row.timeline);
+  // Whoever else got the message can name this recipient, but nobody can have refused what never left.
+  const mayHaveLeft = steps.some((step) => step.kind === "attempt" || step.doubt);
+  if (isFinal(row.state.at) && !mayHaveLeft)
+    return refused(done({ result: "forged", suppressed: false }));
   if (steps.some((step) => step.kind === "report" && step.report === kind))
     return refused(done({ result: "duplicate", suppressed: false }));
   const step = packStep({ kind: "report", at, report: kind, doubt: false, enhanced, text, by });

@@ -213,6 +213,22 @@ test("a report is told once, moves no state, and may put its recipient on the li
   expect(entry).toMatchObject({ origin: "bounce", source: message, reason: "5.1.1 no such user" });
 });
 
+test("of a recipient to whom nothing was sent no report is believed", () => {
+  const bench = createBench();
+  const dueAt = bench.clock.now() + DAY;
+  const message = bench.submit({ to: ["a@example.com"], dueAt });
+  bench.order({ do: "queue.cancel", message });
+  bench.run();
+  const report = bench.order({
+    ...({ do: "suppress.report", message, n: 0, report: "bounced", suppress: true } as const),
+    ...{ enhanced: "5.1.1", text: "no such user", by: "mx.example.com" },
+  });
+  bench.run();
+  expect(bench.recipient(message).state.at).toBe("canceled");
+  expect(report.answer).toMatchObject({ value: { result: "forged", suppressed: false } });
+  expect(bench.store.anySuppressed()).toBe(false);
+});
+
 test("after a kill the list is there, and so is what it did", () => {
   const bench = createBench();
   refused(bench, "gone@example.com", noMailbox);
