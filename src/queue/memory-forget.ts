@@ -3,7 +3,7 @@ import type { EpochMs } from "../base/clock.ts";
 import type { MessageId } from "../mail/id.ts";
 import { isFinal } from "../mail/state.ts";
 import type { Entry, Image, ImageEvent } from "./memory-image.ts";
-import { FORGET_EVENTS, FORGET_STRETCH } from "./store.ts";
+import { FORGET_EVENTS, FORGET_STRETCH, type Forgotten } from "./store.ts";
 
 export function createForget(deps: {
   readonly image: Image;
@@ -65,12 +65,17 @@ export function createForget(deps: {
     if (kept.length > 0) setKept([...image.keptEvents, ...kept]);
   };
 
-  return function forget(before: EpochMs, limit: number): number {
+  return function forget(before: EpochMs, limit: number): Forgotten {
     const trimmedTo = (image.events[0]?.row.seq ?? 1) - 1;
     let gone = trimmedTo === 0 ? 0 : sweep(trimmedTo, limit);
+    const stretch = image.events.slice(0, limit * FORGET_EVENTS);
+    let more = stretch.length === limit * FORGET_EVENTS;
     let met = 0;
-    for (const { row } of image.events.slice(0, limit * FORGET_EVENTS)) {
-      if (row.at >= before || gone === limit) break;
+    for (const { row } of stretch) {
+      if (row.at >= before || gone === limit) {
+        more = gone === limit;
+        break;
+      }
       if (lastOf(row.message) === row.seq) {
         drop(row.message);
         gone++;
@@ -78,6 +83,6 @@ export function createForget(deps: {
       met++;
     }
     trim(met);
-    return gone;
+    return { messages: gone, more };
   };
 }

@@ -118,6 +118,13 @@ export type Committed<T> =
 /** So far apart the claims of two openings begin: as many as are given in five days at 10,000 a second. */
 export const CLAIMS_PER_OPENING = 2 ** 32;
 
+/** What one `forget` did. */
+export interface Forgotten {
+  readonly messages: number;
+  /** It came to the end of its stretch, or to its limit: there may be more to remove. */
+  readonly more: boolean;
+}
+
 /** Messages looked at by one `forget` besides those that it meets by their events. */
 export const FORGET_STRETCH = 200;
 /** Events met by one `forget` for each message that it may remove: accepted, attempts, outcome. */
@@ -271,11 +278,11 @@ export interface QueueStore {
   /** False when it is not there, or is not final: nothing has changed. */
   annotate(annotation: Annotation): boolean;
   /**
-   * Removes finished messages to which nothing happened from `before` on, those that ended first before all others, at most `limit`; returns
-   * how many went. Their events go with them, but never the last one of all. One call meets a bounded stretch of events, those of what is
-   * owed among them, and the next goes on from there, so 0 says that this stretch held nothing.
+   * Removes finished messages to which nothing happened from `before` on, those that ended first before all others, at most `limit`. Their
+   * events go with them, but never the last one of all. One call meets a bounded stretch of events, those of what is owed among them, and the
+   * next goes on from there.
    */
-  forget(before: EpochMs, limit: number): number;
+  forget(before: EpochMs, limit: number): Forgotten;
 
   // Reading, in or out of a transaction:
   suppression(address: string): Suppression | undefined;

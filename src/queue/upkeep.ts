@@ -75,10 +75,11 @@ export function createUpkeep(deps: {
     let letters = 0;
     const removed = store.transaction(() => {
       const onces = trimOnces(now, old);
-      messages = store.forget(before, FORGET_MESSAGES);
+      const forgotten = store.forget(before, FORGET_MESSAGES);
+      messages = forgotten.messages;
       if (messages < FORGET_MESSAGES)
         letters = store.fade(oldestFirst ? Infinity : old, FADE_LETTERS);
-      return messages === FORGET_MESSAGES || letters === FADE_LETTERS || onces;
+      return forgotten.more || letters === FADE_LETTERS || onces;
     });
     if (removed.kind === "committed") done.add(messages, letters);
     if (removed.kind === "failed") deps.log("warn", "history.kept", { text: removed.text });

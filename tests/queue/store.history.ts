@@ -19,11 +19,11 @@ export function historyConformance(name: string, makeHome: () => StoreHome): voi
           store.accept(message({ id: idAt(NOW + i), states }));
         }
       });
-      expect(act(() => store.forget(NOW + 5, 2))).toBe(2);
+      expect(act(() => store.forget(NOW + 5, 2).messages)).toBe(2);
       expect(store.recipients(idAt(NOW))).toEqual([]);
       expect(store.recipients(idAt(NOW + 1))).toHaveLength(1);
-      expect(act(() => store.forget(NOW + 5, 10))).toBe(2);
-      expect(act(() => store.forget(NOW + 5, 10))).toBe(0);
+      expect(act(() => store.forget(NOW + 5, 10).messages)).toBe(2);
+      expect(act(() => store.forget(NOW + 5, 10).messages)).toBe(0);
       expect(store.recipients(idAt(NOW + 5))).toHaveLength(1);
       act(() => store.forget(NOW + 99, 10));
       reopen();
@@ -43,16 +43,16 @@ export function historyConformance(name: string, makeHome: () => StoreHome): voi
       });
       act(() => store.settle({ ...delivered(short, 0, claims[1] ?? 0), at: NOW - 8 }));
       act(() => store.settle({ ...delivered(long, 0, claims[0] ?? 0), at: NOW }));
-      expect(act(() => store.forget(NOW - 30 * 86_400_000, 10))).toBe(0);
+      expect(act(() => store.forget(NOW - 30 * 86_400_000, 10).messages)).toBe(0);
       const kept = (): number[] => [long, short].map((id) => store.recipients(id).length);
       expect(kept()).toEqual([1, 1]);
       // Too much of it: what ended first goes first, and what is left keeps all its events.
-      expect(act(() => store.forget(Infinity, 1))).toBe(1);
+      expect(act(() => store.forget(Infinity, 1).messages)).toBe(1);
       expect(kept()).toEqual([1, 0]);
       killAndReopen();
       expect(store.facts.faults).toEqual([]);
       expect(store.events(0, 99).map(({ seq }) => seq)).toEqual([1, 4]);
-      expect(act(() => store.forget(NOW + 1, 10))).toBe(1);
+      expect(act(() => store.forget(NOW + 1, 10).messages)).toBe(1);
       expect(kept()).toEqual([0, 0]);
     });
 
@@ -67,10 +67,34 @@ export function historyConformance(name: string, makeHome: () => StoreHome): voi
           store.accept({ ...one, head: { ...one.head, acceptedAt: NOW + i } });
         }
       });
-      expect(act(() => store.forget(Infinity, 10))).toBe(4);
+      expect(act(() => store.forget(Infinity, 10).messages)).toBe(4);
       expect(store.events(0, 99).map(({ seq }) => seq)).toEqual([4]);
       reopen();
       expect(store.facts.faults).toEqual([]);
+    });
+
+    test("a call that has met all that it may says that there is more, whether or not something went", () => {
+      const over = { at: "canceled", endedAt: NOW, attempts: 0 } as const;
+      const sending = (): RecipientState => ({
+        ...{ at: "sending", claim: store.nextClaim(), leaseUntil: NOW + 9, attempts: 0 },
+      });
+      const states = Array.from({ length: 20 }, sending);
+      act(() => store.accept(message({ id: idAt(NOW), states })));
+      act(() =>
+        states.forEach((state, n) => {
+          const claim = state.at === "sending" ? state.claim : 0;
+          store.settle({ ...delivered(idAt(NOW), n, claim), at: NOW });
+        }),
+      );
+      act(() => store.accept(message({ id: idAt(NOW + 1), states: [over] })));
+      const forget = (before: number) => act(() => store.forget(before, 1));
+      // Eight events each.
+      expect(forget(NOW)).toEqual({ messages: 0, more: false });
+      expect(forget(NOW + 1)).toEqual({ messages: 0, more: true });
+      expect(forget(NOW + 1)).toEqual({ messages: 0, more: true });
+      expect(forget(NOW + 1)).toEqual({ messages: 1, more: true });
+      expect(forget(NOW + 1)).toEqual({ messages: 0, more: false });
+      expect(forget(Infinity)).toEqual({ messages: 1, more: false });
     });
 
     test("what was said is kept with its event, through a kill, and goes with it", () => {

@@ -102,7 +102,7 @@ test.each(["old mail is still owed", "new mail comes all the time"])(
     const gone = stage.acceptAll(Array.from({ length: 5 }, () => ({})));
     for (const { id } of gone) stage.settle(id, { step: attempt() });
     expect(await listed(stage, { status: "delivered" })).toHaveLength(5);
-    expect(stage.act(() => stage.store.forget(NOW + 500, 10))).toBe(5);
+    expect(stage.act(() => stage.store.forget(NOW + 500, 10).messages)).toBe(5);
     // Younger than what the index waits for.
     const fresh = owed.length > 0 ? [] : [stage.accept({ at: NOW + 60_000 })];
     const trimmedTo = open("postrider.db").prepare(`SELECT ${TRIMMED_TO}`).values()[0]?.[0];
