@@ -1,5 +1,6 @@
 // A message that waits in a pickup folder until the daemon takes it: one file, its envelope in the first line, and behind it the
 // message as it came. Who writes it and who reads it are different processes, perhaps of different users.
+import { createHash } from "node:crypto";
 import type { EpochMs } from "../base/clock.ts";
 
 /** What is known besides the message; addresses are in wire form, an empty sender is the null reverse-path. */
@@ -33,9 +34,15 @@ export function isPickupName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** For a message without one: as nobody else has its name, nobody else has this. Without angle brackets. */
+const MESSAGE_ID_CHARACTERS = 32;
+
+/**
+ * For a message without one; without angle brackets. It does not tell the name: who gets the message could read all its recipients in a
+ * folder that is everybody's, and take the keys of its other parts.
+ */
 export function pickupMessageId(name: string, hostname: string): string {
-  return `${stemOf(name)}@${hostname}`;
+  const left = createHash("sha256").update(name).digest("hex").slice(0, MESSAGE_ID_CHARACTERS);
+  return `${left}@${hostname}`;
 }
 
 function stemOf(name: string): string {

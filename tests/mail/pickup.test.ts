@@ -6,6 +6,7 @@ import {
   isPickupName,
   packEnvelope,
   partsOf,
+  pickupMessageId,
   pickupName,
   RECIPIENTS_AT_ONCE,
   unpackEnvelope,
@@ -92,4 +93,13 @@ test("names go by time and are nobody else's", () => {
   expect([first, second].every(isPickupName)).toBe(true);
   for (const name of ["x.mail", `.${first}`, `${first}.part`, `../${first}`, first.toUpperCase()])
     expect(isPickupName(name)).toBe(false);
+});
+
+test("a Message-ID is of one name alone and does not tell it", () => {
+  const random = seededRandom(2);
+  const [first, second] = [pickupName(1_000, random.bytes), pickupName(1_000, random.bytes)];
+  const id = pickupMessageId(first, "host.example");
+  expect(pickupMessageId(first, "host.example")).toBe(id);
+  expect(pickupMessageId(second, "host.example")).not.toBe(id);
+  expect(id).not.toContain(first.slice(-37, -5));
 });

@@ -39,7 +39,7 @@ function run(args: string, text: string, dataDir = root, files = {}): Promise<Ra
 }
 
 /** Of this moment and of this message. */
-const DATED = /Date: [^\r]+ \+0000\r\nMessage-ID: <[0-9a-f]{12}-[0-9a-f]{32}@host\.example>\r\n/;
+const DATED = /Date: [^\r]+ \+0000\r\nMessage-ID: <[0-9a-f]{32}@host\.example>\r\n/;
 
 const undated = (text = ""): string => {
   expect(text).toMatch(DATED);
