@@ -1,6 +1,7 @@
 // Server-sent events that their reader pulls, one piece after the other, for as long as it likes: whoever is slow gets what it missed with
 // the next piece, and whoever takes nothing at all is cut, and comes again later from the last id that it saw.
 import type { Clock, Timer } from "../base/clock.ts";
+import { EVENT_STREAM } from "./lasting.ts";
 import { badParameter, idOf } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
 
@@ -48,7 +49,7 @@ export function pulledStream({ clock, gone, ended, next }: Pulling): Response {
   };
   const stream = new ReadableStream<Uint8Array>({ pull, cancel: end }, { highWaterMark: 0 });
   const headers = {
-    "content-type": "text/event-stream",
+    "content-type": EVENT_STREAM,
     "cache-control": "no-store",
     "x-accel-buffering": "no",
   };

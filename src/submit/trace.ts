@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { type HostTag, idOf } from "../mail/id.ts";
 import type { TraceLine, TraceWish } from "../mail/trace.ts";
 import type { Guard } from "./guard.ts";
+import { EVENT_STREAM } from "./lasting.ts";
 import { wireDomain } from "./operate.ts";
 import { badParameter, strangeParameter } from "./parameters.ts";
 import { ok, problem, type Result } from "./problem.ts";
@@ -40,7 +41,7 @@ export function addTracing<E extends object>(app: Hono<E>, deps: TraceDeps, keye
           detail: "Too many look at dialogues already.",
           retryAfterS: BUSY_RETRY_S,
         });
-      const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
+      const headers = { "content-type": EVENT_STREAM, "cache-control": "no-store" };
       return ok(new Response(stream, { headers }));
     }),
   );
