@@ -7,10 +7,11 @@ export interface Gathered {
   take(): Buffer;
 }
 
-const NOTHING = Buffer.alloc(0);
+/** New each time: whoever takes an empty text may give its buffer away, and a shared one would be gone for all. */
+const nothing = (): Buffer => Buffer.alloc(0);
 
 export function createGathered(): Gathered {
-  let held = NOTHING;
+  let held = nothing();
   let length = 0;
   return {
     add(bytes) {
@@ -25,7 +26,7 @@ export function createGathered(): Gathered {
     },
     take() {
       const whole = held.subarray(0, length);
-      held = NOTHING;
+      held = nothing();
       length = 0;
       return whole;
     },

@@ -1,6 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { createBudget } from "../../src/submit/budget.ts";
+import { createGathered } from "../../src/submit/gathered.ts";
 import { createFieldKeeper, createFileKeeper } from "../../src/submit/formParts.ts";
 
 const arrays = (): number => {
@@ -31,4 +32,14 @@ test("what comes octet by octet is kept in one place", () => {
   expect(fields.end()).toBeUndefined();
   expect(fields.values.get("html")).toEqual([""]);
   expect(files.end()).toHaveLength(0);
+});
+
+test("what was taken may be given away, an empty one too: nobody else's place is in it", () => {
+  const [first, second] = [createGathered(), createGathered()];
+  (first.take().buffer as ArrayBuffer).transfer(0);
+  for (const gathered of [first, second]) {
+    expect(gathered.take()).toHaveLength(0);
+    gathered.add(Buffer.from("octets"));
+    expect(gathered.take().toString()).toBe("octets");
+  }
 });
