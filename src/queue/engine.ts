@@ -188,10 +188,22 @@ export function createQueue(given: QueueDeps): Queue {
     schedule();
   }
 
+  /** Whoever waits for a route goes back to its line. */
+  function giveUpRoutes(): void {
+    for (const candidate of routes.giveUp()) inbox.resolved.push({ candidate, routing: null });
+  }
+
   function drain(): void {
     draining = true;
-    for (const candidate of routes.giveUp()) inbox.resolved.push({ candidate, routing: null });
+    giveUpRoutes();
     schedule();
+  }
+
+  /** Nothing leaves the host from now on: what the senders have comes back, and what would be given to them goes to the inbox. */
+  function captureAll(): void {
+    workings.recall({ by: "all", cut: true });
+    giveUpRoutes();
+    inbox.resolved = inbox.resolved.map(({ candidate }) => ({ candidate, routing: null }));
   }
 
   function stop(): void {
@@ -266,8 +278,7 @@ export function createQueue(given: QueueDeps): Queue {
     configure(next) {
       const captures = next.policy.capture && !policy.capture;
       Object.assign(policy, next.policy);
-      // Nothing leaves the host from now on: what the senders have comes back, and goes to the inbox.
-      if (captures) workings.recall({ by: "all", cut: true });
+      if (captures) captureAll();
       workings.moves.limit(next.workers);
       schedule();
     },

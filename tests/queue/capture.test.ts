@@ -1,5 +1,6 @@
 // What is captured goes to the built-in sink whatever its domain, and the DNS is not asked where it would have gone.
 import { afterEach, describe, expect, test } from "bun:test";
+import type { Routing } from "../../src/route/route.ts";
 import { createBench, HOUR, routeTo, type Bench } from "./bench.ts";
 import type { StoreHome } from "./store.homes.ts";
 import { memoryHome, sqliteHome } from "./store.homes.ts";
@@ -106,6 +107,24 @@ test("what its sender has by then is called back, though a session runs, and goe
   // Once: a further reload takes nothing back from the sink.
   bench.queue.configure({ policy: { ...bench.policy, capture: true }, workers: 1 });
   expect(bench.recalls).toHaveLength(1);
+});
+
+test("what waits for the resolver's answer does not leave with it once everything is captured", async () => {
+  for (const isAnswered of [false, true]) {
+    const bench = createBench();
+    const answer = Promise.withResolvers<Routing>();
+    bench.routes.set("far.example", answer.promise);
+    bench.submit({ to: ["a@far.example"] });
+    bench.run();
+    const reload = (): void =>
+      bench.queue.configure({ policy: { ...bench.policy, capture: true }, workers: 1 });
+    if (!isAnswered) reload();
+    answer.resolve(routeTo("far.example"));
+    await answer.promise;
+    if (isAnswered) reload();
+    bench.run(HOUR);
+    expect(sitesSent(bench)).toEqual([SINK]);
+  }
 });
 
 test("a sender's own relay is not asked either", () => {
