@@ -94,10 +94,11 @@ export function createHeadReader(): HeadReader {
     for (;;) {
       const lf = held.indexOf(LF, at);
       if (lf < 0 && !(last && at < held.length)) break;
-      const end = lf < 0 ? held.length : lf;
+      let end = lf < 0 ? held.length : lf;
+      while (end > at && held[end - 1] === CR) end--;
       const next = lf < 0 ? held.length : lf + 1;
       // A CR within is no line end here, as it would be one to the daemon: what stands behind it is no field of its own.
-      const line = held.toString("latin1", at, end).replace(/\r+$/, "").replaceAll("\r", " ");
+      const line = held.toString("latin1", at, end).replaceAll("\r", " ");
       seenLines++;
       if (seenLines === 1 && isMailboxLine(line)) {
         at = next;

@@ -102,6 +102,8 @@ describe("the header", () => {
         "From: ada@host.example\r\n\r\nbody\n",
     );
     expect(recipients).toEqual(["e@f.example"]);
+    const many = await read(`X: a${"\r".repeat(200_000)}b\n\n`);
+    expect(many.text).toStartWith(`X: a${" ".repeat(200_000)}b\r\n`);
     expect((await read("To: a@b.example: c@d.example\n\n")).unreadable).toStartWith("To: ");
     expect((await read('To: "a@b": c@d.example;\n\n')).recipients).toEqual(["c@d.example"]);
   });
