@@ -98,14 +98,20 @@ export function addRecord(zone: Map<string, packet.Answer[]>, record: packet.Ans
   zone.set(record.name, list);
 }
 
-/** The same free port on both transports. */
+/** The same free port on both transports. What is free for TCP may be the port from which somebody asks by UDP. */
 async function listen(): Promise<{ udp: Socket; tcp: TcpServer; port: number }> {
-  const tcp = createServer();
-  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
-  const { port } = tcp.address() as AddressInfo;
-  const udp = createSocket({ type: "udp4", recvBufferSize: 4_000_000 });
-  await new Promise<void>((resolve) => udp.bind(port, "127.0.0.1", resolve));
-  return { udp, tcp, port };
+  for (;;) {
+    const tcp = createServer();
+    await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+    const { port } = tcp.address() as AddressInfo;
+    const udp = createSocket({ type: "udp4", recvBufferSize: 4_000_000 });
+    const isBound = await new Promise<boolean>((resolve) => {
+      udp.once("error", () => resolve(false));
+      udp.bind(port, "127.0.0.1", () => resolve(true));
+    });
+    if (isBound) return { udp, tcp, port };
+    tcp.close();
+  }
 }
 
 const SOA: packet.Answer = {
