@@ -72,8 +72,9 @@ export function createForget(deps: {
     let more = stretch.length === limit * FORGET_EVENTS;
     let met = 0;
     for (const { row } of stretch) {
-      if (row.at >= before || gone === limit) {
-        more = gone === limit;
+      if (gone === limit) break;
+      if (row.at >= before) {
+        more = false;
         break;
       }
       if (lastOf(row.message) === row.seq) {
@@ -83,6 +84,6 @@ export function createForget(deps: {
       met++;
     }
     trim(met);
-    return { messages: gone, more };
+    return { messages: gone, more: more || gone === limit };
   };
 }

@@ -56,8 +56,9 @@ export function createForget(prepare: Prepare, books: Books, graves: Pick<Graves
     const lasts = new Map<MessageId, number>();
     let reached = trimmedTo;
     for (const [seq, message, at] of rows) {
-      if (at >= before || gone === limit) {
-        more = gone === limit;
+      if (gone === limit) break;
+      if (at >= before) {
+        more = false;
         break;
       }
       const last = lasts.get(message) ?? lastOf(message);
@@ -69,7 +70,7 @@ export function createForget(prepare: Prepare, books: Books, graves: Pick<Graves
       reached = seq;
     }
     trim(trimmedTo, Math.min(reached, books.lastSeq() - 1));
-    return { messages: gone, more };
+    return { messages: gone, more: more || gone === limit };
   };
 }
 
