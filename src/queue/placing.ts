@@ -152,7 +152,9 @@ export function createPlacing(deps: PlacingDeps): Placing {
   /** The DNS has said for hours that mail leads nowhere. */
   const hasStayed = (turn: Turn, { message, n }: Claimed, enhanced: string): boolean => {
     const since = unroutedSince(store.timeline(message, n), enhanced);
-    return since !== undefined && turn.now.wall - since >= NOWHERE_MS;
+    if (since === undefined) return false;
+    const { wall } = turn.now;
+    return wall - since - deps.lulls.since(since, wall) >= NOWHERE_MS;
   };
 
   /** Nothing is known of the domain, so nothing is decided: it rests, and no attempt is counted. */

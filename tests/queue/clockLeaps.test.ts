@@ -89,6 +89,25 @@ onEachHome((create) => {
     expect(stateOf(bench, id)).toBe("expired");
   });
 
+  test("a domain whose MX records lead nowhere has its hours to mend them, also over a leap and a night's sleep", () => {
+    for (const byMs of [YEAR, 9 * HOUR]) {
+      const bench = create();
+      const nowhere = {
+        kind: "unknown",
+        bounces: "5.4.4",
+        text: "no host has an address",
+      } as const;
+      bench.routes.set("example.com", nowhere);
+      const id = bench.submit();
+      bench.run(MINUTE);
+      bench.clock.jump(byMs);
+      bench.run(3 * HOUR);
+      expect(stateOf(bench, id)).toBe("deferred");
+      bench.run(3 * HOUR);
+      expect(stateOf(bench, id)).toBe("bounced");
+    }
+  });
+
   test("a night's sleep counts: a code is of no use the next morning", () => {
     const bench = create();
     const id = waiting(bench);
