@@ -4,6 +4,7 @@ import type {
   Common,
   DoorToQueue,
   Levels,
+  QueueAnswers,
   QueueReady,
   QueueToDoor,
 } from "../../src/roles/protocol.ts";
@@ -29,17 +30,21 @@ function setUp() {
   const said: (DoorToQueue | Levels)[] = [];
   let say = (_: QueueToDoor): void => {};
   let end = (_: string | undefined): void => {};
+  let answer = (_: QueueAnswers): void => {};
   const queue = createQueueThread({
     start: { role: "queue", config: {} as Config, workers: 1 },
     clock: { soon: (run) => run(), after: () => ({ cancel: () => {} }) },
     hear: (message) => void heard.push(message),
     failed: (why) => void failures.push(why),
-    spawn: () => ({
-      say: (message) => void said.push(message),
-      hear: (handle) => void (say = handle),
-      gone: (handle) => void (end = handle),
-      kill: () => {},
-    }),
+    spawn(start) {
+      if (start.role === "queue") answer = (answers) => start.answers.postMessage(answers);
+      return {
+        say: (message) => void said.push(message),
+        hear: (handle) => void (say = handle),
+        gone: (handle) => void (end = handle),
+        kill: () => {},
+      };
+    },
   });
   return {
     queue,
@@ -47,6 +52,7 @@ function setUp() {
     failures,
     said,
     say: (m: QueueToDoor) => say(m),
+    answer: (m: QueueAnswers) => answer(m),
     end: (w?: string) => end(w),
   };
 }
@@ -104,4 +110,19 @@ test("a command is answered by its number", async () => {
   expect(said).toEqual([{ say: "command", number: 1, command }]);
   say({ say: "told", number: 1, answer: { kind: "done", value: null } });
   expect(await asked).toEqual({ kind: "done", value: null });
+});
+
+test("what the queue answers is heard by the event loop, and before it when a call comes", async () => {
+  const { queue, answer, say, end } = setUp();
+  say(readyWord);
+  const first = queue.accept([]);
+  expect(queue.open()).toBe(1);
+  answer({ batch: 1, answers: null });
+  expect(queue.open()).toBe(1);
+  const second = queue.accept([]);
+  expect(queue.open()).toBe(1);
+  answer({ batch: 2, answers: null });
+  expect(await Promise.all([first, second])).toEqual([{ kind: "accepted" }, { kind: "accepted" }]);
+  expect(queue.open()).toBe(0);
+  end(undefined);
 });
