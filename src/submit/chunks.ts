@@ -1,5 +1,6 @@
 // A body as it comes: counted, timed, and in turns with others. The one place that reads a socket piece by piece.
 import type { Clock } from "../base/clock.ts";
+import { createGathered } from "./gathered.ts";
 import { ok, type Problem, problem, type Result } from "./problem.ts";
 import type { Turn, Turns } from "./turns.ts";
 
@@ -117,11 +118,11 @@ export async function readWhole(
   clock: Clock,
 ): Promise<Result<Buffer>> {
   const chunks = readChunks(request, limitBytes, clock);
-  const pieces: Uint8Array[] = [];
+  const gathered = createGathered();
   for (;;) {
     const step = await chunks.next();
-    if (!step.done) pieces.push(step.value);
-    else if (step.value === undefined) return ok(Buffer.concat(pieces));
+    if (!step.done) gathered.add(step.value);
+    else if (step.value === undefined) return ok(gathered.take());
     else return problem(step.value);
   }
 }

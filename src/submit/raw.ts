@@ -15,6 +15,7 @@ import { declaredLength, freeChunk, readChunks, tooLarge } from "./chunks.ts";
 import { admitSender, type Caller, markOf } from "./caller.ts";
 import { checkCoding } from "./decode.ts";
 import { INLINE_MAX_BYTES, type Prepared, type ReturnPathOf } from "./draft.ts";
+import { createGathered, type Gathered } from "./gathered.ts";
 import { createRawDigest, type Known, type RawDigest, readIdempotencyKey } from "./once.ts";
 import { type Fault, type Problem, type Result, ok, problem, problemOf } from "./problem.ts";
 import { type Envelope, readEnvelope } from "./rawEnvelope.ts";
@@ -207,14 +208,23 @@ export interface Holder {
 
 /** What is kept in memory of a large message, to be judged. */
 const BEGINNING_BYTES = 65_536;
+/** Of a piece that is worth an object of its own. */
+const PIECE_BYTES_MIN = 1024;
 
 export function createHolder(spool: Spool): Holder {
   let held: Uint8Array[] = [];
+  /** What came in small pieces behind those. */
+  let gathered: Gathered | undefined;
   let heldBytes = 0;
   let file: SpoolFile | null = null;
   let whole: Uint8Array | null = null;
   let beginning: Uint8Array = new Uint8Array(0);
+  const settle = (): void => {
+    if (gathered !== undefined) held.push(gathered.take());
+    gathered = undefined;
+  };
   const spill = async (): Promise<SpoolFile> => {
+    settle();
     beginning = Buffer.concat(held, BEGINNING_BYTES);
     const created = await spool.create();
     file = created;
@@ -231,7 +241,11 @@ export function createHolder(spool: Spool): Holder {
       if (file !== null) return write(pieces);
       for (const [i, piece] of pieces.entries()) {
         // Copied: the intake gives views of buffers that others may use again.
-        held.push(areNew ? piece : new Uint8Array(piece));
+        if (!areNew && piece.length < PIECE_BYTES_MIN) (gathered ??= createGathered()).add(piece);
+        else {
+          settle();
+          held.push(areNew ? piece : new Uint8Array(piece));
+        }
         heldBytes += piece.length;
         if (heldBytes > INLINE_MAX_BYTES) return write(pieces.slice(i + 1));
       }
@@ -239,6 +253,7 @@ export function createHolder(spool: Spool): Holder {
     },
     seal() {
       if (file !== null) return file.seal();
+      settle();
       whole = held.length === 1 ? (held[0] ?? null) : Buffer.concat(held);
       return undefined;
     },

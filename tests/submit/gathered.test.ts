@@ -2,6 +2,11 @@ import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { createBudget } from "../../src/submit/budget.ts";
 import { createGathered } from "../../src/submit/gathered.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { readWhole } from "../../src/submit/chunks.ts";
+import type { Spool } from "../../src/submit/spool.ts";
+import { createHolder } from "../../src/submit/raw.ts";
+import { createMailDigest } from "../../src/submit/smtp/sameMail.ts";
 import { createFieldKeeper, createFileKeeper } from "../../src/submit/formParts.ts";
 
 const arrays = (): number => {
@@ -42,4 +47,45 @@ test("what was taken may be given away, an empty one too: nobody else's place is
     gathered.add(Buffer.from("octets"));
     expect(gathered.take().toString()).toBe("octets");
   }
+});
+
+test("so is raw mail, in the order in which it came", async () => {
+  const unused = () => Promise.reject(new Error("none is needed"));
+  const holder = createHolder({ create: unused } as unknown as Spool);
+  const digest = createMailDigest();
+  const before = arrays();
+  const octets = [Buffer.from("a"), Buffer.from("b")];
+  const large = Buffer.alloc(2000, "x");
+  void holder.add([Buffer.from("header")], true);
+  for (let i = 0; i < 50_000; i++) {
+    const octet = octets[i % 2] ?? large;
+    void holder.add([octet]);
+    digest.add(octet, null);
+    if (i === 9) void holder.add([large]);
+  }
+  expect(arrays() - before).toBeLessThan(1000);
+  void holder.seal();
+  const text = `header${"ab".repeat(5)}${large.toString()}${"ab".repeat(24_995)}`;
+  expect(Buffer.from(holder.bytes() ?? []).toString()).toBe(text);
+});
+
+test("so is a body that is read whole", async () => {
+  let left = 20_000;
+  let seen = 0;
+  const before = arrays();
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(Uint8Array.of(97 + (left % 26)));
+      if (--left > 0) return;
+      seen = arrays() - before;
+      controller.close();
+    },
+  });
+  const read = await readWhole(
+    new Request("http://door.test/", { method: "POST", body }),
+    1_000_000,
+    systemClock,
+  );
+  expect(read.kind === "ok" && read.value.length).toBe(20_000);
+  expect(seen).toBeLessThan(1000);
 });

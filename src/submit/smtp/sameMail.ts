@@ -2,6 +2,7 @@
 // are new each time, and the message is not. So those are left out of what an idempotency key is compared by.
 import { createHash, type Hash } from "node:crypto";
 import type { RawHeader } from "../../mail/raw/readHeader.ts";
+import { createGathered } from "../gathered.ts";
 import { createRawDigest, type RawDigest, readIdempotencyKey, shortHash } from "../once.ts";
 import { ok } from "../problem.ts";
 
@@ -15,20 +16,19 @@ const BOUNDARIES_MAX = 100;
 /** `part`: of a message to so many recipients that it is several submissions, each with a key of its own. */
 export function createMailDigest(part = 0): RawDigest {
   /** What came before the header was whole. */
-  let held: Uint8Array[] = [];
+  const held = createGathered();
   let lines: Lines | undefined;
   let unwanted = false;
   return {
     add(piece, header) {
       if (unwanted) return;
-      if (header === null) return void held.push(new Uint8Array(piece));
+      if (header === null) return held.add(piece);
       unwanted = header.idempotencyKey === null;
-      if (!unwanted) {
-        lines ??= createLines();
-        for (const one of held) lines.add(one);
-        lines.add(piece);
-      }
-      held = [];
+      const before = held.take();
+      if (unwanted) return;
+      lines ??= createLines();
+      lines.add(before);
+      lines.add(piece);
     },
     known(header: RawHeader, envelope, caller) {
       if (header.idempotencyKey === null) return ok(undefined);
@@ -36,7 +36,7 @@ export function createMailDigest(part = 0): RawDigest {
       if (key.kind === "problem") return key;
       // A message without a body has its header only at its end.
       lines ??= createLines();
-      for (const one of held) lines.add(one);
+      lines.add(held.take());
       const request = shortHash(`${lines.end()} ${JSON.stringify(envelope)}`);
       return ok({ key: part === 0 ? key.value : shortHash(`${key.value} ${part}`), request });
     },
