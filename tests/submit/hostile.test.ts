@@ -108,6 +108,18 @@ const rows: Readonly<
     what: "there is a bound to every list and depth, and no name has a meaning of its own",
     checks: [
       () => refusedAs(send({ to: Array(50_000).fill("a@b.example") }), "/to"),
+      async () => {
+        const all = Array.from({ length: 151 }, (_, i) => `a${i}@b.example`).join(",\r\n ");
+        expect((await raw(`From: a@b.example\r\nTo: ${all}\r\n\r\nx`)).errors).toEqual([
+          " too_many",
+        ]);
+      },
+      async () => {
+        const part = '--b\r\nContent-Disposition: form-data; name="to"\r\n\r\na@b.example\r\n';
+        const type = { "content-type": "multipart/form-data; boundary=b" };
+        const { errors } = await post(Buffer.from(`${part.repeat(5001)}--b--`), type);
+        expect(errors).toEqual(["/to too_many"]);
+      },
       () =>
         refusedAs(
           send({
@@ -283,9 +295,9 @@ const rows: Readonly<
         expect(last().recipients).toContain("hidden@example.net");
         expect(last().header + last().body).not.toContain("hidden");
         await raw(
-          "From: a@b.example\r\nTo: c@d.example\r\nBCC: hidden@example.net\r\n\tfolded@example.net\r\nReturn-Path: <r@x>\r\n\r\nx",
+          "From: a@b.example\r\nTo: c@d.example\r\nBCC: hidden@example.net\r\n\tfolded@example.net\r\nReturn-Path: <r@x>\r\nResent-Bcc: again@example.net\r\n\r\nx",
         );
-        expect(last().header).not.toMatch(/hidden|folded|return-path/i);
+        expect(last().header).not.toMatch(/hidden|folded|again|return-path/i);
       },
       async () =>
         expect(

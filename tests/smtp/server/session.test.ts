@@ -16,6 +16,13 @@ test("a message is taken after a login", () => {
   expect(text).toContain("250 2.0.0 Ok: queued as ID\r\n");
 });
 
+test("a name that could not stand in a trace field is not repeated there", () => {
+  for (const name of ["me.example (x) by evil", "me;x", "<me>", "m\u00e9", "a".repeat(256)]) {
+    const { taken } = walk([`EHLO ${name}`, hello[1], ...message]);
+    expect([name, taken[0]?.helo]).toEqual([name, "unknown"]);
+  }
+});
+
 test("EHLO tells what can be done", () => {
   const { text } = walk(["EHLO me"]);
   expect(text).toBe(

@@ -111,7 +111,7 @@ describe("bare line ends:", () => {
       expect(client.came).toMatchObject([{ ended: false, discarded: true }]);
       expect(client.state()).toBe("ended");
     });
-  for (const line of ["NOOP\n", "NO\rOP\r\n", "NOOP\r\r\n", "\n"])
+  for (const line of ["NOOP\n", "NO\rOP\r\n", "NOOP\r\r\n", "\n", "NOOP \0\r\n", "NOOP \xff\r\n"])
     test(`${JSON.stringify(line)} as a command ends the session`, async () => {
       const client = createClient();
       await client.send(`${LOGIN}${line}NOOP\r\n`);
